@@ -1,0 +1,11 @@
+//! Pelton: a WebAssembly user-job host.
+//!
+//! A record's way is one direction, and [`pipeline`] is where the whole of it reads top to bottom:
+//! `Kafka source → batch → component → route → sinks → acknowledgement → commit`. Sources and sinks don't know each
+//! other. The control plane ([`jobs`], [`api`]) sends desired state and reads snapshots back; it never touches records.
+
+pub mod dead_letter;
+pub mod pipeline;
+pub mod record;
+pub mod sink;
+pub mod spec;

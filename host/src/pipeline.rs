@@ -1,0 +1,3 @@
+//! One job's flow.
+
+pub mod ack;

@@ -1,0 +1,3 @@
+//! Where outputs go. Each sink acknowledges to the delivery, never to the source.
+
+pub mod postgres;
