@@ -4,9 +4,15 @@
 //! `Kafka source → batch → component → route → sinks → acknowledgement → commit`. Sources and sinks don't know each
 //! other. The control plane ([`jobs`], [`api`]) sends desired state and reads snapshots back; it never touches records.
 
+pub mod config;
 pub mod dead_letter;
 pub mod engine;
+pub mod files;
+pub mod kafka;
+pub mod metrics;
 pub mod pipeline;
 pub mod record;
 pub mod sink;
+pub mod source;
 pub mod spec;
+pub mod status;
