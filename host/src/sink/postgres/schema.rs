@@ -260,6 +260,7 @@ fn list(names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::ColumnType;
 
     #[test]
     fn a_table_is_made_as_declared() {
