@@ -28,6 +28,7 @@ server=$!
 {
     read -r _ <&3
     trap '' TERM
+    PATH=${PATH:-}:/usr/bin:/bin
     kill -s "$signal" "$server"
     kill -s CONT "$server"
     tries=0

@@ -117,7 +117,8 @@ impl Kafka {
 
     /// Starts the broker on the data and the port it had.
     pub(crate) fn start_again(&mut self) -> Result<()> {
-        let mut command = leash::command(Signal::SIGTERM, self.folder.path(), &self.path("log"))?;
+        // Nobody reads its data once this process is gone, so there is nothing to shut down in good order.
+        let mut command = leash::command(Signal::SIGKILL, self.folder.path(), &self.path("log"))?;
         self.installation.run(&mut command, "kafka.Kafka");
         command.arg(self.path("server.properties"));
         let broker = self.broker.insert(Leash::spawn(&mut command)?);

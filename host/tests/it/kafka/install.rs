@@ -94,7 +94,9 @@ fn fetch(jars: &Path) -> Result<()> {
         .output()
         .context("failed to run mvn")?;
     let said = String::from_utf8_lossy(&output.stdout);
-    ensure!(output.status.success(), "mvn failed ({}): {}", output.status, said.trim());
+    // The rest is general advice.
+    let reason = said.lines().find(|line| line.contains("ERROR")).unwrap_or_default();
+    ensure!(output.status.success(), "mvn failed ({}): {reason}", output.status);
     match fs::rename(folder.path(), jars) {
         Ok(()) => {
             let _moved = folder.keep();
