@@ -6,6 +6,7 @@
 
 pub mod dead_letter;
 pub mod demo;
+pub mod engine;
 pub mod pipeline;
 pub mod record;
 pub mod sink;
