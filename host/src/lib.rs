@@ -5,6 +5,8 @@
 //! other. The control plane ([`jobs`], [`api`]) sends desired state and reads snapshots back; it never touches records.
 
 pub mod dead_letter;
+pub mod demo;
+pub mod engine;
 pub mod pipeline;
 pub mod record;
 pub mod sink;

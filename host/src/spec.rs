@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A job's declaration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spec {
     /// The name that a submit takes where none is given.
     pub name: String,
