@@ -6,6 +6,7 @@
 
 pub mod config;
 pub mod dead_letter;
+pub mod demo;
 pub mod engine;
 pub mod files;
 pub mod kafka;

@@ -1,0 +1,37 @@
+# The pelton binary and the example jobs, run by a user without rights. Needs nothing from the host but a volume for
+# /var/lib/pelton, which holds the submitted jobs.
+
+FROM rust:1.95-bookworm AS build
+WORKDIR /src
+
+# The dependencies first, in a layer of their own: it is built again only when the manifests change.
+COPY Cargo.toml Cargo.lock ./
+COPY host/Cargo.toml host/
+RUN mkdir host/src \
+    && echo 'fn main() {}' > host/src/main.rs \
+    && touch host/src/lib.rs \
+    && cargo build --release --locked --bin pelton \
+    && rm -r host/src
+
+COPY wit wit
+COPY host host
+# Cargo goes by the time of a file, and the stand-ins above are younger than what was just copied.
+RUN find host wit -type f -exec touch {} + \
+    && cargo build --release --locked --bin pelton
+
+FROM debian:bookworm-slim
+RUN groupadd --gid 10001 pelton \
+    && useradd --uid 10001 --gid pelton --home-dir /var/lib/pelton --shell /usr/sbin/nologin pelton \
+    && install --directory --owner pelton --group pelton /var/lib/pelton /usr_jobs
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build /src/target/release/pelton /usr/local/bin/
+COPY LICENSE /usr/share/doc/pelton/
+COPY --chown=pelton:pelton usr_jobs /usr_jobs
+
+USER pelton
+VOLUME /var/lib/pelton
+EXPOSE 8081
+# A client command: it succeeds when the host answers.
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s CMD ["pelton", "list"]
+ENTRYPOINT ["pelton"]
+CMD ["run", "--usr-jobs", "/usr_jobs", "--data", "/var/lib/pelton", "--listen", "0.0.0.0:8081"]

@@ -1,0 +1,338 @@
+//! Apache Kafka for the tests: one real node in KRaft mode on loopback, its data in a temporary folder.
+//!
+//! Most tests share one broker per process ([`require_kafka!`]) and keep out of each other's way by [`unique`] names;
+//! one that stops or freezes the broker starts its own ([`Kafka::start`]). Either way the broker is on a leash: it ends
+//! with this process, also when a test panics or the process is killed.
+
+mod install;
+mod record;
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::Signal;
+use pelton::demo::leash::{self, Leash};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::{ClientContext, DefaultClientContext};
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
+use rdkafka::{Message, Offset, TopicPartitionList};
+use tempfile::TempDir;
+
+use crate::eventually::eventually;
+use install::Installation;
+pub(crate) use record::Record;
+
+/// A JVM on a busy machine takes a while to come up; recovery after a kill comes on top.
+const START_DEADLINE: Duration = Duration::from_secs(120);
+/// For one request to a broker that is up.
+const REQUEST: Duration = Duration::from_secs(30);
+
+/// A broker of our own. Dropping it ends the broker and removes its data.
+#[derive(Debug)]
+pub(crate) struct Kafka {
+    // Fields drop in this order: the broker goes before its folder.
+    broker: Option<Leash>,
+    folder: TempDir,
+    installation: Installation,
+    port: u16,
+}
+
+/// The broker that the tests of this process share, or an early return from a test that has to be skipped.
+/// `require_kafka!(private)` starts one that no other test uses.
+macro_rules! require_kafka {
+    () => {
+        match $crate::kafka::Kafka::shared() {
+            Ok(kafka) => kafka,
+            Err(reason) => return $crate::skip::skip($crate::skip::test_name!(), &reason),
+        }
+    };
+    (private) => {
+        match $crate::kafka::Kafka::available() {
+            Ok(()) => $crate::kafka::Kafka::start().unwrap(),
+            Err(reason) => return $crate::skip::skip($crate::skip::test_name!(), &reason),
+        }
+    };
+}
+pub(crate) use require_kafka;
+
+/// A name that no other test uses, for topics, groups, tables and jobs: lower-case letters, digits and `_`.
+pub(crate) fn unique(prefix: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("{prefix}_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+impl Kafka {
+    /// Whether a broker can be started here; if not, the reason why.
+    pub(crate) fn available() -> Result<(), String> {
+        Installation::get().map(drop)
+    }
+
+    /// The broker of this process, started at the first use. The error says why there can be none.
+    pub(crate) fn shared() -> Result<&'static Self, String> {
+        static SHARED: OnceLock<Kafka> = OnceLock::new();
+        Self::available()?;
+        Ok(SHARED.get_or_init(|| Self::start().unwrap()))
+    }
+
+    /// Starts a broker and waits until it serves.
+    pub(crate) fn start() -> Result<Self> {
+        let installation = Installation::get().map_err(anyhow::Error::msg)?;
+        let folder = tempfile::Builder::new().prefix("pelton-kafka-").tempdir()?;
+        let mut kafka = Self { broker: None, folder, installation, port: 0 };
+        // A port that was free may be another's by the time the broker binds it.
+        for attempt in 1.. {
+            kafka.format()?;
+            match kafka.start_again() {
+                Ok(()) => break,
+                Err(error) if attempt < 3 && format!("{error:#}").contains("Address already in use") => {
+                    fs::remove_dir_all(kafka.path("data"))?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(kafka)
+    }
+
+    /// `127.0.0.1:PORT`, the same after [`start_again`](Self::start_again).
+    pub(crate) fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Stops the broker in good order; its data and port are kept.
+    pub(crate) fn stop(&mut self) -> Result<()> {
+        if let Some(mut broker) = self.broker.take() {
+            broker.signal(Signal::SIGCONT)?;
+            broker.end(&[(Signal::SIGTERM, Duration::from_secs(30))])?;
+        }
+        Ok(())
+    }
+
+    /// Starts the broker on the data and the port it had.
+    pub(crate) fn start_again(&mut self) -> Result<()> {
+        // Nobody reads its data once this process is gone, so there is nothing to shut down in good order.
+        let mut command = leash::command(Signal::SIGKILL, self.folder.path(), &self.path("log"))?;
+        self.installation.run(&mut command, "kafka.Kafka");
+        command.arg(self.path("server.properties"));
+        let broker = self.broker.insert(Leash::spawn(&mut command)?);
+        let probe: BaseConsumer = client(self.port).create()?;
+        let deadline = Instant::now() + START_DEADLINE;
+        loop {
+            let problem = match probe.fetch_metadata(None, Duration::from_secs(1)) {
+                Ok(metadata) if !metadata.brokers().is_empty() => return Ok(()),
+                Ok(_) => "it has no metadata yet".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            let log = || fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            if let Some(status) = broker.exited()? {
+                bail!("the broker ended while starting ({status}); its log is\n{}", log());
+            }
+            ensure!(Instant::now() < deadline, "the broker did not answer in time: {problem}; its log is\n{}", log());
+        }
+    }
+
+    /// Freezes the broker: its connections stay open and nothing answers.
+    pub(crate) fn pause(&mut self) -> Result<()> {
+        self.broker.as_mut().context("the broker is stopped")?.signal(Signal::SIGSTOP)
+    }
+
+    /// Ends what [`pause`](Self::pause) began.
+    pub(crate) fn unpause(&mut self) -> Result<()> {
+        self.broker.as_mut().context("the broker is stopped")?.signal(Signal::SIGCONT)
+    }
+
+    /// Creates a topic, with topic configs such as `("max.message.bytes", "10000000")`, and waits until it can be used.
+    pub(crate) fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, &str)]) {
+        let admin: AdminClient<DefaultClientContext> = client(self.port).create().unwrap();
+        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        for (key, value) in configs {
+            topic = topic.set(key, value);
+        }
+        let options = AdminOptions::new().request_timeout(Some(REQUEST));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        for result in runtime.block_on(admin.create_topics([&topic], &options)).unwrap() {
+            result.unwrap_or_else(|(name, code)| panic!("failed to create the topic {name}: {code}"));
+        }
+        eventually(REQUEST, &format!("topic {name} has leaders"), || {
+            let metadata = admin.inner().fetch_metadata(Some(name), REQUEST).ok()?;
+            let partitions = metadata.topics().first()?.partitions();
+            (!partitions.is_empty() && partitions.iter().all(|partition| partition.leader() >= 0)).then_some(())
+        });
+    }
+
+    /// Writes the records in order, and returns the partition and offset that each of them got.
+    pub(crate) fn produce(&self, topic: &str, records: &[Record]) -> Vec<(i32, i64)> {
+        let producer: BaseProducer<Deliveries> = client(self.port)
+            .set("enable.idempotence", "true")
+            .set("message.max.bytes", "100000000")
+            .create_with_context(Deliveries::default())
+            .unwrap();
+        for (index, record) in records.iter().enumerate() {
+            let mut message = BaseRecord::with_opaque_to(topic, Box::new(index)).headers(record.owned_headers());
+            message.key = record.key.as_deref();
+            message.payload = record.value.as_deref();
+            message.partition = (record.partition >= 0).then_some(record.partition);
+            message.timestamp = (record.timestamp >= 0).then_some(record.timestamp);
+            while let Err((error, unsent)) = producer.send(message) {
+                assert_eq!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::QueueFull), "{error}");
+                producer.poll(Duration::from_millis(100));
+                message = unsent;
+            }
+            producer.poll(Duration::ZERO);
+        }
+        producer.flush(Duration::from_secs(120)).unwrap();
+        let mut delivered = std::mem::take(&mut *producer.context().0.lock().unwrap());
+        delivered.sort_unstable();
+        assert_eq!(delivered.len(), records.len());
+        delivered.into_iter().map(|(_, partition, offset)| (partition, offset)).collect()
+    }
+
+    /// All committed records of a topic up to its present end, partition by partition in the order of the offsets.
+    pub(crate) fn read_all(&self, topic: &str) -> Vec<Record> {
+        let consumer: BaseConsumer = client(self.port)
+            .set("group.id", "pelton-tests-reader")
+            .set("enable.auto.commit", "false")
+            .set("enable.partition.eof", "true")
+            .set("isolation.level", "read_committed")
+            .create()
+            .unwrap();
+        let mut unfinished = self.partitions(topic);
+        let mut assignment = TopicPartitionList::new();
+        for partition in &unfinished {
+            assignment.add_partition_offset(topic, *partition, Offset::Beginning).unwrap();
+        }
+        consumer.assign(&assignment).unwrap();
+        let mut records = Vec::new();
+        let deadline = Instant::now() + Duration::from_secs(120);
+        while !unfinished.is_empty() {
+            assert!(Instant::now() < deadline, "{topic} was not read to its end in time: {unfinished:?} remain");
+            match consumer.poll(Duration::from_millis(100)) {
+                Some(Ok(message)) => records.push(Record::read(&message)),
+                Some(Err(KafkaError::PartitionEOF(ended))) => unfinished.retain(|partition| *partition != ended),
+                Some(Err(error)) => panic!("failed to read {topic}: {error}"),
+                None => {}
+            }
+        }
+        records.sort_by_key(|record| (record.partition, record.offset));
+        records
+    }
+
+    /// The offset after the last record, by partition.
+    pub(crate) fn end_offsets(&self, topic: &str) -> Vec<i64> {
+        let consumer: BaseConsumer = client(self.port).create().unwrap();
+        let end = |partition| consumer.fetch_watermarks(topic, partition, REQUEST).unwrap().1;
+        self.partitions(topic).into_iter().map(end).collect()
+    }
+
+    /// What a consumer group has committed, by partition; `None` where it hasn't yet.
+    pub(crate) fn committed(&self, group: &str, topic: &str) -> Vec<Option<i64>> {
+        let consumer: BaseConsumer = client(self.port).set("group.id", group).create().unwrap();
+        let mut asked = TopicPartitionList::new();
+        for partition in self.partitions(topic) {
+            asked.add_partition(topic, partition);
+        }
+        let found = consumer.committed_offsets(asked, REQUEST).unwrap();
+        let offset = |offset| {
+            if let Offset::Offset(offset) = offset { Some(offset) } else { None }
+        };
+        found.elements().iter().map(|element| offset(element.offset())).collect()
+    }
+
+    fn partitions(&self, topic: &str) -> Vec<i32> {
+        let consumer: BaseConsumer = client(self.port).create().unwrap();
+        let metadata = consumer.fetch_metadata(Some(topic), REQUEST).unwrap();
+        let mut partitions: Vec<i32> =
+            metadata.topics()[0].partitions().iter().map(|partition| partition.id()).collect();
+        partitions.sort_unstable();
+        assert!(!partitions.is_empty(), "there is no topic {topic}");
+        partitions
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Chooses ports, writes the configuration and makes the empty storage.
+    fn format(&mut self) -> Result<()> {
+        // Held together, so that they are two.
+        let sockets = [TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?, TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?];
+        self.port = sockets[0].local_addr()?.port();
+        let controller = sockets[1].local_addr()?.port();
+        let properties = PROPERTIES
+            .replace("BROKER", &self.port.to_string())
+            .replace("VOTER", &controller.to_string())
+            .replace("DATA", &self.path("data").display().to_string());
+        let path = self.path("server.properties");
+        fs::write(&path, properties)?;
+        let output = self
+            .installation
+            .tool("kafka.tools.StorageTool")
+            .args(["format", "--cluster-id", "pEltonTestClusterAAAAAA", "--config"])
+            .arg(&path)
+            .output()
+            .context("failed to run java")?;
+        let said = [output.stdout, output.stderr].concat();
+        ensure!(output.status.success(), "formatting the storage failed: {}", String::from_utf8_lossy(&said));
+        Ok(())
+    }
+}
+
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        if let Some(broker) = &mut self.broker
+            && let Err(error) = broker.end(&[])
+        {
+            eprintln!("failed to end the broker: {error:#}");
+        }
+    }
+}
+
+/// What every client here starts from.
+fn client(port: u16) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", format!("127.0.0.1:{port}")).set("log_level", "2");
+    config
+}
+
+/// Where each record went: its index, partition and offset.
+#[derive(Default)]
+struct Deliveries(Mutex<Vec<(usize, i32, i64)>>);
+
+impl ClientContext for Deliveries {}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = Box<usize>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, index: Box<usize>) {
+        match result {
+            Ok(message) => self.0.lock().unwrap().push((*index, message.partition(), message.offset())),
+            Err((error, _)) => eprintln!("record {index} was not delivered: {error}"),
+        }
+    }
+}
+
+/// Defaults except where one node, tests in a hurry, or a group's member that is killed and comes back ask for others.
+const PROPERTIES: &str = "\
+node.id=1
+process.roles=broker,controller
+controller.quorum.voters=1@127.0.0.1:VOTER
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:BROKER,CONTROLLER://127.0.0.1:VOTER
+advertised.listeners=PLAINTEXT://127.0.0.1:BROKER
+log.dirs=DATA
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+";

@@ -1,0 +1,15 @@
+//! The tests that need real servers: Apache Kafka, Postgres, and the `pelton` binary itself.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic, and clippy knows the functions that tests share for tests only inside cfg(test)"
+)]
+
+mod eventually;
+mod harness;
+mod kafka;
+mod local_postgres;
+mod skip;
