@@ -1,0 +1,3 @@
+//! Pelton as a library.
+
+pub mod componentize;
