@@ -84,7 +84,7 @@ pub fn describe<J: Job>() -> wit::Spec {
 }
 
 /// A panic is a bare trap to the host: let the job's log say why and where.
-fn log_panics() {
+pub fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_str().unwrap_or("no message");
         match panic.location() {

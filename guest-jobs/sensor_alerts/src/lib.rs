@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn only_readings_above_the_threshold_are_alerts() {
-        let inputs = ["30.01", "30.0", "-40.5", "34.99"].map(|temperature| reading(temperature));
+        let inputs = ["30.01", "30.0", "-40.5", "34.99"].map(reading);
         let run = run::<SensorAlerts>(&[], inputs.iter().map(String::as_str)).unwrap();
         let messages = run.messages(&ALERTS);
         let alerts: Vec<_> = messages
