@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod pipeline;
 pub mod record;
 pub mod run;
+pub mod simulate;
 pub mod sink;
 pub mod source;
 pub mod spec;
