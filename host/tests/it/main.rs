@@ -8,6 +8,7 @@
     reason = "a test may panic, and clippy knows the functions that tests share for tests only inside cfg(test)"
 )]
 
+mod bad_records;
 mod eventually;
 mod harness;
 mod kafka;
