@@ -1,8 +1,21 @@
 //! Dead letters: records that a job rejected, that broke it, or that a sink refused, kept whole with the reason.
+//!
+//! They go to the topic `<job>.dlq`: key, value and headers as they came, and headers of our own (`pelton.*`) that say
+//! where the record came from and why it is there. One that is too large even for that topic is kept as a file in the
+//! host's data folder. The batch is committed only when its dead letters are safe.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::{Context, Result};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::json;
+
+use crate::metrics::JobMetrics;
 use crate::pipeline::ack::Delivery;
+use crate::pipeline::fault::Fault;
+use crate::sink::kafka::{Group, KafkaSink, Kind, Message, SendError, Tracked, Undeliverable, headers};
 
 /// Who gave up on a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,4 +44,113 @@ pub trait DeadLetters: Send + Sync {
     /// Sends record `index` of the delivery's batch to the dead letters. Never blocks for long. The delivery completes
     /// only after the dead letter is safely kept, so call it while another acknowledgement is pending.
     fn send(&self, delivery: &Arc<Delivery>, index: u32, stage: Stage, reason: &str);
+}
+
+/// The name of a job's dead-letter topic.
+pub fn topic(job: &str) -> String {
+    format!("{job}.dlq")
+}
+
+/// The dead letters of one attempt of a job.
+#[derive(Debug)]
+pub struct KafkaDeadLetters {
+    /// The job's name.
+    pub job: String,
+    /// The job's version, as it declares it.
+    pub version: String,
+    /// The job's producer.
+    pub sink: Arc<KafkaSink>,
+    /// Where files go.
+    pub folder: PathBuf,
+    /// For what can't be kept anywhere.
+    pub fault: Arc<Fault>,
+    /// Counts.
+    pub metrics: JobMetrics,
+}
+
+impl DeadLetters for KafkaDeadLetters {
+    fn send(&self, delivery: &Arc<Delivery>, index: u32, stage: Stage, reason: &str) {
+        let batch = delivery.batch();
+        let i = index as usize;
+        let Some(&offset) = batch.offsets.get(i) else { return };
+        tracing::debug!(
+            job.name = self.job,
+            kafka.topic = &*batch.topic,
+            kafka.partition = batch.partition,
+            kafka.offset = offset,
+            "dead letter ({}): {reason}",
+            stage.as_str()
+        );
+        let (key, value) = (batch.keys.get(i), batch.values.get(i));
+        let bytes = key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
+        let group = Group::new(
+            delivery,
+            1,
+            bytes,
+            Kind::DeadLetter(self.metrics.dead_letters(stage).clone(), reason.to_owned()),
+        );
+        let (partition, offset) = (batch.partition.to_string(), offset.to_string());
+        let coordinates = [
+            ("pelton.job", self.job.as_str()),
+            ("pelton.version", &self.version),
+            ("pelton.topic", &batch.topic),
+            ("pelton.partition", &partition),
+            ("pelton.offset", &offset),
+            ("pelton.stage", stage.as_str()),
+            ("pelton.error", reason),
+        ];
+        let own = coordinates.iter().map(|(name, value)| (name.as_bytes(), Some(value.as_bytes())));
+        let headers = headers(batch.headers.of(i).chain(own));
+        let timestamp = batch.timestamps.get(i).copied().unwrap_or(-1);
+        let topic = topic(&self.job);
+        let message = Message { topic: &topic, key, value, timestamp, headers };
+        match self.sink.send(message, Box::new(Tracked { group, index })) {
+            Ok(()) => {}
+            Err(SendError::Undeliverable(undeliverable)) => self.undeliverable(undeliverable),
+            Err(SendError::Other(reason)) => self.fault.set(reason),
+        }
+    }
+}
+
+impl KafkaDeadLetters {
+    /// Takes a message that the broker will never take: an output becomes a dead letter, a dead letter a file.
+    pub fn undeliverable(&self, Undeliverable { message, reason }: Undeliverable) {
+        let Tracked { group, index } = message;
+        if let Some(why) = group.dead_letter_reason() {
+            match self.keep_file(group.delivery(), index, why, &reason) {
+                Ok(path) => {
+                    tracing::warn!(
+                        job.name = self.job,
+                        "the dead-letter topic refused a record ({reason}); it is kept in {}",
+                        path.display()
+                    );
+                }
+                Err(error) => return self.fault.set(format!("{error:#}")),
+            }
+        } else {
+            self.send(group.delivery(), index, Stage::Sink, &format!("the broker refused the message: {reason}"));
+        }
+        group.done();
+    }
+
+    fn keep_file(&self, delivery: &Delivery, index: u32, reason: &str, refusal: &str) -> Result<PathBuf> {
+        let batch = delivery.batch();
+        let i = index as usize;
+        let offset = batch.offsets.get(i).copied().unwrap_or(-1);
+        let encoded = |bytes: Option<&[u8]>| bytes.map(|bytes| BASE64_STANDARD.encode(bytes));
+        let headers: Vec<_> =
+            batch.headers.of(i).map(|(name, value)| json!([String::from_utf8_lossy(name), encoded(value)])).collect();
+        let letter = json!({
+            "job": self.job, "version": self.version, "topic": *batch.topic, "partition": batch.partition, "offset": offset,
+            "timestamp": batch.timestamps.get(i), "error": reason,
+            "kept_here_because": format!("the dead-letter topic refused it: {refusal}"),
+            "headers_base64": headers, "key_base64": encoded(batch.keys.get(i)), "value_base64": encoded(batch.values.get(i)),
+        });
+        let folder = self.folder.join(&self.job);
+        let path = folder.join(format!("{}-{}-{offset}.json", batch.topic, batch.partition));
+        crate::files::write_durably(&path, letter.to_string().as_bytes()).with_context(|| {
+            format!("failed to keep the dead letter of {}/{} offset {offset}", batch.topic, batch.partition)
+        })?;
+        Ok(path)
+    }
 }

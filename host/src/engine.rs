@@ -81,7 +81,10 @@ impl Engine {
     /// Compiles a component, checks that it is a job, and asks it what it declares. Takes seconds for a component of an
     /// interpreted language that is not in the cache.
     pub fn load(&self, wasm: &[u8]) -> Result<Job> {
-        ensure!(!is_core_module(wasm), "this is a core WebAssembly module, not a component; `pelton build` or `wasm-tools component new` makes one of it");
+        ensure!(
+            !is_core_module(wasm),
+            "this is a core WebAssembly module, not a component; `pelton build` or `wasm-tools component new` makes one of it"
+        );
         let component = Component::from_binary(&self.inner, wasm)
             .map_err(anyhow::Error::from)
             .context("not a valid WebAssembly component")?;
@@ -106,7 +109,9 @@ impl Engine {
         let ty = component.component_type();
         for (name, _) in ty.imports(&self.inner) {
             if !name.starts_with(OFFERED) && !name.starts_with(NOWHERE) {
-                bail!("the component imports {name:?}, which Pelton does not offer; a job may import pelton:job/log and pelton:job/metrics");
+                bail!(
+                    "the component imports {name:?}, which Pelton does not offer; a job may import pelton:job/log and pelton:job/metrics"
+                );
             }
         }
         let tasks: Vec<_> = ty
@@ -167,7 +172,11 @@ impl Job {
             .map(|parameter| {
                 let value = set.iter().rev().find(|(name, _)| *name == parameter.name).map(|(_, value)| value);
                 let value = value.or(parameter.default.as_ref()).ok_or_else(|| {
-                    anyhow!("the parameter {:?} has no default and is not set; use --set {}=…", parameter.name, parameter.name)
+                    anyhow!(
+                        "the parameter {:?} has no default and is not set; use --set {}=…",
+                        parameter.name,
+                        parameter.name
+                    )
                 })?;
                 Ok((parameter.name.clone(), value.clone()))
             })

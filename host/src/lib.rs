@@ -4,10 +4,20 @@
 //! `Kafka source → batch → component → route → sinks → acknowledgement → commit`. Sources and sinks don't know each
 //! other. The control plane ([`jobs`], [`api`]) sends desired state and reads snapshots back; it never touches records.
 
+pub mod api;
+pub mod componentize;
+pub mod config;
 pub mod dead_letter;
 pub mod demo;
 pub mod engine;
+pub mod files;
+pub mod jobs;
+pub mod kafka;
+pub mod metrics;
 pub mod pipeline;
 pub mod record;
+pub mod run;
 pub mod sink;
+pub mod source;
 pub mod spec;
+pub mod status;

@@ -1,3 +1,289 @@
-//! One job's flow.
+//! One job's flow, from the first record to the last commit. The whole of it, top to bottom:
+//!
+//! ```text
+//! source ─ batch ─▶ worker: guest ─ outcome ─▶ route ─▶ Kafka, Postgres, dead letters
+//!    ▲                                                      │
+//!    └── commit ◀── ledger: contiguous complete head ◀── acknowledgement
+//! ```
+//!
+//! At least once: an offset is committed only after every output and dead letter of every record before it is
+//! acknowledged. A crash anywhere means that records after the last commit are read again. Within a partition order is
+//! kept, since one worker handles it, one producer sends for it, and one writer writes its rows.
+//!
+//! The source runs on the thread that calls [`Attempt::run`]; each worker and the producer have threads of their own;
+//! Postgres writers are tasks of the async runtime. They are joined by channels whose contents the job's
+//! [budget](ack::Budget) bounds. Whatever fails for good ends the attempt, and the supervisor starts the next from what is
+//! committed.
 
 pub mod ack;
+pub mod fault;
+pub mod isolate;
+pub mod route;
+pub mod worker;
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use tokio::runtime::Handle;
+
+use crate::config::Config;
+use crate::dead_letter::{self, KafkaDeadLetters};
+use crate::engine::{Host, Job};
+use crate::kafka::{self, Admin};
+use crate::metrics::{JobMetrics, SinkMetrics};
+use crate::sink::kafka::{KafkaSink, Undeliverable};
+use crate::sink::postgres::{Encoder, PostgresSink, SinkObserver};
+use crate::source::kafka::{Assignment, Context as SourceContext, KafkaSource};
+use crate::spec::{Sink, Target};
+use crate::status::{State, Status};
+use ack::{Budget, Delivery, lock};
+use fault::Fault;
+use route::{Destination, Router};
+use worker::Worker;
+
+/// What it takes to run a job until it is stopped or fails.
+pub struct Attempt {
+    /// The job's name.
+    pub name: String,
+    /// The compiled job.
+    pub job: Job,
+    /// Its parameters, completed.
+    pub parameters: Arc<Vec<(String, String)>>,
+    /// The consumer group.
+    pub group: String,
+    /// How many instances.
+    pub parallelism: usize,
+    /// The host's settings.
+    pub config: Arc<Config>,
+    /// What the guest's imports reach.
+    pub host: Arc<dyn Host>,
+    /// Where it is told how the job is doing.
+    pub status: Arc<Status>,
+    /// Counts.
+    pub metrics: JobMetrics,
+    /// Told to stop.
+    pub stop: Arc<AtomicBool>,
+    /// Where Postgres writers run.
+    pub runtime: Handle,
+    /// Where the assignment can be looked at.
+    pub assignment: Arc<Mutex<Arc<Assignment>>>,
+}
+
+impl std::fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Attempt").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// The threads of the workers, and what leads to them.
+struct Workers {
+    senders: Vec<mpsc::Sender<Arc<Delivery>>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Attempt {
+    /// Runs the job until it is told to stop: then drains, commits, leaves the group, and returns. An error says what
+    /// failed; nothing that was not acknowledged is committed then either.
+    pub fn run(&self) -> Result<()> {
+        let topics: Vec<String> = self.job.spec().sources.iter().map(|source| source.topic.clone()).collect();
+        self.check_topics(&topics)?;
+
+        let fault = Arc::new(Fault::default());
+        let client = format!("pelton-{}", self.name);
+        let producer = kafka::producer(&self.config.kafka, &client);
+        let (sink, undeliverable) = KafkaSink::new(&producer, Arc::clone(&self.status), Arc::clone(&fault))?;
+        let sink = Arc::new(sink);
+        let dead_letters = Arc::new(KafkaDeadLetters {
+            job: self.name.clone(),
+            version: self.job.spec().version.clone(),
+            sink: Arc::clone(&sink),
+            folder: dead_letter_folder(&self.config),
+            fault: Arc::clone(&fault),
+            metrics: self.metrics.clone(),
+        });
+
+        let workers = self.start_workers(&sink, &dead_letters, &fault)?;
+        let mut source = KafkaSource::new(
+            &kafka::consumer(&self.config.kafka, &client, &self.group),
+            SourceContext {
+                topics,
+                batching: self.config.batch.clone(),
+                delivery: self.config.delivery.clone(),
+                workers: workers.senders.len(),
+                budget: Arc::new(Budget::new(self.config.delivery.in_flight_mib << 20)),
+                fault: Arc::clone(&fault),
+                stop: Arc::clone(&self.stop),
+                status: Arc::clone(&self.status),
+                metrics: self.metrics.clone(),
+            },
+        )?;
+        *lock(&self.assignment) = source.assignment();
+        self.status.set(State::Running);
+        tracing::info!("job {} is running", self.name);
+
+        let refused = || take_undeliverable(&undeliverable, &dead_letters);
+        let result = source.run(
+            |worker, delivery| {
+                // A worker that has ended is told of by its fault; the batch is read again.
+                let _ = workers.senders.get(worker).map(|sender| sender.send(delivery));
+            },
+            refused,
+        );
+
+        // A failed attempt has nothing to wait for: its unacknowledged records are read again.
+        let grace = if result.is_ok() { self.config.delivery.drain_timeout } else { Duration::ZERO };
+        source.close(grace, refused);
+        self.stop_workers(workers);
+        sink.flush(Duration::from_secs(1));
+        result
+    }
+
+    fn check_topics(&self, topics: &[String]) -> Result<()> {
+        let admin = Admin::new(&self.config.kafka)?;
+        for topic in topics {
+            if admin.partitions(topic)?.is_none() {
+                bail!("topic {topic:?}, which the job reads, does not exist; create it");
+            }
+        }
+        Ok(())
+    }
+
+    fn start_workers(
+        &self,
+        sink: &Arc<KafkaSink>,
+        dead_letters: &Arc<KafkaDeadLetters>,
+        fault: &Arc<Fault>,
+    ) -> Result<Workers> {
+        let mut workers = Workers { senders: Vec::new(), threads: Vec::new() };
+        for number in 0..self.parallelism.max(1) {
+            let router = Router {
+                destinations: self.destinations(number, dead_letters)?,
+                kafka: Arc::clone(sink),
+                dead_letters: Arc::clone(dead_letters),
+                fault: Arc::clone(fault),
+                metrics: self.metrics.clone(),
+            };
+            let worker = Worker {
+                job: self.job.clone(),
+                parameters: Arc::clone(&self.parameters),
+                host: Arc::clone(&self.host),
+                router,
+                status: Arc::clone(&self.status),
+                metrics: self.metrics.clone(),
+                stop: Arc::clone(&self.stop),
+                part: format!("instance {number} of {}", self.name),
+                instance: None,
+                bad_streak: 0,
+                has_worked: false,
+                told: false,
+            };
+            let (sender, receiver) = mpsc::channel();
+            let fault = Arc::clone(fault);
+            let thread = std::thread::Builder::new()
+                .name(format!("{}-{number}", self.name))
+                .spawn(move || {
+                    let part = worker.part.clone();
+                    let run = std::panic::AssertUnwindSafe(|| worker.run(&receiver));
+                    if std::panic::catch_unwind(run).is_err() {
+                        fault.set(format!("{part} panicked; this is a bug in Pelton, please report it"));
+                    }
+                })
+                .context("failed to start a thread for an instance")?;
+            workers.senders.push(sender);
+            workers.threads.push(thread);
+        }
+        Ok(workers)
+    }
+
+    fn destinations(&self, number: usize, dead_letters: &Arc<KafkaDeadLetters>) -> Result<Vec<Destination>> {
+        let postgres = self.config.postgres.sink()?;
+        self.job
+            .spec()
+            .sinks
+            .iter()
+            .map(|sink| match &sink.target {
+                Target::Topic(topic) => Ok(Destination::Topic(topic.clone(), self.metrics.sink(&sink.name))),
+                target => {
+                    let observer = Arc::new(Observer::new(self, sink, number));
+                    let dead_letters = Arc::clone(dead_letters) as Arc<_>;
+                    let spawned =
+                        PostgresSink::spawn(&self.runtime, &self.name, sink, &postgres, dead_letters, observer);
+                    let spawned = spawned.map_err(|error| anyhow!("{error}"))?;
+                    Ok(Destination::Postgres(Box::new((Encoder::new(target), spawned))))
+                }
+            })
+            .collect()
+    }
+
+    /// Ends the workers. By now everything is drained, or its time is over.
+    fn stop_workers(&self, workers: Workers) {
+        drop(workers.senders);
+        // A guest in the middle of a batch is bounded by its time limit; a worker that waits for a retry sees the stop, or
+        // that its partition is given up.
+        let deadline = Instant::now() + self.config.limits.batch_time + self.config.limits.start_time;
+        for thread in workers.threads {
+            while !thread.is_finished() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            if thread.is_finished() {
+                // Panics were caught inside.
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+/// The folder for dead letters that Kafka does not take.
+pub fn dead_letter_folder(config: &Config) -> PathBuf {
+    config.data.join("dead-letters")
+}
+
+fn take_undeliverable(from: &mpsc::Receiver<Undeliverable>, dead_letters: &dead_letter::KafkaDeadLetters) {
+    while let Ok(undeliverable) = from.try_recv() {
+        dead_letters.undeliverable(undeliverable);
+    }
+}
+
+/// Tells of a Postgres sink in the job's status and metrics.
+struct Observer {
+    part: String,
+    status: Arc<Status>,
+    metrics: SinkMetrics,
+}
+
+impl Observer {
+    fn new(attempt: &Attempt, sink: &Sink, number: usize) -> Self {
+        Self {
+            part: format!("sink {} of instance {number}", sink.name),
+            status: Arc::clone(&attempt.status),
+            metrics: attempt.metrics.sink(&sink.name),
+        }
+    }
+}
+
+impl SinkObserver for Observer {
+    fn down(&self, reason: &str) {
+        if self.status.raise(&self.part, State::Degraded, reason) {
+            tracing::warn!("{}: {reason}; waiting", self.part);
+        }
+    }
+
+    fn up(&self) {
+        if self.status.clear(&self.part) {
+            tracing::info!("{}: Postgres is back", self.part);
+        }
+    }
+
+    fn wrote(&self, rows: u64, bytes: u64, _: Duration) {
+        self.metrics.records.inc_by(rows);
+        self.metrics.bytes.inc_by(bytes);
+    }
+
+    fn refused(&self, _: u64) {
+        // Counted as dead letters.
+    }
+}

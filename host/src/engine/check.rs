@@ -3,8 +3,8 @@
 
 use super::bindings::v0_1::exports::pelton::job::task::Outcome as RawOutcome;
 use super::bindings::v0_1::pelton::job::types as raw;
-use crate::record::{Column, ColumnData, Headers, Messages, NullablePacked, Outcome, Output, Packed, Reject, Rows};
 use crate::record::check_validity;
+use crate::record::{Column, ColumnData, Headers, Messages, NullablePacked, Outcome, Output, Packed, Reject, Rows};
 use crate::spec::{ColumnType, Spec, Target};
 
 /// Longest reason kept, bytes: reasons become Kafka headers.

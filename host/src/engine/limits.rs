@@ -23,7 +23,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory_mib: 256, batch_time: Duration::from_secs(1), start_time: Duration::from_secs(10), answer_mib: 64 }
+        Self {
+            memory_mib: 256,
+            batch_time: Duration::from_secs(1),
+            start_time: Duration::from_secs(10),
+            answer_mib: 64,
+        }
     }
 }
 

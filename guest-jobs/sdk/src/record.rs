@@ -1,0 +1,83 @@
+//! A record as a job sees it: a view into the batch, which copies nothing.
+
+use crate::bindings::pelton::job::types::Batch;
+use std::fmt::Display;
+
+/// Why a job can't use a record. Anything that can be shown becomes one, so `?` works on the errors of parsers, and
+/// `Err("reason".into())` on plain text.
+#[derive(Debug)]
+pub struct Reject(pub(crate) String);
+
+impl<R: Display> From<R> for Reject {
+    fn from(reason: R) -> Self {
+        Self(reason.to_string())
+    }
+}
+
+/// One record of a source.
+pub struct Record<'a> {
+    pub(crate) batch: &'a Batch,
+    pub(crate) index: usize,
+}
+
+impl<'a> Record<'a> {
+    /// The key; nothing where it is null.
+    pub fn key(&self) -> Option<&'a [u8]> {
+        self.batch.keys.get(self.index)
+    }
+
+    /// The value; nothing where it is null, which makes the record a tombstone.
+    pub fn value(&self) -> Option<&'a [u8]> {
+        self.batch.values.get(self.index)
+    }
+
+    /// The value as text.
+    ///
+    /// # Errors
+    /// A tombstone, an empty value, or one that isn't UTF-8.
+    pub fn text(&self) -> Result<&'a str, Reject> {
+        match self.value() {
+            None => Err("value is null (a tombstone)".into()),
+            Some([]) => Err("value is empty".into()),
+            Some(value) => str::from_utf8(value).map_err(|error| {
+                Reject(format!(
+                    "value is not UTF-8: invalid at byte {}",
+                    error.valid_up_to()
+                ))
+            }),
+        }
+    }
+
+    /// The headers, in order; a name may repeat. None where the source was declared without headers.
+    pub fn headers(&self) -> impl Iterator<Item = (&'a str, Option<&'a [u8]>)> + use<'a> {
+        let index = self.index;
+        self.batch
+            .headers
+            .iter()
+            .flat_map(move |headers| headers.get(index))
+    }
+
+    /// The Kafka timestamp, milliseconds since the Unix epoch; nothing where the record has none.
+    pub fn timestamp(&self) -> Option<i64> {
+        self.batch
+            .timestamps
+            .get(self.index)
+            .copied()
+            .filter(|&timestamp| timestamp != -1)
+    }
+
+    /// The Kafka partition number.
+    pub fn partition(&self) -> i32 {
+        self.batch.partition
+    }
+
+    /// The Kafka offset.
+    pub fn offset(&self) -> i64 {
+        self.batch.offsets.get(self.index).copied().unwrap_or(-1)
+    }
+
+    /// Which of the spec's sources the record is from: 0 for the first.
+    pub fn source(&self) -> usize {
+        self.batch.source as usize
+    }
+}

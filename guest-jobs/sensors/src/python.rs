@@ -1,0 +1,213 @@
+//! JSON as Python's `json.dumps` prints it, so that alerts and rows equal the article's to the byte.
+
+use std::{
+    borrow::Cow,
+    fmt::{self, Write},
+};
+
+/// Prints a string: quoted, with everything but printable ASCII escaped.
+pub(crate) fn write_string(text: &str, out: &mut String) -> fmt::Result {
+    out.push('"');
+    if text
+        .bytes()
+        .all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')
+    {
+        out.push_str(text);
+    } else {
+        for character in text.chars() {
+            match character {
+                '"' => out.push_str("\\\""),
+                '\\' => out.push_str("\\\\"),
+                '\n' => out.push_str("\\n"),
+                '\r' => out.push_str("\\r"),
+                '\t' => out.push_str("\\t"),
+                '\u{8}' => out.push_str("\\b"),
+                '\u{c}' => out.push_str("\\f"),
+                ' '..='~' => out.push(character),
+                _ => {
+                    for unit in character.encode_utf16(&mut [0; 2]) {
+                        write!(out, "\\u{unit:04x}")?;
+                    }
+                }
+            }
+        }
+    }
+    out.push('"');
+    Ok(())
+}
+
+/// Prints a number as `repr(float)` does: the fewest digits that read back as the same number, `30.0`, `1e-05`, `1e+16`.
+pub(crate) fn write_float(number: f64, out: &mut String) -> fmt::Result {
+    let start = out.len();
+    // Rust picks the same digits, and the same form, but writes exponents without plus sign and padding.
+    write!(out, "{number:?}")?;
+    if let Some(at) = out.get(start..).and_then(|printed| printed.find('e')) {
+        let exponent = out.split_off(start + at + 1);
+        let (sign, digits) = match exponent.strip_prefix('-') {
+            Some(digits) => ('-', digits),
+            None => ('+', exponent.as_str()),
+        };
+        write!(out, "{sign}{digits:0>2}")?;
+    }
+    Ok(())
+}
+
+/// Gives valid JSON the spacing of `json.dumps`: one blank after each comma and colon, no other outside strings.
+/// Strings and numbers stay as they are written.
+pub(crate) fn respace(json: &str) -> Cow<'_, str> {
+    if is_spaced(json.as_bytes()) {
+        return Cow::Borrowed(json);
+    }
+    let mut spaced = String::with_capacity(json.len() + 16);
+    let mut in_string = false;
+    let mut escaped = false;
+    for character in json.chars() {
+        if in_string {
+            in_string = escaped || character != '"';
+            escaped = !escaped && character == '\\';
+        } else if character.is_ascii_whitespace() {
+            continue;
+        } else {
+            in_string = character == '"';
+        }
+        spaced.push(character);
+        if !in_string && matches!(character, ',' | ':') {
+            spaced.push(' ');
+        }
+    }
+    Cow::Owned(spaced)
+}
+
+/// Whether the spacing is already so.
+fn is_spaced(json: &[u8]) -> bool {
+    let mut in_string = false;
+    let mut escaped = false;
+    let mut wants_blank = false;
+    for &byte in json {
+        if in_string {
+            in_string = escaped || byte != b'"';
+            escaped = !escaped && byte == b'\\';
+        } else {
+            let is_blank = byte == b' ';
+            if is_blank != wants_blank || !is_blank && byte.is_ascii_whitespace() {
+                return false;
+            }
+            wants_blank = matches!(byte, b',' | b':');
+            in_string = byte == b'"';
+        }
+    }
+    true
+}
+
+/// Whether a string in valid JSON has the escape of the NUL character.
+pub(crate) fn has_nul(json: &str) -> bool {
+    let mut rest = json;
+    while let Some((_, escape)) = rest.split_once('\\') {
+        if escape.starts_with("u0000") {
+            return true;
+        }
+        // Past the escaped character, which may be a backslash itself.
+        let mut characters = escape.chars();
+        characters.next();
+        rest = characters.as_str();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn string(text: &str) -> String {
+        let mut out = String::new();
+        write_string(text, &mut out).unwrap();
+        out
+    }
+
+    fn float(number: f64) -> String {
+        let mut out = "before ".to_owned();
+        write_float(number, &mut out).unwrap();
+        out.strip_prefix("before ").unwrap().to_owned()
+    }
+
+    /// Right-hand sides printed by CPython 3.11.
+    #[test]
+    fn floats_are_pythons() {
+        let cases = [
+            (30.0, "30.0"),
+            (30.01, "30.01"),
+            (-0.0, "-0.0"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (0.0001, "0.0001"),
+            (0.00001, "1e-05"),
+            (1.5e-7, "1.5e-07"),
+            (1e15, "1000000000000000.0"),
+            (1e16, "1e+16"),
+            (123456789012345680.0, "1.2345678901234568e+17"),
+            (1e100, "1e+100"),
+            (5e-324, "5e-324"),
+            (f64::MAX, "1.7976931348623157e+308"),
+        ];
+        for (number, expected) in cases {
+            assert_eq!(float(number), expected);
+        }
+    }
+
+    #[test]
+    fn strings_are_pythons() {
+        assert_eq!(string("plain ~"), r#""plain ~""#);
+        assert_eq!(string("a\"b\\c/d"), r#""a\"b\\c/d""#);
+        assert_eq!(
+            string("\n\r\t\u{8}\u{c}\0\u{7f}"),
+            r#""\n\r\t\b\f\u0000\u007f""#
+        );
+        assert_eq!(string("é€😀"), r#""\u00e9\u20ac\ud83d\ude00""#);
+    }
+
+    #[test]
+    fn spacing_is_pythons() {
+        assert_eq!(
+            respace(r#"{"a":1,"b":[1,{}]}"#),
+            r#"{"a": 1, "b": [1, {}]}"#
+        );
+        assert_eq!(respace("{ \"a\"\n:\t[ 1 , 2 ]\r}"), r#"{"a": [1, 2]}"#);
+        assert_eq!(
+            respace(r#"{"a,b:c \" d":"e , f\\"}"#),
+            r#"{"a,b:c \" d": "e , f\\"}"#
+        );
+        assert!(matches!(
+            respace(r#"{"a": 1, "b": "x ,y"}"#),
+            Cow::Borrowed(_)
+        ));
+    }
+
+    #[test]
+    fn escaped_nul_is_found() {
+        assert!(has_nul(r#"{"a": "x\u0000"}"#));
+        assert!(has_nul(r#"{"a": "\\\u0000"}"#));
+        assert!(!has_nul(r#"{"a": "\\u0000 \u0001 u0000"}"#));
+    }
+
+    proptest! {
+        #[test]
+        fn respaced_json_means_the_same(text in "[ -~]{0,12}", number in any::<i32>()) {
+            let value = serde_json::json!({"k": [text, number, {"a": text, "b": null}], text.clone(): number});
+            let tight = serde_json::to_string(&value).unwrap();
+            let loose = serde_json::to_string_pretty(&value).unwrap();
+            prop_assert_eq!(respace(&tight), respace(&loose));
+            prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&respace(&tight)).unwrap(), value);
+            prop_assert!(is_spaced(respace(&tight).as_bytes()));
+        }
+
+        #[test]
+        fn strings_read_back(text in any::<String>()) {
+            prop_assert_eq!(serde_json::from_str::<String>(&string(&text)).unwrap(), text);
+        }
+
+        #[test]
+        fn floats_read_back(number in proptest::num::f64::NORMAL) {
+            prop_assert_eq!(float(number).parse::<f64>().unwrap(), number);
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! One reading of a sensor. Both example jobs agree on what is one: a record that one of them rejects, the other
+//! rejects for the same reason.
+
+use crate::{python, timestamp};
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::{Error, error::Category, value::RawValue};
+use std::{
+    borrow::Cow,
+    fmt::{self, Write},
+    num::IntErrorKind,
+};
+
+/// A reading that every sink can take.
+#[derive(Debug, PartialEq)]
+pub struct Reading<'a> {
+    /// Its id; holds no NUL.
+    pub message_id: Cow<'a, str>,
+    /// The sensor, within the range of Postgres's INT.
+    pub sensor_id: i32,
+    /// The measured values: a JSON object with the spacing of `json.dumps`, its strings and numbers as the source
+    /// wrote them; holds no NUL, not even escaped.
+    pub message: Cow<'a, str>,
+    /// Degrees Celsius, from `message`; finite.
+    pub temperature: f64,
+    /// When, as the source wrote it.
+    pub timestamp: Cow<'a, str>,
+    /// When, in microseconds since 1970-01-01 00:00:00 UTC.
+    pub microseconds: i64,
+}
+
+/// The fields as they stand in the text: what is wrong with one can then be said with its name.
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow)]
+    message_id: &'a RawValue,
+    #[serde(borrow)]
+    sensor_id: &'a RawValue,
+    #[serde(borrow)]
+    message: &'a RawValue,
+    #[serde(borrow)]
+    timestamp: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow)]
+    temperature: &'a RawValue,
+}
+
+impl<'a> Reading<'a> {
+    /// Reads the value of a record. Fields that it doesn't know are ignored.
+    ///
+    /// # Errors
+    /// What is wrong with it: where it is no JSON, or which field is missing or can't be used.
+    pub fn parse(value: &'a str) -> Result<Self, String> {
+        let fields: Fields<'a> = object("value", value)?;
+        let message = fields.message.get();
+        let Message { temperature } = object("`message`", message)?;
+        if python::has_nul(message) {
+            return Err("`message` holds a NUL character".to_owned());
+        }
+        let message_id = string("message_id", fields.message_id)?;
+        if message_id.contains('\0') {
+            return Err("`message_id` holds a NUL character".to_owned());
+        }
+        let timestamp = string("timestamp", fields.timestamp)?;
+        let microseconds = timestamp::microseconds(&timestamp).ok_or_else(|| {
+            wrong(
+                "timestamp",
+                "not a time with offset (RFC 3339)",
+                fields.timestamp,
+            )
+        })?;
+        Ok(Self {
+            message_id,
+            sensor_id: integer("sensor_id", fields.sensor_id)?,
+            message: python::respace(message),
+            temperature: number("temperature", temperature)?,
+            timestamp,
+            microseconds,
+        })
+    }
+
+    /// Writes the alert on this reading, as the article's job does: `json.dumps` of a dictionary.
+    ///
+    /// # Errors
+    /// None: writing to a string doesn't fail.
+    pub fn write_alert(&self, out: &mut String) -> fmt::Result {
+        out.push_str(r#"{"message_id": "#);
+        python::write_string(&self.message_id, out)?;
+        write!(out, r#", "sensor_id": {}, "temperature": "#, self.sensor_id)?;
+        python::write_float(self.temperature, out)?;
+        out.push_str(r#", "alert": "High temperature detected", "timestamp": "#);
+        python::write_string(&self.timestamp, out)?;
+        out.push('}');
+        Ok(())
+    }
+}
+
+/// Reads a JSON object.
+fn object<'a, T: Deserialize<'a>>(what: &str, json: &'a str) -> Result<T, String> {
+    let not_json = |error: Error| format!("{what} is not JSON: {error}");
+    // Serde takes an array for a struct, too.
+    if !json.trim_ascii_start().starts_with('{') {
+        serde_json::from_str::<IgnoredAny>(json).map_err(not_json)?;
+        return Err(format!("{what} is not a JSON object"));
+    }
+    serde_json::from_str(json).map_err(|error| match error.classify() {
+        Category::Data => {
+            let message = error.to_string();
+            // A field is missing, or there twice: no place in the text says more than its name.
+            let reason = message.split(" at line ").next().unwrap_or_default();
+            format!("{reason} in {what}")
+        }
+        _ => not_json(error),
+    })
+}
+
+fn string<'a>(name: &str, field: &'a RawValue) -> Result<Cow<'a, str>, String> {
+    let quoted = field
+        .get()
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    match quoted {
+        None => Err(wrong(name, "not a string", field)),
+        Some(text) if !text.contains('\\') => Ok(Cow::Borrowed(text)),
+        Some(_) => serde_json::from_str(field.get())
+            .map(Cow::Owned)
+            .map_err(|_| wrong(name, "not valid Unicode", field)),
+    }
+}
+
+fn integer(name: &str, field: &RawValue) -> Result<i32, String> {
+    field
+        .get()
+        .parse()
+        .map_err(|error: std::num::ParseIntError| match error.kind() {
+            IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => {
+                wrong(name, "beyond the range of INT", field)
+            }
+            _ => wrong(name, "not an integer", field),
+        })
+}
+
+fn number(name: &str, field: &RawValue) -> Result<f64, String> {
+    // A JSON value that begins like a number is one; Rust's own `inf` and `nan` are not JSON.
+    let text = field.get();
+    let number: Option<f64> =
+        if text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
+            text.parse().ok()
+        } else {
+            None
+        };
+    match number {
+        None => Err(wrong(name, "not a number", field)),
+        Some(number) if !number.is_finite() => {
+            Err(wrong(name, "beyond the range of a double", field))
+        }
+        Some(number) => Ok(number),
+    }
+}
+
+/// Names the field, and shows the beginning of what it holds.
+fn wrong(name: &str, what: &str, field: &RawValue) -> String {
+    const SHOWN: usize = 60;
+    let text = field.get();
+    match text
+        .char_indices()
+        .nth(SHOWN)
+        .and_then(|(end, _)| text.get(..end))
+    {
+        Some(beginning) => format!("`{name}` is {what}: {beginning}…"),
+        None => format!("`{name}` is {what}: {text}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"{"message_id": "0a1b", "sensor_id": 7, "message": {"temperature": 30.5, "pressure": 1000.12, "vibration": 0.3}, "timestamp": "2024-05-02T10:11:12.123456+00:00"}"#;
+
+    fn reason(value: &str) -> String {
+        Reading::parse(value).unwrap_err()
+    }
+
+    fn alert(value: &str) -> String {
+        let mut out = String::new();
+        Reading::parse(value)
+            .unwrap()
+            .write_alert(&mut out)
+            .unwrap();
+        out
+    }
+
+    #[test]
+    fn the_articles_reading() {
+        let reading = Reading::parse(GOOD).unwrap();
+        let expected = Reading {
+            message_id: "0a1b".into(),
+            sensor_id: 7,
+            message: r#"{"temperature": 30.5, "pressure": 1000.12, "vibration": 0.3}"#.into(),
+            temperature: 30.5,
+            timestamp: "2024-05-02T10:11:12.123456+00:00".into(),
+            microseconds: 1_714_644_672_123_456,
+        };
+        assert_eq!(reading, expected);
+    }
+
+    #[test]
+    fn the_articles_alert() {
+        let expected = r#"{"message_id": "0a1b", "sensor_id": 7, "temperature": 30.5, "alert": "High temperature detected", "timestamp": "2024-05-02T10:11:12.123456+00:00"}"#;
+        assert_eq!(alert(GOOD), expected);
+    }
+
+    #[test]
+    fn unusual_but_valid() {
+        let integer = GOOD.replace("30.5", "31");
+        assert!(alert(&integer).contains(r#""temperature": 31.0, "#));
+        assert!(
+            Reading::parse(&integer)
+                .unwrap()
+                .message
+                .starts_with(r#"{"temperature": 31, "#)
+        );
+        let no_fraction = GOOD.replace(".123456", "");
+        assert_eq!(
+            Reading::parse(&no_fraction).unwrap().microseconds,
+            1_714_644_672_000_000
+        );
+        assert!(alert(&no_fraction).ends_with(r#""timestamp": "2024-05-02T10:11:12+00:00"}"#));
+        assert!(
+            alert(&GOOD.replace("0a1b", r"\u00e9é\n"))
+                .starts_with(r#"{"message_id": "\u00e9\u00e9\n", "#)
+        );
+        let tight = GOOD.replace(": ", ":").replace(", ", " ,");
+        assert_eq!(alert(&tight), alert(GOOD));
+        assert_eq!(Reading::parse(&tight), Reading::parse(GOOD));
+        let more = GOOD.replace(
+            r#""sensor_id""#,
+            r#""extra": [1, {"a": null}], "sensor_id""#,
+        );
+        assert_eq!(Reading::parse(&more), Reading::parse(GOOD));
+    }
+
+    #[test]
+    fn every_bad_value_says_why() {
+        let cut: String = GOOD.chars().take(40).collect();
+        let cases = [
+            (
+                "hello".to_owned(),
+                "value is not JSON: expected value at line 1 column 1",
+            ),
+            (
+                cut,
+                "value is not JSON: EOF while parsing a string at line 1 column 40",
+            ),
+            (
+                GOOD.replace("0a1b", "0\0b"),
+                "value is not JSON: control character (\\u0000-\\u001F) found while parsing a string at line 1 column 17",
+            ),
+            (
+                GOOD.replace("30.5", "NaN"),
+                "value is not JSON: expected value at line 1 column 67",
+            ),
+            (
+                format!("{GOOD} x"),
+                "value is not JSON: trailing characters at line 1 column 162",
+            ),
+            ("[]".to_owned(), "value is not a JSON object"),
+            ("null".to_owned(), "value is not a JSON object"),
+            ("{}".to_owned(), "missing field `message_id` in value"),
+            (
+                GOOD.replace("sensor_id", "sensor"),
+                "missing field `sensor_id` in value",
+            ),
+            (
+                GOOD.replace("temperature", "heat"),
+                "missing field `temperature` in `message`",
+            ),
+            (
+                GOOD.replace("pressure", "temperature"),
+                "duplicate field `temperature` in `message`",
+            ),
+            (
+                GOOD.replace(r#""0a1b""#, "12"),
+                "`message_id` is not a string: 12",
+            ),
+            (
+                GOOD.replace("0a1b", r"\ud800"),
+                r#"`message_id` is not valid Unicode: "\ud800""#,
+            ),
+            (
+                GOOD.replace("0a1b", r"0\u0000"),
+                "`message_id` holds a NUL character",
+            ),
+            (
+                GOOD.replace("1000.12", r#""\u0000""#),
+                "`message` holds a NUL character",
+            ),
+            (
+                GOOD.replace("7,", "7.5,"),
+                "`sensor_id` is not an integer: 7.5",
+            ),
+            (
+                GOOD.replace("7,", r#""7","#),
+                r#"`sensor_id` is not an integer: "7""#,
+            ),
+            (
+                GOOD.replace("7,", "2147483648,"),
+                "`sensor_id` is beyond the range of INT: 2147483648",
+            ),
+            (
+                GOOD.replace("7,", "-99999999999999999999,"),
+                "`sensor_id` is beyond the range of INT: -99999999999999999999",
+            ),
+            (
+                GOOD.replace("30.5", r#""30.5""#),
+                r#"`temperature` is not a number: "30.5""#,
+            ),
+            (
+                GOOD.replace("30.5", "1e999"),
+                "`temperature` is beyond the range of a double: 1e999",
+            ),
+            (
+                GOOD.replace("2024", "soon"),
+                r#"`timestamp` is not a time with offset (RFC 3339): "soon-05-02T10:11:12.123456+00:00""#,
+            ),
+            (
+                GOOD.replace("+00:00", ""),
+                r#"`timestamp` is not a time with offset (RFC 3339): "2024-05-02T10:11:12.123456""#,
+            ),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(reason(&value), expected);
+        }
+        let message = GOOD.replace(
+            r#"{"temperature": 30.5, "pressure": 1000.12, "vibration": 0.3}"#,
+            "[30.5]",
+        );
+        assert_eq!(reason(&message), "`message` is not a JSON object");
+        let long = reason(&GOOD.replace("7,", &format!("\"{}\",", "é".repeat(1000))));
+        assert_eq!(
+            long,
+            format!("`sensor_id` is not an integer: \"{}…", "é".repeat(59))
+        );
+    }
+}

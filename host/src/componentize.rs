@@ -1,0 +1,177 @@
+//! Makes components of Rust guests: `pelton build`.
+//!
+//! The same sources and the same toolchain give the same bytes, whatever the folders of the checkout, of cargo and of
+//! the toolchain are called. A component appears in the output folder whole or not at all, so a host that watches the
+//! folder never sees half of one.
+
+mod strip;
+mod toolchain;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+use toolchain::Toolchain;
+
+/// What to build, and where to.
+pub struct BuildOptions {
+    /// The folder of a crate or of a workspace: every `cdylib` in it becomes a component.
+    pub source: PathBuf,
+    /// Where the components go. Made if it is missing.
+    pub output: PathBuf,
+}
+
+/// A component that was built.
+#[derive(Debug)]
+pub struct BuiltComponent {
+    /// The name of the crate, and of the file without `.wasm`.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub size: usize,
+}
+
+/// Builds the guests of a folder, and gives what was written, by name.
+///
+/// Cargo's own messages go to standard error as they come.
+///
+/// # Errors
+/// No toolchain for wasm32 can be found (says what to install), cargo fails, the folder has no `cdylib`, a module is
+/// no component's, or the output folder can't be written.
+pub fn build(options: &BuildOptions) -> Result<Vec<BuiltComponent>> {
+    let manifest = options.source.join("Cargo.toml");
+    ensure!(
+        manifest.is_file(),
+        "{} is no Rust guest: it has no Cargo.toml",
+        options.source.display()
+    );
+    let source = options
+        .source
+        .canonicalize()
+        .with_context(|| format!("cannot open {}", options.source.display()))?;
+    let toolchain = Toolchain::find(&source)?;
+    tracing::info!(build.toolchain = %toolchain, build.source = %source.display(), "building guests");
+
+    let modules = compile(&toolchain, &source)?;
+    ensure!(
+        !modules.is_empty(),
+        "{} has no crate of type cdylib: a job needs `crate-type = [\"cdylib\"]` under `[lib]`",
+        source.display()
+    );
+    fs::create_dir_all(&options.output)
+        .with_context(|| format!("cannot make {}", options.output.display()))?;
+    let mut built = Vec::new();
+    for (name, module) in modules {
+        let module =
+            fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
+        let component =
+            componentize(&module).with_context(|| format!("{name} is not a job's module"))?;
+        let path = options.output.join(format!("{name}.wasm"));
+        write_whole(&path, &component)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        tracing::info!(build.component = %path.display(), build.bytes = component.len(), "built");
+        built.push(BuiltComponent {
+            name,
+            path,
+            size: component.len(),
+        });
+    }
+    Ok(built)
+}
+
+/// Makes a component of a core module that a guest's toolchain made with the contract's bindings. Names, producers and
+/// other sections without meaning are left out.
+///
+/// # Errors
+/// The bytes are no valid core module, or one without bindings, or one whose imports and exports don't fit them.
+pub fn componentize(module: &[u8]) -> Result<Vec<u8>> {
+    let component = wit_component::ComponentEncoder::default()
+        .validate(true)
+        .module(module)
+        .context("cannot read the module")?
+        .encode()
+        .context("cannot make a component of the module")?;
+    strip::strip(&component)
+}
+
+/// Runs cargo, and gives the module of each `cdylib` it made, by name.
+fn compile(toolchain: &Toolchain, source: &Path) -> Result<BTreeMap<String, PathBuf>> {
+    let output = toolchain
+        .cargo_build(source)?
+        .output()
+        .context("cannot run cargo")?;
+    if !output.status.success() {
+        bail!(
+            "cargo could not build {} ({}); its messages are above",
+            source.display(),
+            output.status
+        );
+    }
+    let mut modules = BTreeMap::new();
+    for line in output
+        .stdout
+        .split(|&byte| byte == b'\n')
+        .filter(|line| !line.is_empty())
+    {
+        let message: Message =
+            serde_json::from_slice(line).context("cannot read cargo's messages")?;
+        if let Message::CompilerArtifact { target, filenames } = message
+            && target.crate_types.iter().any(|kind| kind == "cdylib")
+        {
+            let module = filenames
+                .into_iter()
+                .find(|file| file.extension().is_some_and(|end| end == "wasm"));
+            modules.extend(module.map(|module| (target.name, module)));
+        }
+    }
+    Ok(modules)
+}
+
+/// The one of cargo's messages that matters here.
+#[derive(Deserialize)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
+enum Message {
+    CompilerArtifact {
+        target: Target,
+        filenames: Vec<PathBuf>,
+    },
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+    crate_types: Vec<String>,
+}
+
+/// Writes a file under another name, then renames it.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().context("the file has no folder")?;
+    // Not ending in `.wasm`, so that who watches the folder doesn't take it for a job.
+    let mut file = tempfile::Builder::new()
+        .prefix(".build-")
+        .tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    readable_by_all(file.as_file())?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// Temporary files are their owner's alone; a component is for whichever user the host runs as.
+#[cfg(unix)]
+fn readable_by_all(file: &fs::File) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    Ok(file.set_permissions(fs::Permissions::from_mode(0o644))?)
+}
+
+#[cfg(not(unix))]
+fn readable_by_all(_: &fs::File) -> Result<()> {
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! Finds a way to compile Rust for wasm32-unknown-unknown, and gives the command for it.
+//!
+//! Rustup's toolchain is asked first, and told to add the target where it lacks it. Where that can't be had (without
+//! rustup, or without a connection to its servers) Debian's `rustc-web`, `cargo-web` and `rust-web-src` serve: they
+//! bring the sources of the standard library, which is then built along.
+
+use anyhow::{Context, Result, bail};
+use std::{
+    env,
+    fmt::{self, Display},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// A way to compile.
+pub(super) enum Toolchain {
+    /// The `cargo` of the search path, whose toolchain has the target.
+    Installed,
+    /// Debian's packages, with a linker for wasm.
+    Debian { linker: PathBuf },
+}
+
+impl Toolchain {
+    /// Finds one for a guest's folder: rustup chooses by folder.
+    pub(super) fn find(source: &Path) -> Result<Self> {
+        if has_target(source) || add_target(source) {
+            return Ok(Self::Installed);
+        }
+        if Path::new("/usr/bin/cargo").is_file() && Path::new("/usr/lib/rustlib/src").is_dir() {
+            match linker(source) {
+                Some(linker) => return Ok(Self::Debian { linker }),
+                None => bail!(
+                    "Debian's Rust has no linker for {TARGET}: install lld (apt-get install lld) or rustup's toolchain"
+                ),
+            }
+        }
+        bail!(
+            "found no Rust for {TARGET}: run `rustup target add {TARGET}`, \
+             or on Debian `apt-get install rustc-web cargo-web rust-web-src lld`"
+        )
+    }
+
+    /// `cargo build` for the guests of a folder, with its messages as JSON on standard output.
+    pub(super) fn cargo_build(&self, source: &Path) -> Result<Command> {
+        let (mut cargo, rustc) = match self {
+            Self::Installed => (Command::new("cargo"), "rustc"),
+            Self::Debian { linker } => {
+                let mut cargo = Command::new("/usr/bin/cargo");
+                // The standard library's own build uses unstable features of a stable compiler.
+                cargo
+                    .env("RUSTC", "/usr/bin/rustc")
+                    .env("RUSTC_BOOTSTRAP", "1");
+                cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+                cargo.arg("-Zbuild-std=std,panic_abort");
+                (cargo, "/usr/bin/rustc")
+            }
+        };
+        cargo.current_dir(source);
+        let workspace = workspace(&cargo, source)?;
+        let sysroot = answer(
+            Command::new(rustc)
+                .args(["--print", "sysroot"])
+                .current_dir(source),
+        )
+        .with_context(|| format!("cannot ask {rustc} for its folder"))?;
+        cargo.args([
+            "build",
+            "--release",
+            "--target",
+            TARGET,
+            "--message-format=json-render-diagnostics",
+        ]);
+        if workspace.join("Cargo.lock").is_file() {
+            cargo.arg("--locked");
+        }
+        // Settings of the user's own builds have no place in a reproducible one.
+        cargo.env_remove("RUSTFLAGS");
+        cargo.env(
+            "CARGO_ENCODED_RUSTFLAGS",
+            flags(&workspace, Path::new(&sysroot)).join("\x1f"),
+        );
+        cargo.stdin(Stdio::null()).stderr(Stdio::inherit());
+        Ok(cargo)
+    }
+}
+
+impl Display for Toolchain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Installed => f.write_str("cargo"),
+            Self::Debian { .. } => f.write_str("Debian's cargo, building the standard library"),
+        }
+    }
+}
+
+/// Names the folders of this machine neutrally wherever they get into the module, as they do with every panic's place.
+fn flags(workspace: &Path, sysroot: &Path) -> Vec<String> {
+    let cargo_home = env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(env::home_dir()?.join(".cargo")));
+    let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
+    let mut flags = vec![remap(workspace, "."), remap(sysroot, "/rust")];
+    flags.extend(cargo_home.map(|home| remap(&home, "/cargo")));
+    flags
+}
+
+/// The folder of the workspace that a guest belongs to.
+fn workspace(cargo: &Command, source: &Path) -> Result<PathBuf> {
+    let mut locate = Command::new(cargo.get_program());
+    let manifest = answer(
+        locate
+            .args(["locate-project", "--workspace", "--message-format=plain"])
+            .current_dir(source),
+    )
+    .with_context(|| format!("cannot find the workspace of {}", source.display()))?;
+    let folder = Path::new(&manifest)
+        .parent()
+        .context("cargo named no workspace")?;
+    Ok(folder.to_path_buf())
+}
+
+/// Whether the toolchain for this folder has the target's standard library.
+fn has_target(source: &Path) -> bool {
+    let mut rustc = Command::new("rustc");
+    rustc
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .current_dir(source);
+    answer(&mut rustc).is_ok_and(|folder| Path::new(&folder).is_dir())
+}
+
+/// Has rustup add the target; false where there is no rustup or it can't.
+fn add_target(source: &Path) -> bool {
+    let mut rustup = Command::new("rustup");
+    rustup
+        .args(["target", "add", TARGET])
+        .current_dir(source)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    rustup.status().is_ok_and(|status| status.success()) && has_target(source)
+}
+
+/// A linker for wasm: rustup's, which comes with every toolchain, or LLVM's.
+fn linker(source: &Path) -> Option<PathBuf> {
+    let sysroot = answer(
+        Command::new("rustc")
+            .args(["--print", "sysroot"])
+            .current_dir(source),
+    )
+    .ok();
+    let host = format!("{}-unknown-linux-gnu", env::consts::ARCH);
+    let rustup = sysroot.map(|sysroot| {
+        Path::new(&sysroot)
+            .join("lib/rustlib")
+            .join(host)
+            .join("bin/rust-lld")
+    });
+    let path = env::var_os("PATH").unwrap_or_default();
+    let system = env::split_paths(&path)
+        .flat_map(|folder| ["rust-lld", "wasm-ld"].map(|name| folder.join(name)));
+    // `is_file` follows links: Debian ships a `rust-lld` that points to a package which may not be there.
+    rustup
+        .into_iter()
+        .chain(system)
+        .find(|candidate| candidate.is_file())
+}
+
+/// What a command prints on one line.
+fn answer(command: &mut Command) -> Result<String> {
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()?;
+    if !output.status.success() {
+        bail!(
+            "{} failed ({})",
+            command.get_program().display(),
+            output.status
+        );
+    }
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}

@@ -1,0 +1,289 @@
+//! Settings: defaults, then a TOML file, then the environment, then flags. Unknown keys are refused by name.
+//!
+//! All defaults stand in this file and in the `Default` of [`Limits`] and [`PostgresConfig`]. `KAFKA_HOST`,
+//! `POSTGRES_HOST`, `POSTGRES_USER`, `POSTGRES_PASSWORD` and `POSTGRES_DB` mean what they meant in the article's compose
+//! file; any setting can be given as `PELTON_<SECTION>__<KEY>`.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+
+use crate::engine::Limits;
+use crate::sink::postgres::{ConnectionUrl, PostgresConfig};
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Kafka.
+    pub kafka: Kafka,
+    /// Postgres.
+    pub postgres: Postgres,
+    /// The folder that users drop jobs into.
+    pub usr_jobs: PathBuf,
+    /// The host's own folder: the registry of jobs, their components, compiled code.
+    pub data: PathBuf,
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// Whether every job in `usr_jobs` is submitted at start.
+    pub submit_all: bool,
+    /// How records are cut into batches.
+    pub batch: Batching,
+    /// How records are delivered.
+    pub delivery: DeliverySettings,
+    /// What a guest may use.
+    pub limits: Limits,
+    /// Log lines: `text` or `json`.
+    pub log_format: LogFormat,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            kafka: Kafka::default(),
+            postgres: Postgres::default(),
+            usr_jobs: "usr_jobs".into(),
+            data: "data".into(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            submit_all: false,
+            batch: Batching::default(),
+            delivery: DeliverySettings::default(),
+            limits: Limits::default(),
+            log_format: LogFormat::Text,
+        }
+    }
+}
+
+/// Kafka: where it is, and any property of librdkafka
+/// (<https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md>).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Kafka {
+    /// `host:port`, several with commas.
+    pub bootstrap: String,
+    /// Properties of both consumers and producers: `security.protocol`, `sasl.username`, ….
+    pub properties: BTreeMap<String, String>,
+    /// Properties of consumers only.
+    pub consumer: BTreeMap<String, String>,
+    /// Properties of producers only.
+    pub producer: BTreeMap<String, String>,
+}
+
+impl Default for Kafka {
+    fn default() -> Self {
+        Self {
+            bootstrap: "localhost:9092".to_owned(),
+            properties: BTreeMap::new(),
+            consumer: BTreeMap::new(),
+            producer: BTreeMap::new(),
+        }
+    }
+}
+
+/// Postgres: where it is, and how rows are cut into transactions.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Postgres {
+    /// `postgres://user:password@host:port/database?sslmode=…`; it goes before the four settings below.
+    pub url: Option<Secret>,
+    /// `host:port`.
+    pub host: String,
+    /// The role.
+    pub user: String,
+    /// Its password.
+    pub password: Secret,
+    /// The database.
+    pub database: String,
+    /// Most rows in a transaction, for a table.
+    pub max_rows: Option<usize>,
+    /// Most bytes of rows in a transaction.
+    pub max_bytes: Option<usize>,
+    /// How long a first row waits for others, for a table.
+    #[serde(with = "humantime_serde")]
+    pub linger: Option<Duration>,
+    /// Most rows in a transaction, for a statement.
+    pub statement_rows: Option<usize>,
+    /// How long a first row waits for others, for a statement.
+    #[serde(with = "humantime_serde")]
+    pub statement_linger: Option<Duration>,
+}
+
+impl Default for Postgres {
+    fn default() -> Self {
+        Self {
+            url: None,
+            host: "localhost:5432".to_owned(),
+            user: "flinkuser".to_owned(),
+            password: Secret("flinkpassword".to_owned()),
+            database: "flinkdb".to_owned(),
+            max_rows: None,
+            max_bytes: None,
+            linger: None,
+            statement_rows: None,
+            statement_linger: None,
+        }
+    }
+}
+
+impl Postgres {
+    /// The settings of the sink.
+    pub fn sink(&self) -> Result<PostgresConfig> {
+        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let url = match &self.url {
+            Some(Secret(url)) => url.clone(),
+            None => format!(
+                "postgres://{}:{}@{}/{}",
+                encoded(&self.user),
+                encoded(&self.password.0),
+                self.host,
+                encoded(&self.database)
+            ),
+        };
+        let url: ConnectionUrl =
+            url.parse().map_err(|error: String| anyhow!("the Postgres settings make no sense: {error}"))?;
+        let mut sink = PostgresConfig::new(url);
+        let set = |from: Option<usize>, to: &mut usize| *to = from.unwrap_or(*to);
+        set(self.max_rows, &mut sink.max_rows);
+        set(self.max_bytes, &mut sink.max_bytes);
+        set(self.statement_rows, &mut sink.statement_rows);
+        sink.linger = self.linger.unwrap_or(sink.linger);
+        sink.statement_linger = self.statement_linger.unwrap_or(sink.statement_linger);
+        Ok(sink)
+    }
+}
+
+/// Text that is never printed.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// How records are cut into batches. A batch is handed over when it is full, or when nothing more is there to be read and
+/// its partition is idle; `linger` bounds how long it waits while the partition is busy.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Batching {
+    /// Most records in a batch.
+    pub max_records: usize,
+    /// Most bytes in a batch; a larger record is a batch of its own.
+    pub max_bytes: usize,
+    /// Longest wait for further records.
+    #[serde(with = "humantime_serde")]
+    pub linger: Duration,
+}
+
+impl Default for Batching {
+    fn default() -> Self {
+        Self { max_records: 1000, max_bytes: 1 << 20, linger: Duration::from_millis(5) }
+    }
+}
+
+/// How records are delivered.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeliverySettings {
+    /// Bytes that a job may have in flight, MiB: read, but not yet acknowledged by every sink. Beyond it the job's
+    /// partitions are paused.
+    pub in_flight_mib: usize,
+    /// How often offsets are committed.
+    #[serde(with = "humantime_serde")]
+    pub commit_interval: Duration,
+    /// How long a rebalance or a stop waits for what is in flight. Must be below the group's `session.timeout.ms`.
+    #[serde(with = "humantime_serde")]
+    pub drain_timeout: Duration,
+}
+
+impl Default for DeliverySettings {
+    fn default() -> Self {
+        Self { in_flight_mib: 64, commit_interval: Duration::from_secs(1), drain_timeout: Duration::from_secs(20) }
+    }
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Properties that delivery depends on: with other values records would be lost, so they are not open to settings.
+const OURS: [&str; 6] = [
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "auto.offset.reset",
+    "group.id",
+    "enable.idempotence",
+    "bootstrap.servers",
+];
+
+impl Config {
+    /// Reads the settings. `flags` are those given on the command line, as key paths and values; they win.
+    pub fn load(file: Option<&Path>, flags: &[(&str, figment::value::Value)]) -> Result<Self> {
+        let mut figment = Figment::from(Serialized::defaults(Config::default()));
+        if let Some(file) = file {
+            ensure!(file.is_file(), "the settings file {} does not exist", file.display());
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        figment = figment
+            .merge(Env::raw().only(&["KAFKA_HOST"]).map(|_| "kafka.bootstrap".into()))
+            .merge(Env::raw().only(&["POSTGRES_HOST", "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB"]).map(
+                |key| match key.as_str().to_ascii_uppercase().as_str() {
+                    "POSTGRES_HOST" => "postgres.host".into(),
+                    "POSTGRES_USER" => "postgres.user".into(),
+                    "POSTGRES_PASSWORD" => "postgres.password".into(),
+                    _ => "postgres.database".into(),
+                },
+            ))
+            .merge(Env::prefixed("PELTON_").ignore(&["api", "log", "test_require_kafka"]).split("__"));
+        for (key, value) in flags {
+            figment = figment.merge(Serialized::default(key, value));
+        }
+        let config: Config = figment.extract().context("the settings make no sense")?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<()> {
+        for (section, properties) in [
+            ("properties", &self.kafka.properties),
+            ("consumer", &self.kafka.consumer),
+            ("producer", &self.kafka.producer),
+        ] {
+            if let Some(key) = properties.keys().find(|key| OURS.contains(&key.as_str())) {
+                bail!(
+                    "kafka.{section} sets {key:?}, which Pelton itself must set for records not to be lost; remove it"
+                );
+            }
+        }
+        ensure!(self.batch.max_records > 0, "batch.max_records is 0; it must be at least 1");
+        ensure!(self.delivery.in_flight_mib > 0, "delivery.in_flight_mib is 0; it must be at least 1");
+        ensure!(self.limits.memory_mib > 0, "limits.memory_mib is 0; it must be at least 1");
+        if let Some(timeout) =
+            self.kafka.consumer.get("session.timeout.ms").or(self.kafka.properties.get("session.timeout.ms"))
+        {
+            let timeout: u128 =
+                timeout.parse().with_context(|| format!("session.timeout.ms is {timeout:?}, not a number"))?;
+            ensure!(
+                self.delivery.drain_timeout.as_millis() < timeout,
+                "delivery.drain_timeout ({:?}) must be below session.timeout.ms ({timeout})",
+                self.delivery.drain_timeout
+            );
+        }
+        Ok(())
+    }
+}

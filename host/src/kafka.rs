@@ -1,0 +1,223 @@
+//! What source and sink share of Kafka: client settings, and topics as the broker tells of them.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::statistics::Statistics;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use crate::config;
+use crate::status::{State, Status};
+
+/// How long a request to the broker may take before it counts as away.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where a job starts on partitions that it has not read yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum StartFrom {
+    /// With the records written after the submit.
+    Latest,
+    /// With the oldest records that the topic still has.
+    Earliest,
+}
+
+/// The settings that both kinds of client start from.
+pub fn client(kafka: &config::Kafka, client_id: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &kafka.bootstrap).set("client.id", client_id);
+    for (key, value) in &kafka.properties {
+        config.set(key, value);
+    }
+    config
+}
+
+/// The settings of a consumer in `group`.
+pub fn consumer(kafka: &config::Kafka, client_id: &str, group: &str) -> ClientConfig {
+    let mut config = client(kafka, client_id);
+    config
+        .set("group.id", group)
+        // Offsets are committed by the pipeline, after every sink has acknowledged.
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        // A submit commits where the job starts, on every partition there is then. A partition without an offset is
+        // thus a new one, and all of it is due.
+        .set("auto.offset.reset", "earliest")
+        // Prefetched records; with the budget of what is in flight this bounds a job's memory.
+        .set("queued.max.messages.kbytes", "16384")
+        .set("fetch.wait.max.ms", "100")
+        .set("statistics.interval.ms", "1000");
+    for (key, value) in &kafka.consumer {
+        config.set(key, value);
+    }
+    config
+}
+
+/// The settings of a producer.
+pub fn producer(kafka: &config::Kafka, client_id: &str) -> ClientConfig {
+    let mut config = client(kafka, client_id);
+    config
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        // Where Java's clients, thus Flink, put a key.
+        .set("partitioner", "murmur2_random")
+        // Never give up: a broker that is away pauses the job, it drops nothing.
+        .set("message.timeout.ms", "0")
+        // The budget of what is in flight bounds these.
+        .set("queue.buffering.max.messages", "0")
+        .set("queue.buffering.max.kbytes", "2147483647")
+        // The broker decides what is too large; what it refuses becomes a dead letter.
+        .set("message.max.bytes", "100000000")
+        .set("linger.ms", "5")
+        .set("statistics.interval.ms", "1000");
+    for (key, value) in &kafka.producer {
+        config.set(key, value);
+    }
+    config
+}
+
+/// Raises a condition while no broker is connected, and clears it when one is.
+pub fn watch_brokers(status: &Status, part: &str, statistics: &Statistics) {
+    let mut brokers = statistics.brokers.values().filter(|broker| broker.source != "internal").peekable();
+    if brokers.peek().is_none() {
+        return;
+    }
+    let names: Vec<_> = statistics
+        .brokers
+        .values()
+        .filter(|b| b.nodeid >= 0 || b.source == "configured")
+        .map(|b| b.nodename.clone())
+        .collect();
+    if brokers.any(|broker| broker.state == "UP") {
+        if status.clear(part) {
+            tracing::info!("{part}: a Kafka broker is back");
+        }
+    } else {
+        let reason = format!("no Kafka broker is reachable ({}); waiting", names.join(", "));
+        if status.raise(part, State::Degraded, &reason) {
+            tracing::warn!("{part}: {reason}");
+        }
+    }
+}
+
+/// Librdkafka's log lines; connection failures are told once by [`watch_brokers`], so here they are for debugging.
+pub fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+            tracing::error!(target: "librdkafka", "{facility}: {message}");
+        }
+        RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning if facility != "FAIL" => {
+            tracing::warn!(target: "librdkafka", "{facility}: {message}");
+        }
+        _ => tracing::debug!(target: "librdkafka", "{facility}: {message}"),
+    }
+}
+
+/// A client for questions and topics, apart from any job.
+pub struct Admin {
+    kafka: config::Kafka,
+    consumer: BaseConsumer,
+}
+
+impl std::fmt::Debug for Admin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Admin").field("bootstrap", &self.kafka.bootstrap).finish_non_exhaustive()
+    }
+}
+
+impl Admin {
+    /// A client; does not connect yet.
+    pub fn new(kafka: &config::Kafka) -> Result<Self> {
+        let consumer = client(kafka, "pelton-admin").create().context("the Kafka settings make no sense")?;
+        Ok(Self { kafka: kafka.clone(), consumer })
+    }
+
+    /// Whether a broker answers.
+    pub fn ping(&self, timeout: Duration) -> Result<()> {
+        let away = || format!("Kafka at {} does not answer", self.kafka.bootstrap);
+        self.consumer.fetch_metadata(Some("__pelton_ping"), timeout).map(drop).with_context(away)
+    }
+
+    /// The number of partitions of a topic; `None` where it does not exist.
+    pub fn partitions(&self, topic: &str) -> Result<Option<i32>> {
+        let metadata = self
+            .consumer
+            .fetch_metadata(Some(topic), REQUEST_TIMEOUT)
+            .with_context(|| format!("failed to ask Kafka at {} for topic {topic:?}", self.kafka.bootstrap))?;
+        let Some(found) = metadata.topics().iter().find(|t| t.name() == topic) else { return Ok(None) };
+        match found.error().map(RDKafkaErrorCode::from) {
+            None => Ok((!found.partitions().is_empty()).then_some(found.partitions().len() as i32)),
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Ok(None),
+            Some(error) => Err(anyhow!("topic {topic:?}: {error}")),
+        }
+    }
+
+    /// Creates a topic, with the broker's default of replicas. One that is there already is left as it is.
+    pub async fn create_topic(&self, topic: &str, partitions: i32, config: &[(&str, &str)]) -> Result<()> {
+        let admin: AdminClient<DefaultClientContext> = client(&self.kafka, "pelton-admin").create()?;
+        let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
+        for (key, value) in config {
+            new = new.set(key, value);
+        }
+        let options =
+            AdminOptions::new().operation_timeout(Some(REQUEST_TIMEOUT)).request_timeout(Some(REQUEST_TIMEOUT));
+        let results = admin.create_topics([&new], &options).await.context("failed to create topics")?;
+        for result in results {
+            match result {
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((topic, error)) => return Err(anyhow!("failed to create topic {topic:?}: {error}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// One setting of a topic, if the broker tells.
+    pub async fn topic_setting(&self, topic: &str, key: &str) -> Option<String> {
+        let admin: AdminClient<DefaultClientContext> = client(&self.kafka, "pelton-admin").create().ok()?;
+        let options = AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT));
+        let results = admin.describe_configs([&ResourceSpecifier::Topic(topic)], &options).await.ok()?;
+        let resource = results.into_iter().next()?.ok()?;
+        resource.get(key)?.value.clone()
+    }
+
+    /// Commits where a job starts, before it first runs: on every partition of `topics` that its group has no offset for,
+    /// or on all where `anew`. So nothing that is written from now on can be missed, whenever the job comes up.
+    pub fn pin_start(&self, group: &str, topics: &[&str], from: StartFrom, anew: bool) -> Result<()> {
+        let mut config = client(&self.kafka, "pelton-admin");
+        let consumer: BaseConsumer = config.set("group.id", group).set("enable.auto.commit", "false").create()?;
+        let mut wanted = TopicPartitionList::new();
+        for topic in topics {
+            let partitions = self.partitions(topic)?.with_context(|| format!("topic {topic:?} does not exist"))?;
+            wanted.add_partition_range(topic, 0, partitions - 1);
+        }
+        let committed = consumer
+            .committed_offsets(wanted, REQUEST_TIMEOUT)
+            .with_context(|| format!("failed to read the offsets of group {group:?}"))?;
+        let mut start = TopicPartitionList::new();
+        for element in committed.elements() {
+            if !anew && matches!(element.offset(), Offset::Offset(_)) {
+                continue;
+            }
+            let (topic, partition) = (element.topic(), element.partition());
+            let (low, high) = consumer
+                .fetch_watermarks(topic, partition, REQUEST_TIMEOUT)
+                .with_context(|| format!("failed to read the watermarks of {topic}/{partition}"))?;
+            let offset = if from == StartFrom::Latest { high } else { low };
+            start.add_partition_offset(topic, partition, Offset::Offset(offset))?;
+        }
+        if start.count() > 0 {
+            consumer.commit(&start, CommitMode::Sync).with_context(|| {
+                format!(
+                    "failed to commit where the job starts for group {group:?}; is a member of it running elsewhere?"
+                )
+            })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,238 @@
+//! All metrics, by name. They are counted per batch, not per record, and rendered for Prometheus by `/metrics`.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// A gauge of real numbers.
+pub type FloatGauge = Gauge<f64, AtomicU64>;
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct JobLabel {
+    job: String,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct SinkLabels {
+    job: String,
+    sink: String,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StageLabels {
+    job: String,
+    stage: String,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PartitionLabels {
+    job: String,
+    topic: String,
+    partition: i32,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct NameLabels {
+    job: String,
+    name: String,
+}
+
+/// All metrics of a host.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    records_in: Family<JobLabel, Counter>,
+    bytes_in: Family<JobLabel, Counter>,
+    records_out: Family<SinkLabels, Counter>,
+    bytes_out: Family<SinkLabels, Counter>,
+    rejects: Family<JobLabel, Counter>,
+    expired: Family<JobLabel, Counter>,
+    dead_letters: Family<StageLabels, Counter>,
+    guest_failures: Family<JobLabel, Counter>,
+    batch_time: Family<JobLabel, Histogram, fn() -> Histogram>,
+    lag: Family<PartitionLabels, Gauge>,
+    commit_age: Family<JobLabel, FloatGauge>,
+    in_flight: Family<JobLabel, Gauge>,
+    up: Family<JobLabel, Gauge>,
+    guest_counters: Family<NameLabels, Counter>,
+    guest_gauges: Family<NameLabels, FloatGauge>,
+}
+
+/// 50 µs to 1.6 s, doubling.
+fn batch_buckets() -> Histogram {
+    Histogram::new(prometheus_client::metrics::histogram::exponential_buckets(0.000_05, 2.0, 16))
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("pelton"),
+            records_in: Family::default(),
+            bytes_in: Family::default(),
+            records_out: Family::default(),
+            bytes_out: Family::default(),
+            rejects: Family::default(),
+            expired: Family::default(),
+            dead_letters: Family::default(),
+            guest_failures: Family::default(),
+            batch_time: Family::new_with_constructor(batch_buckets as fn() -> Histogram),
+            lag: Family::default(),
+            commit_age: Family::default(),
+            in_flight: Family::default(),
+            up: Family::default(),
+            guest_counters: Family::default(),
+            guest_gauges: Family::default(),
+        };
+        let r = &mut metrics.registry;
+        r.register("records_in", "Records read from Kafka", metrics.records_in.clone());
+        r.register_with_unit("in", "Bytes of keys and values read", Unit::Bytes, metrics.bytes_in.clone());
+        r.register("records_out", "Messages or rows that a sink has acknowledged", metrics.records_out.clone());
+        r.register_with_unit("out", "Bytes that a sink has acknowledged", Unit::Bytes, metrics.bytes_out.clone());
+        r.register("rejects", "Records that the job itself rejected", metrics.rejects.clone());
+        r.register("records_expired", "Records that Kafka deleted before they were read", metrics.expired.clone());
+        r.register(
+            "dead_letters",
+            "Records kept as dead letters, by who gave up on them",
+            metrics.dead_letters.clone(),
+        );
+        r.register(
+            "guest_failures",
+            "Failed calls of the job: traps, time, memory, broken answers",
+            metrics.guest_failures.clone(),
+        );
+        r.register_with_unit("batch", "Time of the job for one batch", Unit::Seconds, metrics.batch_time.clone());
+        r.register("lag_records", "Records of an assigned partition that are not committed yet", metrics.lag.clone());
+        r.register_with_unit(
+            "commit_age",
+            "Time since all that had been read was committed",
+            Unit::Seconds,
+            metrics.commit_age.clone(),
+        );
+        r.register_with_unit(
+            "in_flight",
+            "Bytes read and not yet acknowledged by every sink",
+            Unit::Bytes,
+            metrics.in_flight.clone(),
+        );
+        r.register("job_up", "1 while the job is running and nothing is wrong", metrics.up.clone());
+        r.register("job_counter", "Counters of the job's own", metrics.guest_counters.clone());
+        r.register("job_gauge", "Gauges of the job's own", metrics.guest_gauges.clone());
+        metrics
+    }
+}
+
+impl Metrics {
+    /// The metrics of one job.
+    pub fn job(self: &Arc<Self>, job: &str) -> JobMetrics {
+        let label = JobLabel { job: job.to_owned() };
+        let stage = |stage: &str| {
+            self.dead_letters.get_or_create_owned(&StageLabels { job: job.to_owned(), stage: stage.to_owned() })
+        };
+        JobMetrics {
+            records_in: self.records_in.get_or_create_owned(&label),
+            bytes_in: self.bytes_in.get_or_create_owned(&label),
+            rejects: self.rejects.get_or_create_owned(&label),
+            expired: self.expired.get_or_create_owned(&label),
+            dead_letters: [stage("reject"), stage("guest"), stage("sink")],
+            guest_failures: self.guest_failures.get_or_create_owned(&label),
+            batch_time: self.batch_time.get_or_create_owned(&label),
+            commit_age: self.commit_age.get_or_create_owned(&label),
+            in_flight: self.in_flight.get_or_create_owned(&label),
+            up: self.up.get_or_create_owned(&label),
+            all: Arc::clone(self),
+            job: job.to_owned(),
+        }
+    }
+
+    /// The text format of OpenMetrics.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string can't fail.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}
+
+/// What one sink of a job has acknowledged.
+#[derive(Debug, Clone)]
+pub struct SinkMetrics {
+    /// Messages or rows.
+    pub records: Counter,
+    /// Bytes.
+    pub bytes: Counter,
+}
+
+/// The metrics of one job. Cheap to use: everything is looked up once.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the registered help texts describe them")]
+pub struct JobMetrics {
+    pub records_in: Counter,
+    pub bytes_in: Counter,
+    pub rejects: Counter,
+    pub expired: Counter,
+    dead_letters: [Counter; 3],
+    pub guest_failures: Counter,
+    pub batch_time: Histogram,
+    pub commit_age: FloatGauge,
+    pub in_flight: Gauge,
+    pub up: Gauge,
+    all: Arc<Metrics>,
+    job: String,
+}
+
+impl JobMetrics {
+    /// The counters of a sink.
+    pub fn sink(&self, sink: &str) -> SinkMetrics {
+        let labels = SinkLabels { job: self.job.clone(), sink: sink.to_owned() };
+        SinkMetrics {
+            records: self.all.records_out.get_or_create_owned(&labels),
+            bytes: self.all.bytes_out.get_or_create_owned(&labels),
+        }
+    }
+
+    /// The counter of dead letters of a stage.
+    pub fn dead_letters(&self, stage: crate::dead_letter::Stage) -> &Counter {
+        use crate::dead_letter::Stage;
+        let [reject, guest, sink] = &self.dead_letters;
+        match stage {
+            Stage::Reject => reject,
+            Stage::Guest => guest,
+            Stage::Sink => sink,
+        }
+    }
+
+    /// All dead letters so far.
+    pub fn dead_letters_total(&self) -> u64 {
+        self.dead_letters.iter().map(Counter::get).sum()
+    }
+
+    /// Sets the lag of a partition.
+    pub fn set_lag(&self, topic: &str, partition: i32, records: i64) {
+        self.all.lag.get_or_create(&self.partition(topic, partition)).set(records);
+    }
+
+    /// Forgets the lag of a partition that was given up.
+    pub fn remove_lag(&self, topic: &str, partition: i32) {
+        self.all.lag.remove(&self.partition(topic, partition));
+    }
+
+    fn partition(&self, topic: &str, partition: i32) -> PartitionLabels {
+        PartitionLabels { job: self.job.clone(), topic: topic.to_owned(), partition }
+    }
+
+    /// A counter of the job's own.
+    pub fn guest_counter(&self, name: &str) -> Counter {
+        self.all.guest_counters.get_or_create_owned(&NameLabels { job: self.job.clone(), name: name.to_owned() })
+    }
+
+    /// A gauge of the job's own.
+    pub fn guest_gauge(&self, name: &str) -> FloatGauge {
+        self.all.guest_gauges.get_or_create_owned(&NameLabels { job: self.job.clone(), name: name.to_owned() })
+    }
+}

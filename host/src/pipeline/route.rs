@@ -1,0 +1,104 @@
+//! From the job's answer to the sinks: each output to the one that it names, each reject to the dead letters.
+
+use std::sync::Arc;
+
+use crate::dead_letter::{DeadLetters, KafkaDeadLetters, Stage};
+use crate::metrics::{JobMetrics, SinkMetrics};
+use crate::pipeline::ack::Delivery;
+use crate::pipeline::fault::Fault;
+use crate::record::{Outcome, Output};
+use crate::sink::kafka::{Group, KafkaSink, Kind, Message, SendError, Tracked, headers};
+use crate::sink::postgres::{Encoder, PostgresSink, RowChunk};
+
+/// Where the outputs of one declared sink go.
+#[derive(Debug)]
+pub enum Destination {
+    /// A topic.
+    Topic(String, SinkMetrics),
+    /// A table or statement. Boxed: it is the larger by far.
+    Postgres(Box<(Encoder, PostgresSink)>),
+}
+
+/// The sinks of one instance.
+#[derive(Debug)]
+pub struct Router {
+    /// In the order of declaration.
+    pub destinations: Vec<Destination>,
+    /// The job's producer.
+    pub kafka: Arc<KafkaSink>,
+    /// The job's dead letters.
+    pub dead_letters: Arc<KafkaDeadLetters>,
+    /// For what can't go on.
+    pub fault: Arc<Fault>,
+    /// Counts.
+    pub metrics: JobMetrics,
+}
+
+impl Router {
+    /// Hands everything over; never waits for a sink. The caller holds an acknowledgement of the delivery meanwhile.
+    pub fn route(&self, delivery: &Arc<Delivery>, outcome: Outcome) {
+        self.metrics.rejects.inc_by(outcome.rejects.len() as u64);
+        for reject in &outcome.rejects {
+            self.dead_letters.send(delivery, reject.index, Stage::Reject, &reject.reason);
+        }
+        for output in outcome.outputs {
+            let (Output::Forward { sink, .. } | Output::Messages { sink, .. } | Output::Rows { sink, .. }) = &output;
+            match (self.destinations.get(*sink as usize), output) {
+                (Some(Destination::Topic(topic, metrics)), output) => self.to_topic(topic, metrics, delivery, &output),
+                (Some(Destination::Postgres(postgres)), Output::Rows { rows, .. }) => {
+                    let (encoder, sink) = &**postgres;
+                    let encoded = encoder.encode(&rows);
+                    for (origin, reason) in &encoded.refused {
+                        self.dead_letters.send(delivery, *origin, Stage::Sink, reason);
+                    }
+                    if !encoded.rows.is_empty() {
+                        delivery.charge(encoded.rows.bytes());
+                        delivery.expect(1);
+                        sink.send(RowChunk { delivery: Arc::clone(delivery), rows: encoded.rows });
+                    }
+                }
+                // The check of the answer leaves no other pair.
+                (_, output) => self.fault.set(format!("an output that no sink takes: {output:?}")),
+            }
+        }
+    }
+
+    fn to_topic(&self, topic: &str, metrics: &SinkMetrics, delivery: &Arc<Delivery>, output: &Output) {
+        let batch = delivery.batch();
+        let (origin, made) = match output {
+            Output::Forward { origin, .. } => (origin, None),
+            Output::Messages { messages, .. } => (&messages.origin, Some(messages)),
+            Output::Rows { .. } => return,
+        };
+        if origin.is_empty() {
+            return;
+        }
+        let of = |n: usize, index: usize| match made {
+            None => (batch.keys.get(index), batch.values.get(index), headers(batch.headers.of(index))),
+            Some(made) => {
+                let own = made.headers.as_ref().and_then(|own| headers(own.of(n)));
+                (made.keys.get(n), made.values.get(n), own)
+            }
+        };
+        let size = |(n, &index): (usize, &u32)| {
+            let (key, value, _) = match made {
+                None => (batch.keys.get(index as usize), batch.values.get(index as usize), ()),
+                Some(made) => (made.keys.get(n), made.values.get(n), ()),
+            };
+            key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)
+        };
+        let bytes = origin.iter().enumerate().map(size).sum();
+        let group = Group::new(delivery, origin.len(), bytes, Kind::Output(metrics.clone()));
+        for (n, &index) in origin.iter().enumerate() {
+            let (key, value, headers) = of(n, index as usize);
+            // As Kafka Streams and Flink do, an output keeps the time of the record that it was made from.
+            let timestamp = batch.timestamps.get(index as usize).copied().unwrap_or(-1);
+            let message = Message { topic, key, value, timestamp, headers };
+            match self.kafka.send(message, Box::new(Tracked { group: Arc::clone(&group), index })) {
+                Ok(()) => {}
+                Err(SendError::Undeliverable(undeliverable)) => self.dead_letters.undeliverable(undeliverable),
+                Err(SendError::Other(reason)) => self.fault.set(reason),
+            }
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The Kafka source of a job: one consumer on a thread of its own, which cuts what it reads into batches per partition.
+//!
+//! - Each record is copied once, into its partition's packed batch; the borrowed message is let go at once.
+//! - At most the job's budget is in flight. When it is used up, reading stops; when that lasts, the partitions are paused
+//!   while the consumer goes on polling, so that the group does not take it for dead.
+//! - Offsets are committed from the partitions' ledgers only: the contiguous head that every sink has acknowledged.
+//! - Before a partition is given up, what is in flight of it is drained and committed, within the drain timeout; what is
+//!   not acknowledged by then is read again by the next owner.
+
+mod group;
+mod slots;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use crate::config::{Batching, DeliverySettings};
+use crate::metrics::JobMetrics;
+use crate::pipeline::ack::{Budget, Delivery};
+use crate::pipeline::fault::Fault;
+use crate::status::Status;
+use group::Group;
+use slots::Slots;
+
+pub use group::{Assignment, PartitionView};
+
+/// How long a poll waits where there is nothing to do; also how soon a stop is noticed.
+const IDLE_POLL: Duration = Duration::from_millis(50);
+/// How long a used-up budget stops the polling before the partitions are paused instead.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// What a source needs of its job.
+#[derive(Debug)]
+pub struct Context {
+    /// The job's topics, in the order of its sources.
+    pub topics: Vec<String>,
+    /// How to cut.
+    pub batching: Batching,
+    /// When to commit, how long to drain.
+    pub delivery: DeliverySettings,
+    /// How many workers take batches.
+    pub workers: usize,
+    /// What may be in flight.
+    pub budget: Arc<Budget>,
+    /// Why to stop, if something failed.
+    pub fault: Arc<Fault>,
+    /// Whether to stop, if asked to.
+    pub stop: Arc<AtomicBool>,
+    /// Where Kafka's state is told.
+    pub status: Arc<Status>,
+    /// Counts.
+    pub metrics: JobMetrics,
+}
+
+/// The consumer of one attempt of a job.
+pub struct KafkaSource {
+    consumer: BaseConsumer<Group>,
+    context: Context,
+    slots: Slots,
+}
+
+impl std::fmt::Debug for KafkaSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KafkaSource").field("topics", &self.context.topics).finish_non_exhaustive()
+    }
+}
+
+impl KafkaSource {
+    /// Joins the group; does not wait for an assignment.
+    pub fn new(config: &ClientConfig, context: Context) -> Result<Self> {
+        let group = Group::new(&context);
+        let slots = Slots::new(&context);
+        let consumer: BaseConsumer<Group> =
+            config.create_with_context(group).context("failed to make a Kafka consumer")?;
+        let topics: Vec<&str> = context.topics.iter().map(String::as_str).collect();
+        consumer.subscribe(&topics).with_context(|| format!("failed to subscribe to {}", topics.join(", ")))?;
+        Ok(Self { consumer, context, slots })
+    }
+
+    /// Reads until it is told to stop or something fails. `hand_over` takes each batch with the number of its worker and
+    /// must not block; `each_turn` is called at least every 50 ms or so.
+    pub fn run(&mut self, mut hand_over: impl FnMut(usize, Arc<Delivery>), mut each_turn: impl FnMut()) -> Result<()> {
+        let mut last_commit = Instant::now();
+        let mut starved: Option<Instant> = None;
+        let mut paused = false;
+        while !self.context.stop.load(Ordering::Acquire) {
+            if let Some(reason) = self.context.fault.get() {
+                bail!("{reason}");
+            }
+            each_turn();
+            if last_commit.elapsed() >= self.context.delivery.commit_interval {
+                self.commit(CommitMode::Async);
+                self.observe();
+                last_commit = Instant::now();
+            }
+            let room = self.context.budget.wait(if paused { Duration::ZERO } else { IDLE_POLL });
+            if room {
+                starved = None;
+                if paused {
+                    self.pause(false)?;
+                    paused = false;
+                }
+            } else if paused {
+                // Partitions that came after the pause are paused as well.
+                self.pause(true)?;
+            } else if starved.get_or_insert_with(Instant::now).elapsed() < PATIENCE {
+                continue;
+            } else {
+                self.pause(true)?;
+                paused = true;
+            }
+            self.turn(&mut hand_over)?;
+        }
+        Ok(())
+    }
+
+    /// Polls once, and hands over what is due.
+    fn turn(&mut self, hand_over: &mut impl FnMut(usize, Arc<Delivery>)) -> Result<()> {
+        let timeout = if self.slots.has_open() { Duration::ZERO } else { IDLE_POLL };
+        let mut polled = self.consumer.poll(timeout);
+        if polled.is_none() && self.slots.has_open() {
+            // Nothing more is there right now.
+            self.slots.cut_idle(hand_over);
+            if let Some(wait) = self.slots.until_linger() {
+                polled = self.consumer.poll(wait);
+            }
+        }
+        match polled {
+            None => {}
+            Some(Ok(message)) => self.slots.push(self.consumer.context(), &message, hand_over),
+            Some(Err(error)) => check(&error)?,
+        }
+        self.slots.cut_lingering(hand_over);
+        Ok(())
+    }
+
+    fn pause(&self, pause: bool) -> Result<()> {
+        let assignment = self.consumer.assignment().context("failed to read the assignment")?;
+        if pause { self.consumer.pause(&assignment) } else { self.consumer.resume(&assignment) }
+            .context("failed to pause or resume partitions")
+    }
+
+    fn commit(&self, mode: CommitMode) {
+        self.consumer.context().commit(&self.consumer, mode);
+    }
+
+    fn observe(&self) {
+        self.consumer.context().observe();
+        self.context.metrics.in_flight.set(self.context.budget.used() as i64);
+    }
+
+    /// The partitions and how far they are.
+    pub fn assignment(&self) -> Arc<Assignment> {
+        self.consumer.context().assignment()
+    }
+
+    /// Waits for what is in flight, at most for `grace`, commits it and leaves the group.
+    pub fn close(self, grace: Duration, mut each_turn: impl FnMut()) {
+        let deadline = Instant::now() + grace;
+        let group = self.consumer.context();
+        // A short wait at a time, so that dead letters made while draining get on their way.
+        while !group.drain(Instant::now() + Duration::from_millis(20)) && Instant::now() < deadline {
+            if self.context.fault.get().is_some() {
+                break;
+            }
+            each_turn();
+            // Keeps the membership alive; partitions are paused by then, so no records come.
+            if let Err(error) = self.pause(true) {
+                tracing::debug!("while draining: {error:#}");
+            }
+            drop(self.consumer.poll(Duration::ZERO));
+        }
+        group.close();
+        self.commit(CommitMode::Sync);
+        // Dropping the consumer leaves the group.
+    }
+}
+
+/// Errors of a poll: most pass by themselves and are told by the status; some need another attempt.
+fn check(error: &KafkaError) -> Result<()> {
+    use RDKafkaErrorCode as Code;
+    match error.rdkafka_error_code() {
+        Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => bail!("a topic of the job does not exist: {error}"),
+        Some(
+            Code::TopicAuthorizationFailed | Code::GroupAuthorizationFailed | Code::Fatal | Code::FencedInstanceId,
+        ) => {
+            bail!("failed to read from Kafka: {error}")
+        }
+        _ => {
+            tracing::debug!("Kafka: {error}");
+            Ok(())
+        }
+    }
+}

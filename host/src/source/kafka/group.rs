@@ -1,0 +1,303 @@
+//! The consumer's place in its group: assignments, their ledgers, and commits.
+//!
+//! Librdkafka calls back on the thread that polls. A revocation therefore drains right here, while the workers and sinks
+//! go on in their own threads, and the partitions are given up when the callback returns.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::statistics::Statistics;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use super::Context;
+use crate::kafka::{REQUEST_TIMEOUT, log, watch_brokers};
+use crate::metrics::JobMetrics;
+use crate::pipeline::ack::{Ledger, lock};
+use crate::status::Status;
+
+/// How far an assigned partition is.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct PartitionView {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The instance that handles it; unknown until its first record.
+    pub instance: Option<usize>,
+    /// The committed offset, where one is known.
+    pub committed: Option<i64>,
+    /// The end of the partition, where it is known.
+    pub end: Option<i64>,
+    /// Records between the two.
+    pub lag: Option<i64>,
+}
+
+#[derive(Debug, Default)]
+struct Partition {
+    ledger: Option<Arc<Ledger>>,
+    worker: usize,
+    committed: Option<i64>,
+    end: Option<i64>,
+}
+
+impl Partition {
+    fn lag(&self) -> Option<i64> {
+        Some((self.end? - self.committed?).max(0))
+    }
+
+    /// Whether all that was read is committed.
+    fn is_clean(&self) -> bool {
+        self.ledger.as_ref().is_none_or(|ledger| {
+            ledger.in_flight() == 0 && ledger.committable().is_none_or(|next| self.committed >= Some(next))
+        })
+    }
+}
+
+/// The assigned partitions, for other threads to look at.
+#[derive(Debug, Default)]
+pub struct Assignment {
+    partitions: Mutex<HashMap<(String, i32), Partition>>,
+}
+
+impl Assignment {
+    /// The assigned partitions, in order.
+    pub fn view(&self) -> Vec<PartitionView> {
+        let partitions = lock(&self.partitions);
+        let mut view: Vec<_> = partitions
+            .iter()
+            .map(|((topic, partition), p)| PartitionView {
+                topic: topic.clone(),
+                partition: *partition,
+                instance: p.ledger.as_ref().map(|_| p.worker),
+                committed: p.committed,
+                end: p.end,
+                lag: p.lag(),
+            })
+            .collect();
+        view.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
+        view
+    }
+}
+
+/// The consumer's context.
+pub(super) struct Group {
+    assignment: Arc<Assignment>,
+    generation: AtomicU64,
+    /// When everything that had been read was last committed.
+    last_clean: Mutex<Instant>,
+    drain_timeout: Duration,
+    status: Arc<Status>,
+    metrics: JobMetrics,
+}
+
+impl Group {
+    pub(super) fn new(context: &Context) -> Self {
+        Self {
+            assignment: Arc::default(),
+            generation: AtomicU64::new(0),
+            last_clean: Mutex::new(Instant::now()),
+            drain_timeout: context.delivery.drain_timeout,
+            status: Arc::clone(&context.status),
+            metrics: context.metrics.clone(),
+        }
+    }
+
+    pub(super) fn assignment(&self) -> Arc<Assignment> {
+        Arc::clone(&self.assignment)
+    }
+
+    /// Changes whenever partitions were given up.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// A ledger for a partition from which records have come.
+    pub(super) fn open(&self, topic: &str, partition: i32, worker: usize) -> Arc<Ledger> {
+        let mut partitions = lock(&self.assignment.partitions);
+        let entry = partitions.entry((topic.to_owned(), partition)).or_default();
+        entry.worker = worker;
+        Arc::clone(entry.ledger.get_or_insert_default())
+    }
+
+    fn ledgers(&self) -> Vec<Arc<Ledger>> {
+        lock(&self.assignment.partitions).values().filter_map(|p| p.ledger.clone()).collect()
+    }
+
+    /// Waits until nothing is in flight on any partition.
+    pub(super) fn drain(&self, deadline: Instant) -> bool {
+        self.ledgers().iter().all(|ledger| ledger.drain(deadline))
+    }
+
+    /// Says of all partitions that they are being given up.
+    pub(super) fn close(&self) {
+        self.ledgers().iter().for_each(|ledger| ledger.close());
+    }
+
+    /// Commits what the ledgers allow, if that is more than what is committed.
+    pub(super) fn commit(&self, consumer: &BaseConsumer<Self>, mode: CommitMode) {
+        let offsets = committable(lock(&self.assignment.partitions).iter());
+        self.commit_offsets(consumer, &offsets, mode);
+    }
+
+    fn commit_offsets(&self, consumer: &BaseConsumer<Self>, offsets: &TopicPartitionList, mode: CommitMode) {
+        if offsets.count() == 0 {
+            return;
+        }
+        match consumer.commit(offsets, mode) {
+            // An asynchronous commit is confirmed by the callback.
+            Ok(()) if matches!(mode, CommitMode::Sync) => self.committed(offsets),
+            Ok(()) => {}
+            Err(error) => tracing::warn!("failed to commit offsets, their records may be read again: {error}"),
+        }
+    }
+
+    fn committed(&self, offsets: &TopicPartitionList) {
+        let mut partitions = lock(&self.assignment.partitions);
+        for element in offsets.elements() {
+            let key = (element.topic().to_owned(), element.partition());
+            if let (Some(partition), Offset::Offset(offset)) = (partitions.get_mut(&key), element.offset()) {
+                partition.committed = Some(offset);
+            }
+        }
+    }
+
+    /// Brings lag and commit age up to date.
+    pub(super) fn observe(&self) {
+        let mut last_clean = lock(&self.last_clean);
+        let partitions = lock(&self.assignment.partitions);
+        if partitions.values().all(Partition::is_clean) {
+            *last_clean = Instant::now();
+        }
+        self.metrics.commit_age.set(last_clean.elapsed().as_secs_f64());
+        for ((topic, partition), p) in partitions.iter() {
+            if let Some(lag) = p.lag() {
+                self.metrics.set_lag(topic, *partition, lag);
+            }
+        }
+    }
+
+    /// Notes where assigned partitions start, and says loudly if records were deleted before they were read.
+    fn assigned(&self, consumer: &BaseConsumer<Self>, assigned: &TopicPartitionList) {
+        tracing::info!("assigned {}", list(assigned));
+        for element in assigned.elements() {
+            let key = (element.topic().to_owned(), element.partition());
+            lock(&self.assignment.partitions).entry(key).or_default();
+        }
+        let committed = match consumer.committed_offsets(assigned.clone(), REQUEST_TIMEOUT) {
+            Ok(committed) => committed,
+            Err(error) => {
+                tracing::warn!("failed to read the committed offsets of new partitions: {error}");
+                return;
+            }
+        };
+        self.committed(&committed);
+        for element in committed.elements() {
+            let (topic, partition) = (element.topic(), element.partition());
+            let Offset::Offset(next) = element.offset() else { continue };
+            let low = consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT).map(|(low, _)| low);
+            if let Some(low) = low.ok().filter(|&low| low > next) {
+                tracing::error!(
+                    kafka.topic = topic,
+                    kafka.partition = partition,
+                    "Kafka's retention deleted the records {next} to {} of {topic}/{partition} before they were read; \
+                     going on at {low}",
+                    low - 1
+                );
+                self.metrics.expired.inc_by((low - next) as u64);
+            }
+        }
+    }
+
+    fn revoked(&self, consumer: &BaseConsumer<Self>, revoked: &TopicPartitionList) {
+        let keys: Vec<_> = revoked.elements().iter().map(|e| (e.topic().to_owned(), e.partition())).collect();
+        let ledgers: Vec<_> = {
+            let partitions = lock(&self.assignment.partitions);
+            keys.iter().filter_map(|key| partitions.get(key)?.ledger.clone()).collect()
+        };
+        ledgers.iter().for_each(|ledger| ledger.close());
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        if consumer.assignment_lost() {
+            tracing::warn!(
+                "lost {}: this host was silent for too long, others read on from the last commit",
+                list(revoked)
+            );
+        } else {
+            let deadline = Instant::now() + self.drain_timeout;
+            if !ledgers.iter().all(|ledger| ledger.drain(deadline)) {
+                tracing::warn!("gave up {} with records in flight: their next owner reads them again", list(revoked));
+            }
+            let offsets = {
+                let partitions = lock(&self.assignment.partitions);
+                committable(keys.iter().filter_map(|key| partitions.get_key_value(key)))
+            };
+            self.commit_offsets(consumer, &offsets, CommitMode::Sync);
+            tracing::info!("revoked {}", list(revoked));
+        }
+        let mut partitions = lock(&self.assignment.partitions);
+        for key in &keys {
+            partitions.remove(key);
+            self.metrics.remove_lag(&key.0, key.1);
+        }
+    }
+}
+
+/// The offsets that may be committed and are not yet.
+fn committable<'a>(partitions: impl Iterator<Item = (&'a (String, i32), &'a Partition)>) -> TopicPartitionList {
+    let mut offsets = TopicPartitionList::new();
+    for ((topic, partition), p) in partitions {
+        let next = p.ledger.as_ref().and_then(|ledger| ledger.committable());
+        if let Some(next) = next.filter(|&next| p.committed.is_none_or(|committed| next > committed)) {
+            // Fails only for offsets that are not plain numbers.
+            let _ = offsets.add_partition_offset(topic, *partition, Offset::Offset(next));
+        }
+    }
+    offsets
+}
+
+fn list(partitions: &TopicPartitionList) -> String {
+    let names: Vec<_> = partitions.elements().iter().map(|e| format!("{}/{}", e.topic(), e.partition())).collect();
+    if names.is_empty() { "no partition".to_owned() } else { names.join(", ") }
+}
+
+impl ClientContext for Group {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        watch_brokers(&self.status, "kafka consumer", &statistics);
+        for ((topic, partition), p) in lock(&self.assignment.partitions).iter_mut() {
+            let end = statistics.topics.get(topic).and_then(|t| t.partitions.get(partition)).map(|s| s.hi_offset);
+            if let Some(end) = end.filter(|&end| end >= 0) {
+                p.end = Some(end);
+            }
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!("Kafka consumer: {error}: {reason}");
+    }
+}
+
+impl ConsumerContext for Group {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        match rebalance {
+            Rebalance::Assign(partitions) => self.assigned(consumer, partitions),
+            Rebalance::Revoke(partitions) => self.revoked(consumer, partitions),
+            Rebalance::Error(error) => tracing::warn!("rebalance failed: {error}"),
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        match result {
+            Ok(()) => self.committed(offsets),
+            Err(error) => tracing::warn!("failed to commit offsets, they will be tried again: {error}"),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! How a job is doing, with the reason: what `show` and `/readyz` tell.
+//!
+//! Each part of a job raises and clears conditions of its own; the state is that of the worst one.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::pipeline::ack::lock;
+
+/// A job's state, worst last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It was stopped or is about to be.
+    Stopped,
+    /// It works.
+    Running,
+    /// It is about to run.
+    Starting,
+    /// It works in part, or waits for something that is away.
+    Degraded,
+    /// Whole batches fail.
+    Failing,
+    /// Nothing gets through; it is retried with backoff.
+    Failed,
+}
+
+impl State {
+    /// As it is printed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Running => "running",
+            Self::Starting => "starting",
+            Self::Degraded => "degraded",
+            Self::Failing => "failing",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Something that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Condition {
+    /// Which part of the job: `kafka`, `guest`, `sink raw_sensors_data`, ….
+    pub part: String,
+    /// What the condition makes of the job.
+    pub state: State,
+    /// What is wrong, for people.
+    pub reason: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// What the job is while nothing is wrong.
+    base: State,
+    conditions: BTreeMap<String, Condition>,
+}
+
+/// A job's state, shared by its parts.
+#[derive(Debug)]
+pub struct Status(Mutex<Inner>);
+
+impl Default for Status {
+    fn default() -> Self {
+        Self(Mutex::new(Inner { base: State::Starting, conditions: BTreeMap::new() }))
+    }
+}
+
+impl Status {
+    /// Says what the job is while nothing is wrong.
+    pub fn set(&self, base: State) {
+        lock(&self.0).base = base;
+    }
+
+    /// Raises or renews the condition of a part; says whether the part was well before.
+    pub fn raise(&self, part: &str, state: State, reason: impl Into<String>) -> bool {
+        let mut inner = lock(&self.0);
+        let reason = reason.into();
+        let before = inner.conditions.get(part);
+        let since = before.map_or_else(Utc::now, |condition| condition.since);
+        let was_well = before.is_none();
+        inner.conditions.insert(part.to_owned(), Condition { part: part.to_owned(), state, reason, since });
+        was_well
+    }
+
+    /// Clears the condition of a part; says whether there was one.
+    pub fn clear(&self, part: &str) -> bool {
+        lock(&self.0).conditions.remove(part).is_some()
+    }
+
+    /// Clears all conditions, before a new attempt.
+    pub fn clear_all(&self) {
+        lock(&self.0).conditions.clear();
+    }
+
+    /// The state, and what makes it so.
+    pub fn get(&self) -> (State, Vec<Condition>) {
+        let inner = lock(&self.0);
+        let conditions: Vec<_> = inner.conditions.values().cloned().collect();
+        let state = match inner.base {
+            State::Stopped => State::Stopped,
+            base => conditions.iter().map(|condition| condition.state).max().unwrap_or(base),
+        };
+        (state, conditions)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_condition_is_the_state() {
+        let status = Status::default();
+        assert_eq!(status.get().0, State::Starting);
+        status.set(State::Running);
+        assert!(status.raise("kafka", State::Degraded, "away"));
+        assert!(status.raise("guest", State::Failed, "traps"));
+        assert!(!status.raise("kafka", State::Degraded, "still away"));
+        assert_eq!(status.get().0, State::Failed);
+        assert!(status.clear("guest"));
+        assert!(!status.clear("guest"));
+        let (state, conditions) = status.get();
+        assert_eq!((state, conditions[0].reason.as_str()), (State::Degraded, "still away"));
+        status.clear_all();
+        assert_eq!(status.get().0, State::Running);
+    }
+}
