@@ -45,15 +45,8 @@ pub struct BuiltComponent {
 /// no component's, or the output folder can't be written.
 pub fn build(options: &BuildOptions) -> Result<Vec<BuiltComponent>> {
     let manifest = options.source.join("Cargo.toml");
-    ensure!(
-        manifest.is_file(),
-        "{} is no Rust guest: it has no Cargo.toml",
-        options.source.display()
-    );
-    let source = options
-        .source
-        .canonicalize()
-        .with_context(|| format!("cannot open {}", options.source.display()))?;
+    ensure!(manifest.is_file(), "{} is no Rust guest: it has no Cargo.toml", options.source.display());
+    let source = options.source.canonicalize().with_context(|| format!("cannot open {}", options.source.display()))?;
     let toolchain = Toolchain::find(&source)?;
     tracing::info!(build.toolchain = %toolchain, build.source = %source.display(), "building guests");
 
@@ -63,23 +56,15 @@ pub fn build(options: &BuildOptions) -> Result<Vec<BuiltComponent>> {
         "{} has no crate of type cdylib: a job needs `crate-type = [\"cdylib\"]` under `[lib]`",
         source.display()
     );
-    fs::create_dir_all(&options.output)
-        .with_context(|| format!("cannot make {}", options.output.display()))?;
+    fs::create_dir_all(&options.output).with_context(|| format!("cannot make {}", options.output.display()))?;
     let mut built = Vec::new();
     for (name, module) in modules {
-        let module =
-            fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
-        let component =
-            componentize(&module).with_context(|| format!("{name} is not a job's module"))?;
+        let module = fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
+        let component = componentize(&module).with_context(|| format!("{name} is not a job's module"))?;
         let path = options.output.join(format!("{name}.wasm"));
-        write_whole(&path, &component)
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        write_whole(&path, &component).with_context(|| format!("cannot write {}", path.display()))?;
         tracing::info!(build.component = %path.display(), build.bytes = component.len(), "built");
-        built.push(BuiltComponent {
-            name,
-            path,
-            size: component.len(),
-        });
+        built.push(BuiltComponent { name, path, size: component.len() });
     }
     Ok(built)
 }
@@ -101,31 +86,17 @@ pub fn componentize(module: &[u8]) -> Result<Vec<u8>> {
 
 /// Runs cargo, and gives the module of each `cdylib` it made, by name.
 fn compile(toolchain: &Toolchain, source: &Path) -> Result<BTreeMap<String, PathBuf>> {
-    let output = toolchain
-        .cargo_build(source)?
-        .output()
-        .context("cannot run cargo")?;
+    let output = toolchain.cargo_build(source)?.output().context("cannot run cargo")?;
     if !output.status.success() {
-        bail!(
-            "cargo could not build {} ({}); its messages are above",
-            source.display(),
-            output.status
-        );
+        bail!("cargo could not build {} ({}); its messages are above", source.display(), output.status);
     }
     let mut modules = BTreeMap::new();
-    for line in output
-        .stdout
-        .split(|&byte| byte == b'\n')
-        .filter(|line| !line.is_empty())
-    {
-        let message: Message =
-            serde_json::from_slice(line).context("cannot read cargo's messages")?;
+    for line in output.stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+        let message: Message = serde_json::from_slice(line).context("cannot read cargo's messages")?;
         if let Message::CompilerArtifact { target, filenames } = message
             && target.crate_types.iter().any(|kind| kind == "cdylib")
         {
-            let module = filenames
-                .into_iter()
-                .find(|file| file.extension().is_some_and(|end| end == "wasm"));
+            let module = filenames.into_iter().find(|file| file.extension().is_some_and(|end| end == "wasm"));
             modules.extend(module.map(|module| (target.name, module)));
         }
     }
@@ -154,9 +125,7 @@ struct Target {
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().context("the file has no folder")?;
     // Not ending in `.wasm`, so that who watches the folder doesn't take it for a job.
-    let mut file = tempfile::Builder::new()
-        .prefix(".build-")
-        .tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(".build-").tempfile_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     readable_by_all(file.as_file())?;

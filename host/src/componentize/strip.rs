@@ -12,17 +12,13 @@ const PREAMBLE: usize = 8;
 
 /// A copy without custom sections, at any depth.
 pub(super) fn strip(binary: &[u8]) -> Result<Vec<u8>> {
-    let (preamble, mut rest) = binary
-        .split_at_checked(PREAMBLE)
-        .context("the binary has no preamble")?;
+    let (preamble, mut rest) = binary.split_at_checked(PREAMBLE).context("the binary has no preamble")?;
     // The last two bytes of the preamble tell the layers apart: 0 is a core module, 1 a component.
     let is_component = preamble.ends_with(&[1, 0]);
     let mut stripped = preamble.to_vec();
     while let Some((&id, after)) = rest.split_first() {
         let (length, after) = read_length(after)?;
-        let (body, after) = after
-            .split_at_checked(length)
-            .context("a section is cut short")?;
+        let (body, after) = after.split_at_checked(length).context("a section is cut short")?;
         rest = after;
         match id {
             CUSTOM => {}
@@ -37,9 +33,7 @@ pub(super) fn strip(binary: &[u8]) -> Result<Vec<u8>> {
 fn read_length(mut bytes: &[u8]) -> Result<(usize, &[u8])> {
     let mut length = 0u64;
     for shift in (0..35).step_by(7) {
-        let (&byte, after) = bytes
-            .split_first()
-            .context("a section's length is cut short")?;
+        let (&byte, after) = bytes.split_first().context("a section's length is cut short")?;
         bytes = after;
         length |= u64::from(byte & 0x7f) << shift;
         if byte < 0x80 {
@@ -50,10 +44,7 @@ fn read_length(mut bytes: &[u8]) -> Result<(usize, &[u8])> {
 }
 
 fn write_section(out: &mut Vec<u8>, id: u8, body: &[u8]) -> Result<()> {
-    ensure!(
-        u32::try_from(body.len()).is_ok(),
-        "a section is longer than 4 GiB"
-    );
+    ensure!(u32::try_from(body.len()).is_ok(), "a section is longer than 4 GiB");
     out.push(id);
     let mut length = body.len();
     while length >= 0x80 {

@@ -49,9 +49,7 @@ impl Toolchain {
             Self::Debian { linker } => {
                 let mut cargo = Command::new("/usr/bin/cargo");
                 // The standard library's own build uses unstable features of a stable compiler.
-                cargo
-                    .env("RUSTC", "/usr/bin/rustc")
-                    .env("RUSTC_BOOTSTRAP", "1");
+                cargo.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1");
                 cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
                 cargo.arg("-Zbuild-std=std,panic_abort");
                 (cargo, "/usr/bin/rustc")
@@ -59,28 +57,15 @@ impl Toolchain {
         };
         cargo.current_dir(source);
         let workspace = workspace(&cargo, source)?;
-        let sysroot = answer(
-            Command::new(rustc)
-                .args(["--print", "sysroot"])
-                .current_dir(source),
-        )
-        .with_context(|| format!("cannot ask {rustc} for its folder"))?;
-        cargo.args([
-            "build",
-            "--release",
-            "--target",
-            TARGET,
-            "--message-format=json-render-diagnostics",
-        ]);
+        let sysroot = answer(Command::new(rustc).args(["--print", "sysroot"]).current_dir(source))
+            .with_context(|| format!("cannot ask {rustc} for its folder"))?;
+        cargo.args(["build", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"]);
         if workspace.join("Cargo.lock").is_file() {
             cargo.arg("--locked");
         }
         // Settings of the user's own builds have no place in a reproducible one.
         cargo.env_remove("RUSTFLAGS");
-        cargo.env(
-            "CARGO_ENCODED_RUSTFLAGS",
-            flags(&workspace, Path::new(&sysroot)).join("\x1f"),
-        );
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(&workspace, Path::new(&sysroot)).join("\x1f"));
         cargo.stdin(Stdio::null()).stderr(Stdio::inherit());
         Ok(cargo)
     }
@@ -97,9 +82,7 @@ impl Display for Toolchain {
 
 /// Names the folders of this machine neutrally wherever they get into the module, as they do with every panic's place.
 fn flags(workspace: &Path, sysroot: &Path) -> Vec<String> {
-    let cargo_home = env::var_os("CARGO_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(env::home_dir()?.join(".cargo")));
+    let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
     let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
     let mut flags = vec![remap(workspace, "."), remap(sysroot, "/rust")];
     flags.extend(cargo_home.map(|home| remap(&home, "/cargo")));
@@ -109,75 +92,42 @@ fn flags(workspace: &Path, sysroot: &Path) -> Vec<String> {
 /// The folder of the workspace that a guest belongs to.
 fn workspace(cargo: &Command, source: &Path) -> Result<PathBuf> {
     let mut locate = Command::new(cargo.get_program());
-    let manifest = answer(
-        locate
-            .args(["locate-project", "--workspace", "--message-format=plain"])
-            .current_dir(source),
-    )
-    .with_context(|| format!("cannot find the workspace of {}", source.display()))?;
-    let folder = Path::new(&manifest)
-        .parent()
-        .context("cargo named no workspace")?;
+    let manifest = answer(locate.args(["locate-project", "--workspace", "--message-format=plain"]).current_dir(source))
+        .with_context(|| format!("cannot find the workspace of {}", source.display()))?;
+    let folder = Path::new(&manifest).parent().context("cargo named no workspace")?;
     Ok(folder.to_path_buf())
 }
 
 /// Whether the toolchain for this folder has the target's standard library.
 fn has_target(source: &Path) -> bool {
     let mut rustc = Command::new("rustc");
-    rustc
-        .args(["--print", "target-libdir", "--target", TARGET])
-        .current_dir(source);
+    rustc.args(["--print", "target-libdir", "--target", TARGET]).current_dir(source);
     answer(&mut rustc).is_ok_and(|folder| Path::new(&folder).is_dir())
 }
 
 /// Has rustup add the target; false where there is no rustup or it can't.
 fn add_target(source: &Path) -> bool {
     let mut rustup = Command::new("rustup");
-    rustup
-        .args(["target", "add", TARGET])
-        .current_dir(source)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null());
+    rustup.args(["target", "add", TARGET]).current_dir(source).stdin(Stdio::null()).stdout(Stdio::null());
     rustup.status().is_ok_and(|status| status.success()) && has_target(source)
 }
 
 /// A linker for wasm: rustup's, which comes with every toolchain, or LLVM's.
 fn linker(source: &Path) -> Option<PathBuf> {
-    let sysroot = answer(
-        Command::new("rustc")
-            .args(["--print", "sysroot"])
-            .current_dir(source),
-    )
-    .ok();
+    let sysroot = answer(Command::new("rustc").args(["--print", "sysroot"]).current_dir(source)).ok();
     let host = format!("{}-unknown-linux-gnu", env::consts::ARCH);
-    let rustup = sysroot.map(|sysroot| {
-        Path::new(&sysroot)
-            .join("lib/rustlib")
-            .join(host)
-            .join("bin/rust-lld")
-    });
+    let rustup = sysroot.map(|sysroot| Path::new(&sysroot).join("lib/rustlib").join(host).join("bin/rust-lld"));
     let path = env::var_os("PATH").unwrap_or_default();
-    let system = env::split_paths(&path)
-        .flat_map(|folder| ["rust-lld", "wasm-ld"].map(|name| folder.join(name)));
+    let system = env::split_paths(&path).flat_map(|folder| ["rust-lld", "wasm-ld"].map(|name| folder.join(name)));
     // `is_file` follows links: Debian ships a `rust-lld` that points to a package which may not be there.
-    rustup
-        .into_iter()
-        .chain(system)
-        .find(|candidate| candidate.is_file())
+    rustup.into_iter().chain(system).find(|candidate| candidate.is_file())
 }
 
 /// What a command prints on one line.
 fn answer(command: &mut Command) -> Result<String> {
-    let output = command
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()?;
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output()?;
     if !output.status.success() {
-        bail!(
-            "{} failed ({})",
-            command.get_program().display(),
-            output.status
-        );
+        bail!("{} failed ({})", command.get_program().display(), output.status);
     }
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }

@@ -42,7 +42,7 @@ impl GuestHost {
         let mut window = lock(&self.window);
         if window.began.elapsed() >= Duration::from_secs(1) {
             if let Some(dropped) = window.lines.checked_sub(LINES).filter(|&dropped| dropped > 0) {
-                tracing::warn!(target: "job", job.name = self.job, "{dropped} further lines of {} were dropped", self.job);
+                tracing::warn!(target: "job", job = self.job, "{dropped} further lines of {} were dropped", self.job);
             }
             *window = Window { began: Instant::now(), lines: 0 };
         }
@@ -70,11 +70,11 @@ impl Host for GuestHost {
         let message = message.get(..message.floor_char_boundary(LINE_BYTES)).unwrap_or_default();
         let job = self.job.as_str();
         match level {
-            tracing::Level::ERROR => tracing::error!(target: "job", job.name = job, "{message}"),
-            tracing::Level::WARN => tracing::warn!(target: "job", job.name = job, "{message}"),
-            tracing::Level::INFO => tracing::info!(target: "job", job.name = job, "{message}"),
-            tracing::Level::DEBUG => tracing::debug!(target: "job", job.name = job, "{message}"),
-            tracing::Level::TRACE => tracing::trace!(target: "job", job.name = job, "{message}"),
+            tracing::Level::ERROR => tracing::error!(target: "job", job, "{message}"),
+            tracing::Level::WARN => tracing::warn!(target: "job", job, "{message}"),
+            tracing::Level::INFO => tracing::info!(target: "job", job, "{message}"),
+            tracing::Level::DEBUG => tracing::debug!(target: "job", job, "{message}"),
+            tracing::Level::TRACE => tracing::trace!(target: "job", job, "{message}"),
         }
     }
 

@@ -45,7 +45,8 @@ impl Registry {
     pub fn open(data: PathBuf) -> Result<Self> {
         for folder in ["jobs", "components"] {
             let folder = data.join(folder);
-            fs::create_dir_all(&folder).with_context(|| format!("failed to make the data folder {}", folder.display()))?;
+            fs::create_dir_all(&folder)
+                .with_context(|| format!("failed to make the data folder {}", folder.display()))?;
         }
         Ok(Self { folder: data })
     }

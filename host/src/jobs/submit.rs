@@ -1,0 +1,198 @@
+//! What a submit checks before anything starts: the component, its parameters, its topics and tables. Everything that is
+//! missing or wrong is told at once; nothing is changed unless `create` asks for it or all is well.
+
+use std::sync::Arc;
+
+use super::guest_host::GuestHost;
+use super::registry::{Record, digest};
+use crate::api::types::{Guarantee, Problem, Submit};
+use crate::config::Config;
+use crate::dead_letter;
+use crate::engine::{Engine, Job, check_name};
+use crate::kafka::{Admin, StartFrom};
+use crate::metrics::Metrics;
+use crate::sink::postgres::{self, Session};
+use crate::spec::{Spec, Target};
+
+/// Most instances of a job.
+const MOST_INSTANCES: usize = 256;
+/// Partitions of a topic that is created beside no other.
+const PARTITIONS: i32 = 1;
+/// What dead letters may be larger than their records: the headers that tell of them.
+const DEAD_LETTER_ROOM: u64 = 64 << 10;
+
+/// Runs blocking work off the async threads.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(Problem::new(500, "internal", "a task failed", error.to_string())),
+    }
+}
+
+/// Compiles a component, or says why it is not a job.
+pub(super) fn load(engine: &Engine, wasm: &[u8]) -> Result<Job, Problem> {
+    engine.load(wasm).map_err(|error| Problem::new(422, "not-a-job", "the file is not a job", format!("{error:#}")))
+}
+
+/// Checks everything and pins where the job starts. `None` beside the record says that this very job is submitted already.
+pub(super) async fn prepare(
+    config: &Arc<Config>,
+    engine: &Engine,
+    request: &Submit,
+    wasm: Vec<u8>,
+    submitted: impl Fn(&str) -> Option<Record>,
+) -> Result<(Record, Option<Job>), Problem> {
+    let refused = |detail: String| Problem::new(422, "bad-request", "the job is not submitted", detail);
+    if request.guarantee == Guarantee::ExactlyOnce {
+        return Err(refused("exactly-once is not available in this version".to_owned())
+            .fix("submit it with --guarantee at-least-once; a table with a key and on-conflict ignore or update holds each row once all the same"));
+    }
+    let parallelism = request.parallelism.unwrap_or(1);
+    if !(1..=MOST_INSTANCES).contains(&parallelism) {
+        return Err(refused(format!("parallelism {parallelism} is not between 1 and {MOST_INSTANCES}")));
+    }
+    let (engine, bytes) = (engine.clone(), wasm);
+    let (job, digest) = blocking(move || Ok((load(&engine, &bytes)?, digest(&bytes)))).await?;
+    let name = request.name.clone().unwrap_or_else(|| job.spec().name.clone());
+    check_name(&name).map_err(|error| refused(error.to_string()))?;
+    let record = Record::new(name.clone(), digest, &job, request);
+    if let Some(existing) = submitted(&name) {
+        return if existing.is_same(&record) {
+            Ok((existing, None))
+        } else {
+            Err(Problem::new(409, "already-submitted", format!("a job {name:?} is submitted already"), "with another component or other settings")
+                .fix(format!("cancel it first (`pelton cancel {name}`; its offsets are kept), or submit this one under another --name")))
+        };
+    }
+    configure(&job, request).await?;
+    let config = Arc::clone(config);
+    let admin = Arc::new(Admin::new(&config.kafka).map_err(|error| unavailable("Kafka", &error))?);
+    let mut problems = Problems::default();
+    topics(&admin, job.spec(), &name, request.create, &mut problems).await?;
+    tables(&config, &name, job.spec(), request.create, &mut problems).await?;
+    if !problems.missing.is_empty() {
+        let mut problem = Problem::new(422, "missing", "the job is not submitted", "");
+        problem.detail = problems.missing;
+        problem.fix = problems.creatable.then(|| "submit with --create to create what is missing".to_owned());
+        return Err(problem);
+    }
+    let (group, sources) = (record.group.clone(), job.spec().sources.clone());
+    let (from, anew) = (request.from.unwrap_or(StartFrom::Latest), request.from.is_some());
+    blocking(move || {
+        let topics: Vec<&str> = sources.iter().map(|source| source.topic.as_str()).collect();
+        admin.pin_start(&group, &topics, from, anew).map_err(|error| unavailable("Kafka", &error))
+    })
+    .await?;
+    Ok((record, Some(job)))
+}
+
+fn unavailable(what: &str, error: &anyhow::Error) -> Problem {
+    Problem::new(503, "unavailable", format!("the job is not submitted: {what} can't be asked"), format!("{error:#}"))
+}
+
+/// Lets the job look at its parameters, once.
+async fn configure(job: &Job, request: &Submit) -> Result<(), Problem> {
+    let refused = |reason: String| Problem::new(422, "bad-parameters", "the job refuses its parameters", reason);
+    let set: Vec<_> = request.parameters.clone().into_iter().collect();
+    let parameters = job.parameters(&set).map_err(|error| refused(error.to_string()))?;
+    let host = Arc::new(GuestHost::new(&job.spec().name, Arc::new(Metrics::default()).job(&job.spec().name)));
+    let job = job.clone();
+    blocking(move || job.instantiate(&parameters, host).map(drop).map_err(|failure| refused(failure.to_string()))).await
+}
+
+#[derive(Debug, Default)]
+struct Problems {
+    missing: Vec<String>,
+    /// Whether `--create` would help with any of them.
+    creatable: bool,
+}
+
+impl Problems {
+    fn add(&mut self, text: String, creatable: bool) {
+        self.missing.push(text);
+        self.creatable |= creatable;
+    }
+}
+
+async fn partitions(admin: &Arc<Admin>, topic: &str) -> Result<Option<i32>, Problem> {
+    let (admin, topic) = (Arc::clone(admin), topic.to_owned());
+    blocking(move || admin.partitions(&topic).map_err(|error| unavailable("Kafka", &error))).await
+}
+
+/// Checks the topics. The dead-letter topic is Pelton's own and is made without being asked for.
+async fn topics(
+    admin: &Arc<Admin>,
+    spec: &Spec,
+    name: &str,
+    create: bool,
+    problems: &mut Problems,
+) -> Result<(), Problem> {
+    let mut like = PARTITIONS;
+    let sources = spec.sources.iter().map(|source| (source.topic.as_str(), "reads"));
+    let sinks = spec.sinks.iter().filter_map(|sink| match &sink.target {
+        Target::Topic(topic) => Some((topic.as_str(), "writes")),
+        _ => None,
+    });
+    for (topic, verb) in sources.chain(sinks) {
+        match partitions(admin, topic).await? {
+            Some(found) => like = like.max(found),
+            None if create => {
+                let made = admin.create_topic(topic, like, &[]).await;
+                made.map_err(|error| unavailable("Kafka", &error))?;
+                tracing::info!("created topic {topic} with {like} partitions for job {name}");
+            }
+            None => problems.add(format!("topic {topic:?}, which the job {verb}, does not exist"), true),
+        }
+    }
+    let dead = dead_letter::topic(name);
+    if problems.missing.is_empty() && partitions(admin, &dead).await?.is_none() {
+        let mut largest = None;
+        for source in &spec.sources {
+            let setting = admin.topic_setting(&source.topic, "max.message.bytes").await;
+            largest = largest.max(setting.and_then(|setting| setting.parse::<u64>().ok()));
+        }
+        let largest = largest.map(|bytes| (bytes + DEAD_LETTER_ROOM).min(i32::MAX as u64).to_string());
+        let mut settings = vec![("retention.ms", "-1")];
+        settings.extend(largest.as_deref().map(|bytes| ("max.message.bytes", bytes)));
+        if let Err(error) = admin.create_topic(&dead, PARTITIONS, &settings).await {
+            problems
+                .add(format!("the dead-letter topic {dead:?} does not exist and can't be created: {error:#}"), false);
+        }
+    }
+    Ok(())
+}
+
+/// Checks the tables and statements.
+async fn tables(
+    config: &Config,
+    name: &str,
+    spec: &Spec,
+    create: bool,
+    problems: &mut Problems,
+) -> Result<(), Problem> {
+    let targets: Vec<_> = spec.sinks.iter().filter(|sink| !matches!(sink.target, Target::Topic(_))).collect();
+    if targets.is_empty() {
+        return Ok(());
+    }
+    let away = |error: String| unavailable("Postgres", &anyhow::anyhow!("{error}"));
+    let settings = config.postgres.sink().map_err(|error| away(format!("{error:#}")))?;
+    let application = format!("pelton/{name}");
+    let session = Session::connect(&settings.url, &application, settings.connect_timeout).await.map_err(away)?;
+    for sink in targets {
+        let mut found = postgres::check(session.client(), &sink.target).await.map_err(away)?;
+        if let Target::Table(table) = &sink.target
+            && create
+            && found.iter().any(|problem| problem.creatable)
+        {
+            postgres::create(session.client(), table).await.map_err(away)?;
+            tracing::info!("created table {} for job {name}", table.name);
+            found = postgres::check(session.client(), &sink.target).await.map_err(away)?;
+        }
+        for problem in found {
+            problems.add(problem.text, problem.creatable);
+        }
+    }
+    Ok(())
+}

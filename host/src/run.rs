@@ -1,0 +1,106 @@
+//! The host: everything of `pelton run` between the settings and the exit code.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::api::{self, Context};
+use crate::config::Config;
+use crate::jobs::Jobs;
+use crate::metrics::Metrics;
+
+/// A running host.
+#[derive(Debug)]
+pub struct Host {
+    address: SocketAddr,
+    jobs: Arc<Jobs>,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<std::io::Result<()>>,
+    submits: JoinHandle<()>,
+}
+
+impl Host {
+    /// Binds the API, starts the jobs that were submitted before and, if the settings say so, those in `usr_jobs`. Kafka
+    /// and Postgres need not be there yet.
+    pub async fn start(config: Config) -> Result<Self> {
+        let listener = TcpListener::bind(config.listen).await.with_context(|| {
+            format!(
+                "failed to listen on {}: is another Pelton (or Flink) running? choose another with --listen",
+                config.listen
+            )
+        })?;
+        let address = listener.local_addr().context("failed to read the address listened on")?;
+        let config = Arc::new(config);
+        let metrics = Arc::new(Metrics::default());
+        let jobs = Jobs::open(Arc::clone(&config), Arc::clone(&metrics), tokio::runtime::Handle::current())?;
+        let router = api::router(Context { jobs: Arc::clone(&jobs), metrics, config: Arc::clone(&config) });
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = tokio::spawn(async move {
+            let stopped = async { drop(stopped.await) };
+            axum::serve(listener, router).with_graceful_shutdown(stopped).await
+        });
+        let submits = tokio::spawn(submit_all(Arc::clone(&jobs), config));
+        tracing::info!("Pelton listens on http://{address}");
+        Ok(Self { address, jobs, stop, server, submits })
+    }
+
+    /// Where the API listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The jobs.
+    pub fn jobs(&self) -> &Arc<Jobs> {
+        &self.jobs
+    }
+
+    /// Drains what is in flight, commits, leaves the groups, and closes the API last, so that it can be watched.
+    pub async fn drain(self) {
+        self.submits.abort();
+        self.jobs.drain().await;
+        // The server may have ended already.
+        let _ = self.stop.send(());
+        // Open connections have a moment to finish.
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(1), self.server).await;
+    }
+}
+
+/// Submits what is in `usr_jobs`, once Kafka answers.
+async fn submit_all(jobs: Arc<Jobs>, config: Arc<Config>) {
+    if !config.submit_all {
+        return;
+    }
+    for after in crate::pipeline::worker::backoff() {
+        let kafka = config.kafka.clone();
+        let ping =
+            tokio::task::spawn_blocking(move || crate::kafka::Admin::new(&kafka)?.ping(crate::kafka::REQUEST_TIMEOUT));
+        match ping.await {
+            Ok(Ok(())) => break,
+            Ok(Err(error)) => tracing::warn!("waiting to submit the jobs in usr_jobs: {error:#}"),
+            Err(_) => return,
+        }
+        tokio::time::sleep(after).await;
+    }
+    jobs.submit_all().await;
+}
+
+/// Runs a host until SIGTERM or Ctrl-C, then drains it. A second one ends the process at once, with exit code 1.
+pub async fn run(config: Config) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
+    let host = Host::start(config).await?;
+    tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+    tracing::info!("stopping: draining what is in flight; a second signal stops at once");
+    tokio::select! {
+        () = host.drain() => {}
+        _ = terminate.recv() => std::process::exit(1),
+        _ = interrupt.recv() => std::process::exit(1),
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
