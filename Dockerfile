@@ -29,9 +29,11 @@ COPY LICENSE /usr/share/doc/pelton/
 COPY --chown=pelton:pelton usr_jobs /usr_jobs
 
 USER pelton
+# As environment, so that a config file's other settings and the flags of another command line still count.
+ENV PELTON_LISTEN=0.0.0.0:8081 PELTON_USR_JOBS=/usr_jobs PELTON_DATA=/var/lib/pelton
 VOLUME /var/lib/pelton
 EXPOSE 8081
 # A client command: it succeeds when the host answers.
 HEALTHCHECK --interval=5s --timeout=5s --start-period=60s CMD ["pelton", "list"]
 ENTRYPOINT ["pelton"]
-CMD ["run", "--usr-jobs", "/usr_jobs", "--data", "/var/lib/pelton", "--listen", "0.0.0.0:8081"]
+CMD ["run"]

@@ -5,6 +5,7 @@
 //! other. The control plane ([`jobs`], [`api`]) sends desired state and reads snapshots back; it never touches records.
 
 pub mod api;
+pub mod cli;
 pub mod componentize;
 pub mod config;
 pub mod dead_letter;
@@ -22,3 +23,4 @@ pub mod sink;
 pub mod source;
 pub mod spec;
 pub mod status;
+pub mod telemetry;

@@ -1,1 +1,39 @@
-fn main() {}
+//! `pelton`: arguments, then settings, then the command, then the exit code: 0 done, 1 failed, 2 wrong usage.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+use pelton::cli::{self, Cli, Command};
+use pelton::config::LogFormat;
+use pelton::{run, telemetry};
+
+fn main() -> ExitCode {
+    // Ends with exit code 2 by itself where the arguments are wrong.
+    let cli = Cli::parse();
+    match execute(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pelton: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(command: Command) -> Result<()> {
+    match command {
+        Command::Run(args) => {
+            let config = args.settings()?;
+            telemetry::start(config.log_format);
+            tokio::runtime::Runtime::new()?.block_on(run::run(config))
+        }
+        Command::Submit(args) => cli::submit(args),
+        Command::List(args) => cli::list(&args),
+        Command::Show(args) => cli::show(&args),
+        Command::Cancel(args) => cli::cancel(&args),
+        Command::Build(args) => {
+            telemetry::start(LogFormat::Text);
+            cli::build(args)
+        }
+    }
+}

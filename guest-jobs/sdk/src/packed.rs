@@ -170,3 +170,44 @@ impl Headers {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn lists_that_contradict_each_other_hold_nothing() {
+        let packed = |ends: &[u32]| Packed {
+            ends: ends.to_vec(),
+            bytes: b"abc".to_vec(),
+        };
+        assert_eq!(packed(&[1, 3]).get(1), Some(&b"bc"[..]));
+        assert_eq!(packed(&[1, 3]).get(2), None);
+        assert_eq!(packed(&[1, 4]).get(1), None);
+        assert_eq!(packed(&[2, 1]).get(1), None);
+    }
+
+    proptest! {
+        #[test]
+        fn validity_is_arrows(items in proptest::collection::vec(any::<bool>(), 0..70)) {
+            let mut validity = Validity::default();
+            for &valid in &items {
+                validity.push(valid);
+            }
+            let bits = validity.finish();
+            if items.iter().all(|&valid| valid) {
+                prop_assert!(bits.is_empty());
+            } else {
+                let mut expected = vec![0u8; items.len().div_ceil(8)];
+                for (index, &valid) in items.iter().enumerate() {
+                    expected[index / 8] |= u8::from(valid) << (index % 8);
+                }
+                prop_assert_eq!(&bits, &expected);
+            }
+            for (index, &valid) in items.iter().enumerate() {
+                prop_assert_eq!(is_valid(&bits, index), valid);
+            }
+        }
+    }
+}

@@ -2,6 +2,7 @@
 //!
 //! Plain Rust without a word of Wasm, so that the same code can be measured and tested natively.
 
+mod json;
 mod python;
 mod reading;
 mod timestamp;

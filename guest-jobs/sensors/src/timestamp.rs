@@ -5,77 +5,81 @@
 /// text is none, or of a year outside 1 to 9999. Digits beyond the microsecond are cut off; second 60 is the first of
 /// the next minute.
 pub(crate) fn microseconds(text: &str) -> Option<i64> {
-    let mut rest = text.as_bytes();
-    let year = number(&mut rest, 4)?;
-    one_of(&mut rest, b"-")?;
-    let month = number(&mut rest, 2)?;
-    one_of(&mut rest, b"-")?;
-    let day = number(&mut rest, 2)?;
-    one_of(&mut rest, b"Tt ")?;
-    let hour = number(&mut rest, 2)?;
-    one_of(&mut rest, b":")?;
-    let minute = number(&mut rest, 2)?;
-    one_of(&mut rest, b":")?;
-    let second = number(&mut rest, 2)?;
-    let fraction = if one_of(&mut rest, b".").is_some() {
-        fraction(&mut rest)?
-    } else {
-        0
+    let &[
+        y1,
+        y2,
+        y3,
+        y4,
+        b'-',
+        m1,
+        m2,
+        b'-',
+        d1,
+        d2,
+        b'T' | b't' | b' ',
+        h1,
+        h2,
+        b':',
+        n1,
+        n2,
+        b':',
+        s1,
+        s2,
+        ref rest @ ..,
+    ] = text.as_bytes()
+    else {
+        return None;
     };
-    let offset = offset(&mut rest)?;
-    let is_a_time = rest.is_empty()
-        && year >= 1
+    let (year, month, day) = (
+        number([y1, y2, y3, y4])?,
+        number([m1, m2])?,
+        number([d1, d2])?,
+    );
+    let (hour, minute, second) = (number([h1, h2])?, number([n1, n2])?, number([s1, s2])?);
+    let (fraction, zone) = match rest {
+        [b'.', rest @ ..] => fraction(rest)?,
+        _ => (0, rest),
+    };
+    let is_a_time = year >= 1
         && (1..=days_in_month(year, month)?).contains(&day)
         && hour <= 23
         && minute <= 59
         && second <= 60;
-    let seconds = ((days(year, month, day) * 24 + hour) * 60 + minute - offset) * 60 + second;
-    is_a_time.then_some(seconds * 1_000_000 + fraction)
+    let minutes = (days(year, month, day) * 24 + hour) * 60 + minute - offset(zone)?;
+    is_a_time.then_some((minutes * 60 + second) * 1_000_000 + fraction)
 }
 
-/// Takes so many digits.
-fn number(rest: &mut &[u8], digits: usize) -> Option<i64> {
-    let (digits, after) = rest.split_at_checked(digits)?;
-    *rest = after;
-    digits.iter().try_fold(0, |number, digit| {
-        digit
-            .is_ascii_digit()
-            .then(|| number * 10 + i64::from(digit - b'0'))
+fn number<const DIGITS: usize>(digits: [u8; DIGITS]) -> Option<i64> {
+    let all_digits = digits.iter().all(u8::is_ascii_digit);
+    all_digits.then(|| {
+        digits
+            .iter()
+            .fold(0, |number, digit| number * 10 + i64::from(digit - b'0'))
     })
 }
 
-/// Takes one of these characters, if it comes next.
-fn one_of(rest: &mut &[u8], characters: &[u8]) -> Option<u8> {
-    let (&first, after) = rest.split_first()?;
-    characters.contains(&first).then(|| {
-        *rest = after;
-        first
-    })
-}
-
-/// Takes the digits after the point, and gives microseconds.
-fn fraction(rest: &mut &[u8]) -> Option<i64> {
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (digits, after) = rest.split_at_checked(digits)?;
-    *rest = after;
-    let places = digits
-        .iter()
-        .map(|digit| i64::from(digit - b'0'))
-        .chain(std::iter::repeat(0))
-        .take(6);
-    (!digits.is_empty()).then(|| places.fold(0, |number, digit| number * 10 + digit))
-}
-
-/// Takes `Z` or `+hh:mm`, and gives minutes.
-fn offset(rest: &mut &[u8]) -> Option<i64> {
-    if one_of(rest, b"Zz").is_some() {
-        return Some(0);
+/// The microseconds of the digits at the start, and what follows them.
+fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
+    let (mut rest, mut microseconds, mut unit) = (text, 0, 100_000);
+    while let [digit @ b'0'..=b'9', after @ ..] = rest {
+        microseconds += i64::from(digit - b'0') * unit;
+        unit /= 10;
+        rest = after;
     }
-    let sign = if one_of(rest, b"+-")? == b'-' { -1 } else { 1 };
-    let hours = number(rest, 2)?;
-    one_of(rest, b":")?;
-    let minutes = number(rest, 2)?;
-    (hours <= 23 && minutes <= 59).then_some(sign * (hours * 60 + minutes))
+    (rest.len() < text.len()).then_some((microseconds, rest))
+}
+
+/// The minutes of `Z` or `+hh:mm`.
+fn offset(zone: &[u8]) -> Option<i64> {
+    match *zone {
+        [b'Z' | b'z'] => Some(0),
+        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
+            let (hours, minutes) = (number([h1, h2])?, number([m1, m2])?);
+            let offset = hours * 60 + minutes;
+            (hours <= 23 && minutes <= 59).then_some(if sign == b'-' { -offset } else { offset })
+        }
+        _ => None,
+    }
 }
 
 fn days_in_month(year: i64, month: i64) -> Option<i64> {

@@ -47,7 +47,8 @@ const SHUTDOWN: [(Signal, Duration); 2] =
 pub struct Options {
     /// Where the server's programs come from.
     pub source: Source,
-    /// Whether a commit survives a power cut. It survives a `kill -9` of the server in either case.
+    /// Whether a commit waits until the disk has it (`fsync`), as in production. Where it doesn't, commits still survive
+    /// a `kill -9` of the server, but no power cut.
     pub durable: bool,
     /// Where fetched programs are kept; by default `/var/cache/pelton` for root, else `pelton` in the user's cache folder.
     pub cache: Option<PathBuf>,

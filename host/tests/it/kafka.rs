@@ -6,34 +6,27 @@
 
 mod install;
 mod record;
+mod topics;
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
 use pelton::demo::leash::{self, Leash};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
-use rdkafka::{Message, Offset, TopicPartitionList};
 use tempfile::TempDir;
 
-use crate::eventually::eventually;
 use install::Installation;
 pub(crate) use record::Record;
 
 /// A JVM on a busy machine takes a while to come up; recovery after a kill comes on top.
 const START_DEADLINE: Duration = Duration::from_secs(120);
-/// For one request to a broker that is up.
-const REQUEST: Duration = Duration::from_secs(30);
 
 /// A broker of our own. Dropping it ends the broker and removes its data.
 #[derive(Debug)]
@@ -148,113 +141,6 @@ impl Kafka {
         self.broker.as_mut().context("the broker is stopped")?.signal(Signal::SIGCONT)
     }
 
-    /// Creates a topic, with topic configs such as `("max.message.bytes", "10000000")`, and waits until it can be used.
-    pub(crate) fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, &str)]) {
-        let admin: AdminClient<DefaultClientContext> = client(self.port).create().unwrap();
-        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
-        for (key, value) in configs {
-            topic = topic.set(key, value);
-        }
-        let options = AdminOptions::new().request_timeout(Some(REQUEST));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        for result in runtime.block_on(admin.create_topics([&topic], &options)).unwrap() {
-            result.unwrap_or_else(|(name, code)| panic!("failed to create the topic {name}: {code}"));
-        }
-        eventually(REQUEST, &format!("topic {name} has leaders"), || {
-            let metadata = admin.inner().fetch_metadata(Some(name), REQUEST).ok()?;
-            let partitions = metadata.topics().first()?.partitions();
-            (!partitions.is_empty() && partitions.iter().all(|partition| partition.leader() >= 0)).then_some(())
-        });
-    }
-
-    /// Writes the records in order, and returns the partition and offset that each of them got.
-    pub(crate) fn produce(&self, topic: &str, records: &[Record]) -> Vec<(i32, i64)> {
-        let producer: BaseProducer<Deliveries> = client(self.port)
-            .set("enable.idempotence", "true")
-            .set("message.max.bytes", "100000000")
-            .create_with_context(Deliveries::default())
-            .unwrap();
-        for (index, record) in records.iter().enumerate() {
-            let mut message = BaseRecord::with_opaque_to(topic, Box::new(index)).headers(record.owned_headers());
-            message.key = record.key.as_deref();
-            message.payload = record.value.as_deref();
-            message.partition = (record.partition >= 0).then_some(record.partition);
-            message.timestamp = (record.timestamp >= 0).then_some(record.timestamp);
-            while let Err((error, unsent)) = producer.send(message) {
-                assert_eq!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::QueueFull), "{error}");
-                producer.poll(Duration::from_millis(100));
-                message = unsent;
-            }
-            producer.poll(Duration::ZERO);
-        }
-        producer.flush(Duration::from_secs(120)).unwrap();
-        let mut delivered = std::mem::take(&mut *producer.context().0.lock().unwrap());
-        delivered.sort_unstable();
-        assert_eq!(delivered.len(), records.len());
-        delivered.into_iter().map(|(_, partition, offset)| (partition, offset)).collect()
-    }
-
-    /// All committed records of a topic up to its present end, partition by partition in the order of the offsets.
-    pub(crate) fn read_all(&self, topic: &str) -> Vec<Record> {
-        let consumer: BaseConsumer = client(self.port)
-            .set("group.id", "pelton-tests-reader")
-            .set("enable.auto.commit", "false")
-            .set("enable.partition.eof", "true")
-            .set("isolation.level", "read_committed")
-            .create()
-            .unwrap();
-        let mut unfinished = self.partitions(topic);
-        let mut assignment = TopicPartitionList::new();
-        for partition in &unfinished {
-            assignment.add_partition_offset(topic, *partition, Offset::Beginning).unwrap();
-        }
-        consumer.assign(&assignment).unwrap();
-        let mut records = Vec::new();
-        let deadline = Instant::now() + Duration::from_secs(120);
-        while !unfinished.is_empty() {
-            assert!(Instant::now() < deadline, "{topic} was not read to its end in time: {unfinished:?} remain");
-            match consumer.poll(Duration::from_millis(100)) {
-                Some(Ok(message)) => records.push(Record::read(&message)),
-                Some(Err(KafkaError::PartitionEOF(ended))) => unfinished.retain(|partition| *partition != ended),
-                Some(Err(error)) => panic!("failed to read {topic}: {error}"),
-                None => {}
-            }
-        }
-        records.sort_by_key(|record| (record.partition, record.offset));
-        records
-    }
-
-    /// The offset after the last record, by partition.
-    pub(crate) fn end_offsets(&self, topic: &str) -> Vec<i64> {
-        let consumer: BaseConsumer = client(self.port).create().unwrap();
-        let end = |partition| consumer.fetch_watermarks(topic, partition, REQUEST).unwrap().1;
-        self.partitions(topic).into_iter().map(end).collect()
-    }
-
-    /// What a consumer group has committed, by partition; `None` where it hasn't yet.
-    pub(crate) fn committed(&self, group: &str, topic: &str) -> Vec<Option<i64>> {
-        let consumer: BaseConsumer = client(self.port).set("group.id", group).create().unwrap();
-        let mut asked = TopicPartitionList::new();
-        for partition in self.partitions(topic) {
-            asked.add_partition(topic, partition);
-        }
-        let found = consumer.committed_offsets(asked, REQUEST).unwrap();
-        let offset = |offset| {
-            if let Offset::Offset(offset) = offset { Some(offset) } else { None }
-        };
-        found.elements().iter().map(|element| offset(element.offset())).collect()
-    }
-
-    fn partitions(&self, topic: &str) -> Vec<i32> {
-        let consumer: BaseConsumer = client(self.port).create().unwrap();
-        let metadata = consumer.fetch_metadata(Some(topic), REQUEST).unwrap();
-        let mut partitions: Vec<i32> =
-            metadata.topics()[0].partitions().iter().map(|partition| partition.id()).collect();
-        partitions.sort_unstable();
-        assert!(!partitions.is_empty(), "there is no topic {topic}");
-        partitions
-    }
-
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -299,23 +185,6 @@ fn client(port: u16) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", format!("127.0.0.1:{port}")).set("log_level", "2");
     config
-}
-
-/// Where each record went: its index, partition and offset.
-#[derive(Default)]
-struct Deliveries(Mutex<Vec<(usize, i32, i64)>>);
-
-impl ClientContext for Deliveries {}
-
-impl ProducerContext for Deliveries {
-    type DeliveryOpaque = Box<usize>;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, index: Box<usize>) {
-        match result {
-            Ok(message) => self.0.lock().unwrap().push((*index, message.partition(), message.offset())),
-            Err((error, _)) => eprintln!("record {index} was not delivered: {error}"),
-        }
-    }
 }
 
 /// Defaults except where one node, tests in a hurry, or a group's member that is killed and comes back ask for others.

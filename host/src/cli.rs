@@ -1,0 +1,213 @@
+//! The command line. Client commands talk to a host's API and to nothing else.
+
+pub mod client;
+mod print;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Parser, Subcommand};
+use figment::value::Value;
+
+use crate::api::types::{Guarantee, Submit};
+use crate::componentize::{self, BuildOptions};
+use crate::config::Config;
+use crate::kafka::StartFrom;
+use client::Client;
+
+/// A WebAssembly user-job host: Kafka in, Wasm jobs, Kafka topics and Postgres tables out.
+#[derive(Debug, Parser)]
+#[command(name = "pelton", version, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// All commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the host
+    Run(RunArgs),
+    /// Submit a job to a running host
+    Submit(SubmitArgs),
+    /// List submitted and available jobs
+    List(ListArgs),
+    /// Show one job
+    Show(JobArgs),
+    /// Stop a job for good; its offsets are kept
+    Cancel(JobArgs),
+    /// Build guest crates into components
+    Build(BuildArgs),
+}
+
+/// `pelton run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Kafka, host:port, several with commas [default: localhost:9092, or KAFKA_HOST]
+    #[arg(long, value_name = "HOST:PORT")]
+    kafka: Option<String>,
+    /// Postgres, postgres://user:password@host:port/database [default: flinkuser's flinkdb on localhost:5432, or POSTGRES_*]
+    #[arg(long, value_name = "URL", hide_env_values = true)]
+    postgres: Option<String>,
+    /// The folder that jobs are dropped into [default: usr_jobs]
+    #[arg(long, value_name = "DIR")]
+    usr_jobs: Option<PathBuf>,
+    /// The host's own folder [default: data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where the API listens [default: 127.0.0.1:8081]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// A TOML file with settings
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Submit every job in the usr_jobs folder
+    #[arg(long)]
+    submit_all: bool,
+}
+
+impl RunArgs {
+    /// The settings: defaults, file, environment, then these flags.
+    pub fn settings(&self) -> Result<Config> {
+        let path = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let texts = [
+            ("kafka.bootstrap", self.kafka.clone()),
+            ("postgres.url", self.postgres.clone()),
+            ("usr_jobs", self.usr_jobs.as_ref().map(path)),
+            ("data", self.data.as_ref().map(path)),
+            ("listen", self.listen.clone()),
+        ];
+        let mut flags: Vec<_> = texts.into_iter().filter_map(|(key, text)| Some((key, Value::from(text?)))).collect();
+        if self.submit_all {
+            flags.push(("submit_all", Value::from(true)));
+        }
+        Config::load(self.config.as_deref(), &flags)
+    }
+}
+
+/// Where the host is.
+#[derive(Debug, Args)]
+pub struct Api {
+    /// The host's API
+    #[arg(long, value_name = "URL", env = "PELTON_API", default_value = "http://127.0.0.1:8081")]
+    api: String,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// `pelton submit`.
+#[derive(Debug, Args)]
+pub struct SubmitArgs {
+    /// A .wasm file of yours, or the name of a job in the host's usr_jobs folder
+    #[arg(value_name = "FILE|NAME")]
+    job: String,
+    /// The name to run under [default: the one that it declares]
+    #[arg(long)]
+    name: Option<String>,
+    /// Set a parameter
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    set: Vec<(String, String)>,
+    /// Where to start, even where the consumer group has offsets [default: those, else latest]
+    #[arg(long)]
+    from: Option<StartFrom>,
+    /// How many instances share the partitions [default: 1]
+    #[arg(long, value_name = "N")]
+    parallelism: Option<usize>,
+    /// How often an output may appear
+    #[arg(long, default_value = "at-least-once")]
+    guarantee: Guarantee,
+    /// The consumer group [default: pelton-<name>]
+    #[arg(long, value_name = "ID")]
+    group: Option<String>,
+    /// Create missing topics and tables
+    #[arg(long)]
+    create: bool,
+    #[command(flatten)]
+    api: Api,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .ok_or_else(|| format!("{text:?} has no `=`; write KEY=VALUE"))
+}
+
+/// `pelton list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    api: Api,
+}
+
+/// A command on one job.
+#[derive(Debug, Args)]
+pub struct JobArgs {
+    /// The job's name
+    job: String,
+    #[command(flatten)]
+    api: Api,
+}
+
+/// `pelton build`.
+#[derive(Debug, Args)]
+pub struct BuildArgs {
+    /// A crate, or a workspace of crates
+    #[arg(default_value = ".")]
+    folder: PathBuf,
+    /// Where the components go
+    #[arg(long, value_name = "DIR", default_value = "usr_jobs")]
+    out: PathBuf,
+}
+
+/// Submits a job: a file is uploaded first.
+pub fn submit(args: SubmitArgs) -> Result<()> {
+    let client = Client::new(&args.api.api);
+    let mut request = Submit {
+        name: args.name,
+        parameters: args.set.into_iter().collect(),
+        from: args.from,
+        parallelism: args.parallelism,
+        guarantee: args.guarantee,
+        group: args.group,
+        create: args.create,
+        ..Submit::default()
+    };
+    let path = PathBuf::from(&args.job);
+    if path.is_file() {
+        let wasm = std::fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
+        let uploaded = client.upload(&wasm).with_context(|| format!("failed to submit {}", path.display()))?;
+        request.digest = Some(uploaded.digest);
+    } else if args.job.contains('/') {
+        bail!("there is no file {}", path.display());
+    } else {
+        request.available = Some(args.job);
+    }
+    let job = client.submit(&request)?;
+    print::job(&job, args.api.json)
+}
+
+/// Lists jobs.
+pub fn list(args: &ListArgs) -> Result<()> {
+    print::list(&Client::new(&args.api.api).list()?, args.api.json)
+}
+
+/// Shows a job.
+pub fn show(args: &JobArgs) -> Result<()> {
+    print::job(&Client::new(&args.api.api).show(&args.job)?, args.api.json)
+}
+
+/// Cancels a job, once it has drained.
+pub fn cancel(args: &JobArgs) -> Result<()> {
+    print::job(&Client::new(&args.api.api).cancel(&args.job)?, args.api.json)
+}
+
+/// Builds components.
+pub fn build(args: BuildArgs) -> Result<()> {
+    let options = BuildOptions { source: args.folder, output: args.out };
+    for component in componentize::build(&options)? {
+        print::line(&format!("{} ({} bytes)", component.path.display(), component.size))?;
+    }
+    Ok(())
+}
