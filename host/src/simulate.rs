@@ -16,10 +16,10 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{self, Config};
 use crate::kafka::Admin;
+use crate::signals::Stop;
 
 pub use sensors::{Hundredths, Reading, Sensors};
 
@@ -30,22 +30,22 @@ const QUEUE: &str = "100000";
 /// How many readings are sent before whoever wants to stop is heard.
 const TURN: u64 = 1000;
 
-/// Sends sensor readings to a topic, as the article's kafka_producer.py does.
+/// `pelton simulate`.
 #[derive(Debug, clap::Args)]
 pub struct SimulateArgs {
-    /// Readings a second, such as 0.5 or 1000; 0 is as fast as Kafka takes them. (The article's script sends 2.)
+    /// Readings a second, such as 0.5 or 1000; 0 is as fast as Kafka takes them (the article's script sends 2)
     #[arg(long, value_name = "N", default_value = "10", value_parser = rate)]
     pub rate: f64,
-    /// Stop after so many readings; without it, Ctrl-C ends it.
+    /// Stop after so many readings [default: go on until Ctrl-C]
     #[arg(long, value_name = "N")]
     pub count: Option<u64>,
-    /// The same seed gives the same readings, ids included, apart from their times; without it, all are new.
+    /// The same seed gives the same readings, ids included, apart from their times [default: new ones]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// The topic.
+    /// The topic
     #[arg(long, default_value = "sensors")]
     pub topic: String,
-    /// Where Kafka is; else KAFKA_HOST, else localhost:9092.
+    /// Kafka, host:port, several with commas [default: localhost:9092, or KAFKA_HOST]
     #[arg(long, value_name = "HOST:PORT")]
     pub kafka: Option<String>,
 }
@@ -57,7 +57,7 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Sends readings until there are enough, or until Ctrl-C or SIGTERM.
+/// Sends readings until there are enough, or until Ctrl-C or SIGTERM; a second one ends the process at once.
 pub async fn run(args: SimulateArgs) -> Result<()> {
     let flags: Vec<_> = args.kafka.iter().map(|kafka| ("kafka.bootstrap", kafka.as_str().into())).collect();
     let kafka = Config::load(None, &flags)?.kafka;
@@ -72,22 +72,13 @@ pub async fn run(args: SimulateArgs) -> Result<()> {
         kafka.bootstrap
     );
     let progress = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{pos} readings sent")?);
-    let (started, stop) = (Instant::now(), asked_to_end()?);
-    let ran = simulator.run(args.rate, args.count, stop, |sent| progress.set_position(sent)).await;
+    let (started, stop) = (Instant::now(), Stop::listen()?);
+    let ran = simulator.run(args.rate, args.count, stop.asked(), |sent| progress.set_position(sent)).await;
     progress.finish_and_clear();
     let sent = simulator.finish().await;
     ran?;
     println!("sent {} readings to topic {} in {:.1} s", sent?, args.topic, started.elapsed().as_secs_f64());
     Ok(())
-}
-
-/// Completes at the first Ctrl-C or SIGTERM.
-fn asked_to_end() -> Result<impl Future<Output = ()>> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for Ctrl-C")?;
-    let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
-    Ok(async move {
-        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-    })
 }
 
 fn check_topic(kafka: &config::Kafka, topic: &str) -> Result<()> {

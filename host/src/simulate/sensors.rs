@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_third_of_the_ranges_is_hot_and_their_ends_are_reached() {
+    fn a_quarter_is_hot_and_the_ends_of_the_ranges_are_reached() {
         let readings: Vec<Reading> = fixed(3).take(100_000).collect();
         let hot = readings.iter().filter(|reading| reading.temperature > Hundredths(3000)).count();
         assert!((24_000..26_000).contains(&hot), "{hot} of 100,000 above 30, where a quarter is expected");

@@ -207,7 +207,7 @@ mod tests {
     }
 
     fn text(column: &Column, row: usize) -> String {
-        let ColumnData::Bytes(bytes) = &column.data else { panic!("not text: {column:?}") };
+        let ColumnData::Packed(bytes) = &column.data else { panic!("not text: {column:?}") };
         String::from_utf8(bytes.get(row).unwrap().to_vec()).unwrap()
     }
 
@@ -238,8 +238,8 @@ mod tests {
                     }
                     Output::Rows { rows, .. } => {
                         for (i, &origin) in rows.origin.iter().enumerate() {
-                            let ColumnData::Int4(sensors) = &rows.columns[1].data else { panic!("not INT") };
-                            let ColumnData::Int8(times) = &rows.columns[3].data else { panic!("not a time") };
+                            let ColumnData::Int32s(sensors) = &rows.columns[1].data else { panic!("not INT") };
+                            let ColumnData::Int64s(times) = &rows.columns[3].data else { panic!("not a time") };
                             let row = Row {
                                 sensor_id: sensors[i],
                                 message: text(&rows.columns[2], i),

@@ -9,6 +9,7 @@
 )]
 
 mod bad_records;
+mod demo;
 mod eventually;
 mod harness;
 mod kafka;
