@@ -90,6 +90,7 @@ pub async fn run(args: DemoArgs) -> Result<()> {
     };
     terminal.say("stopping: what is in flight is finished first; Ctrl-C again ends it at once")?;
     let finished = simulator.finish().await.map(|delivered| sent.set(delivered));
+    live.settle().await;
     let Demo { broker, postgres, host } = demo;
     host.drain().await;
     let said = terminal.say(&live.line());

@@ -13,13 +13,16 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::api::types::JobView;
-use crate::jobs::{Jobs, is_well};
+use crate::jobs::Jobs;
+use crate::status::State;
 
 /// How often the live line is renewed, and how often it is looked for the first alert.
 const RENEW: Duration = Duration::from_millis(100);
 const LOOK: Duration = Duration::from_millis(10);
 /// How often a plain line is printed where there is no terminal.
 const PLAIN: Duration = Duration::from_secs(5);
+/// How long the end waits for readings that are under way.
+const SETTLE: Duration = Duration::from_secs(2);
 
 /// The screen, or what takes its place.
 #[derive(Debug, Clone)]
@@ -101,6 +104,15 @@ impl<'a> Live<'a> {
         }
     }
 
+    /// Waits until every job has read what was sent, so that the last counts add up; not for long, for a job may be stuck.
+    pub(super) async fn settle(&self) {
+        let deadline = Instant::now() + SETTLE;
+        let mut looks = interval(LOOK);
+        while self.jobs.list().iter().any(|job| job.counts.records_in < self.sent.get()) && Instant::now() < deadline {
+            looks.tick().await;
+        }
+    }
+
     fn look(&mut self) {
         if self.first_alert.is_none() && self.jobs.list().iter().any(|job| records_out(job, "alerts") > 0) {
             self.first_alert = Some(self.started.elapsed());
@@ -123,7 +135,7 @@ impl<'a> Live<'a> {
         if let Some(first_alert) = self.first_alert {
             line += &format!("; first alert after {:.1} s", first_alert.as_secs_f64());
         }
-        for job in jobs.iter().filter(|job| !is_well(job.state)) {
+        for job in jobs.iter().filter(|job| !matches!(job.state, State::Running | State::Stopped)) {
             line += &format!("; {} is {}", job.name, job.state.as_str());
             for condition in &job.conditions {
                 line += &format!(" ({})", condition.reason);

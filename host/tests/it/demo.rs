@@ -3,7 +3,6 @@
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -129,15 +128,21 @@ fn it_works_and_ctrl_c_leaves_nothing() {
     assert_eq!(demo.exit_code(), Some(0), "{}", demo.said());
     assert_eq!(demo.processes(), Vec::<String>::new());
     assert_eq!(demo.files(), 0);
-    let said = eventually(END, "the last counts are printed", || {
-        let said = demo.said();
-        said.lines().last().is_some_and(|line| line.contains("first alert after")).then_some(said)
+    let last = eventually(END, "the last counts are printed", || {
+        demo.said().lines().last().filter(|line| line.contains("first alert after")).map(str::to_owned)
     });
-    // The jobs were well all the time, and what was sent came through.
-    let last = said.lines().last().unwrap();
-    assert!(last.contains(" 0 dead letters, lag 0;"), "{said}");
+    let [readings, alerts, rows, dead] = ["readings", "alerts", "rows", "dead letters"].map(|name| count(&last, name));
+    assert!(readings > 0 && rows == readings && dead == 0, "{last}");
+    assert!(alerts > 0 && alerts % 2 == 0, "each job has sent its alerts: {last}");
+    // The jobs were well all the time.
+    let said = demo.said();
     assert!(!said.contains("WARN") && !said.contains("ERROR"), "{said}");
-    assert!(Path::new("/proc").exists(), "processes can be seen here");
+}
+
+/// The number before a name in the line of counts.
+fn count(line: &str, name: &str) -> u64 {
+    let (before, _) = line.split_once(&format!(" {name}")).unwrap();
+    before.rsplit(", ").next().unwrap().rsplit(' ').next().unwrap().replace(',', "").parse().unwrap()
 }
 
 #[test]
