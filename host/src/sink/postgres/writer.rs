@@ -13,6 +13,7 @@ use super::SinkObserver;
 use super::apply::Ready;
 use super::batch::{Batch, Queue};
 use super::connect::ConnectionUrl;
+use super::copy::Optimism;
 use super::plan::Plan;
 use crate::dead_letter::{DeadLetters, Stage};
 
@@ -46,13 +47,20 @@ struct State {
     /// `None` while nothing is wrong.
     failure: Option<Failure>,
     pauses: ExponentialBackoff,
+    optimism: Optimism,
 }
 
 impl Writer {
     /// Writes until it is told to close and everything sent before is written.
     pub(super) async fn run(mut self) {
         let failure = Failure { reason: "not connected yet".to_owned(), connected: false };
-        let mut state = State { ready: None, unwritten: None, failure: Some(failure), pauses: pauses() };
+        let mut state = State {
+            ready: None,
+            unwritten: None,
+            failure: Some(failure),
+            pauses: pauses(),
+            optimism: Optimism::default(),
+        };
         while state.unwritten.is_some() || !self.queue.is_done() {
             if let Err(failure) = self.step(&mut state).await {
                 state.ready = None;
@@ -85,7 +93,7 @@ impl Writer {
             }
         }
         if let Some(batch) = &state.unwritten {
-            let written = self.write(&mut ready, batch).await;
+            let written = self.write(&ready, batch, &mut state.optimism).await;
             written.map_err(|reason| Failure { reason, connected: true })?;
             state.unwritten = None;
             self.went_up(state);
@@ -94,10 +102,10 @@ impl Writer {
         Ok(())
     }
 
-    async fn write(&self, ready: &mut Ready, batch: &Batch) -> Result<(), String> {
+    async fn write(&self, ready: &Ready, batch: &Batch, optimism: &mut Optimism) -> Result<(), String> {
         let started = Instant::now();
         let rows = batch.rows();
-        let refused = ready.write(&self.plan, batch, &rows).await?;
+        let refused = ready.write(&self.plan, batch, &rows, optimism).await?;
         self.observer.wrote((rows.len() - refused.len()) as u64, batch.bytes() as u64, started.elapsed());
         if !refused.is_empty() {
             self.observer.refused(refused.len() as u64);
