@@ -27,6 +27,7 @@ pub(super) struct Writer {
     pub(super) sink: String,
     pub(super) url: ConnectionUrl,
     pub(super) connect_timeout: Duration,
+    pub(super) write_timeout: Duration,
     pub(super) plan: Plan,
     pub(super) queue: Queue,
     pub(super) dead_letters: Arc<dyn DeadLetters>,
@@ -105,7 +106,10 @@ impl Writer {
     async fn write(&self, ready: &Ready, batch: &Batch, optimism: &mut Optimism) -> Result<(), String> {
         let started = Instant::now();
         let rows = batch.rows();
-        let refused = ready.write(&self.plan, batch, &rows, optimism).await?;
+        let writing = ready.write(&self.plan, batch, &rows, optimism);
+        let refused = tokio::time::timeout(self.write_timeout, writing)
+            .await
+            .unwrap_or_else(|_| Err(format!("{} gave no answer within {:?}", self.url, self.write_timeout)))?;
         self.observer.wrote((rows.len() - refused.len()) as u64, batch.bytes() as u64, started.elapsed());
         if !refused.is_empty() {
             self.observer.refused(refused.len() as u64);

@@ -125,13 +125,18 @@ impl Rig {
 
     /// (Re)connects the test itself, and points sinks to come there.
     pub(crate) fn connect(&mut self, url: &str) {
+        self.try_connect(url).unwrap();
+    }
+
+    pub(crate) fn try_connect(&mut self, url: &str) -> Result<(), tokio_postgres::Error> {
         self.url = url.to_owned();
         self.config.url = url.parse().unwrap();
         self.admin = Some(self.runtime.block_on(async {
-            let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+            let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
             tokio::spawn(connection);
-            client
-        }));
+            Ok::<_, tokio_postgres::Error>(client)
+        })?);
+        Ok(())
     }
 
     pub(crate) fn url_as(&self, user: &str, password: &str) -> ConnectionUrl {
