@@ -28,18 +28,15 @@ impl Toolchain {
         if has_target(source) || add_target(source) {
             return Ok(Self::Installed);
         }
-        if Path::new("/usr/bin/cargo").is_file() && Path::new("/usr/lib/rustlib/src").is_dir() {
-            match linker(source) {
-                Some(linker) => return Ok(Self::Debian { linker }),
-                None => bail!(
-                    "Debian's Rust has no linker for {TARGET}: install lld (apt-get install lld) or rustup's toolchain"
-                ),
-            }
+        let has_debians =
+            Path::new("/usr/bin/cargo").is_file() && Path::new("/usr/lib/rustlib/src").is_dir();
+        match linker(source) {
+            Some(linker) if has_debians => Ok(Self::Debian { linker }),
+            _ => bail!(
+                "found no Rust for {TARGET}: run `rustup target add {TARGET}`, or on Debian \
+                 `apt-get install rustc-web cargo-web rust-web-src rust-web-llvm lld-22`"
+            ),
         }
-        bail!(
-            "found no Rust for {TARGET}: run `rustup target add {TARGET}`, \
-             or on Debian `apt-get install rustc-web cargo-web rust-web-src lld`"
-        )
     }
 
     /// `cargo build` for the guests of a folder, with its messages as JSON on standard output.
@@ -136,9 +133,16 @@ fn add_target(source: &Path) -> bool {
     rustup
         .args(["target", "add", TARGET])
         .current_dir(source)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null());
-    rustup.status().is_ok_and(|status| status.success()) && has_target(source)
+        .stdin(Stdio::null());
+    match rustup.output() {
+        Ok(output) if output.status.success() => has_target(source),
+        Ok(output) => {
+            let messages = String::from_utf8_lossy(&output.stderr);
+            tracing::debug!(rustup.messages = %messages, "rustup could not add {TARGET}");
+            false
+        }
+        Err(_) => false,
+    }
 }
 
 /// A linker for wasm: rustup's, which comes with every toolchain, or LLVM's.
@@ -159,7 +163,7 @@ fn linker(source: &Path) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let system = env::split_paths(&path)
         .flat_map(|folder| ["rust-lld", "wasm-ld"].map(|name| folder.join(name)));
-    // `is_file` follows links: Debian ships a `rust-lld` that points to a package which may not be there.
+    // `is_file` follows links: Debian's `rust-lld` points into `lld-22`, which may not be there.
     rustup
         .into_iter()
         .chain(system)
