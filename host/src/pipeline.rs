@@ -108,7 +108,7 @@ impl Attempt {
 
         let workers = self.start_workers(&sink, &dead_letters, &fault)?;
         let mut source = KafkaSource::new(
-            &kafka::consumer(&self.config.kafka, &client, &self.group),
+            &kafka::consumer(&self.config.kafka, &client, &self.group, self.config.delivery.commit_interval),
             SourceContext {
                 topics,
                 batching: self.config.batch.clone(),

@@ -14,4 +14,5 @@ mod eventually;
 mod harness;
 mod kafka;
 mod local_postgres;
+mod postgres_sink;
 mod skip;
