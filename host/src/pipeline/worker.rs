@@ -34,11 +34,11 @@ pub fn backoff() -> impl Iterator<Item = Duration> {
         .build()
 }
 
-/// Waits unless told to stop; says whether it was told.
-pub fn wait(stop: &AtomicBool, time: Duration) -> ControlFlow<()> {
+/// Waits, and breaks off as soon as `stop` says so.
+pub fn wait(time: Duration, stop: impl Fn() -> bool) -> ControlFlow<()> {
     let until = Instant::now() + time;
     while Instant::now() < until {
-        if stop.load(Ordering::Acquire) {
+        if stop() {
             return ControlFlow::Break(());
         }
         std::thread::sleep(Duration::from_millis(20).min(until.saturating_duration_since(Instant::now())));
@@ -88,14 +88,15 @@ impl Worker {
             if delivery.ledger().is_closed() {
                 continue;
             }
-            if self.handle(&delivery).is_break() {
+            // Broken off either because its partition is given up, or because all is to stop.
+            if self.handle(&delivery).is_break() && self.stop.load(Ordering::Acquire) {
                 break;
             }
         }
     }
 
     fn handle(&mut self, delivery: &Arc<Delivery>) -> ControlFlow<()> {
-        match self.call(delivery.batch())? {
+        match self.call(delivery, delivery.batch())? {
             Ok(outcome) => self.good(delivery, outcome),
             Err(failure) => {
                 // A row of failing batches is told once, when it begins.
@@ -117,8 +118,9 @@ impl Worker {
         ControlFlow::Continue(())
     }
 
-    /// Calls the job, on a fresh instance where there is none. An instance that can't be made is retried with backoff.
-    fn call(&mut self, batch: &Batch) -> ControlFlow<(), Result<Outcome, Failure>> {
+    /// Calls the job with part of a delivery, on a fresh instance where there is none. An instance that can't be made is
+    /// retried with backoff.
+    fn call(&mut self, delivery: &Delivery, batch: &Batch) -> ControlFlow<(), Result<Outcome, Failure>> {
         let mut waits = backoff();
         let mut instance = loop {
             match self.instance.take() {
@@ -127,10 +129,8 @@ impl Worker {
                     Ok(instance) => self.instance = Some(instance),
                     Err(failure) => {
                         self.metrics.guest_failures.inc();
-                        self.retry(
-                            &format!("an instance could not be made: {failure}"),
-                            waits.next().unwrap_or_default(),
-                        )?;
+                        let reason = format!("an instance could not be made: {failure}");
+                        self.retry(delivery, &reason, waits.next().unwrap_or_default())?;
                     }
                 },
             }
@@ -145,13 +145,15 @@ impl Worker {
         ControlFlow::Continue(result)
     }
 
-    fn retry(&mut self, reason: &str, after: Duration) -> ControlFlow<()> {
+    /// Waits before another try; breaks off when the partition is being given up (its next owner reads on from the last
+    /// commit) or all is to stop.
+    fn retry(&mut self, delivery: &Delivery, reason: &str, after: Duration) -> ControlFlow<()> {
         let reason = format!("{reason}; trying again in {:.0} s", after.as_secs_f64());
         self.told = true;
         if self.status.raise(&self.part, State::Failed, &reason) {
             tracing::error!("{}: {reason}", self.part);
         }
-        wait(&self.stop, after)
+        wait(after, || self.stop.load(Ordering::Acquire) || delivery.ledger().is_closed())
     }
 
     fn good(&mut self, delivery: &Arc<Delivery>, outcome: Outcome) {
@@ -172,12 +174,8 @@ impl Worker {
             let single = delivery.batch().slice(i..i + 1);
             loop {
                 let reason = format!("the job fails on every record: {failure}");
-                self.retry(&reason, waits.next().unwrap_or_default())?;
-                if delivery.ledger().is_closed() {
-                    // The partition is being given up: its next owner reads on from the last commit.
-                    return ControlFlow::Break(());
-                }
-                match self.call(&single)? {
+                self.retry(delivery, &reason, waits.next().unwrap_or_default())?;
+                match self.call(delivery, &single)? {
                     Ok(mut outcome) => {
                         shift(&mut outcome, index);
                         self.good(delivery, outcome);
@@ -202,7 +200,7 @@ struct Isolation<'a> {
 
 impl Attempts for Isolation<'_> {
     fn attempt(&mut self, part: &Batch) -> ControlFlow<(), Result<Outcome, Failure>> {
-        self.worker.call(part)
+        self.worker.call(self.delivery, part)
     }
 
     fn found(&mut self, part: Part) -> ControlFlow<()> {
