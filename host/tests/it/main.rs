@@ -8,8 +8,17 @@
     reason = "a test may panic, and clippy knows the functions that tests share for tests only inside cfg(test)"
 )]
 
+mod bad_guests;
 mod eventually;
 mod harness;
+mod host;
 mod kafka;
 mod local_postgres;
+mod outages;
+mod pelton;
+mod readings;
+mod rebalance;
+mod settings;
 mod skip;
+mod stage;
+mod submit_checks;
