@@ -16,6 +16,7 @@ mod kafka;
 mod local_postgres;
 mod outages;
 mod pelton;
+mod postgres_sink;
 mod readings;
 mod rebalance;
 mod settings;
