@@ -8,7 +8,11 @@
     reason = "a test may panic, and clippy knows the functions that tests share for tests only inside cfg(test)"
 )]
 
+mod audit;
 mod bad_guests;
+mod bad_records;
+mod bad_records_run;
+mod demo;
 mod eventually;
 mod harness;
 mod host;
