@@ -95,7 +95,7 @@ impl Supervised {
             tracing::error!("job {}: {reason}", self.record.name);
             self.status.clear_all();
             self.status.raise(PART, State::Failed, reason);
-            if wait(after, || self.stop.load(Ordering::Acquire)).is_break() {
+            if wait(|| self.stop.load(Ordering::Acquire), after).is_break() {
                 return;
             }
             self.status.clear(PART);

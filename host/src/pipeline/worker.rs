@@ -34,11 +34,11 @@ pub fn backoff() -> impl Iterator<Item = Duration> {
         .build()
 }
 
-/// Waits, and breaks off as soon as `stop` says so.
-pub fn wait(time: Duration, stop: impl Fn() -> bool) -> ControlFlow<()> {
+/// Waits, and breaks off once `over` says so.
+pub fn wait(over: impl Fn() -> bool, time: Duration) -> ControlFlow<()> {
     let until = Instant::now() + time;
     while Instant::now() < until {
-        if stop() {
+        if over() {
             return ControlFlow::Break(());
         }
         std::thread::sleep(Duration::from_millis(20).min(until.saturating_duration_since(Instant::now())));
@@ -88,9 +88,14 @@ impl Worker {
             if delivery.ledger().is_closed() {
                 continue;
             }
-            // Broken off either because its partition is given up, or because all is to stop.
-            if self.handle(&delivery).is_break() && self.stop.load(Ordering::Acquire) {
-                break;
+            if self.handle(&delivery).is_break() {
+                if self.stop.load(Ordering::Acquire) {
+                    break;
+                }
+                // Its partition was given up. What was told of it is the next owner's to tell.
+                if std::mem::take(&mut self.told) {
+                    self.status.clear(&self.part);
+                }
             }
         }
     }
@@ -118,8 +123,7 @@ impl Worker {
         ControlFlow::Continue(())
     }
 
-    /// Calls the job with part of a delivery, on a fresh instance where there is none. An instance that can't be made is
-    /// retried with backoff.
+    /// Calls the job, on a fresh instance where there is none. An instance that can't be made is retried with backoff.
     fn call(&mut self, delivery: &Delivery, batch: &Batch) -> ControlFlow<(), Result<Outcome, Failure>> {
         let mut waits = backoff();
         let mut instance = loop {
@@ -145,15 +149,15 @@ impl Worker {
         ControlFlow::Continue(result)
     }
 
-    /// Waits before another try; breaks off when the partition is being given up (its next owner reads on from the last
-    /// commit) or all is to stop.
+    /// Tells why the job waits, and waits; breaks off when it is told to stop or the delivery's partition is given up:
+    /// whoever has it next reads it again from the last commit.
     fn retry(&mut self, delivery: &Delivery, reason: &str, after: Duration) -> ControlFlow<()> {
         let reason = format!("{reason}; trying again in {:.0} s", after.as_secs_f64());
         self.told = true;
         if self.status.raise(&self.part, State::Failed, &reason) {
             tracing::error!("{}: {reason}", self.part);
         }
-        wait(after, || self.stop.load(Ordering::Acquire) || delivery.ledger().is_closed())
+        wait(|| self.stop.load(Ordering::Acquire) || delivery.ledger().is_closed(), after)
     }
 
     fn good(&mut self, delivery: &Arc<Delivery>, outcome: Outcome) {
