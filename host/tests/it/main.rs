@@ -8,8 +8,11 @@
     reason = "a test may panic, and clippy knows the functions that tests share for tests only inside cfg(test)"
 )]
 
+mod bad_records;
+mod demo;
 mod eventually;
 mod harness;
 mod kafka;
 mod local_postgres;
+mod postgres_sink;
 mod skip;
