@@ -10,6 +10,8 @@
 
 mod eventually;
 mod harness;
+mod host;
 mod kafka;
 mod local_postgres;
+mod pelton;
 mod skip;
