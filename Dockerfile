@@ -14,6 +14,8 @@ RUN mkdir host/src \
     && rm -r host/src
 
 COPY wit wit
+COPY usr_jobs usr_jobs
+COPY docs/compose docs/compose
 COPY host host
 # Cargo goes by the time of a file, and the stand-ins above are younger than what was just copied.
 RUN find host wit -type f -exec touch {} + \

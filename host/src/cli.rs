@@ -12,7 +12,9 @@ use figment::value::Value;
 use crate::api::types::{Guarantee, Submit};
 use crate::componentize::{self, BuildOptions};
 use crate::config::Config;
+use crate::demo::DemoArgs;
 use crate::kafka::StartFrom;
+use crate::simulate::SimulateArgs;
 use client::Client;
 
 /// A WebAssembly user-job host: Kafka in, Wasm jobs, Kafka topics and Postgres tables out.
@@ -39,6 +41,10 @@ pub enum Command {
     Cancel(JobArgs),
     /// Build guest crates into components
     Build(BuildArgs),
+    /// Send simulated sensor readings to a topic
+    Simulate(SimulateArgs),
+    /// Run everything in one go: a broker, Postgres, sensors, and the example jobs
+    Demo(DemoArgs),
 }
 
 /// `pelton run`.

@@ -75,6 +75,8 @@ pub fn build(options: &BuildOptions) -> Result<Vec<BuiltComponent>> {
 /// # Errors
 /// The bytes are no valid core module, or one without bindings, or one whose imports and exports don't fit them.
 pub fn componentize(module: &[u8]) -> Result<Vec<u8>> {
+    let (with_bindings, _) = wit_component::metadata::decode(module).context("cannot read the module")?;
+    ensure!(with_bindings.is_some(), "it holds no component's bindings; use an SDK of Pelton or wit-bindgen");
     let component = wit_component::ComponentEncoder::default()
         .validate(true)
         .module(module)
@@ -143,4 +145,36 @@ fn readable_by_all(file: &fs::File) -> Result<()> {
 #[cfg(not(unix))]
 fn readable_by_all(_: &fs::File) -> Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_guests_module_becomes_a_component() {
+        let reason = |module: &[u8]| format!("{:#}", componentize(module).unwrap_err());
+        assert!(reason(b"hello").starts_with("cannot read the module: "));
+        let bare_module = b"\0asm\x01\0\0\0";
+        let bindings = "it holds no component's bindings; use an SDK of Pelton or wit-bindgen";
+        assert_eq!(reason(bare_module), bindings);
+    }
+
+    #[test]
+    fn a_folder_without_a_guest_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (source, output) = (folder.path().to_path_buf(), folder.path().join("out"));
+        let error = build(&BuildOptions { source, output }).unwrap_err();
+        assert!(error.to_string().ends_with("is no Rust guest: it has no Cargo.toml"), "{error}");
+    }
+
+    #[test]
+    fn files_appear_whole_under_their_own_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("job.wasm");
+        write_whole(&path, b"old").unwrap();
+        write_whole(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 }

@@ -222,8 +222,9 @@ pub enum LogFormat {
 }
 
 /// Properties that delivery depends on: with other values records would be lost, so they are not open to settings.
-const OURS: [&str; 6] = [
+const OURS: [&str; 7] = [
     "enable.auto.commit",
+    "auto.commit.interval.ms",
     "enable.auto.offset.store",
     "auto.offset.reset",
     "group.id",

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use backon::{BlockingRetryable, ExponentialBuilder};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
@@ -39,13 +40,15 @@ pub fn client(kafka: &config::Kafka, client_id: &str) -> ClientConfig {
 }
 
 /// The settings of a consumer in `group`.
-pub fn consumer(kafka: &config::Kafka, client_id: &str, group: &str) -> ClientConfig {
+pub fn consumer(kafka: &config::Kafka, client_id: &str, group: &str, commit_interval: Duration) -> ClientConfig {
     let mut config = client(kafka, client_id);
     config
         .set("group.id", group)
-        // Offsets are committed by the pipeline, after every sink has acknowledged.
-        .set("enable.auto.commit", "false")
+        // Librdkafka commits, in the background, what the source stores, and that is only what every sink has
+        // acknowledged. (A commit of our own is either blocking or never confirmed.)
+        .set("enable.auto.commit", "true")
         .set("enable.auto.offset.store", "false")
+        .set("auto.commit.interval.ms", commit_interval.as_millis().to_string())
         // A submit commits where the job starts, on every partition there is then. A partition without an offset is
         // thus a new one, and all of it is due.
         .set("auto.offset.reset", "earliest")
@@ -188,7 +191,26 @@ impl Admin {
 
     /// Commits where a job starts, before it first runs: on every partition of `topics` that its group has no offset for,
     /// or on all where `anew`. So nothing that is written from now on can be missed, whenever the job comes up.
+    ///
+    /// The first use of a group makes the broker choose its coordinator, which takes a moment: that is waited for.
     pub fn pin_start(&self, group: &str, topics: &[&str], from: StartFrom, anew: bool) -> Result<()> {
+        (|| self.try_pin_start(group, topics, from, anew))
+            .retry(ExponentialBuilder::default().with_min_delay(Duration::from_millis(100)).with_max_times(8))
+            .when(|error| {
+                let code = error.downcast_ref::<KafkaError>().and_then(KafkaError::rdkafka_error_code);
+                matches!(
+                    code,
+                    Some(
+                        RDKafkaErrorCode::NotCoordinator
+                            | RDKafkaErrorCode::CoordinatorNotAvailable
+                            | RDKafkaErrorCode::CoordinatorLoadInProgress
+                    )
+                )
+            })
+            .call()
+    }
+
+    fn try_pin_start(&self, group: &str, topics: &[&str], from: StartFrom, anew: bool) -> Result<()> {
         let mut config = client(&self.kafka, "pelton-admin");
         let consumer: BaseConsumer = config.set("group.id", group).set("enable.auto.commit", "false").create()?;
         let mut wanted = TopicPartitionList::new();

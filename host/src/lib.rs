@@ -18,6 +18,8 @@ pub mod metrics;
 pub mod pipeline;
 pub mod record;
 pub mod run;
+pub mod signals;
+pub mod simulate;
 pub mod sink;
 pub mod source;
 pub mod spec;

@@ -6,7 +6,8 @@ use anyhow::Result;
 use clap::Parser;
 use pelton::cli::{self, Cli, Command};
 use pelton::config::LogFormat;
-use pelton::{run, telemetry};
+use pelton::{demo, run, simulate, telemetry};
+use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     // Ends with exit code 2 by itself where the arguments are wrong.
@@ -25,7 +26,7 @@ fn execute(command: Command) -> Result<()> {
         Command::Run(args) => {
             let config = args.settings()?;
             telemetry::start(config.log_format);
-            tokio::runtime::Runtime::new()?.block_on(run::run(config))
+            Runtime::new()?.block_on(run::run(config))
         }
         Command::Submit(args) => cli::submit(args),
         Command::List(args) => cli::list(&args),
@@ -35,5 +36,11 @@ fn execute(command: Command) -> Result<()> {
             telemetry::start(LogFormat::Text);
             cli::build(args)
         }
+        Command::Simulate(args) => {
+            telemetry::start(LogFormat::Text);
+            Runtime::new()?.block_on(simulate::run(args))
+        }
+        // It starts logging itself, above its live line.
+        Command::Demo(args) => Runtime::new()?.block_on(demo::run(args)),
     }
 }

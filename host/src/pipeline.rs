@@ -32,7 +32,7 @@ use tokio::runtime::Handle;
 
 use crate::config::Config;
 use crate::dead_letter::{self, KafkaDeadLetters};
-use crate::engine::{Host, Job};
+use crate::engine::{Host, Program};
 use crate::kafka::{self, Admin};
 use crate::metrics::{JobMetrics, SinkMetrics};
 use crate::sink::kafka::{KafkaSink, Undeliverable};
@@ -50,7 +50,7 @@ pub struct Attempt {
     /// The job's name.
     pub name: String,
     /// The compiled job.
-    pub job: Job,
+    pub job: Arc<dyn Program>,
     /// Its parameters, completed.
     pub parameters: Arc<Vec<(String, String)>>,
     /// The consumer group.
@@ -108,7 +108,7 @@ impl Attempt {
 
         let workers = self.start_workers(&sink, &dead_letters, &fault)?;
         let mut source = KafkaSource::new(
-            &kafka::consumer(&self.config.kafka, &client, &self.group),
+            &kafka::consumer(&self.config.kafka, &client, &self.group, self.config.delivery.commit_interval),
             SourceContext {
                 topics,
                 batching: self.config.batch.clone(),
@@ -168,7 +168,7 @@ impl Attempt {
                 metrics: self.metrics.clone(),
             };
             let worker = Worker {
-                job: self.job.clone(),
+                job: Arc::clone(&self.job),
                 parameters: Arc::clone(&self.parameters),
                 host: Arc::clone(&self.host),
                 router,

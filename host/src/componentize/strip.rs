@@ -55,3 +55,52 @@ fn write_section(out: &mut Vec<u8>, id: u8, body: &[u8]) -> Result<()> {
     out.extend_from_slice(body);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MODULE_PREAMBLE: [u8; 8] = *b"\0asm\x01\0\0\0";
+    const COMPONENT_PREAMBLE: [u8; 8] = *b"\0asm\x0d\0\x01\0";
+
+    fn binary(preamble: [u8; 8], sections: &[(u8, &[u8])]) -> Vec<u8> {
+        let mut binary = preamble.to_vec();
+        for (id, body) in sections {
+            write_section(&mut binary, *id, body).unwrap();
+        }
+        binary
+    }
+
+    #[test]
+    fn custom_sections_go_at_every_depth() {
+        let name = b"\x04name...";
+        let long = vec![7; 20_000];
+        let module = |names: bool| {
+            // In a module, sections 1 and 4 are types and tables, not binaries.
+            let sections: [(u8, &[u8]); 4] = [(CUSTOM, name), (1, b"types"), (4, b"tables"), (10, &long)];
+            binary(MODULE_PREAMBLE, &sections[usize::from(!names)..])
+        };
+        let inner = |names: bool| {
+            let module = module(names);
+            let sections: [(u8, &[u8]); 3] = [(MODULE, &module), (7, b"types"), (CUSTOM, name)];
+            binary(COMPONENT_PREAMBLE, &sections[..3 - usize::from(!names)])
+        };
+        let outer = |names: bool| {
+            let inner = inner(names);
+            let sections: [(u8, &[u8]); 3] = [(CUSTOM, name), (COMPONENT, &inner), (11, b"exports")];
+            binary(COMPONENT_PREAMBLE, &sections[usize::from(!names)..])
+        };
+        assert_eq!(strip(&outer(true)).unwrap(), outer(false));
+        assert_eq!(strip(&outer(false)).unwrap(), outer(false));
+    }
+
+    #[test]
+    fn what_is_cut_short_is_an_error() {
+        let whole = binary(MODULE_PREAMBLE, &[(1, &[0; 300])]);
+        for length in (0..whole.len()).filter(|&length| length != PREAMBLE) {
+            assert!(strip(&whole[..length]).is_err(), "{length}");
+        }
+        let endless = [&MODULE_PREAMBLE[..], &[1, 0xff, 0xff, 0xff, 0xff, 0xff, 0]].concat();
+        assert!(strip(&endless).is_err());
+    }
+}

@@ -4,10 +4,11 @@
 //! rustup, or without a connection to its servers) Debian's `rustc-web`, `cargo-web` and `rust-web-src` serve: they
 //! bring the sources of the standard library, which is then built along.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::{
     env,
     fmt::{self, Display},
+    fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -28,46 +29,67 @@ impl Toolchain {
         if has_target(source) || add_target(source) {
             return Ok(Self::Installed);
         }
-        if Path::new("/usr/bin/cargo").is_file() && Path::new("/usr/lib/rustlib/src").is_dir() {
-            match linker(source) {
-                Some(linker) => return Ok(Self::Debian { linker }),
-                None => bail!(
-                    "Debian's Rust has no linker for {TARGET}: install lld (apt-get install lld) or rustup's toolchain"
-                ),
-            }
+        let has_debians = Path::new("/usr/bin/cargo").is_file() && Path::new("/usr/lib/rustlib/src").is_dir();
+        match linker(source) {
+            Some(linker) if has_debians => Ok(Self::Debian { linker }),
+            _ => bail!(
+                "found no Rust for {TARGET}: run `rustup target add {TARGET}`, or on Debian \
+                 `apt-get install rustc-web cargo-web rust-web-src rust-web-llvm lld-22`"
+            ),
         }
-        bail!(
-            "found no Rust for {TARGET}: run `rustup target add {TARGET}`, \
-             or on Debian `apt-get install rustc-web cargo-web rust-web-src lld`"
-        )
     }
 
     /// `cargo build` for the guests of a folder, with its messages as JSON on standard output.
     pub(super) fn cargo_build(&self, source: &Path) -> Result<Command> {
-        let (mut cargo, rustc) = match self {
-            Self::Installed => (Command::new("cargo"), "rustc"),
+        let mut locate = self.cargo(source);
+        locate.args(["locate-project", "--workspace", "--message-format=plain"]);
+        let manifest =
+            answer(&mut locate).with_context(|| format!("cannot find the workspace of {}", source.display()))?;
+        let workspace = Path::new(&manifest).parent().context("cargo named no workspace")?;
+        let locked = workspace.join("Cargo.lock").is_file().then_some("--locked");
+
+        // Before the flags are made: they name the folders that this unpacks to.
+        let mut fetch = self.cargo(source);
+        fetch.args(["fetch", "--target", TARGET]).args(locked);
+        let status = fetch.stderr(Stdio::inherit()).status().context("cannot run cargo")?;
+        ensure!(status.success(), "cargo could not fetch what the guests depend on ({status})");
+
+        let mut print = Command::new(self.rustc());
+        let sysroot = answer(print.args(["--print", "sysroot"]).current_dir(source))
+            .with_context(|| format!("cannot ask {} for its folder", self.rustc()))?;
+        let mut build = self.cargo(source);
+        build.args(["build", "--release", "--target", TARGET]).args(locked);
+        build.arg("--message-format=json-render-diagnostics");
+        if let Self::Debian { .. } = self {
+            build.arg("-Zbuild-std=std,panic_abort");
+        }
+        // Settings of the user's own builds have no place in a reproducible one.
+        build.env_remove("RUSTFLAGS");
+        build.env("CARGO_ENCODED_RUSTFLAGS", flags(workspace, Path::new(&sysroot)).join("\x1f"));
+        build.stderr(Stdio::inherit());
+        Ok(build)
+    }
+
+    fn rustc(&self) -> &'static str {
+        match self {
+            Self::Installed => "rustc",
+            Self::Debian { .. } => "/usr/bin/rustc",
+        }
+    }
+
+    fn cargo(&self, source: &Path) -> Command {
+        let mut cargo = match self {
+            Self::Installed => Command::new("cargo"),
             Self::Debian { linker } => {
                 let mut cargo = Command::new("/usr/bin/cargo");
                 // The standard library's own build uses unstable features of a stable compiler.
-                cargo.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1");
+                cargo.env("RUSTC", self.rustc()).env("RUSTC_BOOTSTRAP", "1");
                 cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
-                cargo.arg("-Zbuild-std=std,panic_abort");
-                (cargo, "/usr/bin/rustc")
+                cargo
             }
         };
-        cargo.current_dir(source);
-        let workspace = workspace(&cargo, source)?;
-        let sysroot = answer(Command::new(rustc).args(["--print", "sysroot"]).current_dir(source))
-            .with_context(|| format!("cannot ask {rustc} for its folder"))?;
-        cargo.args(["build", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"]);
-        if workspace.join("Cargo.lock").is_file() {
-            cargo.arg("--locked");
-        }
-        // Settings of the user's own builds have no place in a reproducible one.
-        cargo.env_remove("RUSTFLAGS");
-        cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(&workspace, Path::new(&sysroot)).join("\x1f"));
-        cargo.stdin(Stdio::null()).stderr(Stdio::inherit());
-        Ok(cargo)
+        cargo.current_dir(source).stdin(Stdio::null());
+        cargo
     }
 }
 
@@ -82,20 +104,16 @@ impl Display for Toolchain {
 
 /// Names the folders of this machine neutrally wherever they get into the module, as they do with every panic's place.
 fn flags(workspace: &Path, sysroot: &Path) -> Vec<String> {
-    let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
     let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
     let mut flags = vec![remap(workspace, "."), remap(sysroot, "/rust")];
-    flags.extend(cargo_home.map(|home| remap(&home, "/cargo")));
+    let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    if let Some(home) = cargo_home.or_else(|| Some(env::home_dir()?.join(".cargo"))) {
+        flags.push(remap(&home, "/cargo"));
+        // One folder per registry or mirror of it, named after its address.
+        let registries = fs::read_dir(home.join("registry/src")).into_iter().flatten().flatten();
+        flags.extend(registries.map(|registry| remap(&registry.path(), "/cargo")));
+    }
     flags
-}
-
-/// The folder of the workspace that a guest belongs to.
-fn workspace(cargo: &Command, source: &Path) -> Result<PathBuf> {
-    let mut locate = Command::new(cargo.get_program());
-    let manifest = answer(locate.args(["locate-project", "--workspace", "--message-format=plain"]).current_dir(source))
-        .with_context(|| format!("cannot find the workspace of {}", source.display()))?;
-    let folder = Path::new(&manifest).parent().context("cargo named no workspace")?;
-    Ok(folder.to_path_buf())
 }
 
 /// Whether the toolchain for this folder has the target's standard library.
@@ -108,8 +126,16 @@ fn has_target(source: &Path) -> bool {
 /// Has rustup add the target; false where there is no rustup or it can't.
 fn add_target(source: &Path) -> bool {
     let mut rustup = Command::new("rustup");
-    rustup.args(["target", "add", TARGET]).current_dir(source).stdin(Stdio::null()).stdout(Stdio::null());
-    rustup.status().is_ok_and(|status| status.success()) && has_target(source)
+    rustup.args(["target", "add", TARGET]).current_dir(source).stdin(Stdio::null());
+    match rustup.output() {
+        Ok(output) if output.status.success() => has_target(source),
+        Ok(output) => {
+            let messages = String::from_utf8_lossy(&output.stderr);
+            tracing::debug!(rustup.messages = %messages, "rustup could not add {TARGET}");
+            false
+        }
+        Err(_) => false,
+    }
 }
 
 /// A linker for wasm: rustup's, which comes with every toolchain, or LLVM's.
@@ -119,7 +145,7 @@ fn linker(source: &Path) -> Option<PathBuf> {
     let rustup = sysroot.map(|sysroot| Path::new(&sysroot).join("lib/rustlib").join(host).join("bin/rust-lld"));
     let path = env::var_os("PATH").unwrap_or_default();
     let system = env::split_paths(&path).flat_map(|folder| ["rust-lld", "wasm-ld"].map(|name| folder.join(name)));
-    // `is_file` follows links: Debian ships a `rust-lld` that points to a package which may not be there.
+    // `is_file` follows links: Debian's `rust-lld` points into `lld-22`, which may not be there.
     rustup.into_iter().chain(system).find(|candidate| candidate.is_file())
 }
 

@@ -112,7 +112,7 @@ impl Supervised {
         let host: Arc<dyn Host> = Arc::new(GuestHost::new(&self.record.name, self.metrics.clone()));
         let attempt = Attempt {
             name: self.record.name.clone(),
-            job,
+            job: Arc::new(job),
             parameters,
             group: self.record.group.clone(),
             parallelism: self.record.parallelism,

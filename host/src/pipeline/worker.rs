@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use backon::{BackoffBuilder, ExponentialBuilder};
 
 use crate::dead_letter::{DeadLetters, Stage};
-use crate::engine::{Failure, Host, Instance, Job};
+use crate::engine::{Failure, Host, Process, Program};
 use crate::metrics::JobMetrics;
 use crate::pipeline::ack::Delivery;
 use crate::pipeline::isolate::{Attempts, Part, isolate, shift};
@@ -49,7 +49,7 @@ pub fn wait(stop: &AtomicBool, time: Duration) -> ControlFlow<()> {
 /// An instance and what it needs.
 pub struct Worker {
     /// The compiled job.
-    pub job: Job,
+    pub job: Arc<dyn Program>,
     /// Its parameters, completed.
     pub parameters: Arc<Vec<(String, String)>>,
     /// What the guest's imports reach.
@@ -65,7 +65,7 @@ pub struct Worker {
     /// The part of the job under which failures are told.
     pub part: String,
     /// The instance; none before the first batch and after a failure.
-    pub instance: Option<Instance>,
+    pub instance: Option<Box<dyn Process>>,
     /// Bad records since the last good one.
     pub bad_streak: u32,
     /// Whether a record was ever good.

@@ -50,6 +50,9 @@ pub struct PostgresConfig {
     /// How long connecting may take.
     #[serde(with = "humantime_serde", default = "PostgresConfig::connect_timeout")]
     pub connect_timeout: Duration,
+    /// How long writing one batch may take. Longer than the 30 s that a session waits for a lock.
+    #[serde(with = "humantime_serde", default = "PostgresConfig::write_timeout")]
+    pub write_timeout: Duration,
     /// Rows of one transaction, for a table.
     #[serde(default = "PostgresConfig::max_rows")]
     pub max_rows: usize,
@@ -73,6 +76,7 @@ impl PostgresConfig {
         Self {
             url,
             connect_timeout: Self::connect_timeout(),
+            write_timeout: Self::write_timeout(),
             max_rows: Self::max_rows(),
             max_bytes: Self::max_bytes(),
             linger: Self::linger(),
@@ -83,6 +87,10 @@ impl PostgresConfig {
 
     fn connect_timeout() -> Duration {
         Duration::from_secs(10)
+    }
+
+    fn write_timeout() -> Duration {
+        Duration::from_secs(60)
     }
 
     fn max_rows() -> usize {
@@ -166,6 +174,7 @@ impl PostgresSink {
             sink: sink.name.clone(),
             url: config.url.clone(),
             connect_timeout: config.connect_timeout,
+            write_timeout: config.write_timeout,
             plan,
             queue: batch::Queue::new(receiver, config.cut(&sink.target)),
             dead_letters,

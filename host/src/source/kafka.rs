@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use rdkafka::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::config::{Batching, DeliverySettings};
@@ -31,6 +31,8 @@ pub use group::{Assignment, PartitionView};
 
 /// How long a poll waits where there is nothing to do; also how soon a stop is noticed.
 const IDLE_POLL: Duration = Duration::from_millis(50);
+/// How often acknowledged offsets are stored for the next commit, and gauges brought up to date.
+const LOOK: Duration = Duration::from_millis(100);
 /// How long a used-up budget stops the polling before the partitions are paused instead.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -85,7 +87,7 @@ impl KafkaSource {
     /// Reads until it is told to stop or something fails. `hand_over` takes each batch with the number of its worker and
     /// must not block; `each_turn` is called at least every 50 ms or so.
     pub fn run(&mut self, mut hand_over: impl FnMut(usize, Arc<Delivery>), mut each_turn: impl FnMut()) -> Result<()> {
-        let mut last_commit = Instant::now();
+        let mut last_look = Instant::now();
         let mut starved: Option<Instant> = None;
         let mut paused = false;
         while !self.context.stop.load(Ordering::Acquire) {
@@ -93,10 +95,10 @@ impl KafkaSource {
                 bail!("{reason}");
             }
             each_turn();
-            if last_commit.elapsed() >= self.context.delivery.commit_interval {
-                self.commit(CommitMode::Async);
+            if last_look.elapsed() >= LOOK {
+                self.consumer.context().store(&self.consumer);
                 self.observe();
-                last_commit = Instant::now();
+                last_look = Instant::now();
             }
             let room = self.context.budget.wait(if paused { Duration::ZERO } else { IDLE_POLL });
             if room {
@@ -145,10 +147,6 @@ impl KafkaSource {
             .context("failed to pause or resume partitions")
     }
 
-    fn commit(&self, mode: CommitMode) {
-        self.consumer.context().commit(&self.consumer, mode);
-    }
-
     fn observe(&self) {
         self.consumer.context().observe();
         self.context.metrics.in_flight.set(self.context.budget.used() as i64);
@@ -176,8 +174,8 @@ impl KafkaSource {
             drop(self.consumer.poll(Duration::ZERO));
         }
         group.close();
-        self.commit(CommitMode::Sync);
-        // Dropping the consumer leaves the group.
+        group.store(&self.consumer);
+        // Dropping the consumer commits what is stored and leaves the group.
     }
 }
 

@@ -8,10 +8,13 @@
     reason = "a test may panic, and clippy knows the functions that tests share for tests only inside cfg(test)"
 )]
 
+mod bad_records;
+mod demo;
 mod eventually;
 mod harness;
 mod host;
 mod kafka;
 mod local_postgres;
 mod pelton;
+mod postgres_sink;
 mod skip;

@@ -1,7 +1,9 @@
 //! One batch into Postgres: by COPY, if that is refused by one INSERT, and if that is refused row by row.
 //!
 //! Each way is one transaction, so that a batch is there wholly or not at all, less the rows that are reported as
-//! refused. A job's own statement starts with its rows in one transaction, and goes on row by row. Row by row means: rows are executed one by one, sent without waiting for each other's answers, with a savepoint
+//! refused. A job's own statement starts with all its rows in one transaction, and goes on row by row.
+//!
+//! Row by row means that rows are executed one by one, sent without waiting for each other's answers, with a savepoint
 //! every few dozen. The answers come in order, so the first error names the bad row; what was before it is executed again,
 //! and it goes on behind it. Each row is executed at most twice, however many are bad, and always in the order sent, so
 //! that of several rows with one key the last one stands.
@@ -14,7 +16,7 @@ use tokio_postgres::Statement;
 
 use super::batch::{Batch, Row};
 use super::connect::{ConnectionUrl, Session};
-use super::copy::{Optimism, copy};
+use super::copy::Optimism;
 use super::error::{Failure, describe};
 use super::plan::Plan;
 
@@ -34,9 +36,8 @@ pub(super) struct Refused {
 pub(super) struct Ready {
     pub(super) session: Session,
     statement: Statement,
-    /// For a table.
+    /// Where COPY is possible.
     copy: Option<Statement>,
-    optimism: Optimism,
 }
 
 impl Ready {
@@ -45,13 +46,13 @@ impl Ready {
         let preparing = async {
             let client = session.client();
             let copy = match &plan.copy {
-                Some(sql) => Some(client.prepare(sql).await?),
+                Some(copy) => copy.prepare(client).await?,
                 None => None,
             };
             Ok::<_, tokio_postgres::Error>((client.prepare_typed(&plan.sql, &plan.types()).await?, copy))
         };
         match tokio::time::timeout(timeout, preparing).await {
-            Ok(Ok((statement, copy))) => Ok(Self { session, statement, copy, optimism: Optimism::default() }),
+            Ok(Ok((statement, copy))) => Ok(Self { session, statement, copy }),
             Ok(Err(error)) => Err(describe(&error)),
             Err(_) => Err(format!("{url} gave no answer within {timeout:?}")),
         }
@@ -59,18 +60,30 @@ impl Ready {
 
     /// Writes the batch, whose rows these are, and commits; says which it left out because Postgres refuses them. On an
     /// error, which says why Postgres can't be used, the session must be dropped. Whether the rows are written is then not
-    /// certain if the connection was lost while the commit was under way; in every other case they are not.
-    pub(super) async fn write(&mut self, plan: &Plan, batch: &Batch, rows: &[Row<'_>]) -> Result<Vec<Refused>, String> {
-        if let Some(statement) = &self.copy
-            && self.optimism.is_worth_it()
+    /// certain if the connection was lost, or given up, while the commit was under way; in every other case they are not.
+    pub(super) async fn write(
+        &self,
+        plan: &Plan,
+        batch: &Batch,
+        rows: &[Row<'_>],
+        optimism: &mut Optimism,
+    ) -> Result<Vec<Refused>, String> {
+        if let (Some(copy), Some(prepared)) = (&plan.copy, &self.copy)
+            && optimism.is_worth_it()
         {
-            match copy(self.session.client(), statement, batch.copy_rows()).await {
+            match copy.write(self.session.client(), prepared, batch.copy_rows()).await.map_err(Failure::from) {
                 Ok(()) => {
-                    self.optimism.succeeded();
+                    optimism.succeeded();
                     return Ok(Vec::new());
                 }
-                Err(error) if self.session.is_lost() => return Err(describe(&error)),
-                Err(_) => self.optimism.failed(),
+                Err(Failure::Refused(reason)) => {
+                    optimism.failed();
+                    self.command("ROLLBACK").await.map_err(|_| reason)?;
+                }
+                Err(Failure::Down(reason)) => {
+                    optimism.failed();
+                    return Err(reason);
+                }
             }
         }
         let bad = match self.together(plan, rows).await {

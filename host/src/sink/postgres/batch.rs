@@ -227,3 +227,85 @@ impl Queue {
         Batch { parts }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tokio::sync::mpsc::unbounded_channel;
+
+    use super::*;
+    use crate::pipeline::ack::{Budget, Delivery, Ledger};
+    use crate::record::{self, Column, ColumnData, Rows};
+    use crate::sink::postgres::Encoder;
+    use crate::spec::{ColumnType, Statement, Target};
+
+    /// Rows of one text of these lengths.
+    fn chunk(ledger: &Arc<Ledger>, lengths: &[usize]) -> RowChunk {
+        let mut texts = record::Packed::default();
+        lengths.iter().for_each(|&length| texts.push("x".repeat(length).as_bytes()));
+        let columns = vec![Column { validity: vec![], data: ColumnData::Packed(texts) }];
+        let target = Target::Statement(Statement { sql: String::new(), placeholders: vec![ColumnType::Text] });
+        let encoded = Encoder::new(&target).encode(&Rows { origin: (0..lengths.len() as u32).collect(), columns });
+        let batch = record::Batch { offsets: vec![0], ..record::Batch::default() };
+        let delivery = Delivery::new(batch, Arc::clone(ledger), Arc::new(Budget::new(1))).unwrap();
+        RowChunk { delivery, rows: encoded.rows }
+    }
+
+    fn queue(chunks: Vec<RowChunk>, cut: Cut) -> Queue {
+        let (sender, receiver) = unbounded_channel();
+        for chunk in chunks {
+            sender.send(Message::Rows(chunk, Instant::now())).unwrap();
+        }
+        sender.send(Message::Close).unwrap();
+        Queue::new(receiver, cut)
+    }
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+    }
+
+    proptest! {
+        #[test]
+        fn every_row_is_in_one_batch_in_order(
+            chunks in proptest::collection::vec(proptest::collection::vec(0usize..60, 1..30), 0..10),
+            max_rows in 1usize..50,
+            max_bytes in 1usize..400,
+        ) {
+            let ledger = Arc::default();
+            let cut = Cut { max_rows, max_bytes, linger: Duration::from_secs(3600) };
+            let mut queue = queue(chunks.iter().map(|lengths| chunk(&ledger, lengths)).collect(), cut);
+            let (mut rows, mut copied, mut finished) = (Vec::new(), 0, 0);
+            while let Some(batch) = run(queue.next()) {
+                let found: Vec<_> = batch.rows().iter().map(|row| (row.origin(), row.cells().next().unwrap().bytes.len() - 4)).collect();
+                prop_assert!(found.len() == 1 || found.len() <= max_rows && batch.bytes() <= max_bytes);
+                copied += batch.copy_rows().map(|rows| rows.len()).sum::<usize>();
+                finished += batch.finished().count();
+                rows.extend(found);
+            }
+            let sent: Vec<_> = chunks.iter().flat_map(|lengths| (0u32..).zip(lengths.iter().copied())).collect();
+            prop_assert_eq!(copied, sent.iter().map(|(_, length)| length + 6).sum::<usize>());
+            prop_assert_eq!(rows, sent);
+            prop_assert_eq!(finished, chunks.len());
+            prop_assert!(queue.is_done());
+        }
+    }
+
+    #[test]
+    fn what_is_given_up_is_dropped_unless_begun() {
+        let (kept, given_up) = (Arc::default(), Arc::default());
+        let cut = Cut { max_rows: 2, max_bytes: 1000, linger: Duration::ZERO };
+        let chunks = vec![chunk(&given_up, &[1; 3]), chunk(&given_up, &[2; 3]), chunk(&kept, &[3; 3])];
+        let mut queue = queue(chunks, cut);
+        let mut first = run(queue.next()).unwrap();
+        given_up.close();
+        let sizes = |batch: Batch| {
+            batch.rows().iter().map(|row| row.cells().next().unwrap().bytes.len() - 4).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(run(queue.next()).unwrap()), [1, 3]);
+        assert_eq!(sizes(run(queue.next()).unwrap()), [3, 3]);
+        assert!(run(queue.next()).is_none());
+        assert!(!first.forget_revoked());
+        drop(first);
+        assert_eq!((given_up.in_flight(), kept.in_flight()), (0, 0));
+    }
+}

@@ -187,7 +187,7 @@ impl Session {
         };
         match tokio::time::timeout(timeout, connecting).await {
             Ok(Ok(session)) => Ok(session),
-            Ok(Err(error)) => Err(refused(describe_connect(&error))),
+            Ok(Err(error)) => Err(refused(describe(&error))),
             Err(_) => Err(refused(format!("no answer within {timeout:?}"))),
         }
     }
@@ -212,13 +212,6 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.driver.abort();
     }
-}
-
-fn describe_connect(error: &tokio_postgres::Error) -> String {
-    if error.as_db_error().is_some() {
-        return describe(error);
-    }
-    error.to_string()
 }
 
 #[cfg(test)]

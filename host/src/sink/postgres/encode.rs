@@ -306,3 +306,6 @@ fn size_estimate(rows: &Rows) -> usize {
         .sum();
     rows.origin.len() * 2 + cells * 4 + values
 }
+
+#[cfg(test)]
+mod tests;

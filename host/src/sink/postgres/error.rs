@@ -53,10 +53,13 @@ pub(super) fn describe(error: &tokio_postgres::Error) -> String {
     if let Some(db) = error.as_db_error() {
         return describe_db(db);
     }
-    match error.source() {
-        Some(source) => format!("connection lost: {source}"),
-        None => format!("connection lost: {error}"),
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
     }
+    text
 }
 
 /// Message, SQLSTATE, and the names it is about; never the detail, which quotes values.

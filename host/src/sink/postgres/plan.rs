@@ -11,6 +11,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
 use super::batch::Row;
+use super::copy::Copy;
 use super::sql::{self, ident, idents, table_name};
 use crate::spec::{ColumnType, Conflict, Statement, Table, Target};
 
@@ -19,8 +20,8 @@ use crate::spec::{ColumnType, Conflict, Statement, Table, Target};
 pub(super) struct Plan {
     /// To be prepared with [`types`](Self::types).
     pub(super) sql: String,
-    /// Binary COPY of the same rows, for a table.
-    pub(super) copy: Option<String>,
+    /// The faster way for a table, while there are no conflicts.
+    pub(super) copy: Option<Copy>,
     columns: Vec<ColumnType>,
     /// The columns by which only the last of several rows in one execution counts, by index; empty where all count.
     last_by: Vec<usize>,
@@ -70,7 +71,7 @@ impl Plan {
         let keys = table.columns.iter().enumerate().filter(|(_, column)| is_key(&column.name)).map(|(i, _)| i);
         Self {
             sql,
-            copy: Some(format!("COPY {name} ({columns}) FROM STDIN (FORMAT binary)")),
+            copy: Some(Copy::new(table)),
             columns: table.columns.iter().map(|column| column.column_type).collect(),
             last_by: if update { keys.collect() } else { Vec::new() },
         }

@@ -75,7 +75,8 @@ async fn check_statement(client: &Client, statement: &Statement) -> Vec<Problem>
     let converted = convert(&statement.sql);
     if !matches!(converted.verb.as_str(), "insert" | "update" | "delete") {
         let verb = converted.verb.to_uppercase();
-        return vec![problem(format!("the statement must be one INSERT, UPDATE or DELETE, it is `{verb}`"))];
+        let is = if verb.is_empty() { "empty".to_owned() } else { format!("`{verb}`") };
+        return vec![problem(format!("the statement must be one INSERT, UPDATE or DELETE, it is {is}"))];
     }
     let declared = statement.placeholders.len();
     if converted.placeholders != declared {

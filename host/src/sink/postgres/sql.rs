@@ -10,6 +10,11 @@ pub(super) fn idents<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.into_iter().map(ident).collect::<Vec<_>>().join(", ")
 }
 
+/// A text as a string literal, whatever it contains.
+pub(super) fn literal(text: &str) -> String {
+    format!("E'{}'", text.replace('\\', r"\\").replace('\'', "''"))
+}
+
 /// `table` or `schema.table` as a qualified identifier. Each part stands for itself, upper case included; one in double
 /// quotes may contain a dot (and `""` for a quote). `None` where it is neither.
 pub(super) fn table_name(name: &str) -> Option<String> {

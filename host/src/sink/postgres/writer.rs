@@ -13,6 +13,7 @@ use super::SinkObserver;
 use super::apply::Ready;
 use super::batch::{Batch, Queue};
 use super::connect::ConnectionUrl;
+use super::copy::Optimism;
 use super::plan::Plan;
 use crate::dead_letter::{DeadLetters, Stage};
 
@@ -26,33 +27,33 @@ pub(super) struct Writer {
     pub(super) sink: String,
     pub(super) url: ConnectionUrl,
     pub(super) connect_timeout: Duration,
+    pub(super) write_timeout: Duration,
     pub(super) plan: Plan,
     pub(super) queue: Queue,
     pub(super) dead_letters: Arc<dyn DeadLetters>,
     pub(super) observer: Arc<dyn SinkObserver>,
 }
 
-/// Why Postgres can't be used.
-struct Failure {
-    reason: String,
-    /// Whether there was a connection. Then only a batch written makes it good, else a connection does.
-    connected: bool,
-}
-
 /// What the last attempts came to.
 struct State {
     ready: Option<Ready>,
     unwritten: Option<Batch>,
-    /// `None` while nothing is wrong.
-    failure: Option<Failure>,
+    /// Why Postgres can't be used; `None` while nothing is wrong.
+    failure: Option<String>,
     pauses: ExponentialBackoff,
+    optimism: Optimism,
 }
 
 impl Writer {
     /// Writes until it is told to close and everything sent before is written.
     pub(super) async fn run(mut self) {
-        let failure = Failure { reason: "not connected yet".to_owned(), connected: false };
-        let mut state = State { ready: None, unwritten: None, failure: Some(failure), pauses: pauses() };
+        let mut state = State {
+            ready: None,
+            unwritten: None,
+            failure: Some("not connected yet".to_owned()),
+            pauses: pauses(),
+            optimism: Optimism::default(),
+        };
         while state.unwritten.is_some() || !self.queue.is_done() {
             if let Err(failure) = self.step(&mut state).await {
                 state.ready = None;
@@ -64,20 +65,17 @@ impl Writer {
     }
 
     /// Connects if need be, and writes what is unwritten or else the next batch. What could not be written stays there.
-    async fn step(&mut self, state: &mut State) -> Result<(), Failure> {
+    async fn step(&mut self, state: &mut State) -> Result<(), String> {
         let mut ready = match state.ready.take().filter(|ready| !ready.session.is_lost()) {
             Some(ready) => ready,
             None => {
                 let name = format!("pelton/{}", self.job);
-                Ready::open(&self.url, &name, self.connect_timeout, &self.plan)
-                    .await
-                    .map_err(|reason| Failure { reason, connected: false })?
+                Ready::open(&self.url, &name, self.connect_timeout, &self.plan).await?
             }
         };
         if state.unwritten.is_none() {
-            if state.failure.as_ref().is_some_and(|failure| !failure.connected) {
-                self.went_up(state);
-            }
+            // Otherwise it is up only once what failed is written.
+            self.went_up(state);
             tokio::select! {
                 biased;
                 batch = self.queue.next() => state.unwritten = batch,
@@ -85,8 +83,7 @@ impl Writer {
             }
         }
         if let Some(batch) = &state.unwritten {
-            let written = self.write(&mut ready, batch).await;
-            written.map_err(|reason| Failure { reason, connected: true })?;
+            self.write(&ready, batch, &mut state.optimism).await?;
             state.unwritten = None;
             self.went_up(state);
         }
@@ -94,10 +91,13 @@ impl Writer {
         Ok(())
     }
 
-    async fn write(&self, ready: &mut Ready, batch: &Batch) -> Result<(), String> {
+    async fn write(&self, ready: &Ready, batch: &Batch, optimism: &mut Optimism) -> Result<(), String> {
         let started = Instant::now();
         let rows = batch.rows();
-        let refused = ready.write(&self.plan, batch, &rows).await?;
+        let writing = ready.write(&self.plan, batch, &rows, optimism);
+        let refused = tokio::time::timeout(self.write_timeout, writing)
+            .await
+            .unwrap_or_else(|_| Err(format!("{} gave no answer within {:?}", self.url, self.write_timeout)))?;
         self.observer.wrote((rows.len() - refused.len()) as u64, batch.bytes() as u64, started.elapsed());
         if !refused.is_empty() {
             self.observer.refused(refused.len() as u64);
@@ -116,18 +116,18 @@ impl Writer {
 
     fn went_up(&self, state: &mut State) {
         if state.failure.take().is_some() {
-            tracing::info!(job.name = %self.job, sink.name = %self.sink, "connected to {}", self.url);
+            tracing::info!(job.name = %self.job, sink.name = %self.sink, "writing to {}", self.url);
             state.pauses = pauses();
             self.observer.up();
         }
     }
 
-    fn went_down(&self, state: &mut State, failure: Failure) {
-        if state.failure.as_ref().is_none_or(|last| last.reason != failure.reason) {
-            tracing::warn!(job.name = %self.job, sink.name = %self.sink, "can't write to Postgres: {}", failure.reason);
+    fn went_down(&self, state: &mut State, reason: String) {
+        self.observer.down(&reason);
+        if state.failure.as_ref() != Some(&reason) {
+            tracing::warn!(job.name = %self.job, sink.name = %self.sink, "can't write to Postgres: {reason}");
+            state.failure = Some(reason);
         }
-        self.observer.down(&failure.reason);
-        state.failure = Some(failure);
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -42,6 +42,7 @@ pub struct PartitionView {
 struct Partition {
     ledger: Option<Arc<Ledger>>,
     worker: usize,
+    stored: Option<i64>,
     committed: Option<i64>,
     end: Option<i64>,
 }
@@ -139,21 +140,21 @@ impl Group {
         self.ledgers().iter().for_each(|ledger| ledger.close());
     }
 
-    /// Commits what the ledgers allow, if that is more than what is committed.
-    pub(super) fn commit(&self, consumer: &BaseConsumer<Self>, mode: CommitMode) {
-        let offsets = committable(lock(&self.assignment.partitions).iter());
-        self.commit_offsets(consumer, &offsets, mode);
-    }
-
-    fn commit_offsets(&self, consumer: &BaseConsumer<Self>, offsets: &TopicPartitionList, mode: CommitMode) {
-        if offsets.count() == 0 {
-            return;
+    /// Stores what the ledgers allow, for librdkafka to commit.
+    pub(super) fn store(&self, consumer: &BaseConsumer<Self>) {
+        let mut offsets = TopicPartitionList::new();
+        for ((topic, partition), p) in lock(&self.assignment.partitions).iter_mut() {
+            let next = p.ledger.as_ref().and_then(|ledger| ledger.committable());
+            if let Some(next) = next.filter(|&next| p.stored != Some(next)) {
+                p.stored = Some(next);
+                // Fails only for offsets that are not plain numbers.
+                let _ = offsets.add_partition_offset(topic, *partition, Offset::Offset(next));
+            }
         }
-        match consumer.commit(offsets, mode) {
-            // An asynchronous commit is confirmed by the callback.
-            Ok(()) if matches!(mode, CommitMode::Sync) => self.committed(offsets),
-            Ok(()) => {}
-            Err(error) => tracing::warn!("failed to commit offsets, their records may be read again: {error}"),
+        if offsets.count() > 0
+            && let Err(error) = consumer.store_offsets(&offsets)
+        {
+            tracing::warn!("failed to store offsets, their records may be read again: {error}");
         }
     }
 
@@ -232,11 +233,8 @@ impl Group {
             if !ledgers.iter().all(|ledger| ledger.drain(deadline)) {
                 tracing::warn!("gave up {} with records in flight: their next owner reads them again", list(revoked));
             }
-            let offsets = {
-                let partitions = lock(&self.assignment.partitions);
-                committable(keys.iter().filter_map(|key| partitions.get_key_value(key)))
-            };
-            self.commit_offsets(consumer, &offsets, CommitMode::Sync);
+            // Giving the partitions up commits what is stored.
+            self.store(consumer);
             tracing::info!("revoked {}", list(revoked));
         }
         let mut partitions = lock(&self.assignment.partitions);
@@ -245,19 +243,6 @@ impl Group {
             self.metrics.remove_lag(&key.0, key.1);
         }
     }
-}
-
-/// The offsets that may be committed and are not yet.
-fn committable<'a>(partitions: impl Iterator<Item = (&'a (String, i32), &'a Partition)>) -> TopicPartitionList {
-    let mut offsets = TopicPartitionList::new();
-    for ((topic, partition), p) in partitions {
-        let next = p.ledger.as_ref().and_then(|ledger| ledger.committable());
-        if let Some(next) = next.filter(|&next| p.committed.is_none_or(|committed| next > committed)) {
-            // Fails only for offsets that are not plain numbers.
-            let _ = offsets.add_partition_offset(topic, *partition, Offset::Offset(next));
-        }
-    }
-    offsets
 }
 
 fn list(partitions: &TopicPartitionList) -> String {

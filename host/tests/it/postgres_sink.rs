@@ -1,0 +1,9 @@
+//! `pelton::sink::postgres` against a real Postgres.
+
+mod conflicts;
+mod outages;
+mod refusals;
+mod rig;
+mod schema;
+mod statements;
+mod types;
