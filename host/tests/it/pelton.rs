@@ -25,6 +25,7 @@ pub(crate) struct Host {
     folder: TempDir,
     port: u16,
     flags: Vec<(String, OsString)>,
+    environment: Vec<(OsString, OsString)>,
 }
 
 /// What a command said and how it ended.
@@ -43,7 +44,7 @@ impl Host {
         fs::create_dir(folder.path().join("usr_jobs")).unwrap();
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = socket.local_addr().unwrap().port();
-        let host = Self { process: None, folder, port, flags: Vec::new() };
+        let host = Self { process: None, folder, port, flags: Vec::new(), environment: Vec::new() };
         let (usr_jobs, data) = (host.usr_jobs(), host.folder.path().join("data"));
         host.flag("--kafka", kafka)
             .flag("--postgres", postgres)
@@ -56,6 +57,12 @@ impl Host {
     pub(crate) fn flag(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.flags.retain(|(found, _)| found != name);
         self.flags.push((name.to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets an environment variable. Apart from `PATH` and `HOME` a host sees nothing of the tests' own environment.
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.environment.push((OsString::from(name), value.as_ref().to_owned()));
         self
     }
 
@@ -102,6 +109,12 @@ impl Host {
     #[track_caller]
     pub(crate) fn wait_until_ready(&self) {
         eventually(PATIENCE, "the host is ready", || (self.get("/readyz").0 == 200).then_some(()));
+    }
+
+    /// The host's process id.
+    #[track_caller]
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.as_ref().expect("the host is not running").pid()
     }
 
     /// Sends a signal, such as `SIGINT` for a Ctrl-C.
@@ -212,6 +225,7 @@ impl Host {
         let log = self.folder.path().join("log");
         let mut command = leash::command(Signal::SIGKILL, self.folder.path(), &log).unwrap();
         keep_environment_out(&mut command);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.arg(env!("CARGO_BIN_EXE_pelton")).arg("run");
         for (name, value) in &self.flags {
             command.arg(name).arg(value);
@@ -235,11 +249,6 @@ impl Drop for Host {
             eprintln!("the host's log:\n{}", self.log());
         }
     }
-}
-
-/// The file of an example job, as it is in the repository.
-pub(crate) fn example(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../usr_jobs").join(format!("{name}.wasm"))
 }
 
 /// Runs `pelton` to its end; panics if that doesn't come within a minute.
