@@ -13,7 +13,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 
-use crate::config::Config;
 use crate::jobs::Jobs;
 use crate::kafka::Admin;
 use crate::metrics::Metrics;
@@ -31,8 +30,8 @@ pub struct Context {
     pub jobs: Arc<Jobs>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// The settings.
-    pub config: Arc<Config>,
+    /// For asking whether Kafka is there.
+    pub admin: Arc<Admin>,
 }
 
 impl IntoResponse for Problem {
@@ -68,8 +67,7 @@ async fn metrics(State(context): State<Context>) -> impl IntoResponse {
 /// 200 where all is well; else 503, with a line for each thing that is not.
 async fn ready(State(context): State<Context>) -> Response {
     let mut wrong = context.jobs.conditions();
-    let kafka = context.config.kafka.clone();
-    let ping = tokio::task::spawn_blocking(move || Admin::new(&kafka)?.ping(PING)).await;
+    let ping = tokio::task::spawn_blocking(move || context.admin.ping(PING)).await;
     if let Ok(Err(error)) = ping {
         wrong.push(format!("kafka: {error:#}"));
     }

@@ -9,6 +9,7 @@ mod check;
 mod describe;
 mod instance;
 mod limits;
+mod program;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use wasmtime::{Cache, CacheConfig, Config};
 pub use describe::check_name;
 pub use instance::{Failure, Host, Instance};
 pub use limits::Limits;
+pub use program::{Process, Program};
 
 use crate::spec::Spec;
 use bindings::v0_1;

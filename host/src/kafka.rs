@@ -85,37 +85,28 @@ pub fn producer(kafka: &config::Kafka, client_id: &str) -> ClientConfig {
     config
 }
 
-/// Raises a condition while no broker is connected, and clears it when one is.
-pub fn watch_brokers(status: &Status, part: &str, statistics: &Statistics) {
-    let mut brokers = statistics.brokers.values().filter(|broker| broker.source != "internal").peekable();
-    if brokers.peek().is_none() {
-        return;
-    }
-    let names: Vec<_> = statistics
-        .brokers
-        .values()
-        .filter(|b| b.nodeid >= 0 || b.source == "configured")
-        .map(|b| b.nodename.clone())
-        .collect();
-    if brokers.any(|broker| broker.state == "UP") {
-        if status.clear(part) {
-            tracing::info!("{part}: a Kafka broker is back");
-        }
-    } else {
+/// Raises a condition while a client `needs` a broker and none is connected, and clears it otherwise.
+pub fn watch_brokers(status: &Status, part: &str, statistics: &Statistics, needs: bool) {
+    let brokers = || statistics.brokers.values().filter(|broker| broker.source != "internal");
+    if needs && brokers().count() > 0 && brokers().all(|broker| broker.state != "UP") {
+        let names: Vec<_> = brokers().map(|broker| broker.nodename.as_str()).filter(|name| !name.is_empty()).collect();
         let reason = format!("no Kafka broker is reachable ({}); waiting", names.join(", "));
         if status.raise(part, State::Degraded, &reason) {
             tracing::warn!("{part}: {reason}");
         }
+    } else if status.clear(part) {
+        tracing::info!("{part}: a Kafka broker is back");
     }
 }
 
-/// Librdkafka's log lines; connection failures are told once by [`watch_brokers`], so here they are for debugging.
+/// Librdkafka's log lines. Failed connections are told once by [`watch_brokers`], and a producer id that has to be asked for
+/// again is nothing to act on, so here they are for debugging.
 pub fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
             tracing::error!(target: "librdkafka", "{facility}: {message}");
         }
-        RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning if facility != "FAIL" => {
+        RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning if !matches!(facility, "FAIL" | "GETPID") => {
             tracing::warn!(target: "librdkafka", "{facility}: {message}");
         }
         _ => tracing::debug!(target: "librdkafka", "{facility}: {message}"),

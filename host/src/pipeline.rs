@@ -32,7 +32,7 @@ use tokio::runtime::Handle;
 
 use crate::config::Config;
 use crate::dead_letter::{self, KafkaDeadLetters};
-use crate::engine::{Host, Job};
+use crate::engine::{Host, Program};
 use crate::kafka::{self, Admin};
 use crate::metrics::{JobMetrics, SinkMetrics};
 use crate::sink::kafka::{KafkaSink, Undeliverable};
@@ -50,7 +50,7 @@ pub struct Attempt {
     /// The job's name.
     pub name: String,
     /// The compiled job.
-    pub job: Job,
+    pub job: Arc<dyn Program>,
     /// Its parameters, completed.
     pub parameters: Arc<Vec<(String, String)>>,
     /// The consumer group.
@@ -168,7 +168,7 @@ impl Attempt {
                 metrics: self.metrics.clone(),
             };
             let worker = Worker {
-                job: self.job.clone(),
+                job: Arc::clone(&self.job),
                 parameters: Arc::clone(&self.parameters),
                 host: Arc::clone(&self.host),
                 router,

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use crate::api::{self, Context};
 use crate::config::Config;
 use crate::jobs::Jobs;
+use crate::kafka::{Admin, REQUEST_TIMEOUT};
 use crate::metrics::Metrics;
 
 /// A running host.
@@ -38,7 +39,8 @@ impl Host {
         let config = Arc::new(config);
         let metrics = Arc::new(Metrics::default());
         let jobs = Jobs::open(Arc::clone(&config), Arc::clone(&metrics), tokio::runtime::Handle::current())?;
-        let router = api::router(Context { jobs: Arc::clone(&jobs), metrics, config: Arc::clone(&config) });
+        let admin = Arc::new(Admin::new(&config.kafka)?);
+        let router = api::router(Context { jobs: Arc::clone(&jobs), metrics, admin });
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(async move {
             let stopped = async { drop(stopped.await) };
@@ -77,8 +79,7 @@ async fn submit_all(jobs: Arc<Jobs>, config: Arc<Config>) {
     }
     for after in crate::pipeline::worker::backoff() {
         let kafka = config.kafka.clone();
-        let ping =
-            tokio::task::spawn_blocking(move || crate::kafka::Admin::new(&kafka)?.ping(crate::kafka::REQUEST_TIMEOUT));
+        let ping = tokio::task::spawn_blocking(move || Admin::new(&kafka)?.ping(REQUEST_TIMEOUT));
         match ping.await {
             Ok(Ok(())) => break,
             Ok(Err(error)) => tracing::warn!("waiting to submit the jobs in usr_jobs: {error:#}"),

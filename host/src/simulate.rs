@@ -309,7 +309,8 @@ mod tests {
         simulator.run(0.0, Some(5000), std::future::pending(), |_| {}).await.unwrap();
         assert_eq!(simulator.finish().await.unwrap(), 5000);
 
-        let consumer: BaseConsumer = crate::kafka::consumer(&kafka, "test", "test").create().unwrap();
+        let consumer: BaseConsumer =
+            crate::kafka::consumer(&kafka, "test", "test", Duration::from_secs(1)).create().unwrap();
         let mut partition = TopicPartitionList::new();
         partition.add_partition_offset("sensors", 0, Offset::Beginning).unwrap();
         consumer.assign(&partition).unwrap();

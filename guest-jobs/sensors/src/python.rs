@@ -33,8 +33,13 @@ pub(crate) fn write_string(text: &str, out: &mut String) -> fmt::Result {
     Ok(())
 }
 
-/// Prints a number as `repr(float)` does: the fewest digits that read back as the same number, `30.0`, `1e-05`, `1e+16`.
-pub(crate) fn write_float(number: f64, out: &mut String) -> fmt::Result {
+/// Prints a number, given as it stands in JSON and as it reads, as `repr(float)` does: the fewest digits that read back
+/// as the same number, `30.0`, `1e-05`, `1e+16`.
+pub(crate) fn write_float(text: &str, number: f64, out: &mut String) -> fmt::Result {
+    if is_repr(text) {
+        out.push_str(text);
+        return Ok(());
+    }
     let start = out.len();
     // Rust picks the same digits, and the same form, but writes exponents without plus sign and padding.
     write!(out, "{number:?}")?;
@@ -47,6 +52,21 @@ pub(crate) fn write_float(number: f64, out: &mut String) -> fmt::Result {
         write!(out, "{sign}{digits:0>2}")?;
     }
     Ok(())
+}
+
+/// Whether a number of JSON is plainly printed as Python would: up to 15 digits are always kept, so none of them may be
+/// a zero too many, and the number is not so small that it gets an exponent. Most are such, and printing costs more than
+/// looking.
+fn is_repr(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
+    let Some(point) = digits.iter().position(|&byte| byte == b'.') else {
+        return false;
+    };
+    let (whole, fraction) = digits.split_at(point);
+    digits.len() <= 16
+        && (whole != b"0" || !fraction.starts_with(b".000"))
+        && (fraction == b".0" || !fraction.ends_with(b"0"))
+        && fraction.iter().skip(1).all(u8::is_ascii_digit)
 }
 
 /// Gives valid JSON the spacing of `json.dumps`: one blank after each comma and colon, no other outside strings.
@@ -83,9 +103,9 @@ mod tests {
         out
     }
 
-    fn float(number: f64) -> String {
+    fn float(text: &str, number: f64) -> String {
         let mut out = "before ".to_owned();
-        write_float(number, &mut out).unwrap();
+        write_float(text, number, &mut out).unwrap();
         out.strip_prefix("before ").unwrap().to_owned()
     }
 
@@ -108,7 +128,7 @@ mod tests {
             (f64::MAX, "1.7976931348623157e+308"),
         ];
         for (number, expected) in cases {
-            assert_eq!(float(number), expected);
+            assert_eq!(float("", number), expected);
         }
     }
 
@@ -153,7 +173,13 @@ mod tests {
 
         #[test]
         fn floats_read_back(number in proptest::num::f64::NORMAL) {
-            prop_assert_eq!(float(number).parse::<f64>().unwrap(), number);
+            prop_assert_eq!(float("", number).parse::<f64>().unwrap(), number);
+        }
+
+        #[test]
+        fn the_text_of_a_number_changes_nothing(text in "-?(0|[1-9][0-9]{0,15})(\\.0{0,5}[0-9]{1,12})?(e-?[0-9])?") {
+            let number = text.parse().unwrap();
+            prop_assert_eq!(float(&text, number), float("", number), "{}", text);
         }
     }
 }

@@ -5,11 +5,7 @@ use crate::{
     json::{Error, Reader, unescape},
     python, timestamp,
 };
-use std::{
-    borrow::Cow,
-    fmt::{self, Write},
-    num::IntErrorKind,
-};
+use std::{borrow::Cow, fmt, num::IntErrorKind};
 
 /// A reading that every sink can take.
 #[derive(Debug, PartialEq)]
@@ -27,6 +23,9 @@ pub struct Reading<'a> {
     pub timestamp: Cow<'a, str>,
     /// When, in microseconds since 1970-01-01 00:00:00 UTC.
     pub microseconds: i64,
+    /// The numbers as the source wrote them: to copy them is quicker than to print them.
+    sensor_id_text: &'a str,
+    temperature_text: &'a str,
 }
 
 /// The fields as they stand in the text. Of a field that comes twice the last one counts, as in Python.
@@ -77,9 +76,12 @@ impl<'a> Reading<'a> {
                 fields.timestamp.unwrap_or_default(),
             )
         })?;
+        let sensor_id_text = fields
+            .sensor_id
+            .ok_or_else(|| missing("sensor_id", "value"))?;
         Ok(Self {
             message_id,
-            sensor_id: integer("sensor_id", fields.sensor_id)?,
+            sensor_id: integer("sensor_id", sensor_id_text)?,
             message: if message.is_spaced {
                 Cow::Borrowed(message.text)
             } else {
@@ -88,6 +90,8 @@ impl<'a> Reading<'a> {
             temperature: number("temperature", temperature)?,
             timestamp,
             microseconds,
+            sensor_id_text,
+            temperature_text: temperature,
         })
     }
 
@@ -98,8 +102,15 @@ impl<'a> Reading<'a> {
     pub fn write_alert(&self, out: &mut String) -> fmt::Result {
         out.push_str(r#"{"message_id": "#);
         python::write_string(&self.message_id, out)?;
-        write!(out, r#", "sensor_id": {}, "temperature": "#, self.sensor_id)?;
-        python::write_float(self.temperature, out)?;
+        out.push_str(r#", "sensor_id": "#);
+        // The one integer of JSON that Python prints otherwise is -0.
+        out.push_str(if self.sensor_id == 0 {
+            "0"
+        } else {
+            self.sensor_id_text
+        });
+        out.push_str(r#", "temperature": "#);
+        python::write_float(self.temperature_text, self.temperature, out)?;
         out.push_str(r#", "alert": "High temperature detected", "timestamp": "#);
         python::write_string(&self.timestamp, out)?;
         out.push('}');
@@ -169,8 +180,7 @@ fn string<'a>(name: &str, field: Option<&'a str>) -> Result<Cow<'a, str>, String
     unescape(field).ok_or_else(|| wrong(name, "not valid Unicode", field))
 }
 
-fn integer(name: &str, field: Option<&str>) -> Result<i32, String> {
-    let field = field.ok_or_else(|| missing(name, "value"))?;
+fn integer(name: &str, field: &str) -> Result<i32, String> {
     field
         .parse()
         .map_err(|error: std::num::ParseIntError| match error.kind() {
@@ -238,6 +248,8 @@ mod tests {
             temperature: 30.5,
             timestamp: "2024-05-02T10:11:12.123456+00:00".into(),
             microseconds: 1_714_644_672_123_456,
+            sensor_id_text: "7",
+            temperature_text: "30.5",
         };
         assert_eq!(reading, expected);
     }
@@ -258,6 +270,8 @@ mod tests {
                 .message
                 .starts_with(r#"{"temperature": 31, "#)
         );
+        let minus_zero = GOOD.replace("7,", "-0,");
+        assert!(alert(&minus_zero).contains(r#""sensor_id": 0, "#));
         let no_fraction = GOOD.replace(".123456", "");
         assert_eq!(
             Reading::parse(&no_fraction).unwrap().microseconds,

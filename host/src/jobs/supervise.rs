@@ -95,7 +95,7 @@ impl Supervised {
             tracing::error!("job {}: {reason}", self.record.name);
             self.status.clear_all();
             self.status.raise(PART, State::Failed, reason);
-            if wait(&self.stop, after).is_break() {
+            if wait(|| self.stop.load(Ordering::Acquire), after).is_break() {
                 return;
             }
             self.status.clear(PART);
@@ -112,7 +112,7 @@ impl Supervised {
         let host: Arc<dyn Host> = Arc::new(GuestHost::new(&self.record.name, self.metrics.clone()));
         let attempt = Attempt {
             name: self.record.name.clone(),
-            job,
+            job: Arc::new(job),
             parameters,
             group: self.record.group.clone(),
             parallelism: self.record.parallelism,

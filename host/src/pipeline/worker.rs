@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use backon::{BackoffBuilder, ExponentialBuilder};
 
 use crate::dead_letter::{DeadLetters, Stage};
-use crate::engine::{Failure, Host, Instance, Job};
+use crate::engine::{Failure, Host, Process, Program};
 use crate::metrics::JobMetrics;
 use crate::pipeline::ack::Delivery;
 use crate::pipeline::isolate::{Attempts, Part, isolate, shift};
@@ -34,11 +34,11 @@ pub fn backoff() -> impl Iterator<Item = Duration> {
         .build()
 }
 
-/// Waits unless told to stop; says whether it was told.
-pub fn wait(stop: &AtomicBool, time: Duration) -> ControlFlow<()> {
+/// Waits, and breaks off once `over` says so.
+pub fn wait(over: impl Fn() -> bool, time: Duration) -> ControlFlow<()> {
     let until = Instant::now() + time;
     while Instant::now() < until {
-        if stop.load(Ordering::Acquire) {
+        if over() {
             return ControlFlow::Break(());
         }
         std::thread::sleep(Duration::from_millis(20).min(until.saturating_duration_since(Instant::now())));
@@ -49,7 +49,7 @@ pub fn wait(stop: &AtomicBool, time: Duration) -> ControlFlow<()> {
 /// An instance and what it needs.
 pub struct Worker {
     /// The compiled job.
-    pub job: Job,
+    pub job: Arc<dyn Program>,
     /// Its parameters, completed.
     pub parameters: Arc<Vec<(String, String)>>,
     /// What the guest's imports reach.
@@ -65,7 +65,7 @@ pub struct Worker {
     /// The part of the job under which failures are told.
     pub part: String,
     /// The instance; none before the first batch and after a failure.
-    pub instance: Option<Instance>,
+    pub instance: Option<Box<dyn Process>>,
     /// Bad records since the last good one.
     pub bad_streak: u32,
     /// Whether a record was ever good.
@@ -89,13 +89,19 @@ impl Worker {
                 continue;
             }
             if self.handle(&delivery).is_break() {
-                break;
+                if self.stop.load(Ordering::Acquire) {
+                    break;
+                }
+                // Its partition was given up. What was told of it is the next owner's to tell.
+                if std::mem::take(&mut self.told) {
+                    self.status.clear(&self.part);
+                }
             }
         }
     }
 
     fn handle(&mut self, delivery: &Arc<Delivery>) -> ControlFlow<()> {
-        match self.call(delivery.batch())? {
+        match self.call(delivery, delivery.batch())? {
             Ok(outcome) => self.good(delivery, outcome),
             Err(failure) => {
                 // A row of failing batches is told once, when it begins.
@@ -118,7 +124,7 @@ impl Worker {
     }
 
     /// Calls the job, on a fresh instance where there is none. An instance that can't be made is retried with backoff.
-    fn call(&mut self, batch: &Batch) -> ControlFlow<(), Result<Outcome, Failure>> {
+    fn call(&mut self, delivery: &Delivery, batch: &Batch) -> ControlFlow<(), Result<Outcome, Failure>> {
         let mut waits = backoff();
         let mut instance = loop {
             match self.instance.take() {
@@ -127,10 +133,8 @@ impl Worker {
                     Ok(instance) => self.instance = Some(instance),
                     Err(failure) => {
                         self.metrics.guest_failures.inc();
-                        self.retry(
-                            &format!("an instance could not be made: {failure}"),
-                            waits.next().unwrap_or_default(),
-                        )?;
+                        let reason = format!("an instance could not be made: {failure}");
+                        self.retry(delivery, &reason, waits.next().unwrap_or_default())?;
                     }
                 },
             }
@@ -145,13 +149,15 @@ impl Worker {
         ControlFlow::Continue(result)
     }
 
-    fn retry(&mut self, reason: &str, after: Duration) -> ControlFlow<()> {
+    /// Tells why the job waits, and waits; breaks off when it is told to stop or the delivery's partition is given up:
+    /// whoever has it next reads it again from the last commit.
+    fn retry(&mut self, delivery: &Delivery, reason: &str, after: Duration) -> ControlFlow<()> {
         let reason = format!("{reason}; trying again in {:.0} s", after.as_secs_f64());
         self.told = true;
         if self.status.raise(&self.part, State::Failed, &reason) {
             tracing::error!("{}: {reason}", self.part);
         }
-        wait(&self.stop, after)
+        wait(|| self.stop.load(Ordering::Acquire) || delivery.ledger().is_closed(), after)
     }
 
     fn good(&mut self, delivery: &Arc<Delivery>, outcome: Outcome) {
@@ -172,12 +178,8 @@ impl Worker {
             let single = delivery.batch().slice(i..i + 1);
             loop {
                 let reason = format!("the job fails on every record: {failure}");
-                self.retry(&reason, waits.next().unwrap_or_default())?;
-                if delivery.ledger().is_closed() {
-                    // The partition is being given up: its next owner reads on from the last commit.
-                    return ControlFlow::Break(());
-                }
-                match self.call(&single)? {
+                self.retry(delivery, &reason, waits.next().unwrap_or_default())?;
+                match self.call(delivery, &single)? {
                     Ok(mut outcome) => {
                         shift(&mut outcome, index);
                         self.good(delivery, outcome);
@@ -202,7 +204,7 @@ struct Isolation<'a> {
 
 impl Attempts for Isolation<'_> {
     fn attempt(&mut self, part: &Batch) -> ControlFlow<(), Result<Outcome, Failure>> {
-        self.worker.call(part)
+        self.worker.call(self.delivery, part)
     }
 
     fn found(&mut self, part: Part) -> ControlFlow<()> {

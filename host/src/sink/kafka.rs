@@ -191,7 +191,8 @@ impl ClientContext for Reports {
     }
 
     fn stats(&self, statistics: Statistics) {
-        watch_brokers(&self.status, "kafka producer", &statistics);
+        // An idle producer has no need of a connection.
+        watch_brokers(&self.status, "kafka producer", &statistics, statistics.msg_cnt > 0);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

@@ -31,6 +31,8 @@ pub use group::{Assignment, PartitionView};
 
 /// How long a poll waits where there is nothing to do; also how soon a stop is noticed.
 const IDLE_POLL: Duration = Duration::from_millis(50);
+/// How many records are read before anything else is looked at.
+const STRETCH: usize = 500;
 /// How often acknowledged offsets are stored for the next commit, and gauges brought up to date.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a used-up budget stops the polling before the partitions are paused instead.
@@ -121,21 +123,25 @@ impl KafkaSource {
         Ok(())
     }
 
-    /// Polls once, and hands over what is due.
+    /// Reads a stretch of what is there, and hands over what is due.
     fn turn(&mut self, hand_over: &mut impl FnMut(usize, Arc<Delivery>)) -> Result<()> {
-        let timeout = if self.slots.has_open() { Duration::ZERO } else { IDLE_POLL };
-        let mut polled = self.consumer.poll(timeout);
-        if polled.is_none() && self.slots.has_open() {
-            // Nothing more is there right now.
-            self.slots.cut_idle(hand_over);
-            if let Some(wait) = self.slots.until_linger() {
-                polled = self.consumer.poll(wait);
+        let mut timeout = if self.slots.has_open() { Duration::ZERO } else { IDLE_POLL };
+        for _ in 0..STRETCH {
+            match self.consumer.poll(timeout) {
+                Some(Ok(message)) => self.slots.push(self.consumer.context(), &message, hand_over),
+                Some(Err(error)) => check(&error)?,
+                None if timeout.is_zero() => {
+                    // Nothing more is there right now.
+                    self.slots.cut_idle(hand_over);
+                    match self.slots.until_linger() {
+                        Some(wait) if !wait.is_zero() => timeout = wait,
+                        _ => break,
+                    }
+                    continue;
+                }
+                None => break,
             }
-        }
-        match polled {
-            None => {}
-            Some(Ok(message)) => self.slots.push(self.consumer.context(), &message, hand_over),
-            Some(Err(error)) => check(&error)?,
+            timeout = Duration::ZERO;
         }
         self.slots.cut_lingering(hand_over);
         Ok(())

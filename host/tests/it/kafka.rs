@@ -24,6 +24,7 @@ use tempfile::TempDir;
 
 use install::Installation;
 pub(crate) use record::Record;
+pub(crate) use topics::Watch;
 
 /// A JVM on a busy machine takes a while to come up; recovery after a kill comes on top.
 const START_DEADLINE: Duration = Duration::from_secs(120);
@@ -141,6 +142,15 @@ impl Kafka {
         self.broker.as_mut().context("the broker is stopped")?.signal(Signal::SIGCONT)
     }
 
+    /// Brings back a broker that was stopped, frozen or killed.
+    pub(crate) fn restore(&mut self) -> Result<()> {
+        let runs = match &mut self.broker {
+            Some(broker) => broker.exited()?.is_none(),
+            None => false,
+        };
+        if runs { self.unpause() } else { self.start_again() }
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -204,4 +214,8 @@ transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=4
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
+group.consumer.min.session.timeout.ms=1000
+group.consumer.session.timeout.ms=6000
+group.consumer.min.heartbeat.interval.ms=100
+group.consumer.heartbeat.interval.ms=500
 ";

@@ -8,11 +8,22 @@
     reason = "a test may panic, and clippy knows the functions that tests share for tests only inside cfg(test)"
 )]
 
+mod audit;
+mod bad_guests;
 mod bad_records;
+mod bad_records_run;
 mod demo;
 mod eventually;
 mod harness;
+mod host;
 mod kafka;
 mod local_postgres;
+mod outages;
+mod pelton;
 mod postgres_sink;
+mod readings;
+mod rebalance;
+mod settings;
 mod skip;
+mod stage;
+mod submit_checks;

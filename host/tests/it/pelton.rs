@@ -192,6 +192,29 @@ impl Host {
         pelton(arguments, &[("PELTON_API", &self.url())])
     }
 
+    /// Submits a component or an available job, to read from the earliest record; panics if that is refused.
+    #[track_caller]
+    pub(crate) fn submit(&self, job: impl AsRef<OsStr>, flags: &[&str]) {
+        let mut arguments = vec![OsStr::new("submit"), job.as_ref()];
+        arguments.extend(["--from", "earliest"].iter().chain(flags).map(OsStr::new));
+        let said = self.cli(&arguments);
+        assert_eq!(said.code, 0, "{}", said.stderr);
+    }
+
+    /// A submitted job as the API shows it.
+    #[track_caller]
+    pub(crate) fn show(&self, job: &str) -> Value {
+        let (status, view) = self.get(&format!("/api/v1/jobs/{job}"));
+        assert_eq!(status, 200, "{view}");
+        view
+    }
+
+    /// All submitted jobs.
+    #[track_caller]
+    pub(crate) fn show_all(&self) -> Value {
+        self.get("/api/v1/jobs").1["jobs"].take()
+    }
+
     /// Everything that the host wrote to stdout and stderr, over all its starts.
     pub(crate) fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.folder.path().join("log")).unwrap_or_default()).into_owned()

@@ -4,7 +4,7 @@
 //! go on in their own threads, and the partitions are given up when the callback returns.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -90,6 +90,8 @@ impl Assignment {
 pub(super) struct Group {
     assignment: Arc<Assignment>,
     generation: AtomicU64,
+    /// Whether what could be drained has been.
+    closed: AtomicBool,
     /// When everything that had been read was last committed.
     last_clean: Mutex<Instant>,
     drain_timeout: Duration,
@@ -102,6 +104,7 @@ impl Group {
         Self {
             assignment: Arc::default(),
             generation: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
             last_clean: Mutex::new(Instant::now()),
             drain_timeout: context.delivery.drain_timeout,
             status: Arc::clone(&context.status),
@@ -135,8 +138,9 @@ impl Group {
         self.ledgers().iter().all(|ledger| ledger.drain(deadline))
     }
 
-    /// Says of all partitions that they are being given up.
+    /// Says of all partitions that they are being given up, and that waiting for them is over.
     pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
         self.ledgers().iter().for_each(|ledger| ledger.close());
     }
 
@@ -229,7 +233,8 @@ impl Group {
                 list(revoked)
             );
         } else {
-            let deadline = Instant::now() + self.drain_timeout;
+            let wait = if self.closed.load(Ordering::Acquire) { Duration::ZERO } else { self.drain_timeout };
+            let deadline = Instant::now() + wait;
             if !ledgers.iter().all(|ledger| ledger.drain(deadline)) {
                 tracing::warn!("gave up {} with records in flight: their next owner reads them again", list(revoked));
             }
@@ -256,7 +261,7 @@ impl ClientContext for Group {
     }
 
     fn stats(&self, statistics: Statistics) {
-        watch_brokers(&self.status, "kafka consumer", &statistics);
+        watch_brokers(&self.status, "kafka consumer", &statistics, true);
         for ((topic, partition), p) in lock(&self.assignment.partitions).iter_mut() {
             let end = statistics.topics.get(topic).and_then(|t| t.partitions.get(partition)).map(|s| s.hi_offset);
             if let Some(end) = end.filter(|&end| end >= 0) {

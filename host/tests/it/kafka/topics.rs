@@ -105,16 +105,37 @@ impl Kafka {
 
     /// What a consumer group has committed, by partition; `None` where it hasn't yet.
     pub(crate) fn committed(&self, group: &str, topic: &str) -> Vec<Option<i64>> {
-        let consumer: BaseConsumer = client(self.port).set("group.id", group).create().unwrap();
+        self.watch(group, topic).committed()
+    }
+
+    /// A look at what a consumer group has committed, to be repeated at little cost.
+    pub(crate) fn watch(&self, group: &str, topic: &str) -> Watch {
         let mut asked = TopicPartitionList::new();
         for partition in self.partitions(topic) {
             asked.add_partition(topic, partition);
         }
-        let found = consumer.committed_offsets(asked, REQUEST).unwrap();
-        let offset = |offset| {
-            if let Offset::Offset(offset) = offset { Some(offset) } else { None }
+        Watch { consumer: client(self.port).set("group.id", group).create().unwrap(), asked }
+    }
+
+    /// Deletes all topics but Kafka's own, and with them what groups have committed there.
+    pub(crate) fn delete_topics(&self) {
+        let admin: AdminClient<DefaultClientContext> = client(self.port).create().unwrap();
+        let topics = || -> Vec<String> {
+            let metadata = admin.inner().fetch_metadata(None, REQUEST).unwrap();
+            let names = metadata.topics().iter().map(|topic| topic.name().to_owned());
+            names.filter(|name| !name.starts_with("__")).collect()
         };
-        found.elements().iter().map(|element| offset(element.offset())).collect()
+        let names = topics();
+        if names.is_empty() {
+            return;
+        }
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let options = AdminOptions::new().request_timeout(Some(REQUEST));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        for result in runtime.block_on(admin.delete_topics(&names, &options)).unwrap() {
+            result.unwrap_or_else(|(name, code)| panic!("failed to delete the topic {name}: {code}"));
+        }
+        eventually(REQUEST, "the topics are gone", || topics().is_empty().then_some(()));
     }
 
     fn partitions(&self, topic: &str) -> Vec<i32> {
@@ -125,6 +146,23 @@ impl Kafka {
         partitions.sort_unstable();
         assert!(!partitions.is_empty(), "there is no topic {topic}");
         partitions
+    }
+}
+
+/// What [`Kafka::watch`] looks at.
+pub(crate) struct Watch {
+    consumer: BaseConsumer,
+    asked: TopicPartitionList,
+}
+
+impl Watch {
+    /// The committed offsets, by partition; `None` where there is none yet.
+    pub(crate) fn committed(&self) -> Vec<Option<i64>> {
+        let found = self.consumer.committed_offsets(self.asked.clone(), REQUEST).unwrap();
+        let offset = |offset| {
+            if let Offset::Offset(offset) = offset { Some(offset) } else { None }
+        };
+        found.elements().iter().map(|element| offset(element.offset())).collect()
     }
 }
 

@@ -1,0 +1,37 @@
+//! The seam between the pipeline and what runs in it: compiled components, and, in tests and benchmarks, native code.
+
+use std::sync::Arc;
+
+use super::{Failure, Host, Instance, Job};
+use crate::record::{Batch, Outcome};
+use crate::spec::Spec;
+
+/// Something that handles batches, ready to be instantiated any number of times.
+pub trait Program: Send + Sync {
+    /// What it declares.
+    fn spec(&self) -> &Arc<Spec>;
+    /// A fresh instance with these parameters.
+    fn instantiate(&self, parameters: &[(String, String)], host: Arc<dyn Host>) -> Result<Box<dyn Process>, Failure>;
+}
+
+/// One instance of a [`Program`].
+pub trait Process: Send {
+    /// Handles one batch. After an error the instance must be dropped.
+    fn process(&mut self, batch: &Batch) -> Result<Outcome, Failure>;
+}
+
+impl Program for Job {
+    fn spec(&self) -> &Arc<Spec> {
+        self.spec()
+    }
+
+    fn instantiate(&self, parameters: &[(String, String)], host: Arc<dyn Host>) -> Result<Box<dyn Process>, Failure> {
+        Ok(Box::new(self.instantiate(parameters, host)?))
+    }
+}
+
+impl Process for Instance {
+    fn process(&mut self, batch: &Batch) -> Result<Outcome, Failure> {
+        self.process(batch)
+    }
+}

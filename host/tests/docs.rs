@@ -1,0 +1,227 @@
+//! What README.md and docs/ say is what the code does, wherever a test can tell: links, settings, metrics, headers.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic, and clippy knows the functions that tests share for tests only inside cfg(test)"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use figment::Figment;
+use figment::providers::{Format, Toml};
+use pelton::config::Config;
+use pelton::metrics::Metrics;
+use serde_json::{Value, json};
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn page(name: &str) -> String {
+    fs::read_to_string(repository().join(name)).unwrap_or_else(|error| panic!("failed to read {name}: {error}"))
+}
+
+/// README.md and all pages of docs/, by their paths in the repository.
+fn pages() -> Vec<String> {
+    let docs = fs::read_dir(repository().join("docs")).unwrap();
+    let names = docs.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut pages: Vec<_> = names.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}")).collect();
+    pages.push("README.md".to_owned());
+    pages.sort();
+    pages
+}
+
+/// The lines of a page that are not in fenced blocks.
+fn prose(text: &str) -> impl Iterator<Item = &str> {
+    let mut fenced = false;
+    text.lines().filter(move |line| {
+        let fence = line.starts_with("```");
+        fenced ^= fence;
+        !fenced && !fence
+    })
+}
+
+/// The lines of a page's fenced blocks of a language.
+fn blocks<'a>(text: &'a str, language: &str) -> impl Iterator<Item = &'a str> {
+    let opening = format!("```{language}");
+    let mut inside = false;
+    text.lines().filter(move |line| {
+        let fence = line.starts_with("```");
+        if fence {
+            inside = *line == opening;
+        }
+        inside && !fence
+    })
+}
+
+/// The cells of a page's table rows whose first cell is code, without the backticks.
+fn rows(text: &str) -> Vec<Vec<&str>> {
+    prose(text)
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.trim_matches('|').split(" | ").map(|cell| cell.trim().trim_matches('`')).collect())
+        .collect()
+}
+
+/// The part of a page between a heading and the next one.
+fn section<'a>(text: &'a str, heading: &str) -> &'a str {
+    let (_, after) = text.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no heading {heading}"));
+    after.split("\n## ").next().unwrap()
+}
+
+/// The anchor that GitHub gives a heading.
+fn anchor(heading: &str) -> String {
+    let kept = heading.to_lowercase();
+    kept.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).collect::<String>().replace(' ', "-")
+}
+
+#[test]
+fn every_relative_link_leads_somewhere() {
+    let mut dead = Vec::new();
+    let mut seen = 0;
+    for name in pages() {
+        let text = page(&name);
+        let folder = repository().join(&name).parent().unwrap().to_owned();
+        for line in prose(&text) {
+            for link in line.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+                if link.contains("://") {
+                    continue;
+                }
+                seen += 1;
+                let (path, fragment) = link.split_once('#').unwrap_or((link, ""));
+                let target = if path.is_empty() { repository().join(&name) } else { folder.join(path) };
+                let leads = target.exists()
+                    && (fragment.is_empty()
+                        || prose(&fs::read_to_string(&target).unwrap())
+                            .filter_map(|line| line.strip_prefix('#'))
+                            .any(|heading| anchor(heading.trim_start_matches('#').trim()) == fragment));
+                if !leads {
+                    dead.push(format!("{name}: {link}"));
+                }
+            }
+        }
+    }
+    assert!(dead.is_empty(), "dead links: {dead:#?}");
+    assert!(seen > 20, "only {seen} links were found");
+}
+
+#[test]
+fn the_readme_is_short_and_leads_to_every_page() {
+    let readme = page("README.md");
+    let lines = readme.lines().count();
+    assert!(lines < 250, "README.md has {lines} lines");
+    for name in ["jobs", "delivery", "dead-letters", "configuration", "operations", "api", "development"] {
+        assert!(readme.contains(&format!("](docs/{name}.md)")), "README.md has no link to docs/{name}.md");
+    }
+}
+
+/// Leaves of a JSON object by dotted path; an empty object is a leaf.
+fn flatten(prefix: &str, value: &Value, into: &mut BTreeMap<String, Value>) {
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            for (key, value) in fields {
+                let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                flatten(&path, value, into);
+            }
+        }
+        leaf => drop(into.insert(prefix.to_owned(), leaf.clone())),
+    }
+}
+
+#[test]
+fn every_setting_is_documented_with_its_default() {
+    let config = Config::default();
+    let mut settings = BTreeMap::new();
+    flatten("", &serde_json::to_value(&config).unwrap(), &mut settings);
+    // Settings of Postgres that are not set have the sink's own defaults.
+    let sink = config.postgres.sink().unwrap();
+    let duration = |duration| json!(humantime_serde::re::humantime::format_duration(duration).to_string());
+    for (key, default) in [
+        ("max_rows", json!(sink.max_rows)),
+        ("max_bytes", json!(sink.max_bytes)),
+        ("linger", duration(sink.linger)),
+        ("statement_rows", json!(sink.statement_rows)),
+        ("statement_linger", duration(sink.statement_linger)),
+    ] {
+        let unset = settings.insert(format!("postgres.{key}"), default);
+        assert_eq!(unset, Some(Value::Null), "{key} has a default in Config");
+    }
+
+    let text = page("docs/configuration.md");
+    let table = text.split("\n## ").next().unwrap();
+    let mut documented = BTreeMap::new();
+    for row in rows(table) {
+        let default = match row[1] {
+            "unset" => Value::Null,
+            literal => Figment::from(Toml::string(&format!("default = {literal}"))).extract_inner("default").unwrap(),
+        };
+        let before = documented.insert(row[0].to_owned(), default);
+        assert_eq!(before, None, "{} is documented twice", row[0]);
+    }
+    assert_eq!(documented, settings);
+}
+
+#[test]
+fn the_toml_in_the_documentation_is_taken() {
+    let text = page("docs/configuration.md");
+    let toml: Vec<_> = blocks(&text, "toml").collect();
+    let figment = Figment::from(Toml::string(&toml.join("\n")));
+    let config: Config = figment.extract().unwrap();
+    assert_eq!(config.kafka.consumer["group.protocol"], "consumer");
+    assert_eq!(config.kafka.properties.len(), 4);
+}
+
+#[test]
+fn every_metric_is_documented() {
+    let metrics = Arc::new(Metrics::default());
+    let job = metrics.job("j");
+    // Families are rendered once they have a series.
+    drop((job.sink("s"), job.guest_counter("n"), job.guest_gauge("n")));
+    job.set_lag("t", 0, 0);
+    job.batch_time.observe(0.1);
+    let rendered = metrics.render();
+    let mut expected = BTreeMap::new();
+    for (name, kind) in rendered.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')) {
+        let sample = if kind == "counter" { format!("{name}_total") } else { name.to_owned() };
+        let series = rendered.lines().find(|line| line.starts_with(&sample) && line.contains('{')).unwrap();
+        let labels = series.split_once('{').unwrap().1.split_once('}').unwrap().0.split(',');
+        let labels = labels.map(|label| label.split_once('=').unwrap().0.to_owned()).filter(|label| label != "le");
+        expected.insert(sample, (kind.to_owned(), labels.collect::<BTreeSet<_>>()));
+    }
+
+    let text = page("docs/api.md");
+    let documented: BTreeMap<_, _> = rows(section(&text, "## Metrics"))
+        .into_iter()
+        .map(|row| {
+            let labels = row[2].split(", ").map(|label| label.trim_matches('`').to_owned()).collect();
+            (row[0].to_owned(), (row[1].to_owned(), labels))
+        })
+        .collect();
+    assert_eq!(documented, expected);
+}
+
+#[test]
+fn every_metric_that_is_named_anywhere_exists() {
+    let documented = page("docs/api.md");
+    for name in pages() {
+        for word in page(&name).split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+            let is_metric = word.starts_with("pelton_") && word != "pelton_job";
+            assert!(!is_metric || documented.contains(&format!("| `{word}` |")), "{name} names {word}");
+        }
+    }
+}
+
+#[test]
+fn every_header_of_a_dead_letter_is_documented() {
+    let source = include_str!("../src/dead_letter.rs");
+    let sent = source.split("(\"pelton.").skip(1).map(|rest| format!("pelton.{}", rest.split('"').next().unwrap()));
+    let text = page("docs/dead-letters.md");
+    let documented: Vec<_> =
+        rows(&text).into_iter().map(|row| row[0].to_owned()).filter(|name| name.starts_with("pelton.")).collect();
+    assert_eq!(documented, sent.collect::<Vec<_>>());
+}

@@ -1,0 +1,104 @@
+//! Guests that fail at run: on some records, which are found and put aside, or on every one.
+
+use super::{fails_alone, isolates};
+use crate::stage::require_stage;
+
+#[test]
+pub(super) fn trap_on_marker() {
+    let stage = require_stage!();
+    stage.topics(1);
+    let trap = "the job trapped: wasm `unreachable` instruction executed";
+    let time = "the job ran longer than 300ms on one batch";
+    let memory = "the job needed more than 48 MiB of memory";
+    let error = "the job failed: a value contains FAIL";
+    isolates(
+        &stage,
+        "trap_on_marker",
+        &[("TRAP", trap), ("LOOP", time), ("HOG", memory), ("FAIL", error), ("TRAP once more", trap)],
+    );
+}
+
+#[test]
+pub(super) fn bad_index() {
+    let stage = require_stage!();
+    stage.topics(1);
+    let broken = |what: &str| format!("the job's answer breaks the contract: {what}");
+    isolates(
+        &stage,
+        "bad_index",
+        &[
+            ("BAD_REJECT", &broken("a reject of record 1 in a batch of 1")),
+            ("BAD_MESSAGE", &broken("output 0: origin 1 in a batch of 1 records")),
+            ("BAD", &broken("output 0: origin 1 in a batch of 1 records")),
+        ],
+    );
+}
+
+#[test]
+pub(super) fn bad_lengths() {
+    let stage = require_stage!();
+    stage.topics(1);
+    let broken = |what: &str| format!("the job's answer breaks the contract: output 0: sink \"alerts\": {what}");
+    isolates(
+        &stage,
+        "bad_lengths",
+        &[
+            ("EXCEED", &broken("EXCEED")),
+            ("FALL", &broken("FALL")),
+            ("SHORT", &broken("SHORT")),
+            ("COUNT", &broken("COUNT")),
+            ("VALIDITY", &broken("VALIDITY")),
+            ("HEADERS", &broken("HEADERS")),
+        ],
+    );
+}
+
+#[test]
+pub(super) fn bad_sink() {
+    let stage = require_stage!();
+    stage.topics(1);
+    stage.sql("CREATE TABLE bad_sink (id int NOT NULL)");
+    let broken = |what: &str| format!("the job's answer breaks the contract: output 0: {what}");
+    isolates(
+        &stage,
+        "bad_sink",
+        &[
+            ("RANGE", &broken("sink 99, but the job declares 2")),
+            ("ROWS", &broken("sink \"alerts\": rows for a topic")),
+            ("MESSAGES", &broken("sink \"bad_sink\": messages for a table or statement")),
+            ("TYPE", &broken("sink \"bad_sink\": column 0: data of another type than Int4")),
+            ("COLUMNS", &broken("sink \"bad_sink\": 2 columns where 1 are declared")),
+            ("COUNT", &broken("sink \"bad_sink\": column 0: 0 values for 1 rows")),
+        ],
+    );
+    assert_eq!(stage.count("bad_sink"), 0);
+}
+
+#[test]
+pub(super) fn big_output() {
+    let stage = require_stage!();
+    stage.topics(1);
+    let reason = "the job's answer breaks the contract: BIG";
+    isolates(&stage, "big_output", &[("BIG", reason), ("BIG again", reason)]);
+}
+
+#[test]
+pub(super) fn always_trap() {
+    let stage = require_stage!();
+    stage.topics(1);
+    fails_alone(&stage, "always_trap", "the job trapped: wasm `unreachable` instruction executed");
+}
+
+#[test]
+pub(super) fn loop_forever() {
+    let stage = require_stage!();
+    stage.topics(1);
+    fails_alone(&stage, "loop_forever", "the job ran longer than 300ms on one batch");
+}
+
+#[test]
+pub(super) fn hog() {
+    let stage = require_stage!();
+    stage.topics(1);
+    fails_alone(&stage, "hog", "the job needed more than 48 MiB of memory");
+}

@@ -1,0 +1,146 @@
+//! Two hosts with the same job share its partitions: a host that joins or leaves costs nothing, one that dies costs
+//! nothing but repeats.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use crate::eventually::eventually;
+use crate::kafka::Record;
+use crate::pelton::Host;
+use crate::stage::{RUN, Servers, guest, require_stage};
+
+const JOB: &str = "identity";
+
+/// Settings for the consumer protocol of KIP-848, whose timeouts are the broker's.
+const CONSUMER_PROTOCOL: &str = r#"
+[delivery]
+commit_interval = "200ms"
+drain_timeout = "5s"
+[kafka.consumer]
+"group.protocol" = "consumer"
+"#;
+
+/// Writes to the four partitions by turns until told to stop; returns how many.
+fn write(servers: &Servers, first: usize, stop: &AtomicBool) -> usize {
+    let mut next = first;
+    while !stop.load(Ordering::Acquire) {
+        let records: Vec<Record> =
+            (next..next + 400).map(|i| Record::new(i.to_string()).partition((i % 4) as i32)).collect();
+        servers.kafka.produce("sensors", &records);
+        next += 400;
+    }
+    next
+}
+
+/// Does `work` while records are written, numbered from `first`; returns how many there are then.
+fn under_load(servers: &Servers, first: usize, work: impl FnOnce()) -> usize {
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| write(servers, first, &stop));
+        // Stops the writer when `work` panics, too.
+        let stops = Stops(&stop);
+        work();
+        drop(stops);
+        writer.join().unwrap()
+    })
+}
+
+struct Stops<'a>(&'a AtomicBool);
+
+impl Drop for Stops<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// Waits until a host has so many partitions and has read further records in this place.
+#[track_caller]
+fn wait_until_it_has(host: &Host, partitions: usize) {
+    eventually(RUN, &format!("the host has {partitions} partitions"), || {
+        (host.show(JOB)["partitions"].as_array().unwrap().len() == partitions).then_some(())
+    });
+    let read = |host: &Host| host.show(JOB)["counts"]["records_in"].as_u64().unwrap();
+    let before = read(host);
+    eventually(RUN, "the host has read on", || (read(host) > before + 1000).then_some(()));
+}
+
+/// Checks that all records from 0 to `count` have arrived; returns how many came more than once.
+#[track_caller]
+fn check_all_arrived(servers: &Servers, count: usize) -> usize {
+    let mut found: BTreeMap<usize, usize> = BTreeMap::new();
+    for value in servers.alerts() {
+        *found.entry(value.parse().unwrap()).or_default() += 1;
+    }
+    let missing = (0..count).find(|i| !found.contains_key(i));
+    assert_eq!(missing, None);
+    assert_eq!(found.len(), count);
+    found.values().sum::<usize>() - count
+}
+
+/// The whole play, with hosts that `host` makes.
+fn two_hosts(servers: &Servers, host: impl Fn() -> Host) {
+    servers.topics(4);
+    let (mut one, mut other) = (host(), host());
+    one.start();
+    one.submit(guest(JOB), &["--parallelism", "2"]);
+    let written = under_load(servers, 0, || {
+        wait_until_it_has(&one, 4);
+        other.start();
+        let said = other.cli(&["submit".into(), guest(JOB).into_os_string()]);
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        wait_until_it_has(&other, 2);
+        wait_until_it_has(&one, 2);
+        assert_eq!(other.sigterm(RUN), 0);
+        wait_until_it_has(&one, 4);
+    });
+    servers.wait_until_done(JOB);
+    assert_eq!(check_all_arrived(servers, written), 0, "a join and a leave in good order repeat nothing");
+
+    let written = under_load(servers, written, || {
+        other.start();
+        wait_until_it_has(&other, 2);
+        one.kill9();
+        wait_until_it_has(&other, 4);
+    });
+    servers.wait_until_done(JOB);
+    eprintln!("{} records came twice when a host was killed", check_all_arrived(servers, written));
+}
+
+#[test]
+fn partitions_move_between_hosts() {
+    let stage = require_stage!();
+    two_hosts(&stage, || stage.host());
+}
+
+#[test]
+fn partitions_move_between_hosts_by_the_consumer_protocol() {
+    let stage = require_stage!();
+    two_hosts(&stage, || Host::new(&stage.kafka.bootstrap(), &stage.postgres.url()).config(CONSUMER_PROTOCOL));
+}
+
+#[test]
+fn a_job_that_fails_is_tried_again_after_a_rebalance() {
+    let stage = require_stage!();
+    stage.topics(4);
+    const FAILS: &str = "always_trap";
+    let records: Vec<Record> = (0..400).map(|i| Record::new(i.to_string()).partition(i % 4)).collect();
+    stage.kafka.produce("sensors", &records);
+    let (mut one, mut other) = (stage.host(), stage.host());
+    one.start();
+    one.submit(guest(FAILS), &[]);
+    let is_failed = |host: &Host| (host.show(FAILS)["state"] == "failed").then_some(());
+    eventually(RUN, "the job is shown as failed", || is_failed(&one));
+    other.start();
+    let said = other.cli(&["submit".into(), guest(FAILS).into_os_string()]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    eventually(RUN, "the other host has partitions", || {
+        (other.show(FAILS)["partitions"].as_array()?.len() == 2).then_some(())
+    });
+    let failures = || one.show(FAILS)["counts"]["guest_failures"].as_u64().unwrap();
+    let before = failures();
+    eventually(RUN, "the first host tries again", || (failures() > before + 2).then_some(()));
+    eventually(RUN, "it says that it fails", || is_failed(&one));
+    assert_eq!(one.sigterm(RUN), 0);
+    assert_eq!(other.sigterm(RUN), 0);
+}

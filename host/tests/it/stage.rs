@@ -1,0 +1,200 @@
+//! The servers for whole runs, for one test at a time.
+//!
+//! Jobs name the topics that they read and write, so two tests that run the same jobs can't share a broker side by side.
+//! They take turns instead: whoever has the [`Stage`] has one Apache Kafka and one Postgres, both running and empty, and
+//! may stop, freeze and start them again.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use pelton::demo::postgres::{LocalPostgres, Options};
+use tokio_postgres::{NoTls, Row};
+
+use crate::eventually::eventually;
+use crate::kafka::{Kafka, Record, Watch};
+use crate::pelton::Host;
+
+/// For a run of some ten thousand records on a busy machine.
+pub(crate) const RUN: Duration = Duration::from_secs(180);
+
+/// What hosts of tests are set to: a group notices in seconds that a killed host is gone, offsets are committed soon, and
+/// a drain fits into the session.
+const SETTINGS: &str = r#"
+[delivery]
+commit_interval = "200ms"
+drain_timeout = "5s"
+[kafka.consumer]
+"session.timeout.ms" = "6000"
+"heartbeat.interval.ms" = "500"
+"#;
+
+/// Both servers.
+#[derive(Debug)]
+pub(crate) struct Servers {
+    pub(crate) kafka: Kafka,
+    pub(crate) postgres: LocalPostgres,
+}
+
+static SERVERS: Mutex<Option<Servers>> = Mutex::new(None);
+
+/// The turn of one test.
+#[derive(Debug)]
+pub(crate) struct Stage(MutexGuard<'static, Option<Servers>>);
+
+/// Waits for this test's turn, or returns from a test that has to be skipped.
+macro_rules! require_stage {
+    () => {
+        match $crate::kafka::Kafka::available() {
+            Ok(()) => $crate::stage::Stage::take(),
+            Err(reason) => return $crate::skip::skip($crate::skip::test_name!(), &reason),
+        }
+    };
+}
+pub(crate) use require_stage;
+
+impl std::ops::Deref for Stage {
+    type Target = Servers;
+
+    fn deref(&self) -> &Servers {
+        self.0.as_ref().unwrap()
+    }
+}
+
+impl std::ops::DerefMut for Stage {
+    fn deref_mut(&mut self) -> &mut Servers {
+        self.0.as_mut().unwrap()
+    }
+}
+
+impl Stage {
+    /// Waits until no other test has the servers, and empties them.
+    pub(crate) fn take() -> Self {
+        // The test before may have panicked anywhere: whatever it left is put right here.
+        let mut guard = SERVERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let servers = guard.get_or_insert_with(|| Servers {
+            kafka: Kafka::start().unwrap(),
+            postgres: LocalPostgres::start(&Options { durable: false, ..Options::default() }).unwrap(),
+        });
+        servers.kafka.restore().unwrap();
+        servers.postgres.start_again().unwrap();
+        servers.kafka.delete_topics();
+        let stage = Self(guard);
+        stage.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+        stage
+    }
+}
+
+impl Servers {
+    /// Makes the topics of the example jobs, `sensors` of so many partitions, and their table.
+    pub(crate) fn set(&self, partitions: i32) {
+        self.topics(partitions);
+        self.sql(include_str!("../../../docs/compose/raw_sensors_data.sql"));
+    }
+
+    /// Makes the topics of the example jobs and of the bad guests.
+    pub(crate) fn topics(&self, partitions: i32) {
+        self.kafka.create_topic("sensors", partitions, &[("max.message.bytes", "10000000")]);
+        self.kafka.create_topic("alerts", 1, &[]);
+    }
+
+    /// A host that will use these servers; not started yet.
+    pub(crate) fn host(&self) -> Host {
+        Host::new(&self.kafka.bootstrap(), &self.postgres.url()).config(SETTINGS)
+    }
+
+    /// Runs SQL.
+    pub(crate) fn sql(&self, sql: &str) {
+        self.with_postgres(async |client| client.batch_execute(sql).await.unwrap());
+    }
+
+    /// Runs a query.
+    pub(crate) fn query(&self, sql: &str) -> Vec<Row> {
+        self.with_postgres(async |client| client.query(sql, &[]).await.unwrap())
+    }
+
+    /// The number of rows of a table.
+    pub(crate) fn count(&self, table: &str) -> i64 {
+        self.query(&format!("SELECT count(*) FROM {table}"))[0].get(0)
+    }
+
+    fn with_postgres<T>(&self, work: impl AsyncFnOnce(&tokio_postgres::Client) -> T) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (client, connection) = tokio_postgres::connect(&self.postgres.url(), NoTls).await.unwrap();
+            tokio::spawn(connection);
+            work(&client).await
+        })
+    }
+
+    /// Waits until a job's group has committed everything in `sensors`: every output of it is then acknowledged.
+    #[track_caller]
+    pub(crate) fn wait_until_done(&self, job: &str) {
+        let ends = self.kafka.end_offsets("sensors");
+        let group = self.watch(job);
+        let mut last = Vec::new();
+        eventually(RUN, &format!("{job} has committed {ends:?}"), || {
+            let committed = committed(&group);
+            if committed != last {
+                eprintln!("{job} has committed {committed:?} of {ends:?}");
+                last.clone_from(&committed);
+            }
+            (committed == ends).then_some(())
+        });
+    }
+
+    /// A look at what a job's group has committed of `sensors`.
+    pub(crate) fn watch(&self, job: &str) -> Watch {
+        self.kafka.watch(&format!("pelton-{job}"), "sensors")
+    }
+
+    /// The values in `alerts`, in order.
+    pub(crate) fn alerts(&self) -> Vec<String> {
+        self.kafka.read_all("alerts").iter().map(|record| record.text().to_owned()).collect()
+    }
+
+    /// A job's dead letters by partition and offset of the records that they were, in the order in which they came.
+    pub(crate) fn dead_letters(&self, job: &str) -> BTreeMap<(i32, i64), Vec<Record>> {
+        let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for letter in self.kafka.read_all(&format!("{job}.dlq")) {
+            let number = |name| letter.header_text(name).unwrap().parse::<i64>().unwrap();
+            let at = (i32::try_from(number("pelton.partition")).unwrap(), number("pelton.offset"));
+            assert_eq!(letter.header_text("pelton.topic"), Some("sensors"));
+            assert_eq!(letter.header_text("pelton.job"), Some(job));
+            assert_eq!(letter.header_text("pelton.version"), Some("0.1.0"));
+            found.entry(at).or_default().push(letter);
+        }
+        found
+    }
+
+    /// Stage and error of each dead letter, in the order of the offsets; for topics of one partition.
+    pub(crate) fn reasons(&self, job: &str) -> Vec<(i64, String, String)> {
+        let text = |letter: &Record, name| letter.header_text(name).unwrap().to_owned();
+        let letters = self.dead_letters(job).into_iter();
+        letters
+            .flat_map(|((_, offset), letters)| letters.into_iter().map(move |letter| (offset, letter)))
+            .map(|(offset, letter)| (offset, text(&letter, "pelton.stage"), text(&letter, "pelton.error")))
+            .collect()
+    }
+}
+
+/// Committed offsets by partition, 0 where there is none yet.
+pub(crate) fn committed(group: &Watch) -> Vec<i64> {
+    group.committed().into_iter().map(Option::unwrap_or_default).collect()
+}
+
+/// A component of the examples.
+pub(crate) fn example(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "..", "usr_jobs", &format!("{name}.wasm")].iter().collect()
+}
+
+/// The folder of the guests that only tests use.
+pub(crate) fn guests() -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests", "guests"].iter().collect()
+}
+
+/// A guest that only tests use.
+pub(crate) fn guest(name: &str) -> PathBuf {
+    guests().join(format!("{name}.wasm"))
+}

@@ -1,0 +1,312 @@
+//! What `pelton submit` checks, refuses and remembers, in the words that its users see.
+
+use std::ffi::OsString;
+
+use serde_json::{Value, json};
+
+use crate::eventually::eventually;
+use crate::kafka::Record;
+use crate::pelton::{Host, Said, pelton};
+use crate::readings::{alerted, reading};
+use crate::stage::{RUN, committed, example, guest, require_stage};
+
+fn submit(host: &Host, job: impl Into<OsString>, flags: &[&str]) -> Said {
+    let mut arguments = vec![OsString::from("submit"), job.into()];
+    arguments.extend(flags.iter().map(OsString::from));
+    host.cli(&arguments)
+}
+
+/// Submits in vain: exit code 1, and exactly this message.
+#[track_caller]
+fn refused(host: &Host, job: impl Into<OsString>, flags: &[&str], message: &str) {
+    let said = submit(host, job, flags);
+    assert_eq!(
+        (said.code, said.stdout.as_str(), said.stderr.as_str()),
+        (1, "", format!("pelton: {message}\n").as_str())
+    );
+}
+
+#[test]
+fn what_is_missing_is_listed_and_created() {
+    let stage = require_stage!();
+    let mut host = stage.host();
+    host.start();
+    let listed = "the job is not submitted
+  - topic \"sensors\", which the job reads, does not exist
+  - topic \"alerts\", which the job writes, does not exist
+  - table `raw_sensors_data` is missing
+submit with --create to create what is missing";
+    refused(&host, example("sensor_pipeline"), &[], listed);
+    assert_eq!(host.show_all(), json!([]));
+
+    stage.kafka.create_topic("sensors", 3, &[("max.message.bytes", "7000000")]);
+    let said = submit(&host, example("sensor_pipeline"), &["--create"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert_eq!(stage.kafka.end_offsets("alerts"), [0, 0, 0], "as many partitions as the source has");
+    assert_eq!(stage.kafka.end_offsets("sensor_pipeline.dlq"), [0]);
+    let columns = stage.query(
+        "SELECT column_name::text, data_type::text, is_nullable::text FROM information_schema.columns
+         WHERE table_name = 'raw_sensors_data' ORDER BY ordinal_position",
+    );
+    let columns: Vec<(&str, &str, &str)> = columns.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    assert_eq!(
+        columns,
+        [
+            ("message_id", "character varying", "NO"),
+            ("sensor_id", "integer", "NO"),
+            ("message", "text", "NO"),
+            ("timestamp", "timestamp with time zone", "NO"),
+        ]
+    );
+    // What was created works.
+    stage.kafka.produce("sensors", &[reading("a", 31.0)]);
+    stage.wait_until_done("sensor_pipeline");
+    assert_eq!(stage.count("raw_sensors_data"), 1);
+}
+
+#[test]
+fn a_table_of_another_shape_is_described() {
+    let stage = require_stage!();
+    stage.topics(1);
+    let mut host = stage.host();
+    host.start();
+    stage.sql(
+        "CREATE TABLE raw_sensors_data (message_id varchar(255), sensor_id bigint, timestamp timestamp NOT NULL,
+         site text NOT NULL)",
+    );
+    let described = "the job is not submitted
+  - column `sensor_id` is `bigint`, the job declares `int4`
+  - column `message` is missing
+  - column `timestamp` is `timestamp without time zone`, the job declares `timestamptz`
+  - column `site` is NOT NULL without a default, and the job doesn't fill it
+  - there is no unique constraint on exactly (`message_id`)";
+    refused(&host, example("sensor_pipeline"), &[], described);
+    // It is never repaired: the table may be somebody's.
+    refused(&host, example("sensor_pipeline"), &["--create"], described);
+    assert_eq!(host.show_all(), json!([]));
+}
+
+#[test]
+fn servers_that_are_away_are_named() {
+    let mut stage = require_stage!();
+    stage.set(1);
+    let wrong = stage.postgres.url().replace("flinkpassword", "wrong");
+    let mut host = stage.host().flag("--postgres", wrong);
+    host.start();
+    let said = submit(&host, example("sensor_pipeline"), &[]);
+    assert_eq!(said.code, 1);
+    let at = format!("postgres://flinkuser@127.0.0.1:{}/flinkdb", stage.postgres.port());
+    let message = format!(
+        "pelton: the job is not submitted: Postgres can't be asked: failed to connect to {at}: password authentication \
+         failed for user \"flinkuser\" (28P01)\n"
+    );
+    assert_eq!(said.stderr, message);
+    // A job without tables has no use for Postgres.
+    host.submit(example("sensor_alerts"), &[]);
+    assert_eq!(host.sigterm(RUN), 0);
+
+    let mut host = stage.host();
+    host.start();
+    stage.postgres.stop_keep_data().unwrap();
+    let said = submit(&host, example("sensor_pipeline"), &[]);
+    assert_eq!(said.code, 1);
+    let message = format!("pelton: the job is not submitted: Postgres can't be asked: failed to connect to {at}: ");
+    assert!(said.stderr.starts_with(&message), "{}", said.stderr);
+    stage.postgres.start_again().unwrap();
+
+    stage.kafka.stop().unwrap();
+    let said = submit(&host, example("sensor_pipeline"), &[]);
+    assert_eq!(said.code, 1);
+    let message = "pelton: the job is not submitted: Kafka can't be asked: failed to ask Kafka at ";
+    assert!(said.stderr.starts_with(message), "{}", said.stderr);
+    assert!(said.stderr.contains(&stage.kafka.bootstrap()), "{}", said.stderr);
+    assert_eq!(host.show_all(), json!([]));
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let stage = require_stage!();
+    stage.set(1);
+    let mut host = stage.host();
+    host.start();
+    let alerts = example("sensor_alerts");
+    let with = |flags: &[&str], message: &str| refused(&host, &alerts, flags, message);
+    with(
+        &["--set", "treshold=40"],
+        "the job refuses its parameters: the job has no parameter \"treshold\"; it has threshold",
+    );
+    let said = submit(&host, &alerts, &["--set", "threshold=hot"]);
+    assert_eq!(said.code, 1);
+    assert!(said.stderr.starts_with("pelton: the job refuses its parameters: "), "{}", said.stderr);
+    assert!(said.stderr.contains("threshold") && said.stderr.contains("hot"), "{}", said.stderr);
+    let name = "the job is not submitted: job name \"Sensor Alerts\" is not 1 to 100 lower-case letters, digits, `_` \
+                and `-`, starting with a letter or digit";
+    with(&["--name", "Sensor Alerts"], name);
+    with(&["--parallelism", "0"], "the job is not submitted: parallelism 0 is not between 1 and 256");
+    with(
+        &["--guarantee", "exactly-once"],
+        "the job is not submitted: exactly-once is not available in this version\nsubmit it with --guarantee \
+         at-least-once; a table with a key and on-conflict ignore or update holds each row once all the same",
+    );
+    refused(&host, "no/such/file.wasm", &[], "there is no file no/such/file.wasm");
+    let usr_jobs = host.usr_jobs();
+    let unavailable = format!(
+        "no job \"nothing\" is available: the host's folder {} has nothing\ndrop its .wasm there, or submit the file itself",
+        usr_jobs.display()
+    );
+    refused(&host, "nothing", &[], &unavailable);
+    let nobody = "there is no job \"nobody\": it is not submitted on this host\n`pelton list` shows the jobs\n";
+    for command in ["show", "cancel"] {
+        let said = host.cli(&[command, "nobody"]);
+        assert_eq!((said.code, said.stderr), (1, format!("pelton: {nobody}")));
+    }
+    // Wrong usage, which no host is asked about.
+    for wrong in [
+        &["submit"][..],
+        &["submit", "a", "--set", "threshold"],
+        &["submit", "a", "--from", "now"],
+        &["submit", "a", "--parallelism", "many"],
+        &["submit", "a", "--guarantee", "perhaps"],
+        &["show"],
+        &["frobnicate"],
+    ] {
+        let said = host.cli(wrong);
+        assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{wrong:?}: {}", said.stderr);
+    }
+    assert_eq!(host.show_all(), json!([]));
+    let said = pelton(&["list"], &[("PELTON_API", "http://127.0.0.1:1")]);
+    assert_eq!(said.code, 1);
+    let words = "no Pelton host answers at http://127.0.0.1:1; start one with `pelton run`, or set PELTON_API";
+    assert!(said.stderr.contains(words), "{}", said.stderr);
+}
+
+#[test]
+fn a_submit_may_be_repeated_but_not_changed() {
+    let stage = require_stage!();
+    stage.set(1);
+    let mut host = stage.host();
+    host.drop_job("alerts", &std::fs::read(example("sensor_alerts")).unwrap());
+    host.start();
+    // By the name that it declares, and by that of its file.
+    for name in ["sensor_alerts", "alerts", "alerts.wasm"] {
+        let said = submit(&host, name, &["--set", "threshold=20", "--json"]);
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        let view: Value = serde_json::from_str(&said.stdout).unwrap();
+        assert_eq!((&view["name"], &view["parameters"]["threshold"]), (&json!("sensor_alerts"), &json!("20")));
+    }
+    let other = "a job \"sensor_alerts\" is submitted already: with another component or other settings
+cancel it first (`pelton cancel sensor_alerts`; its offsets are kept), or submit this one under another --name";
+    refused(&host, "sensor_alerts", &["--set", "threshold=21"], other);
+    refused(&host, guest("identity"), &["--name", "sensor_alerts"], other);
+    let said = submit(&host, "sensor_alerts", &["--set", "threshold=21", "--name", "warmer", "--group", "mine"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    stage.kafka.produce("sensors", &[reading("cold", 19.0), reading("mild", 20.5), reading("warm", 22.0)]);
+    stage.wait_until_done("sensor_alerts");
+    let group = stage.kafka.watch("mine", "sensors");
+    eventually(RUN, "the group of its own has committed", || (committed(&group) == [3]).then_some(()));
+    let mut found = alerted(&stage);
+    found.sort();
+    assert_eq!(found, ["mild", "warm", "warm"]);
+
+    // What prints data prints JSON when asked, and people's text otherwise.
+    let list: Value = serde_json::from_str(&host.cli(&["list", "--json"]).stdout).unwrap();
+    let names: Vec<_> = list["jobs"].as_array().unwrap().iter().map(|job| job["name"].clone()).collect();
+    assert_eq!(names, ["sensor_alerts", "warmer"]);
+    assert_eq!(list["available"][0]["spec"]["name"], "sensor_alerts");
+    let shown: Value = serde_json::from_str(&host.cli(&["show", "warmer", "--json"]).stdout).unwrap();
+    assert_eq!((&shown["group"], &shown["counts"]["records_in"]), (&json!("mine"), &json!(3)));
+    let text = host.cli(&["show", "warmer"]).stdout;
+    assert!(text.contains("threshold = 21") && text.contains("running"), "{text}");
+    let cancelled: Value = serde_json::from_str(&host.cli(&["cancel", "warmer", "--json"]).stdout).unwrap();
+    assert_eq!((&cancelled["name"], &cancelled["state"]), (&json!("warmer"), &json!("stopped")));
+    assert_eq!(host.cli(&["show", "warmer"]).code, 1);
+
+    // Where a cancelled job was is kept: it goes on from there, and from the beginning when asked to.
+    stage.kafka.produce("sensors", &[reading("hot", 31.0)]);
+    host.cli(&["cancel", "sensor_alerts"]);
+    let said = submit(&host, "sensor_alerts", &["--set", "threshold=30"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    stage.wait_until_done("sensor_alerts");
+    assert_eq!(alerted(&stage).iter().filter(|id| *id == "warm").count(), 2);
+    host.cli(&["cancel", "sensor_alerts"]);
+    let said = submit(&host, "sensor_alerts", &["--set", "threshold=21.5", "--from", "earliest"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    eventually(RUN, "all is read anew", || {
+        (alerted(&stage).iter().filter(|id| *id == "warm").count() == 3).then_some(())
+    });
+}
+
+#[test]
+fn the_start_is_pinned_at_the_submit() {
+    let stage = require_stage!();
+    stage.set(2);
+    let before = [reading("before 0", 31.0).partition(0), reading("before 1", 31.0).partition(1)];
+    stage.kafka.produce("sensors", &before);
+    let mut host = stage.host();
+    host.start();
+    let said = submit(&host, example("sensor_alerts"), &[]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    host.kill9();
+    // Nobody is there to see these come. They were written after the submit, so they are due.
+    let after: Vec<Record> = (0..10).map(|i| reading(&format!("after {i}"), 31.0).partition(i % 2)).collect();
+    stage.kafka.produce("sensors", &after);
+    host.start();
+    stage.wait_until_done("sensor_alerts");
+    let mut found = alerted(&stage);
+    found.sort();
+    assert_eq!(found, (0..10).map(|i| format!("after {i}")).collect::<Vec<_>>());
+
+    // `latest` skips what there is, also for a group that has offsets.
+    host.cli(&["cancel", "sensor_alerts"]);
+    stage.kafka.produce("sensors", &[reading("skipped", 31.0).partition(0)]);
+    let said = submit(&host, example("sensor_alerts"), &["--from", "latest"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    stage.kafka.produce("sensors", &[reading("last", 31.0).partition(0)]);
+    stage.wait_until_done("sensor_alerts");
+    let found = alerted(&stage);
+    assert_eq!((found.len(), found.last().map(String::as_str)), (11, Some("last")));
+}
+
+#[test]
+fn instances_share_the_partitions() {
+    let stage = require_stage!();
+    stage.set(4);
+    let mut host = stage.host();
+    host.start();
+    host.submit(guest("identity"), &["--parallelism", "2"]);
+    let records: Vec<Record> = (0..4000).map(|i| Record::new(i.to_string()).partition(i % 4)).collect();
+    stage.kafka.produce("sensors", &records);
+    stage.wait_until_done("identity");
+    let view = host.show("identity");
+    let mut instances: Vec<i64> =
+        view["partitions"].as_array().unwrap().iter().map(|p| p["instance"].as_i64().unwrap()).collect();
+    instances.sort_unstable();
+    assert_eq!(instances, [0, 0, 1, 1], "{view}");
+    // In order within each partition.
+    let alerts: Vec<i32> = stage.alerts().iter().map(|value| value.parse().unwrap()).collect();
+    for partition in 0..4 {
+        let of: Vec<i32> = alerts.iter().copied().filter(|i| i % 4 == partition).collect();
+        assert_eq!(of, (0..1000).map(|i| i * 4 + partition).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn everything_in_usr_jobs_is_submitted_on_request() {
+    let stage = require_stage!();
+    stage.set(1);
+    let mut host = stage.host().env("PELTON_SUBMIT_ALL", "true");
+    for name in ["sensor_alerts", "sensor_pipeline"] {
+        host.drop_job(name, &std::fs::read(example(name)).unwrap());
+    }
+    host.drop_job("broken", b"no job");
+    host.start();
+    let names = |host: &Host| -> Vec<String> {
+        let jobs = host.show_all();
+        jobs.as_array().unwrap().iter().map(|job| job["name"].as_str().unwrap().to_owned()).collect()
+    };
+    eventually(RUN, "both are submitted", || (names(&host) == ["sensor_alerts", "sensor_pipeline"]).then_some(()));
+    stage.kafka.produce("sensors", &[reading("a", 31.0)]);
+    stage.wait_until_done("sensor_alerts");
+    stage.wait_until_done("sensor_pipeline");
+    assert_eq!(alerted(&stage), ["a", "a"]);
+}
