@@ -89,16 +89,16 @@ impl<'a> Live<'a> {
 
     /// Shows the counts for ever; ends only where they can't be shown.
     pub(super) async fn show(&mut self, terminal: &Terminal) -> Result<()> {
+        let every = if terminal.0.is_hidden() { PLAIN } else { RENEW };
         let mut looks = interval(LOOK);
-        while self.first_alert.is_none() {
-            looks.tick().await;
-            self.look();
-            terminal.0.set_message(self.line());
-        }
-        let mut ticks = interval(if terminal.0.is_hidden() { PLAIN } else { RENEW });
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut shown = Instant::now();
         loop {
-            ticks.tick().await;
+            looks.tick().await;
+            if !self.look() && shown.elapsed() < every {
+                continue;
+            }
+            shown = Instant::now();
             let line = self.line();
             if terminal.0.is_hidden() {
                 terminal.say(&line)?;
@@ -118,10 +118,13 @@ impl<'a> Live<'a> {
         }
     }
 
-    fn look(&mut self) {
-        if self.first_alert.is_none() && self.jobs.list().iter().any(|job| records_out(job, "alerts") > 0) {
+    /// Looks for the first alert; says whether this has found it.
+    fn look(&mut self) -> bool {
+        let found = self.first_alert.is_none() && self.jobs.list().iter().any(|job| records_out(job, "alerts") > 0);
+        if found {
             self.first_alert = Some(self.started.elapsed());
         }
+        found
     }
 
     /// The counts as they are now.
