@@ -73,44 +73,58 @@ pub async fn run(args: DemoArgs) -> Result<()> {
     let started = Instant::now();
     let terminal = Terminal::start()?;
     let stop = Stop::listen()?;
-    let rate = args.rate;
-    let demo = tokio::select! {
+    let broker = Broker::start(&JOBS.map(|(name, _)| name))?;
+    // It connects while the others start.
+    let mut simulator = Simulator::new(&broker.settings(), broker::SENSORS, Sensors::new(rand::random()))?;
+    terminal.say("starting Postgres")?;
+    let postgres = tokio::select! {
         biased;
-        // What was started by then goes with the future and the runtime.
-        () = stop.asked() => return Ok(()),
-        demo = Demo::start(args, &terminal) => demo?,
+        // What has been started goes with the task that starts it, and the runtime waits for that.
+        () = stop.asked() => return terminal.say("stopping"),
+        postgres = start_postgres() => postgres?,
     };
+    terminal.say("starting the host and its jobs")?;
+    let demo = Demo::start(&args, broker, postgres).await?;
     demo.introduce(&terminal)?;
-    let mut simulator = Simulator::new(&demo.broker.settings(), broker::SENSORS, Sensors::new(rand::random()))?;
     let sent = Cell::new(0);
     let mut live = Live::new(started, demo.host.jobs().clone(), &sent);
     let ran = tokio::select! {
-        ran = simulator.run(rate, None, stop.asked(), |delivered| sent.set(delivered)) => ran,
+        ran = simulator.run(args.rate, None, stop.asked(), |delivered| sent.set(delivered)) => ran,
         shown = live.show(&terminal) => shown,
     };
-    terminal.say("stopping: what is in flight is finished first; Ctrl-C again ends it at once")?;
+    let said = terminal.say("stopping: what is in flight is finished first; Ctrl-C again ends it at once");
     let finished = simulator.finish().await.map(|delivered| sent.set(delivered));
     live.settle().await;
     let Demo { broker, postgres, host } = demo;
     host.drain().await;
-    let said = terminal.say(&live.line());
+    terminal.close();
+    let said = said.and_then(|()| terminal.say(&live.line()));
     let stopped = tokio::task::spawn_blocking(|| postgres.stop()).await;
     drop(broker);
     ran.and(finished).and(said)?;
     stopped.context("failed to wait for Postgres")?
 }
 
+/// A Postgres with the article's table.
+async fn start_postgres() -> Result<LocalPostgres> {
+    // Nothing of it is to survive a power cut.
+    let options = Options { durable: false, ..Options::default() };
+    let postgres = tokio::task::spawn_blocking(move || LocalPostgres::start(&options))
+        .await
+        .context("failed to wait for Postgres")??;
+    let (client, connection) = tokio_postgres::connect(&postgres.url(), tokio_postgres::NoTls)
+        .await
+        .context("failed to connect to Postgres")?;
+    // Ends by itself when the client is dropped.
+    tokio::spawn(connection);
+    client.batch_execute(TABLE).await.context("failed to create the table raw_sensors_data")?;
+    Ok(postgres)
+}
+
 impl Demo {
-    async fn start(args: DemoArgs, terminal: &Terminal) -> Result<Self> {
-        terminal.say("starting Postgres")?;
-        let options = Options { durable: false, ..Options::default() };
-        let postgres = tokio::task::spawn_blocking(move || LocalPostgres::start(&options))
-            .await
-            .context("failed to wait for Postgres")??;
-        create_table(&postgres.url()).await?;
-        let broker = Broker::start(&JOBS.map(|(name, _)| name))?;
-        let usr_jobs = match args.usr_jobs {
-            Some(folder) => folder,
+    async fn start(args: &DemoArgs, broker: Broker, postgres: LocalPostgres) -> Result<Self> {
+        let usr_jobs = match &args.usr_jobs {
+            Some(folder) => folder.clone(),
             None if JOBS.iter().all(|(name, _)| job_file(Path::new("usr_jobs"), name).is_file()) => "usr_jobs".into(),
             None => unpack_jobs(postgres.folder())?,
         };
@@ -122,7 +136,6 @@ impl Demo {
             ..Config::default()
         };
         config.postgres.url = Some(Secret(postgres.url()));
-        terminal.say("starting the host and its jobs")?;
         let host = Host::start(config).await?;
         for (name, _) in JOBS {
             let job = Submit { available: Some(name.to_owned()), parallelism: Some(2), ..Submit::default() };
@@ -180,14 +193,6 @@ fn unpack_jobs(parent: &Path) -> Result<PathBuf> {
         fs::write(&path, component).with_context(|| format!("failed to write {}", path.display()))?;
     }
     Ok(folder)
-}
-
-async fn create_table(url: &str) -> Result<()> {
-    let (client, connection) =
-        tokio_postgres::connect(url, tokio_postgres::NoTls).await.context("failed to connect to Postgres")?;
-    // Ends by itself when the client is dropped.
-    tokio::spawn(connection);
-    client.batch_execute(TABLE).await.context("failed to create the table raw_sensors_data")
 }
 
 #[cfg(test)]

@@ -47,6 +47,11 @@ impl Terminal {
     pub(super) fn say(&self, line: &str) -> Result<()> {
         self.0.suspend(|| writeln!(io::stdout(), "{line}")).context("failed to write to the standard output")
     }
+
+    /// Takes the live line away.
+    pub(super) fn close(&self) {
+        self.0.finish_and_clear();
+    }
 }
 
 impl<'a> MakeWriter<'a> for Terminal {
