@@ -4,14 +4,17 @@
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 
-# The dependencies first, in a layer of their own: it is built again only when the manifests change.
+# The dependencies first, in a layer of their own: it is built again only when the manifests change. Cargo wants to see
+# what belongs to tests and benchmarks too, but builds none of it.
 COPY Cargo.toml Cargo.lock ./
 COPY host/Cargo.toml host/
-RUN mkdir host/src \
+COPY guest-jobs/Cargo.toml guest-jobs/
+COPY guest-jobs/sensors/Cargo.toml guest-jobs/sensors/
+RUN mkdir host/src host/benches guest-jobs/sensors/src \
     && echo 'fn main() {}' > host/src/main.rs \
-    && touch host/src/lib.rs \
+    && touch host/src/lib.rs host/benches/pipeline.rs guest-jobs/sensors/src/lib.rs \
     && cargo build --release --locked --bin pelton \
-    && rm -r host/src
+    && rm -r host/src host/benches
 
 COPY wit wit
 COPY usr_jobs usr_jobs

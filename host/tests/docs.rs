@@ -1,4 +1,5 @@
-//! What README.md and docs/ say is what the code does, wherever a test can tell: links, settings, metrics, headers.
+//! What README.md and docs/ say is what the code does, wherever a test can tell: links, commands, settings, metrics,
+//! headers.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,8 +14,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::Parser;
 use figment::Figment;
 use figment::providers::{Format, Toml};
+use pelton::cli::Cli;
 use pelton::config::Config;
 use pelton::metrics::Metrics;
 use serde_json::{Value, json};
@@ -118,6 +121,35 @@ fn the_readme_is_short_and_leads_to_every_page() {
     for name in ["jobs", "delivery", "dead-letters", "configuration", "operations", "api", "development"] {
         assert!(readme.contains(&format!("](docs/{name}.md)")), "README.md has no link to docs/{name}.md");
     }
+}
+
+/// The arguments of `pelton` in a line of a shell block, if that is what it runs.
+fn arguments(line: &str) -> Option<Vec<&str>> {
+    let line = line.split(" # ").next()?.trim_end_matches(" &");
+    let words: Vec<_> = line.split_whitespace().take_while(|word| !word.contains('>')).collect();
+    let command = words.iter().position(|word| !word.contains('='))?;
+    match words.get(command..)? {
+        ["pelton", arguments @ ..] | ["cargo", "run", "--", arguments @ ..] => Some(arguments.to_vec()),
+        _ => None,
+    }
+}
+
+#[test]
+fn every_command_is_one_that_the_command_line_takes() {
+    let mut seen = BTreeSet::new();
+    for name in pages() {
+        let text = page(&name);
+        for line in blocks(&text, "sh") {
+            if let Some(arguments) = arguments(line) {
+                seen.extend(arguments.first().copied().map(str::to_owned));
+                if let Err(error) = Cli::try_parse_from(std::iter::once("pelton").chain(arguments)) {
+                    panic!("{name}: {line}\n{error}");
+                }
+            }
+        }
+    }
+    let commands = ["build", "demo", "list", "run", "show", "simulate", "submit"];
+    assert!(commands.iter().all(|command| seen.contains(*command)), "{seen:?}");
 }
 
 /// Leaves of a JSON object by dotted path; an empty object is a leaf.

@@ -251,6 +251,11 @@ impl Drop for Host {
     }
 }
 
+/// The file of an example job, as it is in the repository.
+pub(crate) fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../usr_jobs").join(format!("{name}.wasm"))
+}
+
 /// Runs `pelton` to its end; panics if that doesn't come within a minute.
 #[track_caller]
 pub(crate) fn pelton<A: AsRef<OsStr>>(arguments: &[A], environment: &[(&str, &str)]) -> Said {
