@@ -1,10 +1,11 @@
 //! `pelton demo`: broker, Postgres, sensors, both example jobs and the host, in one process and one command.
 //!
-//! Nothing stays behind. Everything the demo writes lies in the temporary folder of its Postgres, and that goes with the
-//! server however this process ends; the broker lives in memory. The end is in order: no more readings, then the host
-//! drains into Kafka and Postgres, then Postgres stops and its folder goes.
+//! Nothing stays behind, however this process ends: Postgres and all that is written go with it, and the broker lives in
+//! memory. The end is in order: no more readings, then the host drains into Kafka and Postgres, then Postgres stops, then
+//! the temporary folders go.
 
 mod broker;
+mod folder;
 pub mod leash;
 mod live;
 pub mod postgres;
@@ -23,6 +24,7 @@ use crate::run::Host;
 use crate::signals::Stop;
 use crate::simulate::{Sensors, Simulator};
 use broker::Broker;
+use folder::Folder;
 use live::{Live, Terminal};
 use postgres::{LocalPostgres, Options};
 
@@ -61,9 +63,10 @@ fn rate(text: &str) -> Result<f64, String> {
 
 /// Everything that runs.
 struct Demo {
-    broker: Broker,
-    postgres: LocalPostgres,
     host: Host,
+    postgres: LocalPostgres,
+    broker: Broker,
+    folder: Folder,
 }
 
 /// Runs the demo until Ctrl-C or SIGTERM; a second one ends the process at once, and Postgres ends all the same.
@@ -95,12 +98,12 @@ pub async fn run(args: DemoArgs) -> Result<()> {
     let said = terminal.say("stopping: what is in flight is finished first; Ctrl-C again ends it at once");
     let finished = simulator.finish().await.map(|delivered| sent.set(delivered));
     live.settle().await;
-    let Demo { broker, postgres, host } = demo;
+    let Demo { host, postgres, broker, folder } = demo;
     host.drain().await;
     terminal.close();
     let said = said.and_then(|()| terminal.say(&live.line()));
     let stopped = tokio::task::spawn_blocking(|| postgres.stop()).await;
-    drop(broker);
+    drop((broker, folder));
     ran.and(finished).and(said)?;
     stopped.context("failed to wait for Postgres")?
 }
@@ -123,15 +126,16 @@ async fn start_postgres() -> Result<LocalPostgres> {
 
 impl Demo {
     async fn start(args: &DemoArgs, broker: Broker, postgres: LocalPostgres) -> Result<Self> {
+        let folder = Folder::new("pelton-demo-")?;
         let usr_jobs = match &args.usr_jobs {
             Some(folder) => folder.clone(),
             None if JOBS.iter().all(|(name, _)| job_file(Path::new("usr_jobs"), name).is_file()) => "usr_jobs".into(),
-            None => unpack_jobs(postgres.folder())?,
+            None => unpack_jobs(folder.path())?,
         };
         let mut config = Config {
             kafka: broker.settings(),
             usr_jobs,
-            data: postgres.folder().join("host"),
+            data: folder.path().join("data"),
             listen: args.listen.unwrap_or_else(address),
             ..Config::default()
         };
@@ -144,7 +148,7 @@ impl Demo {
                 return Err(anyhow::Error::new(problem).context(format!("failed to submit {name}")));
             }
         }
-        Ok(Self { broker, postgres, host })
+        Ok(Self { host, postgres, broker, folder })
     }
 
     fn introduce(&self, terminal: &Terminal) -> Result<()> {

@@ -29,8 +29,8 @@ struct Demo {
 impl Demo {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // For root, Postgres runs as another user, who must get here.
-        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+        // As /tmp: for root, Postgres runs as another user, who makes and removes things here.
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o1777)).unwrap();
         // Not a folder with `usr_jobs` in it: the jobs built in are run.
         let mut process = Command::new(env!("CARGO_BIN_EXE_pelton"))
             .arg("demo")
@@ -151,8 +151,8 @@ fn a_kill_leaves_nothing_either() {
     let api = demo.wait_until_it_works();
     demo.signal(Signal::SIGKILL);
     assert_eq!(demo.exit_code(), None);
-    eventually(END, "Postgres has ended", || demo.processes().is_empty().then_some(()));
-    eventually(END, "its folder is gone", || (demo.files() == 0).then_some(()));
+    eventually(END, "Postgres and the shells that watch have ended", || demo.processes().is_empty().then_some(()));
+    eventually(END, "the folders are gone", || (demo.files() == 0).then_some(()));
     assert!(ureq::get(&api).call().is_err(), "no host answers any more");
 }
 
