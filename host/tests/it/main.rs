@@ -24,6 +24,7 @@ mod postgres_sink;
 mod readings;
 mod rebalance;
 mod settings;
+mod simulate;
 mod skip;
 mod stage;
 mod submit_checks;
