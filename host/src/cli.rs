@@ -124,7 +124,7 @@ pub struct SubmitArgs {
     /// How often an output may appear
     #[arg(long, default_value = "at-least-once")]
     guarantee: Guarantee,
-    /// The consumer group [default: pelton-<name>]
+    /// The consumer group [default: pelton-NAME]
     #[arg(long, value_name = "ID")]
     group: Option<String>,
     /// Create missing topics and tables

@@ -232,6 +232,15 @@ const OURS: [&str; 7] = [
     "bootstrap.servers",
 ];
 
+/// The environment of the article's compose file.
+const ARTICLE: [(&str, &str); 5] = [
+    ("KAFKA_HOST", "kafka.bootstrap"),
+    ("POSTGRES_HOST", "postgres.host"),
+    ("POSTGRES_USER", "postgres.user"),
+    ("POSTGRES_PASSWORD", "postgres.password"),
+    ("POSTGRES_DB", "postgres.database"),
+];
+
 impl Config {
     /// Reads the settings. `flags` are those given on the command line, as key paths and values; they win.
     pub fn load(file: Option<&Path>, flags: &[(&str, figment::value::Value)]) -> Result<Self> {
@@ -240,17 +249,17 @@ impl Config {
             ensure!(file.is_file(), "the settings file {} does not exist", file.display());
             figment = figment.merge(Toml::file_exact(file));
         }
-        figment = figment
-            .merge(Env::raw().only(&["KAFKA_HOST"]).map(|_| "kafka.bootstrap".into()))
-            .merge(Env::raw().only(&["POSTGRES_HOST", "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB"]).map(
-                |key| match key.as_str().to_ascii_uppercase().as_str() {
-                    "POSTGRES_HOST" => "postgres.host".into(),
-                    "POSTGRES_USER" => "postgres.user".into(),
-                    "POSTGRES_PASSWORD" => "postgres.password".into(),
-                    _ => "postgres.database".into(),
-                },
-            ))
-            .merge(Env::prefixed("PELTON_").ignore(&["api", "log", "test_require_kafka"]).split("__"));
+        for (name, key) in ARTICLE {
+            // As text, whatever it looks like: a password may be a number.
+            if let Ok(value) = std::env::var(name) {
+                figment = figment.merge(Serialized::default(key, value));
+            }
+        }
+        figment = figment.merge(
+            Env::prefixed("PELTON_")
+                .ignore(&["api", "log", "test_require_kafka", "test_records", "bench_records", "bench_rounds"])
+                .split("__"),
+        );
         for (key, value) in flags {
             figment = figment.merge(Serialized::default(key, value));
         }
@@ -274,6 +283,7 @@ impl Config {
         ensure!(self.batch.max_records > 0, "batch.max_records is 0; it must be at least 1");
         ensure!(self.delivery.in_flight_mib > 0, "delivery.in_flight_mib is 0; it must be at least 1");
         ensure!(self.limits.memory_mib > 0, "limits.memory_mib is 0; it must be at least 1");
+        self.postgres.sink()?;
         if let Some(timeout) =
             self.kafka.consumer.get("session.timeout.ms").or(self.kafka.properties.get("session.timeout.ms"))
         {

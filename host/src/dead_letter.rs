@@ -147,7 +147,10 @@ impl KafkaDeadLetters {
             "headers_base64": headers, "key_base64": encoded(batch.keys.get(i)), "value_base64": encoded(batch.values.get(i)),
         });
         let folder = self.folder.join(&self.job);
-        let path = folder.join(format!("{}-{}-{offset}.json", batch.topic, batch.partition));
+        // Two letters of one record have two files, and one that comes again after a crash replaces itself.
+        let digest = crate::jobs::registry::digest(reason.as_bytes());
+        let which = digest.get(..8).unwrap_or_default();
+        let path = folder.join(format!("{}-{}-{offset}-{which}.json", batch.topic, batch.partition));
         crate::files::write_durably(&path, letter.to_string().as_bytes()).with_context(|| {
             format!("failed to keep the dead letter of {}/{} offset {offset}", batch.topic, batch.partition)
         })?;

@@ -1,6 +1,6 @@
 //! The jobs of a host: submit, list, show, cancel, and what survives a restart.
 //!
-//! [`Jobs`] holds desired state (the [registry](registry)) and, for each submitted job, a supervisor on a thread of its own
+//! [`Jobs`] holds desired state (the [registry]) and, for each submitted job, a supervisor on a thread of its own
 //! that keeps an attempt running. It starts and stops attempts and reads snapshots; records never pass through here.
 
 pub mod available;
@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::engine::{Engine, Job};
 use crate::metrics::Metrics;
 use crate::pipeline::ack::lock;
+use crate::pipeline::worker::backoff;
 use crate::status::State;
 use available::AvailableJobs;
 use registry::{Record, Registry};
@@ -128,17 +129,32 @@ impl Jobs {
         Ok(Uploaded { digest, spec: job.spec().as_ref().clone() })
     }
 
-    /// Submits every job in `usr_jobs` that is not submitted yet; refusals are told.
+    /// Submits every job in `usr_jobs` that is not submitted yet. Refusals are told; where a server is away, or still
+    /// counts a host that was killed as a member, it is tried again with backoff.
     pub async fn submit_all(&self) {
-        for available in self.available() {
-            let Some(spec) = available.spec else { continue };
-            if lock(&self.supervised).contains_key(&spec.name) {
-                continue;
+        let is_new = |available: &Available| {
+            available.spec.as_ref().is_some_and(|spec| !lock(&self.supervised).contains_key(&spec.name))
+        };
+        let mut due: Vec<String> =
+            self.available().into_iter().filter(is_new).map(|available| available.file).collect();
+        for after in backoff() {
+            let mut waiting = Vec::new();
+            for file in due {
+                let request = Submit { available: Some(file.clone()), ..Submit::default() };
+                match self.submit(request).await {
+                    Ok(_) => {}
+                    Err(problem) if problem.status == 503 => {
+                        tracing::warn!("{file} is not submitted yet: {problem}");
+                        waiting.push(file);
+                    }
+                    Err(problem) => tracing::error!("{file} is not submitted: {problem}"),
+                }
             }
-            let request = Submit { available: Some(available.file.clone()), ..Submit::default() };
-            if let Err(problem) = self.submit(request).await {
-                tracing::error!("{} is not submitted: {problem}", available.file);
+            if waiting.is_empty() {
+                return;
             }
+            due = waiting;
+            tokio::time::sleep(after).await;
         }
     }
 

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use crate::api::{self, Context};
 use crate::config::Config;
 use crate::jobs::Jobs;
-use crate::kafka::{Admin, REQUEST_TIMEOUT};
+use crate::kafka::Admin;
 use crate::metrics::Metrics;
 
 /// A running host.
@@ -46,7 +46,12 @@ impl Host {
             let stopped = async { drop(stopped.await) };
             axum::serve(listener, router).with_graceful_shutdown(stopped).await
         });
-        let submits = tokio::spawn(submit_all(Arc::clone(&jobs), config));
+        let all = Arc::clone(&jobs);
+        let submits = tokio::spawn(async move {
+            if config.submit_all {
+                all.submit_all().await;
+            }
+        });
         tracing::info!("Pelton listens on http://{address}");
         Ok(Self { address, jobs, stop, server, submits })
     }
@@ -70,24 +75,6 @@ impl Host {
         // Open connections have a moment to finish.
         let _ = tokio::time::timeout(std::time::Duration::from_secs(1), self.server).await;
     }
-}
-
-/// Submits what is in `usr_jobs`, once Kafka answers.
-async fn submit_all(jobs: Arc<Jobs>, config: Arc<Config>) {
-    if !config.submit_all {
-        return;
-    }
-    for after in crate::pipeline::worker::backoff() {
-        let kafka = config.kafka.clone();
-        let ping = tokio::task::spawn_blocking(move || Admin::new(&kafka)?.ping(REQUEST_TIMEOUT));
-        match ping.await {
-            Ok(Ok(())) => break,
-            Ok(Err(error)) => tracing::warn!("waiting to submit the jobs in usr_jobs: {error:#}"),
-            Err(_) => return,
-        }
-        tokio::time::sleep(after).await;
-    }
-    jobs.submit_all().await;
 }
 
 /// Runs a host until SIGTERM or Ctrl-C, then drains it. A second one ends the process at once, with exit code 1.

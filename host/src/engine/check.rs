@@ -55,10 +55,15 @@ pub fn outcome(raw: RawOutcome, records: usize, spec: &Spec) -> Result<Outcome, 
         if index as usize >= records {
             return Err(format!("a reject of record {index} in a batch of {records}"));
         }
-        reason.truncate(reason.floor_char_boundary(REASON_BYTES));
+        cut(&mut reason);
         rejects.push(Reject { index, reason });
     }
     Ok(Outcome { outputs, rejects })
+}
+
+/// Cuts a reason from a guest to the length that is kept.
+pub fn cut(reason: &mut String) {
+    reason.truncate(reason.floor_char_boundary(REASON_BYTES));
 }
 
 fn output(raw: raw::Output, records: usize, spec: &Spec) -> Result<Output, String> {

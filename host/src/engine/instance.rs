@@ -103,7 +103,10 @@ impl Job {
         let parameters: Vec<(&str, &str)> = parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         match task.call_configure(&mut instance.store, &parameters) {
             Ok(Ok(())) => Ok(instance),
-            Ok(Err(reason)) => Err(Failure::Error(reason)),
+            Ok(Err(mut reason)) => {
+                check::cut(&mut reason);
+                Err(Failure::Error(reason))
+            }
             Err(error) => Err(instance.failure(&error, self.limits.start_time)),
         }
     }
@@ -148,7 +151,10 @@ impl Instance {
         };
         match self.job.pelton_job_task().call_process(&mut self.store, param) {
             Ok(Ok(outcome)) => check::outcome(outcome, batch.len(), &self.spec).map_err(Failure::Broken),
-            Ok(Err(reason)) => Err(Failure::Error(reason)),
+            Ok(Err(mut reason)) => {
+                check::cut(&mut reason);
+                Err(Failure::Error(reason))
+            }
             Err(error) => Err(self.failure(&error, self.limits.batch_time)),
         }
     }

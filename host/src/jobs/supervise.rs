@@ -67,6 +67,7 @@ impl Supervised {
                 this.run(&load, &config, &runtime);
                 this.status.clear_all();
                 this.status.set(State::Stopped);
+                this.metrics.up.set(0);
                 *lock(&this.assignment) = Arc::default();
                 // Whoever waited may have gone.
                 let _ = ended.send(true);

@@ -152,7 +152,13 @@ fn a_stop_does_not_wait_for_servers_that_are_away() {
             stage.kafka.stop().unwrap()
         }
         wait_until_degraded(&host, "kafka: ");
+        let told = Instant::now();
         assert_eq!(host.sigterm(STOP), 0);
+        eprintln!(
+            "stopped in {:.1} s while Kafka was {}",
+            told.elapsed().as_secs_f64(),
+            if frozen { "frozen" } else { "down" }
+        );
         stage.kafka.restore().unwrap();
         host.start();
     }
@@ -189,7 +195,7 @@ fn a_second_signal_ends_the_host_at_once() {
     stage.set(1);
     // Drains for longer than this test waits.
     let mut host = Host::new(&stage.kafka.bootstrap(), &stage.postgres.url())
-        .config("[delivery]\ndrain_timeout = \"100s\"\n[kafka.consumer]\n\"session.timeout.ms\" = \"120000\"\n");
+        .config("[delivery]\ndrain_timeout = \"12s\"\n[kafka.consumer]\n\"session.timeout.ms\" = \"13000\"\n");
     host.start();
     host.submit(example(JOB), &[]);
     stage.postgres.stop_keep_data().unwrap();

@@ -244,7 +244,13 @@ impl Host {
 }
 
 impl Drop for Host {
+    /// Leaves in good order where it can, so that its consumer groups are free for the next test.
     fn drop(&mut self) {
+        if let Some(process) = &mut self.process
+            && let Err(error) = process.end(&[(Signal::SIGTERM, Duration::from_secs(15))])
+        {
+            eprintln!("failed to end the host: {error:#}");
+        }
         if std::thread::panicking() {
             eprintln!("the host's log:\n{}", self.log());
         }

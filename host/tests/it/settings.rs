@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::eventually::eventually;
 use crate::kafka::Record;
 use crate::pelton::Host;
 use crate::readings::readings;
-use crate::stage::{example, require_stage};
+use crate::stage::{RUN, example, require_stage};
 
 /// Starts a host with these settings in vain: exit code 1, and a message with these words.
 #[track_caller]
@@ -104,6 +105,9 @@ fn metrics_have_their_documented_names_and_parse() {
     records.push(Record::new("no reading"));
     stage.kafka.produce("sensors", &records);
     stage.wait_until_done("sensor_pipeline");
+    // The lag is known once the broker has told the ends.
+    let job = &[("job", "sensor_pipeline")][..];
+    eventually(RUN, "the lag is 0", || (host.metric("pelton_lag_records", job) == Some(0.0)).then_some(()));
     let (_, text) = host.get("/metrics");
     let text = text.as_str().unwrap();
     let samples = parse(text);
@@ -111,7 +115,6 @@ fn metrics_have_their_documented_names_and_parse() {
     for name in DOCUMENTED {
         assert!(names.contains(name), "{name} is missing in {text}");
     }
-    let job = &[("job", "sensor_pipeline")][..];
     let sink = |sink| [("job", "sensor_pipeline"), ("sink", sink)];
     assert_eq!(host.metric("pelton_records_in_total", job), Some(101.0));
     assert_eq!(host.metric("pelton_rejects_total", job), Some(1.0));

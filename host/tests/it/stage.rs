@@ -80,6 +80,7 @@ impl Stage {
         servers.kafka.restore().unwrap();
         servers.postgres.start_again().unwrap();
         servers.kafka.delete_topics();
+        servers.kafka.delete_groups();
         let stage = Self(guard);
         stage.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
         stage

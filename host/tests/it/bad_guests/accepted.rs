@@ -50,7 +50,7 @@ pub(super) fn all_types() {
         json!({"id": 4, "text": "a\u{0}b"}),
         json!({"id": 5, "json": "{"}),
         json!({"id": 6, "jsonb": "{\"a\": \"\\u0000\"}"}),
-        json!({"id": 7, "timestamptz": i64::MAX}),
+        json!({"id": 7, "timestamptz": i64::MIN}),
         json!({"id": 8, "date": i32::MIN}),
         json!({"id": 9, "numeric": "NaN", "text": "after the bad ones"}),
     ];
@@ -171,14 +171,10 @@ pub(super) fn sensor_statement() {
     let rows = stage.query("SELECT message_id, sensor_id, message FROM raw_sensors_data ORDER BY 1");
     let found: Vec<(&str, i32, &str)> = rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
     assert_eq!(found, [("a", 7, r#"{"temperature": 20.5}"#), ("b", 7, r#"{"temperature": 20.5}"#)]);
-    let mut letters = stage.reasons("sensor_statement");
-    letters.iter_mut().for_each(|(_, _, error)| *error = error.chars().take(60).collect());
+    let too_long = "sink `readings`: value too long for type character varying(255) (22001)";
     let letter = |offset, stage: &str, error: &str| (offset, stage.to_owned(), error.to_owned());
     assert_eq!(
-        letters,
-        [
-            letter(1, "sink", "sink `readings`: value too long for type character varying(255"),
-            letter(2, "reject", "value is not JSON: expected a value at line 1 column 1"),
-        ]
+        stage.reasons("sensor_statement"),
+        [letter(1, "sink", too_long), letter(2, "reject", "value is not JSON: expected a value at line 1 column 1"),]
     );
 }

@@ -7,7 +7,7 @@ use crate::stage::require_stage;
 pub(super) fn trap_on_marker() {
     let stage = require_stage!();
     stage.topics(1);
-    let trap = "the job trapped: wasm `unreachable` instruction executed";
+    let trap = "the job trapped: wasm trap: wasm `unreachable` instruction executed";
     let time = "the job ran longer than 300ms on one batch";
     let memory = "the job needed more than 48 MiB of memory";
     let error = "the job failed: a value contains FAIL";
@@ -43,12 +43,12 @@ pub(super) fn bad_lengths() {
         &stage,
         "bad_lengths",
         &[
-            ("EXCEED", &broken("EXCEED")),
-            ("FALL", &broken("FALL")),
-            ("SHORT", &broken("SHORT")),
-            ("COUNT", &broken("COUNT")),
-            ("VALIDITY", &broken("VALIDITY")),
-            ("HEADERS", &broken("HEADERS")),
+            ("EXCEED", &broken("values: ends that stop at 4294967295 of 6 bytes")),
+            ("FALL", &broken("values: ends that fall")),
+            ("SHORT", &broken("values: ends that stop at 5 of 6 bytes")),
+            ("COUNT", &broken("values: 1 items where 2 are due")),
+            ("VALIDITY", &broken("values: a validity bitmap of 2 bytes for 2 items")),
+            ("HEADERS", &broken("header names: 1 items where 9 are due")),
         ],
     );
 }
@@ -78,7 +78,8 @@ pub(super) fn bad_sink() {
 pub(super) fn big_output() {
     let stage = require_stage!();
     stage.topics(1);
-    let reason = "the job's answer breaks the contract: BIG";
+    let reason = "the job's answer breaks the contract: too much data is being copied between the host and the guest: \
+                  fuel allocated for hostcalls has been exhausted";
     isolates(&stage, "big_output", &[("BIG", reason), ("BIG again", reason)]);
 }
 
@@ -86,7 +87,7 @@ pub(super) fn big_output() {
 pub(super) fn always_trap() {
     let stage = require_stage!();
     stage.topics(1);
-    fails_alone(&stage, "always_trap", "the job trapped: wasm `unreachable` instruction executed");
+    fails_alone(&stage, "always_trap", "the job trapped: wasm trap: wasm `unreachable` instruction executed");
 }
 
 #[test]

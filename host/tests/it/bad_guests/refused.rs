@@ -35,7 +35,7 @@ fn truncated() {
     let file = folder.path().join("truncated.wasm");
     let whole = fs::read(guest("identity")).unwrap();
     fs::write(&file, &whole[..whole.len() / 2]).unwrap();
-    refused(&file, "the file is not a job: not a valid WebAssembly component: ");
+    refused(&file, "is not a job: not a valid WebAssembly component: ");
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn not_wasm_at_all() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("text.wasm");
     fs::write(&file, "#!/usr/bin/env python3\n").unwrap();
-    refused(&file, "the file is not a job: not a valid WebAssembly component: ");
+    refused(&file, "is not a job: not a valid WebAssembly component: ");
 }
 
 #[test]

@@ -138,6 +138,23 @@ impl Kafka {
         eventually(REQUEST, "the topics are gone", || topics().is_empty().then_some(()));
     }
 
+    /// Deletes all consumer groups: what one has committed may outlive its topic, and would count for the next topic of
+    /// that name. Waits for members that were killed to be given up.
+    pub(crate) fn delete_groups(&self) {
+        let admin: AdminClient<DefaultClientContext> = client(self.port).create().unwrap();
+        let options = AdminOptions::new().request_timeout(Some(REQUEST));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        eventually(REQUEST, "all groups are gone", || {
+            let list = admin.inner().fetch_group_list(None, REQUEST).ok()?;
+            let names: Vec<&str> = list.groups().iter().map(|group| group.name()).collect();
+            if !names.is_empty() {
+                let deleted = runtime.block_on(admin.delete_groups(&names, &options)).ok()?;
+                deleted.into_iter().all(|result| result.is_ok()).then_some(())?;
+            }
+            Some(())
+        });
+    }
+
     fn partitions(&self, topic: &str) -> Vec<i32> {
         let consumer: BaseConsumer = client(self.port).create().unwrap();
         let metadata = consumer.fetch_metadata(Some(topic), REQUEST).unwrap();
