@@ -37,6 +37,8 @@ const STRETCH: usize = 500;
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a used-up budget stops the polling before the partitions are paused instead.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long leaving the group may take where the drain has used up its time.
+const LEAVE: Duration = Duration::from_secs(3);
 
 /// What a source needs of its job.
 #[derive(Debug)]
@@ -181,7 +183,25 @@ impl KafkaSource {
         }
         group.close();
         group.store(&self.consumer);
-        // Dropping the consumer commits what is stored and leaves the group.
+        leave(self.consumer, deadline.max(Instant::now() + LEAVE));
+    }
+}
+
+/// Commits what is stored and leaves the group, which dropping a consumer does. Without a broker that answers librdkafka
+/// tries that until the session is over; who stops does not wait so long.
+fn leave(consumer: BaseConsumer<Group>, deadline: Instant) {
+    // If no thread can be started, it is dropped right here.
+    let Ok(leaving) = std::thread::Builder::new().name("leave".to_owned()).spawn(move || drop(consumer)) else {
+        return;
+    };
+    while !leaving.is_finished() {
+        if Instant::now() >= deadline {
+            tracing::warn!(
+                "Kafka does not answer: the last offsets may not be committed, their records are read again"
+            );
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -130,7 +130,13 @@ fn kafka_may_go_away_during_a_run() {
 #[test]
 fn a_stop_does_not_wait_for_servers_that_are_away() {
     let mut stage = require_stage!();
-    let mut host = with_job(&stage);
+    stage.set(2);
+    // The session is much longer than the drain, as by default.
+    let settings = "[delivery]\ndrain_timeout = \"5s\"\ncommit_interval = \"200ms\"\n\
+                    [kafka.consumer]\n\"session.timeout.ms\" = \"20000\"\n";
+    let mut host = Host::new(&stage.kafka.bootstrap(), &stage.postgres.url()).config(settings);
+    host.start();
+    host.submit(example(JOB), &["--parallelism", "2"]);
     stage.kafka.produce("sensors", &readings(0..1000));
     stage.wait_until_done(JOB);
 

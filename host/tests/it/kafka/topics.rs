@@ -175,7 +175,10 @@ pub(crate) struct Watch {
 impl Watch {
     /// The committed offsets, by partition; `None` where there is none yet.
     pub(crate) fn committed(&self) -> Vec<Option<i64>> {
-        let found = self.consumer.committed_offsets(self.asked.clone(), REQUEST).unwrap();
+        // The first question after a group comes shortly before the broker knows who coordinates it.
+        let found = eventually(REQUEST, "the group's offsets can be read", || {
+            self.consumer.committed_offsets(self.asked.clone(), REQUEST).ok()
+        });
         let offset = |offset| {
             if let Offset::Offset(offset) = offset { Some(offset) } else { None }
         };
