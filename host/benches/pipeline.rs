@@ -201,7 +201,8 @@ fn main() {
     let mut config = Config::default();
     config.kafka.bootstrap = broker.bootstrap();
     config.postgres.url = Some(pelton::config::Secret(postgres.url()));
-    config.data = broker_folder();
+    let folder = tempfile::tempdir().unwrap();
+    config.data = folder.path().to_owned();
     for topic in [SOURCE, SINK] {
         broker.create_topic(topic, 2, &[]);
     }
@@ -252,11 +253,4 @@ fn main() {
     }
     drop(bench);
     drop(broker);
-}
-
-/// A folder for this run's files; removed with the process's temporary files.
-fn broker_folder() -> std::path::PathBuf {
-    let folder = std::env::temp_dir().join(kafka::unique("pelton-bench"));
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
 }
