@@ -34,7 +34,7 @@ fn write(servers: &Servers, first: usize, stop: &AtomicBool) -> usize {
 }
 
 /// Does `work` while records are written, numbered from `first`; returns how many there are then.
-fn under_load(servers: &Servers, first: usize, work: impl FnOnce()) -> usize {
+pub(crate) fn under_load(servers: &Servers, first: usize, work: impl FnOnce()) -> usize {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         let writer = scope.spawn(|| write(servers, first, &stop));
@@ -67,7 +67,7 @@ fn wait_until_it_has(host: &Host, partitions: usize) {
 
 /// Checks that all records from 0 to `count` have arrived; returns how many came more than once.
 #[track_caller]
-fn check_all_arrived(servers: &Servers, count: usize) -> usize {
+pub(crate) fn check_all_forwarded(servers: &Servers, count: usize) -> usize {
     let mut found: BTreeMap<usize, usize> = BTreeMap::new();
     for value in servers.alerts() {
         *found.entry(value.parse().unwrap()).or_default() += 1;
@@ -95,7 +95,7 @@ fn two_hosts(servers: &Servers, host: impl Fn() -> Host) {
         wait_until_it_has(&one, 4);
     });
     servers.wait_until_done(JOB);
-    assert_eq!(check_all_arrived(servers, written), 0, "a join and a leave in good order repeat nothing");
+    assert_eq!(check_all_forwarded(servers, written), 0, "a join and a leave in good order repeat nothing");
 
     let written = under_load(servers, written, || {
         other.start();
@@ -104,7 +104,7 @@ fn two_hosts(servers: &Servers, host: impl Fn() -> Host) {
         wait_until_it_has(&other, 4);
     });
     servers.wait_until_done(JOB);
-    eprintln!("{} records came twice when a host was killed", check_all_arrived(servers, written));
+    eprintln!("{} records came twice when a host was killed", check_all_forwarded(servers, written));
 }
 
 #[test]
