@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -14,6 +13,7 @@ use crate::config::Config;
 use crate::jobs::Jobs;
 use crate::kafka::Admin;
 use crate::metrics::Metrics;
+use crate::signals::Stop;
 
 /// A running host.
 #[derive(Debug)]
@@ -79,16 +79,11 @@ impl Host {
 
 /// Runs a host until SIGTERM or Ctrl-C, then drains it. A second one ends the process at once, with exit code 1.
 pub async fn run(config: Config) -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("failed to listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("failed to listen for SIGINT")?;
+    let stop = Stop::listen()?;
     let host = Host::start(config).await?;
-    tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+    stop.asked().await;
     tracing::info!("stopping: draining what is in flight; a second signal stops at once");
-    tokio::select! {
-        () = host.drain() => {}
-        _ = terminate.recv() => std::process::exit(1),
-        _ = interrupt.recv() => std::process::exit(1),
-    }
+    host.drain().await;
     tracing::info!("stopped");
     Ok(())
 }
