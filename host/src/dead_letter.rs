@@ -148,7 +148,7 @@ impl KafkaDeadLetters {
         });
         let folder = self.folder.join(&self.job);
         // Two letters of one record have two files, and one that comes again after a crash replaces itself.
-        let digest = crate::jobs::registry::digest(reason.as_bytes());
+        let digest = crate::engine::digest(reason.as_bytes());
         let which = digest.get(..8).unwrap_or_default();
         let path = folder.join(format!("{}-{}-{offset}-{which}.json", batch.topic, batch.partition));
         crate::files::write_durably(&path, letter.to_string().as_bytes()).with_context(|| {

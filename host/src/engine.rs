@@ -5,6 +5,7 @@
 //! fail its own call and nothing else.
 
 mod bindings;
+mod cache;
 mod check;
 mod describe;
 mod instance;
@@ -16,9 +17,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use sha2::{Digest as _, Sha256};
+use wasmtime::Config;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
-use wasmtime::{Cache, CacheConfig, Config};
 
 pub use describe::check_name;
 pub use instance::{Failure, Host, Instance};
@@ -27,6 +29,7 @@ pub use program::{Process, Program};
 
 use crate::spec::Spec;
 use bindings::v0_1;
+use cache::Cache;
 use instance::Guest;
 
 /// How often a guest's time is looked at.
@@ -41,6 +44,9 @@ const NOWHERE: &str = "wasi:";
 pub struct Engine {
     inner: wasmtime::Engine,
     limits: Limits,
+    cache: Option<Cache>,
+    /// Where components are compiled: on all cores but one, so that jobs have that.
+    compilers: Arc<rayon::ThreadPool>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -50,22 +56,22 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Sets up wasmtime, with compiled code cached below `cache` if given, and starts the thread that measures time. The
+    /// Sets up wasmtime, with compiled code kept below `cache` if given, and starts the thread that measures time. The
     /// thread ends with the last clone of the engine.
     pub fn new(limits: Limits, cache: Option<&Path>) -> Result<Self> {
         let mut config = Config::new();
         config.epoch_interruption(true);
         // Jobs are synchronous; this is a fifth of the cost of an empty call.
         config.concurrency_support(false);
-        if let Some(folder) = cache {
-            let mut settings = CacheConfig::new();
-            settings.with_directory(folder);
-            let cache = Cache::new(settings)
-                .map_err(anyhow::Error::from)
-                .with_context(|| format!("failed to set up the cache of compiled code in {}", folder.display()))?;
-            config.cache(Some(cache));
-        }
         let inner = wasmtime::Engine::new(&config).map_err(anyhow::Error::from).context("failed to set up wasmtime")?;
+        let limit = (limits.cache_mib as u64) << 20;
+        let cache = cache.map(|folder| Cache::open(folder, &inner, limit)).transpose()?;
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let compilers = rayon::ThreadPoolBuilder::new()
+            .num_threads(cores.saturating_sub(1).max(1))
+            .thread_name(|n| format!("compiler-{n}"))
+            .build()
+            .context("failed to start the threads that compile")?;
         let weak = inner.weak();
         std::thread::Builder::new()
             .name("epochs".to_owned())
@@ -77,33 +83,55 @@ impl Engine {
                 }
             })
             .context("failed to start the thread that measures guests' time")?;
-        Ok(Self { inner, limits })
+        Ok(Self { inner, limits, cache, compilers: Arc::new(compilers) })
     }
 
-    /// Compiles a component, checks that it is a job, and asks it what it declares. Takes seconds for a component of an
-    /// interpreted language that is not in the cache.
+    /// A job whose compiled code and declaration are in the cache: ready within milliseconds.
+    pub fn cached(&self, digest: &str) -> Option<Job> {
+        let (component, spec) = self.cache.as_ref()?.get(&self.inner, digest)?;
+        let mut job = self.link(&component, digest).ok()?;
+        job.spec = Arc::new(spec);
+        Some(job)
+    }
+
+    /// Compiles a component that is not in the cache, checks that it is a job, and asks it what it declares. Takes seconds
+    /// for a component of an interpreted language.
     pub fn load(&self, wasm: &[u8]) -> Result<Job> {
+        let digest = digest(wasm);
+        if let Some(job) = self.cached(&digest) {
+            return Ok(job);
+        }
         ensure!(
             !is_core_module(wasm),
             "this is a core WebAssembly module, not a component; `pelton build` or `wasm-tools component new` makes one of it"
         );
-        let component = Component::from_binary(&self.inner, wasm)
+        let component = self
+            .compilers
+            .install(|| Component::from_binary(&self.inner, wasm))
             .map_err(anyhow::Error::from)
             .context("not a valid WebAssembly component")?;
         self.check_world(&component)?;
+        let mut job = self.link(&component, &digest)?;
+        let raw = job.describe()?;
+        job.spec = Arc::new(describe::spec(raw).context("the job's declaration makes no sense")?);
+        if let Some(cache) = &self.cache {
+            cache.put(&digest, &component, &job.spec);
+        }
+        Ok(job)
+    }
+
+    /// Links a component to what it may import. What it declares is not known by that.
+    fn link(&self, component: &Component, digest: &str) -> Result<Job> {
         let mut linker = Linker::<Guest>::new(&self.inner);
         v0_1::Job::add_to_linker::<_, wasmtime::component::HasSelf<Guest>>(&mut linker, |guest| guest)
             .map_err(anyhow::Error::from)?;
-        linker.define_unknown_imports_as_traps(&component).map_err(anyhow::Error::from)?;
+        linker.define_unknown_imports_as_traps(component).map_err(anyhow::Error::from)?;
         let pre = linker
-            .instantiate_pre(&component)
+            .instantiate_pre(component)
             .and_then(v0_1::JobPre::new)
             .map_err(anyhow::Error::from)
             .context("the component does not fit the contract pelton:job@0.1")?;
-        let mut job = Job { pre, spec: Arc::new(Spec::default()), limits: self.limits.clone() };
-        let raw = job.describe()?;
-        job.spec = Arc::new(describe::spec(raw).context("the job's declaration makes no sense")?);
-        Ok(job)
+        Ok(Job { pre, digest: digest.into(), spec: Arc::default(), limits: self.limits.clone() })
     }
 
     /// Refuses components of another world in words that help, before the linker does in words that don't.
@@ -130,6 +158,11 @@ impl Engine {
     }
 }
 
+/// SHA-256 of a component's bytes, in hexadecimal: what the component is known by.
+pub fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Whether these are the bytes of a core module: the layer field of the preamble is 0, a component's is 1.
 fn is_core_module(wasm: &[u8]) -> bool {
     wasm.starts_with(b"\0asm\x01\0\0\0")
@@ -139,6 +172,7 @@ fn is_core_module(wasm: &[u8]) -> bool {
 #[derive(Clone)]
 pub struct Job {
     pre: v0_1::JobPre<Guest>,
+    digest: Arc<str>,
     spec: Arc<Spec>,
     limits: Limits,
 }
@@ -150,6 +184,11 @@ impl std::fmt::Debug for Job {
 }
 
 impl Job {
+    /// SHA-256 of the component, in hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
     /// What the job declares.
     pub fn spec(&self) -> &Arc<Spec> {
         &self.spec

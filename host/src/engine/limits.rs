@@ -19,6 +19,8 @@ pub struct Limits {
     pub start_time: Duration,
     /// What a guest may hand over in one call, MiB: the answer to a batch, a log line.
     pub answer_mib: usize,
+    /// What compiled components may take in the data folder, MiB, all together.
+    pub cache_mib: usize,
 }
 
 impl Default for Limits {
@@ -28,6 +30,7 @@ impl Default for Limits {
             batch_time: Duration::from_secs(1),
             start_time: Duration::from_secs(10),
             answer_mib: 64,
+            cache_mib: 1024,
         }
     }
 }

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
+use crate::engine::digest;
 use crate::files::write_durably;
 use crate::spec::Spec;
 
@@ -104,14 +104,13 @@ impl Registry {
         );
         let path = self.component_file(digest);
         let wasm = fs::read(&path).with_context(|| format!("failed to read the component {}", path.display()))?;
-        ensure!(self::digest(&wasm) == digest, "the component {} is damaged: its digest is another", path.display());
+        ensure!(
+            crate::engine::digest(&wasm) == digest,
+            "the component {} is damaged: its digest is another",
+            path.display()
+        );
         Ok(wasm)
     }
-}
-
-/// SHA-256, in hexadecimal.
-pub fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use super::guest_host::GuestHost;
-use super::registry::{Record, digest};
+use super::registry::Record;
 use crate::api::types::{Guarantee, Problem, Submit};
 use crate::config::Config;
 use crate::dead_letter;
-use crate::engine::{Engine, Job, check_name};
+use crate::engine::{Engine, Job, check_name, digest};
 use crate::kafka::{Admin, StartFrom};
 use crate::metrics::Metrics;
 use crate::sink::postgres::{self, Session};
