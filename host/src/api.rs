@@ -1,6 +1,7 @@
 //! The HTTP API: `/api/v1`, health, and metrics. The command line uses nothing else.
 
 mod jobs;
+mod page;
 pub mod types;
 
 use std::sync::Arc;
@@ -46,7 +47,7 @@ impl IntoResponse for Problem {
 
 /// All routes.
 pub fn router(context: Context) -> Router {
-    Router::new()
+    page::routes()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))

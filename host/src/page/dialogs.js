@@ -8,9 +8,10 @@ import { button, field, h, hide, text } from "./dom.js";
  * `closed` resolves to what `close` was given, or to null for Escape and Cancel.
  */
 export function open(title, body, { buttons = [], submit = null, cancel = "Cancel", wide = false, alert = false } = {}) {
-  const heading = h("h2", { id: `dialog-${(open.next = (open.next ?? 0) + 1)}` }, title);
+  const heading = h("h2", { tabindex: "-1", id: `dialog-${(open.next = (open.next ?? 0) + 1)}` }, title);
+  const away = h("button", { type: "button", class: "quiet", onclick: () => close(null) }, cancel);
   const form = h("form", { method: "dialog", novalidate: true }, heading, h("div", { class: "body" }, body),
-    h("div", { class: "actions" }, h("button", { type: "button", class: "quiet", onclick: () => close(null) }, cancel), buttons));
+    h("div", { class: "actions" }, away, buttons));
   const node = h("dialog", { "aria-labelledby": heading.id, class: wide ? "wide" : null, role: alert ? "alertdialog" : null }, form);
   let settle;
   const closed = new Promise((resolve) => (settle = resolve));
@@ -29,6 +30,8 @@ export function open(title, body, { buttons = [], submit = null, cancel = "Cance
   });
   document.body.append(node);
   node.showModal();
+  // To what can do no harm where something is asked, else to the top, so that all of it is read.
+  (alert ? away : heading).focus();
   return { node, close, closed };
 }
 

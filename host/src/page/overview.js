@@ -65,6 +65,7 @@ function updateRow(row, job, now) {
   if (view.probation) reasons.push(`on probation: ${view.probation.batches} of ${view.probation.of} batches`);
   text(row.reason, reasons.join(" · "));
   hide(row.reason, reasons.length === 0);
+  attribute(row.reason, "data-mild", view.conditions.some((condition) => WRONG.has(condition.state)) ? null : "yes");
   const figures = {
     in: rate(job.now("in")), lag: count(view.lag), latency: duration(job.latency), refused: count(counts.rejects),
     dead: count(counts.dead_letters), memory: bytes(view.memory_bytes), cpu: share(job.now("cpu")),

@@ -53,7 +53,7 @@ export function parameterFields(spec) {
 export async function submitDialog(spec, component, file) {
   const name = h("input", { type: "text", value: spec.name, spellcheck: "false", autocomplete: "off", required: true });
   const from = h("select", null,
-    h("option", { value: "" }, "where its group is, else latest"),
+    h("option", { value: "" }, "committed, else latest"),
     h("option", { value: "earliest" }, "earliest"),
     h("option", { value: "latest" }, "latest"));
   const parallelism = h("input", { type: "number", min: "1", step: "1", value: "1" });
