@@ -13,8 +13,8 @@ export class Problem extends Error {
     this.status = status;
     this.code = code;
     this.title = title;
-    const lines = [detail, causes].flat().filter((line) => typeof line === "string" && line !== "");
-    this.lines = [...new Set(lines)];
+    // `causes` are what `detail` says, item by item.
+    this.lines = (causes.length > 0 ? causes : [detail].flat()).filter((line) => typeof line === "string" && line !== "");
     this.fix = fix;
   }
 

@@ -5,24 +5,27 @@ import { confirm, problemBox, say } from "./dialogs.js";
 import { button, field, h, head, hide, keyed, section, text } from "./dom.js";
 import { base64, bytes, count, hex, plural, time } from "./format.js";
 
+/** Letters shown at first, and how many more each time; the host gives a thousand at most. */
 const PAGE = 50;
+const MOST = 1000;
 const STAGES = ["reject", "guest", "sink"];
 
 /** What names a letter: where it is in the dead-letter topic, or its file where it was too large for that. */
 const id = (letter) => letter.file ?? `${letter.partition}/${letter.offset}`;
 const key = (letter) => (letter.file ? { file: letter.file } : { partition: letter.partition, offset: letter.offset });
-const path = (letter) => (letter.file ? encodeURIComponent(letter.file) : `${letter.partition}/${letter.offset}`);
-const preview = (part) => (part ? part.text ?? `${bytes(base64(part.base64 ?? "").length)}, not text` : "null");
+const path = (letter) => (letter.file ? `files/${encodeURIComponent(letter.file)}` : `${letter.partition}/${letter.offset}`);
+const preview = (part) => (part ? part.text ?? `${bytes(part.size)} of bytes` : "null");
 
 /** A part of a record, as text where it is text, and as bytes. */
 function raw(name, part) {
   if (!part) return [h("dt", null, name), h("dd", { class: "hint" }, "null")];
-  const data = part.base64 === undefined ? new TextEncoder().encode(part.text ?? "") : base64(part.base64);
+  const data = base64(part.base64);
+  const isText = typeof part.text === "string";
   const pre = (value, how) => h("pre", { class: "full", tabindex: "0", role: "group", "aria-label": `${name} ${how}` }, value);
   return [h("dt", null, name), h("dd", null,
-    h("p", { class: "hint" }, `${bytes(data.length)}${part.text === undefined || part.text === null ? ", not text" : ""}`),
-    typeof part.text === "string" ? pre(part.text, "as text") : null,
-    data.length > 0 ? h("details", { open: typeof part.text !== "string" }, h("summary", null, `${name} as bytes`), pre(hex(data), "as bytes")) : null)];
+    h("p", { class: "hint" }, `${bytes(part.size)}${isText ? "" : ", not shown as text"}`),
+    isText ? pre(part.text, "as text") : null,
+    data.length > 0 ? h("details", { open: !isText }, h("summary", null, `${name} as bytes`), pre(hex(data), "as bytes")) : null)];
 }
 
 function whole(letter) {
@@ -36,7 +39,8 @@ function whole(letter) {
       term("its time", time(letter.timestamp)),
       term("job's version", letter.version ?? "–"),
       letter.redriven ? term("redriven", time(letter.redriven)) : null,
-      letter.file ? term("kept in", letter.file) : null,
+      letter.redriven_from ? term("made by the redrive of", letter.redriven_from) : null,
+      letter.file ? term("kept in the file", letter.file) : null,
       raw("key", letter.key), raw("value", letter.value)),
     headers.length > 0 ? [h("h3", null, "Headers"), h("dl", { class: "pairs" }, headers)] : null);
 }
@@ -52,14 +56,15 @@ export function lettersPanel({ name, job }) {
   const none = h("p", { class: "empty" });
   const reasons = h("tbody");
   const counts = h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Counts per reason" },
-    h("table", null, h("caption", { class: "hidden" }, "Dead letters per reason"), head("Stage", "Reason", "#Count", "!Show"), reasons));
+    h("table", null, h("caption", { class: "hidden" }, "Dead letters per reason"), head("Stage", "Reason", "#Count", "#Redriven", "!Show"), reasons));
   const list = h("ul", { class: "letters" });
   const more = button("Show more", () => (limit += PAGE, load()));
   const fresh = button("New letters have come: show them", () => load(), { class: "notice" });
   const all = button("Redrive all…", redriveAll);
   const total = h("span", { class: "hint", role: "status" });
+  const notes = h("ul", { class: "hint" });
   const node = section("Dead letters", h("p", { class: "hint" }, `Records that could not go on, kept whole in the topic ${name}.dlq. Redriven, they go through the version that runs now; each once.`),
-    filters, h("div", { class: "row" }, total, all), trouble, fresh, counts, list, none, more);
+    filters, h("div", { class: "row" }, total, all), trouble, fresh, notes, counts, list, none, more);
   let limit = PAGE;
   let seen = null;
   let asked = 0;
@@ -89,25 +94,37 @@ export function lettersPanel({ name, job }) {
   function show(found) {
     trouble.replaceChildren();
     const filtered = Object.keys(filter()).length > 0;
-    text(total, found.total > 0 ? plural(found.total, filtered ? "letter that fits" : "letter", filtered ? "letters that fit" : "letters") : "");
+    text(total, found.total > 0 ? `${plural(found.total, filtered ? "letter that fits" : "letter", filtered ? "letters that fit" : "letters")}${found.redriven > 0 ? `, ${count(found.redriven)} of them redriven` : ""}` : "");
     hide(none, found.letters.length > 0);
     text(none, filtered ? "No dead letter fits the filter." : "No dead letters: every record went through.");
     hide(counts, found.reasons.length === 0);
-    hide(all, found.letters.every((letter) => letter.redriven));
-    hide(more, found.letters.length < limit);
+    hide(all, found.total === (found.redriven ?? 0));
+    hide(more, !found.next || limit >= MOST);
+    note(found);
     text(all, filtered ? "Redrive all that fit…" : "Redrive all…");
-    keyed(reasons, found.reasons, (one) => `${one.stage} ${one.reason}`, reasonRow, (row, one) => text(row.count, count(one.count)));
+    keyed(reasons, found.reasons, (one) => `${one.stage} ${one.reason}`, reasonRow, (row, one) => {
+      text(row.count, count(one.count));
+      text(row.done, count(one.redriven));
+    });
     keyed(list, found.letters, id, letterRow, (row, letter) => {
       hide(row.again, Boolean(letter.redriven));
       text(row.mark, letter.redriven ? `redriven ${time(letter.redriven)}` : "");
     });
   }
 
+  /** What else the host found where the letters are. */
+  function note(found) {
+    const said = [...(found.damaged ?? [])];
+    if (found.foreign > 0) said.push(`${plural(found.foreign, "record")} in the topic did not come from Pelton and are left alone`);
+    notes.replaceChildren(...said.map((line) => h("li", null, line)));
+  }
+
   function reasonRow(one) {
     const number = h("td", { class: "number" });
+    const done = h("td", { class: "number" });
     const only = h("button", { type: "button", class: "small", onclick: () => ((stage.value = one.stage), (reason.value = one.reason), load()) },
       "Only these", h("span", { class: "hidden" }, `: ${one.stage}, ${one.reason}`));
-    return { count: number, node: h("tr", null, h("td", null, one.stage), h("td", { class: "long" }, one.reason), number, h("td", null, only)) };
+    return { count: number, done, node: h("tr", null, h("td", null, one.stage), h("td", { class: "long" }, one.reason), number, done, h("td", null, only)) };
   }
 
   function letterRow(letter) {
@@ -140,6 +157,7 @@ export function lettersPanel({ name, job }) {
     const parts = [`${plural(answer.redriven, "letter")} redriven`];
     if (answer.again > 0) parts.push(`${count(answer.again)} became dead letters again`);
     if (answer.skipped > 0) parts.push(`${count(answer.skipped)} had been redriven before`);
+    if (answer.not_read > 0) parts.push(`${count(answer.not_read)} left alone: this version does not read their topic`);
     say(parts.join(", "));
   }
 

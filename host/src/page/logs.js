@@ -65,7 +65,7 @@ export function logsPanel({ name }) {
       try {
         const { lines: before } = await get(of(name, `/logs?limit=${MOST}${since === null ? "" : `&since=${since}`}`), connection.signal);
         add(before);
-        await stream(of(name, `/logs?follow=true${since === null ? "" : `&since=${since}`}`), connection.signal, (event) => {
+        await stream(of(name, `/logs?follow=true&limit=${MOST}${since === null ? "" : `&since=${since}`}`), connection.signal, (event) => {
           if (event.event === "log") add([JSON.parse(event.data)]);
         }, () => {
           wait = 500;

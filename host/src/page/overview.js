@@ -98,13 +98,14 @@ function updateFile(row, one) {
   if (one.checking) text(row.what, "being read …");
   else if (one.error) text(row.what, `not a job: ${one.error}`);
   else text(row.what, `${one.spec.name} ${one.spec.version} · ${summary(one.spec)}${one.spec.description ? ` · ${one.spec.description}` : ""}`);
-  const submit = one.spec && !one.job && !one.checking;
+  const runs = one.jobs ?? [];
+  const submit = one.spec && !one.checking;
   const label = (verb) => ({ "aria-label": `${verb} ${one.file}` });
   row.actions.replaceChildren(...[
-    one.job ? h("a", { href: `#/jobs/${encodeURIComponent(one.job)}` }, `runs as ${one.job}`) : null,
+    runs.map((job) => h("a", { href: `#/jobs/${encodeURIComponent(job)}` }, `runs as ${job}`)),
     one.spec ? button("Declares", () => open(`${one.spec.name} ${one.spec.version}`, declaration(one.spec), { cancel: "Close", wide: true }), { class: "quiet", ...label("Declares") }) : null,
-    submit ? button("Submit…", () => submitDialog(one.spec, { available: one.file }, one.file), label("Submit…")) : null,
-  ].filter(Boolean));
+    submit ? button("Submit…", () => submitDialog(one.spec, { available: one.file }, one.file), { ...label("Submit…"), class: runs.length > 0 ? "quiet" : null }) : null,
+  ].flat().filter(Boolean));
 }
 
 /** The view: `{node, title, update, close}`. */

@@ -5,10 +5,12 @@
 export const WINDOW = 120;
 /** Seconds that they show when the page has just been opened. */
 const SHORTEST = 20;
-/** Points kept: the host sends one a second at most, and some to spare. */
+/** Points kept: about one a second, and some to spare. */
 const POINTS = 150;
-/** Events that come closer together, after a stall of the tab perhaps, are taken together. */
-const CLOSEST = 0.3;
+/** Events that come closer together are taken together: rates over less than about a second jump. */
+const CLOSEST = 0.9;
+/** The first rates are shown as soon as there are any. */
+const FIRST = 0.3;
 /** A job that was not sent for so long has not changed: its rates are 0. */
 const QUIET = 1.8;
 
@@ -77,7 +79,7 @@ export class Job {
   observe(view, at) {
     this.view = view;
     const span = at - this.base.at;
-    if (span < CLOSEST) return;
+    if (span < (this.history.length > 1 ? CLOSEST : FIRST)) return;
     // Counts that went down are those of a host that was started again.
     const again = view.counts.records_in < this.base.view.counts.records_in || view.submitted !== this.base.view.submitted;
     this.history.push(at, this.#figures(again ? null : this.base.view, span));

@@ -6,6 +6,9 @@ import { open, problemBox, say } from "./dialogs.js";
 import { button, field, h } from "./dom.js";
 import { bytes } from "./format.js";
 
+/** Who asks, for a job's history. */
+const BY = "page";
+
 /** Uploads a file behind a dialog that says so; resolves to `{digest, spec}`, or null when it was given up or refused. */
 export async function uploaded(file) {
   const giveUp = new AbortController();
@@ -65,6 +68,7 @@ export async function submitDialog(spec, component, file) {
     trouble.replaceChildren();
     const request = {
       ...component,
+      by: BY,
       name: name.value.trim() || spec.name,
       parameters: parameters.values(),
       parallelism: Math.max(1, Math.floor(Number(parallelism.value)) || 1),
@@ -136,7 +140,7 @@ export function dropTarget(hint, dropped, signal) {
   signal.addEventListener("abort", () => veil.remove());
 }
 
-/** Pause, resume, and all other verbs without a body of their own. */
+/** A verb on a job. Its history says that it came from here. */
 export function act(job, verb, body) {
-  return send("POST", of(job, `/${verb}`), body);
+  return send("POST", of(job, `/${verb}`), { ...body, by: BY });
 }

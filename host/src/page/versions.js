@@ -49,7 +49,8 @@ export function versionsPanel({ store, name, job }) {
       hide(row.mark, !runs);
       hide(row.back, runs);
     });
-    keyed(history, [...(view.history ?? [])].reverse(), (one) => `${one.version} ${one.at} ${one.why}`, historyRow);
+    keyed(history, [...(view.history ?? [])].reverse(), (one) => `${one.version} ${one.at} ${one.why}`,
+      (one) => historyRow({ ...(view.versions ?? []).find((version) => version.number === one.version), ...one }));
   }
   return { node, update, close: shadow.close };
 }
