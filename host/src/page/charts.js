@@ -67,7 +67,7 @@ export function chart(title, format, unit = "", base = 10) {
   const figure = h("span", { class: "figure" }, "–");
   const top = h("span", { class: "scale" });
   const node = h("figure", { class: "chart" },
-    h("figcaption", null, h("span", null, title), h("span", { class: "value" }, figure, unit ? h("span", { class: "unit" }, ` ${unit}`) : null)),
+    h("figcaption", null, h("span", { title }, title), h("span", { class: "value" }, figure, unit ? h("span", { class: "unit" }, ` ${unit}`) : null)),
     h("div", { class: "plot" }, top, spark.node),
     h("div", { class: "axis", "aria-hidden": "true" }, from, h("span", null, "now")));
   return {

@@ -12,8 +12,8 @@ async function reload(job, request) {
   } catch (error) {
     if (!(error instanceof Problem) || error.code !== "would-drop") throw error;
     let view = null;
-    const done = await confirm(`This version changes what ${job} reads or writes`, [
-      h("p", null, "A source or sink that the version before had would be gone. Messages and rows that are there already stay."),
+    const done = await confirm(`This version would drop something of ${job}`, [
+      h("p", null, "What has a minus here would be gone. Messages and rows that are there already stay."),
       h("ul", { class: "diff" }, error.lines.map((line) => h("li", { class: line.startsWith("+") ? "plus" : line.startsWith("-") ? "minus" : null }, line))),
     ], "Reload all the same", async () => {
       view = await act(job, "reload", { ...request, force: true });
