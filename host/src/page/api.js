@@ -54,13 +54,14 @@ export function keepToken(value) {
   }
 }
 
-/** Fetches; asks for a token and tries again when the host wants one. One dialog serves all who wait. */
-async function request(path, options) {
+/** Fetches, or takes what was `begun`; asks for a token and tries again when the host wants one. One dialog serves all. */
+async function request(path, options, begun) {
   for (;;) {
     const used = token();
     const headers = new Headers(options?.headers);
     if (used) headers.set("authorization", `Bearer ${used}`);
-    const response = await fetch(path, { cache: "no-store", redirect: "error", ...options, headers });
+    const response = await (begun ?? fetch(path, { cache: "no-store", redirect: "error", ...options, headers }));
+    begun = null;
     if (response.ok) return response;
     const problem = await refusal(response);
     if (response.status !== 401) throw problem;
@@ -120,14 +121,17 @@ async function answer(response) {
   }
 }
 
-/** Reads a stream of events until it ends or fails; `opened()` is called once the host has answered. */
-export async function stream(path, signal, onEvent, opened) {
-  const own = new AbortController();
+/**
+ * Reads a stream of events until it ends or fails; `opened()` is called once the host has answered. `begun` is a request for
+ * it that is under way already, as `{controller, response}`.
+ */
+export async function stream(path, signal, onEvent, { opened, begun } = {}) {
+  const own = begun?.controller ?? new AbortController();
   const stop = () => own.abort();
   signal.addEventListener("abort", stop);
   let watchdog = 0;
   try {
-    const response = await request(path, { signal: own.signal, headers: { accept: "text/event-stream" } });
+    const response = await request(path, { signal: own.signal, headers: { accept: "text/event-stream" } }, begun?.response);
     opened?.();
     const parser = new Parser();
     const decoder = new TextDecoder();

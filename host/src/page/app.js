@@ -3,7 +3,6 @@
 import { keepToken, onUnauthorized, Problem, stream, token } from "./api.js";
 import { announce, askToken, say } from "./dialogs.js";
 import { hide, text } from "./dom.js";
-import { jobView } from "./job.js";
 import { overview } from "./overview.js";
 import { Store } from "./store.js";
 
@@ -28,12 +27,18 @@ function route() {
   }
 }
 
-function navigate(event) {
+let asked = 0;
+
+async function navigate(event) {
+  const mine = ++asked;
   const at = route();
   const wanted = at ? `job ${at.name}` : "overview";
   if (wanted !== shown) {
+    // The first view needs half of the modules only, and is there sooner without the others.
+    const make = at ? (await import("./job.js")).jobView : overview;
+    if (mine !== asked) return;
     view?.close();
-    view = at ? jobView({ store, now, name: at.name }) : overview({ store, now });
+    view = make({ store, now, name: at?.name });
     main.replaceChildren(view.node);
     shown = wanted;
     // The first view takes no focus; a later one tells where one has got to.
@@ -47,14 +52,17 @@ function navigate(event) {
 let painted = false;
 
 function render() {
-  if (document.hidden) return;
+  if (document.hidden || view === null) return;
   view.update();
   const wrong = [...store.jobs.values()].filter(({ view: job }) => ["failing", "failed", "degraded"].includes(job.state)).length;
   text(document.head.querySelector("title"), `${wrong > 0 ? `(${wrong}) ` : ""}${view.title()} · Pelton`);
   if (store.known && !painted) {
     painted = true;
     // After the frame that shows the data: what the browser tests read as the time of the first paint with data.
-    requestAnimationFrame(() => setTimeout(() => performance.mark("pelton-data-painted")));
+    requestAnimationFrame(() => setTimeout(() => {
+      performance.mark("pelton-data-painted");
+      import("./job.js");
+    }));
   }
 }
 
@@ -93,6 +101,7 @@ let connection = null;
 /** Keeps the one stream open, with backoff where it breaks. */
 async function connect() {
   let wait = 500;
+  let { begun } = globalThis;
   for (;;) {
     while (document.hidden && connection?.signal.aborted) await pause(UNSEEN);
     connection = new AbortController();
@@ -105,10 +114,11 @@ async function connect() {
         if (whole) connected("live", "live");
         whole = false;
         wait = 500;
-      });
+      }, { begun });
     } catch (error) {
       problem = Problem.of(error);
     }
+    begun = null;
     if (connection.signal.aborted) {
       connected("away", "at rest while nobody looked");
       continue;
@@ -170,5 +180,6 @@ setInterval(() => {
   store.sweep(now());
   render();
 }, 1000);
-navigate();
+// The data is asked for before anything is built.
 connect();
+navigate();

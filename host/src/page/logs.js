@@ -24,6 +24,7 @@ export function logsPanel({ name }) {
     h("div", { class: "row" }, level, search, h("span", { class: "check" }, follow, h("label", { for: "follow" }, "Follow")), told), trouble, frame);
   let since = null;
   let connection = null;
+  let wait = 500;
 
   const fits = (line) => line.rank >= LEVELS.indexOf(level.value) && line.words.includes(search.value.trim().toLowerCase());
   const filter = () => [...lines.children].forEach((item) => (item.hidden = !fits(item.line)));
@@ -59,7 +60,7 @@ export function logsPanel({ name }) {
 
   /** Reads until the panel is closed; a tab that nobody sees holds no connection. */
   async function read() {
-    let wait = 500;
+    wait = 500;
     while (!closed.signal.aborted && !document.hidden) {
       connection = new AbortController();
       try {
@@ -67,11 +68,7 @@ export function logsPanel({ name }) {
         add(before);
         await stream(of(name, `/logs?follow=true&limit=${MOST}${since === null ? "" : `&since=${since}`}`), connection.signal, (event) => {
           if (event.event === "log") add([JSON.parse(event.data)]);
-        }, () => {
-          wait = 500;
-          trouble.replaceChildren();
-          attribute(frame, "data-stale", null);
-        });
+        }, { opened });
       } catch (error) {
         if (connection.signal.aborted) break;
         trouble.replaceChildren(problemBox(error));
@@ -83,6 +80,12 @@ export function logsPanel({ name }) {
     }
     connection = null;
   }
+  function opened() {
+    wait = 500;
+    trouble.replaceChildren();
+    attribute(frame, "data-stale", null);
+  }
+
   const visible = () => (document.hidden ? connection?.abort() : connection === null && read());
   document.addEventListener("visibilitychange", visible, { signal: closed.signal });
   read();

@@ -98,7 +98,7 @@ export async function eventually(what, look) {
   }
 }
 
-/** Keeps a picture where `PELTON_SHOTS` names a folder, for people to look at. */
+/** Keeps a picture where `BROWSER_SHOTS` names a folder, for people to look at. */
 export async function shot(page, name) {
-  if (process.env.PELTON_SHOTS) await page.screenshot({ path: `${process.env.PELTON_SHOTS}/${name}.png` });
+  if (process.env.BROWSER_SHOTS) await page.screenshot({ path: `${process.env.BROWSER_SHOTS}/${name}.png` });
 }

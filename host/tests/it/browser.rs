@@ -3,7 +3,7 @@
 //! The tests themselves are `tests/browser/*.test.mjs`, run by node's own runner in a temporary copy of that folder. What
 //! the lock file names is fetched from the npm registry, Chromium is the machine's own.
 //!
-//! `PELTON_SHOTS=<folder>` keeps pictures of what was seen there.
+//! `BROWSER_SHOTS=<folder>` keeps pictures of what was seen there.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -61,6 +61,8 @@ fn simulate(servers: &Servers, folder: &Path) -> Leash {
     let work = folder.join("simulate");
     fs::create_dir(&work).unwrap();
     let mut command = leash::command(Signal::SIGKILL, &work, &folder.join("simulate.log")).unwrap();
+    // Settings of the tests' own environment are none of its business.
+    command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
     command.arg(env!("CARGO_BIN_EXE_pelton")).args(["simulate", "--rate", "80", "--kafka"]);
     Leash::spawn(command.arg(servers.kafka.bootstrap())).unwrap()
 }
@@ -76,7 +78,7 @@ fn settings(host: &Host, chromium: &Path) -> Vec<(&'static str, OsString)> {
         ("PELTON_WIDER", example("sensor_pipeline").into()),
         ("PELTON_BROKEN", guest("always_trap").into()),
     ];
-    settings.extend(std::env::var_os("PELTON_SHOTS").map(|folder| ("PELTON_SHOTS", folder)));
+    settings.extend(std::env::var_os("BROWSER_SHOTS").map(|folder| ("BROWSER_SHOTS", folder)));
     settings
 }
 
