@@ -101,7 +101,9 @@ export function jobView({ store, now, name }) {
     keyed(conditions, view.conditions, (one) => one.part, conditionRow, (row, one) => {
       attribute(row.node, "data-state", one.state);
       text(row.part, one.part);
-      text(row.since, `${one.state}, since ${time(one.since)} (${ago(one.since)})`);
+      // A condition with which the job runs is a notice.
+      const state = one.state === "running" ? "" : `${one.state}, `;
+      text(row.since, `${state}since ${time(one.since)} (${ago(one.since)})`);
       text(row.reason, one.reason);
     });
     for (const link of links) if (link.key === "dead-letters") text(link.more, view.counts.dead_letters > 0 ? ` ${count(view.counts.dead_letters)}` : "");
