@@ -12,6 +12,8 @@ const now = () => performance.now() / 1000;
 /** A tab that nobody sees for so long lets its connection go: browsers give a host six, over all tabs. */
 const UNSEEN = 60_000;
 const SLOWEST = 10_000;
+/** As long as a timer can wait. */
+const LONGEST = 2 ** 31 - 1;
 
 const main = document.getElementById("main");
 let view = null;
@@ -120,13 +122,14 @@ async function connect() {
     }
     begun = null;
     if (connection.signal.aborted) {
-      connected("away", "at rest while nobody looked");
+      connected("connecting", "connecting");
       continue;
     }
     const time = wait * (0.8 + 0.4 * Math.random());
-    const seconds = Math.max(1, Math.round(time / 1000));
-    connected("away", `not connected: ${problem.lines[0] ?? problem.title}; trying again in ${seconds} s`);
-    await pause(time);
+    // Who gave no token is not asked again and again.
+    const again = problem.status === 401 ? "" : `; trying again in ${Math.max(1, Math.round(time / 1000))} s`;
+    connected("away", `not connected: ${problem.lines[0] ?? problem.title}${again}`);
+    await pause(problem.status === 401 ? LONGEST : time);
     wait = Math.min(wait * 2, SLOWEST);
   }
 }
@@ -166,7 +169,7 @@ theme();
 document.getElementById("token").addEventListener("click", () => {
   keepToken(null);
   say("the token is forgotten");
-  hide(document.getElementById("token"), true);
+  connection?.abort();
 });
 document.getElementById("link-now").addEventListener("click", () => wake());
 document.getElementById("skip").addEventListener("click", (event) => {
