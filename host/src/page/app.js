@@ -12,6 +12,8 @@ const now = () => performance.now() / 1000;
 /** A tab that nobody sees for so long lets its connection go: browsers give a host six, over all tabs. */
 const UNSEEN = 60_000;
 const SLOWEST = 10_000;
+/** A host that says nothing for so long is not waited for with the first view. */
+const SOON = 150;
 /** As long as a timer can wait. */
 const LONGEST = 2 ** 31 - 1;
 
@@ -113,6 +115,7 @@ async function connect() {
       await stream("/api/v1/events", connection.signal, (event) => {
         if (event.event !== "jobs") return;
         take(event, whole);
+        if (view === null) navigate();
         if (whole) connected("live", "live");
         whole = false;
         wait = 500;
@@ -183,6 +186,6 @@ setInterval(() => {
   store.sweep(now());
   render();
 }, 1000);
-// The data is asked for before anything is built.
 connect();
-navigate();
+// One view with its data is there sooner than an empty one and then a full one.
+setTimeout(() => view ?? navigate(), SOON);
