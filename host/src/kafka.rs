@@ -56,7 +56,6 @@ pub fn consumer(kafka: &config::Kafka, client_id: &str, group: &str, commit_inte
         .set("auto.offset.reset", "earliest")
         // Prefetched records; with the budget of what is in flight this bounds a job's memory.
         .set("queued.max.messages.kbytes", "16384")
-        .set("fetch.wait.max.ms", "100")
         .set("statistics.interval.ms", "1000");
     for (key, value) in &kafka.consumer {
         config.set(key, value);
