@@ -4,8 +4,10 @@
 //! that keeps an attempt running. It starts and stops attempts and reads snapshots; records never pass through here.
 
 pub mod available;
+mod dead_letters;
 pub mod guest_host;
 pub mod registry;
+pub mod running;
 pub mod submit;
 mod supervise;
 
@@ -37,6 +39,7 @@ pub struct Jobs {
     available: AvailableJobs,
     runtime: Handle,
     supervised: Mutex<BTreeMap<String, Arc<Supervised>>>,
+    redrives: dead_letters::Redrives,
     /// One submit or cancel at a time: each reads and then changes the registry.
     changing: tokio::sync::Mutex<()>,
 }
@@ -56,6 +59,7 @@ impl Jobs {
             available,
             runtime,
             supervised: Mutex::default(),
+            redrives: dead_letters::Redrives::default(),
             changing: tokio::sync::Mutex::default(),
         });
         for record in jobs.registry.load()? {
@@ -204,6 +208,7 @@ impl Jobs {
 
     /// Stops all jobs side by side, and waits until each has drained, committed and left its group.
     pub async fn drain(&self) {
+        self.redrives.stop();
         let _changing = self.changing.lock().await;
         let all: Vec<_> = lock(&self.supervised).values().cloned().collect();
         all.iter().for_each(|supervised| supervised.stop());

@@ -32,6 +32,7 @@ fn execute(command: Command) -> Result<()> {
         Command::List(args) => cli::list(&args),
         Command::Show(args) => cli::show(&args),
         Command::Cancel(args) => cli::cancel(&args),
+        Command::Dlq(command) => cli::dlq::run(command),
         Command::Build(args) => {
             telemetry::start(LogFormat::Text);
             cli::build(args)

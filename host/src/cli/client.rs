@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::Response;
 use ureq::{Agent, Body};
@@ -38,8 +39,8 @@ impl Client {
             format!("no Pelton host answers at {}; start one with `pelton run`, or set PELTON_API", self.api)
         })?;
         let status = response.status();
-        // A list of a thousand jobs is far below this.
-        let body = response.body_mut().with_config().limit(64 << 20).read_to_vec().context("the answer broke off")?;
+        // A dead letter of 100 MB in base64 is below this.
+        let body = response.body_mut().with_config().limit(256 << 20).read_to_vec().context("the answer broke off")?;
         if status.is_success() {
             return serde_json::from_slice(&body)
                 .context("the host's answer is not understood; is it of another version?");
@@ -74,6 +75,22 @@ impl Client {
     /// Cancels a job.
     pub fn cancel(&self, name: &str) -> Result<JobView> {
         self.answer(self.agent.delete(self.job(name)).call())
+    }
+
+    /// GETs a path below `/api/v1`.
+    pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        self.answer(self.agent.get(self.url(path)).call())
+    }
+
+    /// POSTs to a path below `/api/v1`, and waits so long for the answer; for ever where `None`.
+    pub fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        patience: Option<Duration>,
+    ) -> Result<T> {
+        let request = self.agent.post(self.url(path)).config().timeout_global(patience).build();
+        self.answer(request.send_json(body))
     }
 
     fn job(&self, name: &str) -> String {
