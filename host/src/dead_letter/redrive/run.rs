@@ -80,7 +80,10 @@ impl<'a> Run<'a> {
     pub fn start(job: &'a Running, stop: &'a AtomicBool) -> Result<Self, Problem> {
         let (fault, down) = (Arc::new(Fault::default()), Arc::new(Down::default()));
         let mut settings = producer(&job.config.kafka, &format!("pelton-redrive-{}", job.name));
-        settings.set("message.timeout.ms", PATIENCE.as_millis().to_string());
+        settings
+            .set("message.timeout.ms", PATIENCE.as_millis().to_string())
+            // A broker that refuses a message as too large refuses all that share its request: here none does.
+            .set("batch.num.messages", "1");
         let (kafka, undeliverable) =
             KafkaSink::new(&settings, Arc::new(Status::default()), Arc::clone(&fault)).map_err(|error| away(&error))?;
         let kafka = Arc::new(kafka);

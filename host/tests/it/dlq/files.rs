@@ -22,11 +22,14 @@ fn files_are_listed_shown_redriven_and_purged() {
         .header("h", None)
         .header("h", Some(&[0xfe]));
     let trap = Record::new(format!("TRAP{}", "x".repeat(5000)));
-    stage.kafka.produce("sensors", &[Record::new("good"), large.clone(), trap.clone(), Record::new("TRAP small")]);
     let mut host = stage.host();
     host.start();
     host.submit(guest("trap_on_marker"), &[]);
-    stage.wait_until_done("trap_on_marker");
+    // One after the other: the broker refuses whatever it gets in one request with a message that is too large.
+    for record in [&Record::new("good"), &large, &trap, &Record::new("TRAP small")] {
+        stage.kafka.produce("sensors", std::slice::from_ref(record));
+        stage.wait_until_done("trap_on_marker");
+    }
 
     let list = dlq_json(&host, &["list", "trap_on_marker"]);
     assert_eq!(list["total"], 3, "{list}");
