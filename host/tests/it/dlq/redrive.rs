@@ -1,6 +1,7 @@
 //! Redrives: once each, into the job's own sinks, with a mark of origin; what fails again is a dead letter again.
 
 use std::thread;
+use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
@@ -227,21 +228,34 @@ fn one_redrive_runs_at_a_time_and_a_sink_that_is_down_ends_it() {
 }
 
 #[test]
-fn a_redrive_that_was_killed_goes_on() {
+fn a_redrive_that_was_stopped_or_killed_goes_on() {
     let mut stage = require_stage!();
     let mut host = after(&stage, &(0..50).map(|n| reading(&format!("refused {n}"), 31.0)).collect::<Vec<_>>());
     stage.sql("ALTER TABLE raw_sensors_data DROP CONSTRAINT fussy");
     stage.postgres.stop_keep_data().unwrap();
-    let url = host.url();
-    let killed = thread::spawn(move || pelton(&["dlq", "redrive", JOB, "--all"], &[("PELTON_API", &url)]));
-    eventually(RUN, "messages are out", || (stage.kafka.read_all("alerts").len() >= 100).then_some(()));
+    let start = |url: String| thread::spawn(move || pelton(&["dlq", "redrive", JOB, "--all"], &[("PELTON_API", &url)]));
+    let begun = |messages: usize| {
+        let what = format!("{messages} messages are out");
+        eventually(RUN, &what, || (stage.kafka.read_all("alerts").len() >= messages).then_some(()));
+    };
+    let stopped = start(host.url());
+    begun(100);
+    assert_eq!(host.sigterm(Duration::from_secs(20)), 0);
+    let said = stopped.join().unwrap();
+    assert_eq!(said.code, 1);
+    assert!(said.stderr.contains("the host is stopping"), "{}", said.stderr);
+
+    host.start();
+    let killed = start(host.url());
+    begun(150);
     host.kill9();
     assert_eq!(killed.join().unwrap().code, 1);
+
     stage.postgres.start_again().unwrap();
     host.start();
     assert_eq!(redrive(&host, &[JOB, "--all"]), (50, 0, 0));
     assert_eq!(stage.count("raw_sensors_data"), 50);
     assert_eq!(redrive(&host, &[JOB, "--all"]), (0, 0, 50));
-    // At least once: the messages of the first attempt are there as well.
-    assert_eq!(stage.kafka.read_all("alerts").len(), 150);
+    // At least once: the messages of the attempts before are there as well.
+    assert_eq!(stage.kafka.read_all("alerts").len(), 200);
 }
