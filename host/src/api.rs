@@ -1,6 +1,7 @@
 //! The HTTP API: `/api/v1`, health, and metrics. The command line uses nothing else.
 
 mod dead_letters;
+mod events;
 mod jobs;
 pub mod types;
 
@@ -16,7 +17,7 @@ use axum::{Json, Router};
 use crate::jobs::Jobs;
 use crate::kafka::Admin;
 use crate::metrics::Metrics;
-use types::Problem;
+use types::{JobList, Problem};
 
 /// Largest component that can be uploaded; the largest known, of Python, have some 20 MB.
 const UPLOAD_BYTES: usize = 256 << 20;
@@ -32,6 +33,12 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// For asking whether Kafka is there.
     pub admin: Arc<Admin>,
+}
+
+impl Context {
+    fn list(&self) -> JobList {
+        JobList { jobs: self.jobs.list(), available: self.jobs.available() }
+    }
 }
 
 impl IntoResponse for Problem {
@@ -53,6 +60,16 @@ pub fn router(context: Context) -> Router {
         .route("/metrics", get(metrics))
         .route("/api/v1/jobs", get(jobs::list).post(jobs::submit))
         .route("/api/v1/jobs/{name}", get(jobs::show).delete(jobs::cancel))
+        .route("/api/v1/jobs/{name}/reload", post(jobs::reload))
+        .route("/api/v1/jobs/{name}/rollback", post(jobs::rollback))
+        .route("/api/v1/jobs/{name}/set", post(jobs::set))
+        .route("/api/v1/jobs/{name}/scale", post(jobs::scale))
+        .route("/api/v1/jobs/{name}/pause", post(jobs::pause))
+        .route("/api/v1/jobs/{name}/resume", post(jobs::resume))
+        .route("/api/v1/jobs/{name}/shadow", get(jobs::shadow).post(jobs::start_shadow).delete(jobs::end_shadow))
+        .route("/api/v1/jobs/{name}/samples", get(jobs::samples))
+        .route("/api/v1/jobs/{name}/logs", get(events::logs))
+        .route("/api/v1/events", get(events::events))
         .route("/api/v1/components", post(jobs::upload).layer(DefaultBodyLimit::max(UPLOAD_BYTES)))
         .route("/api/v1/jobs/{name}/dead-letters", get(dead_letters::list))
         .route("/api/v1/jobs/{name}/dead-letters/{partition}/{offset}", get(dead_letters::show))

@@ -2,12 +2,14 @@
 
 pub mod client;
 pub mod dlq;
+mod lifecycle;
 mod print;
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use clap::{Args, Parser, Subcommand};
+use anyhow::Result;
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use figment::value::Value;
 
 use crate::api::types::{Guarantee, Submit};
@@ -17,6 +19,11 @@ use crate::demo::DemoArgs;
 use crate::kafka::StartFrom;
 use crate::simulate::SimulateArgs;
 use client::Client;
+use lifecycle::{HoldArgs, LogsArgs, ReloadArgs, RollbackArgs, ScaleArgs, SetArgs};
+pub use lifecycle::{logs, pause, reload, resume, rollback, scale, set};
+
+/// How often a watched table is printed.
+const WATCH: Duration = Duration::from_secs(1);
 
 /// A WebAssembly user-job host: Kafka in, Wasm jobs, Kafka topics and Postgres tables out.
 #[derive(Debug, Parser)]
@@ -37,7 +44,21 @@ pub enum Command {
     /// List submitted and available jobs
     List(ListArgs),
     /// Show one job
-    Show(JobArgs),
+    Show(ShowArgs),
+    /// Hold a job: it delivers what is in flight and reads no more
+    Pause(HoldArgs),
+    /// Let a held job go on
+    Resume(HoldArgs),
+    /// Put a new version of a job to work while it runs
+    Reload(ReloadArgs),
+    /// Go back to an earlier version of a job
+    Rollback(RollbackArgs),
+    /// Change how many instances a job has
+    Scale(ScaleArgs),
+    /// Set parameters of a job while it runs
+    Set(SetArgs),
+    /// Print a job's log
+    Logs(LogsArgs),
     /// Stop a job for good; its offsets are kept
     Cancel(JobArgs),
     /// List, show, redrive and purge dead letters
@@ -49,6 +70,8 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Run everything in one go: a broker, Postgres, sensors, and the example jobs
     Demo(DemoArgs),
+    /// Print the completions for a shell, to be sourced by it
+    Completions(CompletionsArgs),
 }
 
 /// `pelton run`.
@@ -107,6 +130,19 @@ pub struct Api {
     json: bool,
 }
 
+impl Api {
+    fn client(&self) -> Result<Client> {
+        Ok(Client::new(&self.api))
+    }
+}
+
+/// `pelton completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    shell: clap_complete::Shell,
+}
+
 /// `pelton submit`.
 #[derive(Debug, Args)]
 pub struct SubmitArgs {
@@ -134,6 +170,9 @@ pub struct SubmitArgs {
     /// Create missing topics and tables
     #[arg(long)]
     create: bool,
+    /// Why, for the job's history
+    #[arg(long)]
+    why: Option<String>,
     #[command(flatten)]
     api: Api,
 }
@@ -147,6 +186,21 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 /// `pelton list`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
+    /// Print it anew every second, with rates, until Ctrl-C
+    #[arg(short, long)]
+    watch: bool,
+    #[command(flatten)]
+    api: Api,
+}
+
+/// `pelton show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The job's name
+    job: String,
+    /// Print it anew every second until Ctrl-C
+    #[arg(short, long)]
+    watch: bool,
     #[command(flatten)]
     api: Api,
 }
@@ -173,8 +227,11 @@ pub struct BuildArgs {
 
 /// Submits a job: a file is uploaded first.
 pub fn submit(args: SubmitArgs) -> Result<()> {
-    let client = Client::new(&args.api.api);
-    let mut request = Submit {
+    let client = args.api.client()?;
+    let (digest, available) = lifecycle::component(&client, &args.job)?;
+    let request = Submit {
+        available,
+        digest,
         name: args.name,
         parameters: args.set.into_iter().collect(),
         from: args.from,
@@ -182,35 +239,52 @@ pub fn submit(args: SubmitArgs) -> Result<()> {
         guarantee: args.guarantee,
         group: args.group,
         create: args.create,
-        ..Submit::default()
+        by: lifecycle::caller(),
+        why: args.why,
     };
-    let path = PathBuf::from(&args.job);
-    if path.is_file() {
-        let wasm = std::fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
-        let uploaded = client.upload(&wasm).with_context(|| format!("failed to submit {}", path.display()))?;
-        request.digest = Some(uploaded.digest);
-    } else if args.job.contains('/') {
-        bail!("there is no file {}", path.display());
-    } else {
-        request.available = Some(args.job);
-    }
-    let job = client.submit(&request)?;
-    print::job(&job, args.api.json)
+    print::job(&client.submit(&request)?, args.api.json)
 }
 
 /// Lists jobs.
 pub fn list(args: &ListArgs) -> Result<()> {
-    print::list(&Client::new(&args.api.api).list()?, args.api.json)
+    let client = args.api.client()?;
+    let mut before = None;
+    loop {
+        let list = client.list()?;
+        print::anew(args.watch)?;
+        print::list(&list, before.as_ref(), args.api.json)?;
+        if !args.watch {
+            return Ok(());
+        }
+        before = Some((Instant::now(), list));
+        std::thread::sleep(WATCH);
+    }
 }
 
 /// Shows a job.
-pub fn show(args: &JobArgs) -> Result<()> {
-    print::job(&Client::new(&args.api.api).show(&args.job)?, args.api.json)
+pub fn show(args: &ShowArgs) -> Result<()> {
+    let client = args.api.client()?;
+    loop {
+        let job = client.show(&args.job)?;
+        print::anew(args.watch)?;
+        print::job(&job, args.api.json)?;
+        if !args.watch {
+            return Ok(());
+        }
+        std::thread::sleep(WATCH);
+    }
 }
 
 /// Cancels a job, once it has drained.
 pub fn cancel(args: &JobArgs) -> Result<()> {
-    print::job(&Client::new(&args.api.api).cancel(&args.job)?, args.api.json)
+    print::job(&args.api.client()?.cancel(&args.job)?, args.api.json)
+}
+
+/// Prints completions.
+pub fn completions(args: &CompletionsArgs) -> Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "pelton", &mut script);
+    print::line(String::from_utf8_lossy(&script).trim_end())
 }
 
 /// Builds components.

@@ -75,8 +75,6 @@ pub fn topic(job: &str) -> String {
 pub struct KafkaDeadLetters {
     /// The job's name.
     pub job: String,
-    /// The job's version, as it declares it.
-    pub version: String,
     /// The job's producer.
     pub sink: Arc<KafkaSink>,
     /// Where files go.
@@ -110,9 +108,11 @@ impl DeadLetters for KafkaDeadLetters {
         );
         let (partition, offset, at) =
             (batch.partition.to_string(), offset.to_string(), now().to_rfc3339_opts(SecondsFormat::Millis, true));
+        let by = delivery.handled_by();
         let coordinates = [
             ("pelton.job", self.job.as_str()),
-            ("pelton.version", &self.version),
+            ("pelton.version", &by.declared),
+            ("pelton.digest", &by.digest),
             ("pelton.topic", &batch.topic),
             ("pelton.partition", &partition),
             ("pelton.offset", &offset),
@@ -159,9 +159,11 @@ impl KafkaDeadLetters {
         let i = index as usize;
         let encoded = |bytes: &[u8]| BASE64_STANDARD.encode(bytes);
         let headers = batch.headers.of(i);
+        let by = delivery.handled_by();
         let kept = files::Kept {
             job: self.job.clone(),
-            version: self.version.clone(),
+            version: by.declared.clone(),
+            digest: by.digest.clone(),
             topic: batch.topic.to_string(),
             partition: batch.partition,
             offset: batch.offsets.get(i).copied().unwrap_or(-1),

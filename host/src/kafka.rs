@@ -20,7 +20,9 @@ use crate::status::{State, Status};
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where a job starts on partitions that it has not read yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema, clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum StartFrom {
     /// With the records written after the submit.

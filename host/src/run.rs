@@ -22,7 +22,6 @@ pub struct Host {
     jobs: Arc<Jobs>,
     stop: oneshot::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
-    submits: JoinHandle<()>,
 }
 
 impl Host {
@@ -46,14 +45,8 @@ impl Host {
             let stopped = async { drop(stopped.await) };
             axum::serve(listener, router).with_graceful_shutdown(stopped).await
         });
-        let all = Arc::clone(&jobs);
-        let submits = tokio::spawn(async move {
-            if config.submit_all {
-                all.submit_all().await;
-            }
-        });
         tracing::info!("Pelton listens on http://{address}");
-        Ok(Self { address, jobs, stop, server, submits })
+        Ok(Self { address, jobs, stop, server })
     }
 
     /// Where the API listens.
@@ -68,7 +61,6 @@ impl Host {
 
     /// Drains what is in flight, commits, leaves the groups, and closes the API last, so that it can be watched.
     pub async fn drain(self) {
-        self.submits.abort();
         self.jobs.drain().await;
         // The server may have ended already.
         let _ = self.stop.send(());

@@ -1,14 +1,15 @@
 //! A client of the API.
 
+use std::io::{BufRead, BufReader, Read};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::Response;
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, SendBody};
 
-use crate::api::types::{JobList, JobView, Problem, Submit, Uploaded};
+use crate::api::types::{JobList, JobView, LogLine, LogLines, Problem, ShadowReport, ShadowRun, Submit, Uploaded};
 
 /// A client of one host.
 #[derive(Debug)]
@@ -33,11 +34,15 @@ impl Client {
         format!("{}/api/v1/{path}", self.api)
     }
 
+    fn reached(&self, sent: Result<Response<Body>, ureq::Error>) -> Result<Response<Body>> {
+        sent.with_context(|| {
+            format!("no Pelton host answers at {}; start one with `pelton run`, or set PELTON_API", self.api)
+        })
+    }
+
     /// The answer, or the refusal in the host's own words.
     fn answer<T: DeserializeOwned>(&self, sent: Result<Response<Body>, ureq::Error>) -> Result<T> {
-        let mut response = sent.with_context(|| {
-            format!("no Pelton host answers at {}; start one with `pelton run`, or set PELTON_API", self.api)
-        })?;
+        let mut response = self.reached(sent)?;
         let status = response.status();
         // A dead letter of 100 MB in base64 is below this.
         let body = response.body_mut().with_config().limit(256 << 20).read_to_vec().context("the answer broke off")?;
@@ -52,9 +57,10 @@ impl Client {
     }
 
     /// Uploads a component.
-    pub fn upload(&self, wasm: &[u8]) -> Result<Uploaded> {
+    pub fn upload(&self, mut wasm: impl Read, bytes: usize) -> Result<Uploaded> {
         let request = self.agent.post(self.url("components")).content_type("application/wasm");
-        self.answer(request.send(wasm))
+        let request = request.header("content-length", bytes.to_string());
+        self.answer(request.send(SendBody::from_reader(&mut wasm)))
     }
 
     /// Submits a job.
@@ -91,6 +97,43 @@ impl Client {
     ) -> Result<T> {
         let request = self.agent.post(self.url(path)).config().timeout_global(patience).build();
         self.answer(request.send_json(body))
+    }
+
+    /// Changes a job by one of the verbs that answer with it: `pause`, `reload`, ….
+    pub fn change(&self, name: &str, verb: &str, request: &impl Serialize) -> Result<JobView> {
+        self.answer(self.agent.post(format!("{}/{verb}", self.job(name))).send_json(request))
+    }
+
+    /// Starts a shadow run.
+    pub fn start_shadow(&self, name: &str, request: &ShadowRun) -> Result<ShadowReport> {
+        self.answer(self.agent.post(format!("{}/shadow", self.job(name))).send_json(request))
+    }
+
+    /// What the last shadow run has found so far.
+    pub fn shadow(&self, name: &str) -> Result<ShadowReport> {
+        self.answer(self.agent.get(format!("{}/shadow", self.job(name))).call())
+    }
+
+    /// The last lines of a job's log.
+    pub fn logs(&self, name: &str, limit: usize) -> Result<Vec<LogLine>> {
+        let lines: LogLines = self.answer(self.agent.get(format!("{}/logs?limit={limit}", self.job(name))).call())?;
+        Ok(lines.lines)
+    }
+
+    /// The last lines of a job's log and all that come, until the stream ends or `each` fails.
+    pub fn follow_logs(&self, name: &str, limit: usize, mut each: impl FnMut(LogLine) -> Result<()>) -> Result<()> {
+        let request = self.agent.get(format!("{}/logs?follow=true&limit={limit}", self.job(name)));
+        let sent = request.config().timeout_global(None).build().call();
+        if sent.as_ref().is_ok_and(|response| !response.status().is_success()) {
+            return self.answer::<LogLines>(sent).map(drop);
+        }
+        let body = self.reached(sent)?.into_body().into_reader();
+        for line in BufReader::new(body).lines() {
+            if let Some(data) = line.context("the stream broke off")?.strip_prefix("data:") {
+                each(serde_json::from_str(data).context("the host's answer is not understood")?)?;
+            }
+        }
+        Ok(())
     }
 
     fn job(&self, name: &str) -> String {

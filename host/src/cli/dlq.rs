@@ -39,7 +39,7 @@ pub struct Filters {
     /// Only those whose reason contains this
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// Only those that this version of the job made
+    /// Only those that this version of the job made: as it declares it, or the beginning of its digest
     #[arg(long, value_name = "VERSION")]
     version: Option<String>,
     /// Only those written since then: 2026-01-31T10:11:12Z, or 2h for two hours ago

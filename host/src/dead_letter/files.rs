@@ -24,6 +24,7 @@ use crate::files::write_durably;
 pub struct Kept {
     pub job: String,
     pub version: String,
+    pub digest: String,
     pub topic: String,
     pub partition: i32,
     pub offset: i64,
@@ -107,6 +108,7 @@ impl Files {
             stage: kept.stage,
             reason: kept.error.into(),
             version: kept.version.into(),
+            digest: kept.digest.into(),
             source: Coordinates { topic: kept.topic, partition: kept.partition, offset: kept.offset },
             timestamp: kept.timestamp,
             headers: headers.collect::<Result<_>>()?,

@@ -59,8 +59,10 @@ pub struct Letter<'a> {
     pub stage: Stage,
     /// Why.
     pub reason: Cow<'a, str>,
-    /// The version that made it.
+    /// The version that made it, as it declares it.
     pub version: Cow<'a, str>,
+    /// The digest of that version's component.
+    pub digest: Cow<'a, str>,
     /// Where the record was read from.
     pub source: Coordinates,
     /// The record's timestamp, milliseconds since the Unix epoch; -1 where it has none.
@@ -102,6 +104,7 @@ impl<'a> Letter<'a> {
             stage: text("pelton.stage")?.parse().ok()?,
             reason: text("pelton.error")?.into(),
             version: text("pelton.version")?.into(),
+            digest: text("pelton.digest")?.into(),
             source: Coordinates {
                 topic: text("pelton.topic")?.to_owned(),
                 partition: text("pelton.partition")?.parse().ok()?,
@@ -190,6 +193,7 @@ impl<'a> Letter<'a> {
             stage: self.stage,
             reason: head(&self.reason, most).to_owned(),
             version: head(&self.version, most).to_owned(),
+            digest: head(&self.digest, most).to_owned(),
             source: self.source.clone(),
             timestamp: self.timestamp,
             key: self.key.as_deref().map(|key| view(key, most)),

@@ -32,6 +32,8 @@ const MOST_REASONS: usize = 10_000;
 const LIST_REASONS: usize = 100;
 /// The first bytes of a reason that tell it from others.
 const REASON_BYTES: usize = 200;
+/// What is shorter than this is no beginning of a digest.
+const DIGEST_BEGINNING: usize = 7;
 /// What stands for the reasons beyond [`MOST_REASONS`].
 const OTHERS: &str = "(other reasons)";
 
@@ -50,7 +52,7 @@ impl Filter {
     pub fn fits(&self, letter: &Letter<'_>) -> bool {
         self.stage.is_none_or(|stage| letter.stage == stage)
             && self.reason.as_ref().is_none_or(|reason| letter.reason.contains(reason))
-            && self.version.as_ref().is_none_or(|version| letter.version == *version)
+            && self.version.as_ref().is_none_or(|version| is_version(letter, version))
             && self.since.is_none_or(|since| letter.at >= since)
             && self.until.is_none_or(|until| letter.at < until)
     }
@@ -63,6 +65,11 @@ impl Filter {
             && self.since.is_none()
             && self.until.is_none()
     }
+}
+
+/// Whether a letter is of a version: as that is declared, or the beginning of its digest.
+fn is_version(letter: &Letter<'_>, version: &str) -> bool {
+    letter.version == version || (version.len() >= DIGEST_BEGINNING && letter.digest.starts_with(version))
 }
 
 impl From<&ListDeadLetters> for Filter {

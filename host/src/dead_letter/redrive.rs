@@ -316,7 +316,7 @@ impl Redriving<'_> {
 
     /// The index of a letter's topic among the sources of the job's version.
     fn source(&self, letter: &Letter<'_>) -> Option<u32> {
-        let sources = &self.job.program.spec().sources;
+        let sources = &self.job.version.job.spec().sources;
         sources.iter().position(|source| source.topic == letter.source.topic).map(|index| index as u32)
     }
 

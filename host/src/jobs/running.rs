@@ -4,23 +4,20 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use super::guest_host::GuestHost;
-use super::{Jobs, internal, no_such_job};
+use super::{Jobs, internal, supervise};
 use crate::api::types::Problem;
 use crate::config::Config;
-use crate::engine::{Host, Program};
+use crate::engine::Host;
 use crate::metrics::JobMetrics;
-use crate::pipeline::ack::lock;
+use crate::pipeline::version::Version;
 
 /// A submitted job as it is now, whether it is running or paused.
 #[derive(Clone)]
 pub struct Running {
     /// The name that it is submitted under.
     pub name: String,
-    /// The compiled component of its present version.
-    pub program: Arc<dyn Program>,
-    /// Its parameters, completed.
-    pub parameters: Arc<Vec<(String, String)>>,
+    /// Its present version, compiled, with its parameters.
+    pub version: Arc<Version>,
     /// What the guest's imports reach.
     pub host: Arc<dyn Host>,
     /// Its counts.
@@ -40,24 +37,18 @@ impl std::fmt::Debug for Running {
 impl Jobs {
     /// The present version of a submitted job. May compile its component: call it where blocking is allowed.
     pub fn running(&self, name: &str) -> Result<Running, Problem> {
-        let record = lock(&self.supervised).get(name).map(|supervised| supervised.record.clone());
-        let record = record.ok_or_else(|| no_such_job(name))?;
-        let load = || match self.engine.cached(&record.digest) {
-            Some(job) => Ok(job),
-            None => self.engine.load(&self.registry.component(&record.digest)?),
-        };
-        let job = load().map_err(|error| internal("the job's component can't be loaded", &error))?;
-        let set: Vec<_> = record.parameters.into_iter().collect();
-        let parameters = job.parameters(&set).map_err(|error| {
+        let supervised = self.find(name)?;
+        let record = supervised.record();
+        let job =
+            self.load()(&record.digest).map_err(|error| internal("the job's component can't be loaded", &error))?;
+        let version = supervise::version(&record, &job).map_err(|error| {
             Problem::new(422, "bad-parameters", "the job's parameters don't fit its version", format!("{error:#}"))
         })?;
-        let metrics = self.metrics.job(name);
         Ok(Running {
             name: record.name,
-            program: Arc::new(job),
-            parameters: Arc::new(parameters),
-            host: Arc::new(GuestHost::new(name, metrics.clone())),
-            metrics,
+            version: Arc::new(version),
+            host: Arc::clone(&supervised.host),
+            metrics: supervised.metrics.clone(),
             config: Arc::clone(&self.config),
             runtime: self.runtime.clone(),
         })

@@ -110,6 +110,9 @@ fn list_and_show() {
     assert_eq!(total(&["--reason", "no such reason & more"]), 0);
     assert_eq!(total(&["--version", "0.1.0"]), 4);
     assert_eq!(total(&["--version", "0.1"]), 0);
+    let digest = host.show(JOB)["digest"].as_str().unwrap().to_owned();
+    assert_eq!(total(&["--version", &digest[..12]]), 4);
+    assert_eq!(total(&["--version", &digest[1..13]]), 0);
     assert_eq!(total(&["--since", "1h"]), 4);
     assert_eq!(total(&["--until", "1h"]), 0);
     let newest = list["letters"][0]["at"].as_str().unwrap();

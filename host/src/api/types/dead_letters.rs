@@ -17,7 +17,7 @@ pub struct ListDeadLetters {
     /// Only letters whose reason contains this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Only letters that this version of the job made, as it declares it.
+    /// Only letters that this version of the job made: as it declares it, or the beginning of its digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Only letters written at this time or later.
@@ -93,6 +93,8 @@ pub struct DeadLetter {
     pub reason: String,
     /// The version of the job that made it a dead letter, as it declares it.
     pub version: String,
+    /// SHA-256 of that version's component, in hexadecimal.
+    pub digest: String,
     /// Where the record was read from.
     pub source: Coordinates,
     /// The record's own timestamp, milliseconds since the Unix epoch; -1 where it has none.

@@ -66,7 +66,8 @@ pub(super) fn letter(letter: &DeadLetter, as_json: bool) -> Result<()> {
     facts.add_row(["written", &time(letter.at)]);
     facts.add_row(["stage", letter.stage.as_str()]);
     facts.add_row(["reason", &printable(&letter.reason)]);
-    facts.add_row(["version", &printable(&letter.version)]);
+    let digest = letter.digest.get(..12).unwrap_or(&letter.digest);
+    facts.add_row(["version", &printable(&format!("{} ({digest})", letter.version))]);
     facts.add_row(["record", &source(letter)]);
     let timestamp = DateTime::from_timestamp_millis(letter.timestamp).filter(|_| letter.timestamp >= 0);
     facts.add_row(["timestamp", &timestamp.map_or_else(|| "-".to_owned(), time)]);

@@ -4,7 +4,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use crate::api::types::Problem;
@@ -14,16 +14,15 @@ use crate::dead_letter::{DeadLetters as _, KafkaDeadLetters, Stage};
 use crate::engine::{Failure, Process};
 use crate::jobs::running::Running;
 use crate::kafka::producer;
-use crate::metrics::{Metrics, SinkMetrics};
-use crate::pipeline::ack::{Budget, Delivery, Ledger, lock};
+use crate::metrics::Metrics;
+use crate::pipeline::ack::{Budget, Delivery, Ledger};
 use crate::pipeline::dead_letter_folder;
+use crate::pipeline::destinations::Destinations;
 use crate::pipeline::fault::Fault;
 use crate::pipeline::isolate::{Attempts, Part, isolate};
-use crate::pipeline::route::{Destination, Router};
+use crate::pipeline::route::Router;
 use crate::record::{Batch, Headers, Outcome, Output};
 use crate::sink::kafka::{KafkaSink, Undeliverable};
-use crate::sink::postgres::{Encoder, PostgresSink, SinkObserver};
-use crate::spec::Target;
 use crate::status::Status;
 
 /// How long the sinks may take for one batch.
@@ -37,7 +36,8 @@ pub struct Run<'a> {
     router: Router,
     undeliverable: mpsc::Receiver<Undeliverable>,
     fault: Arc<Fault>,
-    down: Arc<Down>,
+    /// Where sinks tell how they fare.
+    status: Arc<Status>,
 }
 
 impl std::fmt::Debug for Run<'_> {
@@ -46,74 +46,39 @@ impl std::fmt::Debug for Run<'_> {
     }
 }
 
-/// Why Postgres can't be used, while it can't; and the counts of what it took.
-#[derive(Default)]
-struct Down(Mutex<Option<String>>);
-
-struct Observer {
-    down: Arc<Down>,
-    sink: String,
-    metrics: SinkMetrics,
-}
-
-impl SinkObserver for Observer {
-    fn down(&self, reason: &str) {
-        *lock(&self.down.0) = Some(format!("sink {}: {reason}", self.sink));
-    }
-
-    fn up(&self) {
-        *lock(&self.down.0) = None;
-    }
-
-    fn wrote(&self, rows: u64, bytes: u64, _: Duration) {
-        self.metrics.records.inc_by(rows);
-        self.metrics.bytes.inc_by(bytes);
-    }
-
-    fn refused(&self, _: u64) {
-        // Counted as dead letters.
-    }
-}
-
 impl<'a> Run<'a> {
     /// Opens the job's sinks.
     pub fn start(job: &'a Running, stop: &'a AtomicBool) -> Result<Self, Problem> {
-        let (fault, down) = (Arc::new(Fault::default()), Arc::new(Down::default()));
+        let (fault, status) = (Arc::new(Fault::default()), Arc::new(Status::default()));
         let mut settings = producer(&job.config.kafka, &format!("pelton-redrive-{}", job.name));
         settings
             .set("message.timeout.ms", PATIENCE.as_millis().to_string())
             // A broker that refuses a message as too large refuses all that share its request: here none does.
             .set("batch.num.messages", "1");
         let (kafka, undeliverable) =
-            KafkaSink::new(&settings, Arc::new(Status::default()), Arc::clone(&fault)).map_err(|error| away(&error))?;
+            KafkaSink::new(&settings, Arc::clone(&status), Arc::clone(&fault)).map_err(|error| away(&error))?;
         let kafka = Arc::new(kafka);
         let dead_letters = Arc::new(KafkaDeadLetters {
             job: job.name.clone(),
-            version: job.program.spec().version.clone(),
             sink: Arc::clone(&kafka),
             folder: dead_letter_folder(&job.config),
             fault: Arc::clone(&fault),
             // Counts of its own: the answer tells how many there were.
             metrics: Arc::new(Metrics::default()).job(&job.name),
         });
-        let postgres = job.config.postgres.sink().map_err(|error| away(&error))?;
-        let mut destinations = Vec::new();
-        for sink in &job.program.spec().sinks {
-            let metrics = job.metrics.sink(&sink.name);
-            destinations.push(match &sink.target {
-                Target::Topic(topic) => Destination::Topic(topic.clone(), metrics),
-                target => {
-                    let observer = Arc::new(Observer { down: Arc::clone(&down), sink: sink.name.clone(), metrics });
-                    let dead_letters = Arc::clone(&dead_letters) as Arc<_>;
-                    let spawned = PostgresSink::spawn(&job.runtime, &job.name, sink, &postgres, dead_letters, observer)
-                        .map_err(|error| away(&anyhow::anyhow!(error)))?;
-                    Destination::Postgres(Box::new((Encoder::new(target), spawned)))
-                }
-            });
-        }
+        let sinks = Destinations {
+            name: job.name.clone(),
+            postgres: job.config.postgres.sink().map_err(|error| away(&error))?,
+            runtime: job.runtime.clone(),
+            dead_letters: Arc::clone(&dead_letters),
+            status: Arc::clone(&status),
+            metrics: job.metrics.clone(),
+        };
+        let made = sinks.make(0, &job.version.job.spec().sinks, &mut Vec::new()).map_err(|error| away(&error))?;
+        let destinations = made.into_iter().map(|(_, destination)| destination).collect();
         let metrics = job.metrics.clone();
         let router = Router { destinations, kafka, dead_letters, fault: Arc::clone(&fault), metrics };
-        Ok(Self { job, stop, instance: None, router, undeliverable, fault, down })
+        Ok(Self { job, stop, instance: None, router, undeliverable, fault, status })
     }
 
     /// Runs a batch; returns once every output and dead letter of it is acknowledged. `marked` is the same batch with the
@@ -123,6 +88,7 @@ impl<'a> Run<'a> {
         let Some(delivery) = Delivery::new(marked, Arc::clone(&ledger), Arc::new(Budget::new(usize::MAX))) else {
             return Ok(());
         };
+        delivery.handle_by(&self.job.version.label);
         let mut attempt = Attempt { run: self, delivery: &delivery, origins, problem: None };
         let mut go = || -> ControlFlow<()> {
             match attempt.attempt(batch)? {
@@ -162,8 +128,13 @@ impl<'a> Run<'a> {
                 return ended("the host is stopping".to_owned());
             }
             if Instant::now() > deadline {
-                let down = lock(&self.down.0).clone();
-                return ended(down.unwrap_or_else(|| format!("the sinks did not take a batch within {PATIENCE:?}")));
+                let down: Vec<_> =
+                    self.status.get().1.into_iter().map(|c| format!("{}: {}", c.part, c.reason)).collect();
+                return ended(if down.is_empty() {
+                    format!("the sinks did not take a batch within {PATIENCE:?}")
+                } else {
+                    down.join("; ")
+                });
             }
         }
         match ledger.committable() {
@@ -195,7 +166,7 @@ impl Attempts for Attempt<'_, '_> {
         let job = self.run.job;
         let mut instance = match self.run.instance.take() {
             Some(instance) => instance,
-            None => match job.program.instantiate(&job.parameters, Arc::clone(&job.host)) {
+            None => match job.version.job.instantiate(&job.version.parameters, Arc::clone(&job.host)) {
                 Ok(instance) => instance,
                 Err(failure) => {
                     job.metrics.guest_failures.inc();

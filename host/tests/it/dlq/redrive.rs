@@ -208,7 +208,11 @@ fn one_redrive_runs_at_a_time_and_a_sink_that_is_down_ends_it() {
     // Nothing is marked, and it says what is down.
     let said = first.join().unwrap();
     assert_eq!(said.code, 1);
-    assert!(said.stderr.contains("sink raw_sensors_data: failed to connect to postgres://"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("sink raw_sensors_data of instance 0: failed to connect to postgres://"),
+        "{}",
+        said.stderr
+    );
     assert_eq!(dlq_json(&host, &["list", JOB])["redriven"], 0);
 
     // Two hosts: the later one takes over, and the earlier one is told so.
@@ -258,4 +262,41 @@ fn a_redrive_that_was_stopped_or_killed_goes_on() {
     assert_eq!(redrive(&host, &[JOB, "--all"]), (0, 0, 50));
     // At least once: the messages of the attempts before are there as well.
     assert_eq!(stage.kafka.read_all("alerts").len(), 200);
+}
+
+#[test]
+fn a_redrive_runs_the_present_version_also_of_a_held_job() {
+    let stage = require_stage!();
+    stage.topics(1);
+    stage.kafka.produce("sensors", &[Record::new("TRAP"), Record::new("good")]);
+    let mut host = stage.host();
+    host.start();
+    host.submit(guest("trap_on_marker"), &["--name", "mended"]);
+    stage.wait_until_done("mended");
+    let list = dlq_json(&host, &["list", "mended"]);
+    assert_eq!(list["total"], 1);
+    let before = list["letters"][0]["digest"].as_str().unwrap().to_owned();
+
+    assert_eq!(host.cli(&["pause", "mended"]).code, 0);
+    let identity = guest("identity");
+    let reloaded = host.cli(&["reload".as_ref(), "--force".as_ref(), "mended".as_ref(), identity.as_os_str()]);
+    assert_eq!(reloaded.code, 0, "{}", reloaded.stderr);
+    assert_ne!(host.show("mended")["digest"], before);
+    assert_eq!(redrive(&host, &["mended", "--version", &before]), (1, 0, 0));
+    assert_eq!(stage.alerts(), ["good", "TRAP"]);
+    let view = host.show("mended");
+    assert_eq!(view["state"], "paused", "{view}");
+
+    // Going back makes it fail again, and the new letter says of which version it is.
+    assert_eq!(host.cli(&["rollback", "mended"]).code, 0);
+    assert_eq!(redrive(&host, &["mended", "--all"]), (0, 0, 1));
+    assert_eq!(host.cli(&["resume", "mended"]).code, 0);
+    stage.kafka.produce("sensors", &[Record::new("TRAP too")]);
+    stage.wait_until_done("mended");
+    assert_eq!(redrive(&host, &["mended", "--all"]), (1, 1, 1));
+    let list = dlq_json(&host, &["list", "mended", "--limit", "1"]);
+    assert_eq!(
+        (&list["letters"][0]["digest"], &list["letters"][0]["version"]),
+        (&before.as_str().into(), &"0.1.0".into())
+    );
 }
