@@ -1,5 +1,6 @@
 //! The HTTP API: `/api/v1`, health, and metrics. The command line uses nothing else.
 
+mod dead_letters;
 mod events;
 mod jobs;
 pub mod types;
@@ -70,6 +71,11 @@ pub fn router(context: Context) -> Router {
         .route("/api/v1/jobs/{name}/logs", get(events::logs))
         .route("/api/v1/events", get(events::events))
         .route("/api/v1/components", post(jobs::upload).layer(DefaultBodyLimit::max(UPLOAD_BYTES)))
+        .route("/api/v1/jobs/{name}/dead-letters", get(dead_letters::list))
+        .route("/api/v1/jobs/{name}/dead-letters/{partition}/{offset}", get(dead_letters::show))
+        .route("/api/v1/jobs/{name}/dead-letters/files/{file}", get(dead_letters::show_file))
+        .route("/api/v1/jobs/{name}/dead-letters/redrive", post(dead_letters::redrive))
+        .route("/api/v1/jobs/{name}/dead-letters/purge", post(dead_letters::purge))
         .fallback(|| async { Problem::new(404, "no-such-route", "no such route", "the API begins at /api/v1/jobs") })
         .with_state(context)
 }

@@ -1,6 +1,7 @@
 //! The command line. Client commands talk to a host's API and to nothing else.
 
 pub mod client;
+pub mod dlq;
 mod lifecycle;
 mod print;
 
@@ -60,6 +61,9 @@ pub enum Command {
     Logs(LogsArgs),
     /// Stop a job for good; its offsets are kept
     Cancel(JobArgs),
+    /// List, show, redrive and purge dead letters
+    #[command(subcommand)]
+    Dlq(dlq::DlqCommand),
     /// Build guest crates into components
     Build(BuildArgs),
     /// Send simulated sensor readings to a topic

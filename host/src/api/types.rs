@@ -1,5 +1,7 @@
 //! What the API sends and takes, shared by the server and the command line.
 
+pub mod dead_letters;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};

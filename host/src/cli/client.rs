@@ -44,8 +44,8 @@ impl Client {
     fn answer<T: DeserializeOwned>(&self, sent: Result<Response<Body>, ureq::Error>) -> Result<T> {
         let mut response = self.reached(sent)?;
         let status = response.status();
-        // A list of a thousand jobs is far below this.
-        let body = response.body_mut().with_config().limit(64 << 20).read_to_vec().context("the answer broke off")?;
+        // A dead letter of 100 MB in base64 is below this.
+        let body = response.body_mut().with_config().limit(256 << 20).read_to_vec().context("the answer broke off")?;
         if status.is_success() {
             return serde_json::from_slice(&body)
                 .context("the host's answer is not understood; is it of another version?");
@@ -81,6 +81,22 @@ impl Client {
     /// Cancels a job.
     pub fn cancel(&self, name: &str) -> Result<JobView> {
         self.answer(self.agent.delete(self.job(name)).call())
+    }
+
+    /// GETs a path below `/api/v1`.
+    pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        self.answer(self.agent.get(self.url(path)).call())
+    }
+
+    /// POSTs to a path below `/api/v1`, and waits so long for the answer; for ever where `None`.
+    pub fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        patience: Option<Duration>,
+    ) -> Result<T> {
+        let request = self.agent.post(self.url(path)).config().timeout_global(patience).build();
+        self.answer(request.send_json(body))
     }
 
     /// Changes a job by one of the verbs that answer with it: `pause`, `reload`, ….

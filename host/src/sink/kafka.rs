@@ -21,6 +21,7 @@ use rdkafka::producer::{
 use rdkafka::statistics::Statistics;
 use rdkafka::util::IntoOpaque;
 
+use crate::dead_letter::Stage;
 use crate::kafka::{log, watch_brokers};
 use crate::metrics::SinkMetrics;
 use crate::pipeline::ack::{Delivery, lock};
@@ -45,8 +46,8 @@ pub struct Group {
 pub enum Kind {
     /// Outputs for a sink.
     Output(SinkMetrics),
-    /// A dead letter, with why the record became one.
-    DeadLetter(Counter, String),
+    /// A dead letter, with who gave up on the record and why.
+    DeadLetter(Counter, Stage, String),
 }
 
 impl Group {
@@ -64,10 +65,10 @@ impl Group {
         &self.delivery
     }
 
-    /// Why the record became a dead letter, if this is one.
-    pub fn dead_letter_reason(&self) -> Option<&str> {
+    /// Who gave up on the record and why, if this is a dead letter.
+    pub fn dead_letter_reason(&self) -> Option<(Stage, &str)> {
         match &self.kind {
-            Kind::DeadLetter(_, reason) => Some(reason),
+            Kind::DeadLetter(_, stage, reason) => Some((*stage, reason)),
             Kind::Output(_) => None,
         }
     }
@@ -80,7 +81,7 @@ impl Group {
                     metrics.records.inc_by(self.count);
                     metrics.bytes.inc_by(self.bytes);
                 }
-                Kind::DeadLetter(counter, _) => drop(counter.inc()),
+                Kind::DeadLetter(counter, ..) => drop(counter.inc()),
             }
             self.delivery.acknowledge(1);
         }

@@ -13,6 +13,7 @@ mod bad_guests;
 mod bad_records;
 mod bad_records_run;
 mod demo;
+mod dlq;
 mod eventually;
 mod harness;
 mod host;

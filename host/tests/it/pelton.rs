@@ -45,7 +45,7 @@ impl Host {
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = socket.local_addr().unwrap().port();
         let host = Self { process: None, folder, port, flags: Vec::new(), environment: Vec::new() };
-        let (usr_jobs, data) = (host.usr_jobs(), host.folder.path().join("data"));
+        let (usr_jobs, data) = (host.usr_jobs(), host.data());
         host.flag("--kafka", kafka)
             .flag("--postgres", postgres)
             .flag("--usr-jobs", usr_jobs)
@@ -76,6 +76,11 @@ impl Host {
     /// The folder in which the host looks for jobs.
     pub(crate) fn usr_jobs(&self) -> PathBuf {
         self.folder.path().join("usr_jobs")
+    }
+
+    /// The host's own folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     /// Drops a component into the `usr_jobs` folder, whole or not at all, as the README tells users to.
