@@ -3,6 +3,7 @@
 mod dead_letters;
 mod events;
 mod jobs;
+mod page;
 pub mod types;
 
 use std::sync::Arc;
@@ -54,7 +55,7 @@ impl IntoResponse for Problem {
 
 /// All routes.
 pub fn router(context: Context) -> Router {
-    Router::new()
+    page::routes()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))

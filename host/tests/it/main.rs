@@ -12,6 +12,7 @@ mod audit;
 mod bad_guests;
 mod bad_records;
 mod bad_records_run;
+mod browser;
 mod demo;
 mod dlq;
 mod eventually;

@@ -1,0 +1,211 @@
+//! The page at `/`: its files are part of the binary, so that it needs no folder, no build step and no internet.
+//!
+//! Nothing here holds data. Browsers ask whether a file has changed at each load, so that a new host never runs with an old
+//! page; and they are told to load nothing from elsewhere, to run no script that is not one of these files, to send forms
+//! nowhere, to show the page in no frame, and to let no text become markup.
+
+use std::fmt::Write as _;
+
+use axum::Router;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use sha2::{Digest, Sha256};
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+
+/// What browsers are told with every file.
+const HEADERS: [(HeaderName, &str); 6] = [
+    (header::CACHE_CONTROL, "no-cache"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'; \
+         require-trusted-types-for 'script'; trusted-types 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+/// A file of the page.
+#[derive(Debug, Clone, Copy)]
+struct Asset {
+    path: &'static str,
+    content_type: &'static str,
+    content: &'static str,
+}
+
+macro_rules! assets {
+    ($($content_type:ident $file:literal at $path:literal,)*) => {
+        [$(Asset { path: $path, content_type: $content_type, content: include_str!(concat!("../page/", $file)) }),*]
+    };
+}
+
+/// All files. A test compares them with the folder.
+const ASSETS: [Asset; 25] = assets![
+    HTML "index.html" at "/",
+    CSS "app.css" at "/page/app.css",
+    SVG "icon.svg" at "/page/icon.svg",
+    JAVASCRIPT "api.js" at "/page/api.js",
+    JAVASCRIPT "app.js" at "/page/app.js",
+    JAVASCRIPT "charts.js" at "/page/charts.js",
+    JAVASCRIPT "declared.js" at "/page/declared.js",
+    JAVASCRIPT "dialogs.js" at "/page/dialogs.js",
+    JAVASCRIPT "dom.js" at "/page/dom.js",
+    JAVASCRIPT "first.js" at "/page/first.js",
+    JAVASCRIPT "flow.js" at "/page/flow.js",
+    JAVASCRIPT "format.js" at "/page/format.js",
+    JAVASCRIPT "job.js" at "/page/job.js",
+    JAVASCRIPT "letters.js" at "/page/letters.js",
+    JAVASCRIPT "live.js" at "/page/live.js",
+    JAVASCRIPT "logs.js" at "/page/logs.js",
+    JAVASCRIPT "overview.js" at "/page/overview.js",
+    JAVASCRIPT "records.js" at "/page/records.js",
+    JAVASCRIPT "reload.js" at "/page/reload.js",
+    JAVASCRIPT "settings.js" at "/page/settings.js",
+    JAVASCRIPT "shadow.js" at "/page/shadow.js",
+    JAVASCRIPT "sse.js" at "/page/sse.js",
+    JAVASCRIPT "store.js" at "/page/store.js",
+    JAVASCRIPT "submit.js" at "/page/submit.js",
+    JAVASCRIPT "versions.js" at "/page/versions.js",
+];
+
+/// `GET` and `HEAD` of `/` and of `/page/…`. They are open to everybody: what they hold is in every copy of this program.
+pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    ASSETS.into_iter().fold(Router::new(), |router, asset| {
+        // Of hexadecimal digits and quotes, so that it is a header's value.
+        let tag = HeaderValue::try_from(etag(asset.content)).ok();
+        router.route(asset.path, get(move |headers: HeaderMap| async move { answer(asset, tag, &headers) }))
+    })
+}
+
+/// A strong tag, which names the content.
+fn etag(content: &str) -> String {
+    let digest = Sha256::digest(content);
+    let mut tag = String::from("\"");
+    for byte in digest.iter().take(16) {
+        // Writing into a string can't fail.
+        let _ = write!(tag, "{byte:02x}");
+    }
+    tag.push('"');
+    tag
+}
+
+/// The file, or 304 where the browser has it.
+fn answer(asset: Asset, tag: Option<HeaderValue>, headers: &HeaderMap) -> Response {
+    let wanted = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let has_it = tag.as_ref().and_then(|tag| tag.to_str().ok()).is_some_and(|tag| {
+        let weak = |one: &str| one.trim().trim_start_matches("W/") == tag;
+        wanted.flat_map(|value| value.split(',')).any(weak)
+    });
+    let mut response = if has_it { StatusCode::NOT_MODIFIED.into_response() } else { asset.content.into_response() };
+    let headers = response.headers_mut();
+    headers.extend(HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value))));
+    headers.extend(tag.map(|tag| (header::ETAG, tag)));
+    if !has_it {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// Bytes that a browser loads at most, uncompressed.
+    const MOST: usize = 150_000;
+
+    fn folder() -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("src/page")
+    }
+
+    #[test]
+    fn the_page_is_small() {
+        let total: usize = ASSETS.iter().map(|asset| asset.content.len()).sum();
+        assert!(total <= MOST, "the page has {total} bytes");
+        for asset in ASSETS {
+            let lines = asset.content.lines().count();
+            assert!(lines <= 500, "{} has {lines} lines", asset.path);
+        }
+    }
+
+    #[test]
+    fn every_file_of_the_folder_is_served() {
+        let found: BTreeSet<String> = fs::read_dir(folder())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .map(|name| if name == "index.html" { "/".to_owned() } else { format!("/page/{name}") })
+            .collect();
+        assert_eq!(ASSETS.iter().map(|asset| asset.path.to_owned()).collect::<BTreeSet<_>>(), found);
+    }
+
+    /// The modules that a module names in its imports, and those that these name.
+    fn imports(module: &str, found: &mut BTreeSet<String>) {
+        let asset = ASSETS.iter().find(|asset| asset.path == format!("/page/{module}")).unwrap();
+        let named = asset.content.split(" from \"./").skip(1).filter_map(|rest| rest.split_once('"'));
+        for (name, _) in named {
+            if found.insert(name.to_owned()) {
+                imports(name, found);
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_first_view_needs_is_fetched_at_once() {
+        let mut needed = BTreeSet::new();
+        imports("app.js", &mut needed);
+        let preloaded = ASSETS[0].content.split("modulepreload\" href=\"/page/").skip(1);
+        let preloaded: BTreeSet<String> =
+            preloaded.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect();
+        assert_eq!(preloaded, needed);
+    }
+
+    #[test]
+    fn no_text_can_become_markup() {
+        for asset in ASSETS {
+            for risk in
+                ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "//cdn"]
+            {
+                assert!(!asset.content.contains(risk), "{} has {risk}", asset.path);
+            }
+        }
+        for inline in ["<style", "style=", "onclick=", "onload=", "javascript:"] {
+            assert!(!ASSETS[0].content.contains(inline), "index.html has {inline}");
+        }
+    }
+
+    #[test]
+    fn a_browser_that_has_a_file_is_told_so() {
+        let asset = ASSETS[0];
+        let tag = HeaderValue::try_from(etag(asset.content)).unwrap();
+        let ask = |value: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            headers.extend(value.map(|value| (header::IF_NONE_MATCH, HeaderValue::from_str(value).unwrap())));
+            answer(asset, Some(tag.clone()), &headers)
+        };
+        let known = tag.to_str().unwrap();
+        for (sent, status) in
+            [(None, 200), (Some("\"other\""), 200), (Some(known), 304), (Some(&*format!("\"other\", W/{known}")), 304)]
+        {
+            let response = ask(sent);
+            assert_eq!(response.status(), status, "{sent:?}");
+            assert_eq!(response.headers()[header::ETAG], tag);
+            assert_eq!(response.headers()[header::CACHE_CONTROL], "no-cache");
+            assert_eq!(response.headers().get(header::CONTENT_TYPE).is_some(), status == 200);
+        }
+    }
+
+    #[test]
+    fn files_differ_in_their_tags() {
+        let tags: BTreeSet<String> = ASSETS.iter().map(|asset| etag(asset.content)).collect();
+        assert_eq!(tags.len(), ASSETS.len());
+    }
+}

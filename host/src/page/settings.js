@@ -1,0 +1,92 @@
+// What a job is set to: parameters, parallelism, and what it declares.
+
+import { declaration } from "./declared.js";
+import { problemBox, say } from "./dialogs.js";
+import { button, field, h, hide, section } from "./dom.js";
+import { act } from "./submit.js";
+
+/** The panel. */
+export function settingsPanel({ name, job }) {
+  const fields = h("div");
+  const trouble = h("div");
+  const few = h("p", { class: "hint" }, "It declares no parameters.");
+  const set = button("Set", save, { class: "primary" });
+  const form = h("form", null, fields, trouble, h("p", { class: "row" }, set));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    set.click();
+  });
+  const parallelism = h("input", { type: "number", min: "1", step: "1", required: true });
+  const scaleTrouble = h("div");
+  const scale = button("Scale", async () => {
+    scaleTrouble.replaceChildren();
+    try {
+      const view = await act(name, "scale", { parallelism: Number(parallelism.value) });
+      say(`${name} runs with parallelism ${view.parallelism}`);
+      dirty = false;
+    } catch (error) {
+      scaleTrouble.replaceChildren(problemBox(error));
+    }
+  });
+  const scaling = h("form", { class: "inline" }, field("Instances", parallelism, "They share the partitions; more than there are partitions only wait."), scale);
+  scaling.addEventListener("submit", (event) => {
+    event.preventDefault();
+    scale.click();
+  });
+  let dirty = false;
+  parallelism.addEventListener("input", () => (dirty = true));
+  const spec = h("div");
+  const node = h("div", null, section("Parameters", few, form), section("Parallelism", scaling, scaleTrouble), section("Declared", spec));
+  let signature = "";
+  let inputs = new Map();
+
+  async function save() {
+    trouble.replaceChildren();
+    const parameters = {};
+    for (const [key, { input, reset, was }] of inputs) {
+      if (reset.checked) parameters[key] = null;
+      else if (input.value !== was) parameters[key] = input.value;
+    }
+    if (Object.keys(parameters).length === 0) return say("nothing was changed");
+    try {
+      await act(name, "set", { parameters });
+      say(`${name}: ${Object.keys(parameters).join(", ")} set`);
+      signature = "";
+      update();
+    } catch (error) {
+      trouble.replaceChildren(problemBox(error));
+    }
+  }
+
+  function build(view) {
+    inputs = new Map();
+    fields.replaceChildren(...view.spec.parameters.map((parameter) => {
+      const was = view.parameters[parameter.name] ?? "";
+      const input = h("input", { type: "text", value: was, spellcheck: "false", autocomplete: "off" });
+      const hasDefault = typeof parameter.default === "string";
+      const reset = h("input", { type: "checkbox", id: `default-${inputs.size}`, "aria-label": `back to the default of ${parameter.name}` });
+      reset.addEventListener("change", () => {
+        input.disabled = reset.checked;
+        if (reset.checked) input.value = parameter.default;
+      });
+      inputs.set(parameter.name, { input, reset, was });
+      const hint = [parameter.description, hasDefault ? `default: ${parameter.default === "" ? "empty" : parameter.default}` : "has no default"];
+      return h("div", { class: "parameter" }, field(parameter.name, input, hint.filter(Boolean).join(" · ")),
+        hasDefault ? h("p", { class: "check" }, reset, h("label", { for: reset.id }, "default")) : null);
+    }));
+    hide(few, view.spec.parameters.length > 0);
+    hide(form, view.spec.parameters.length === 0);
+    spec.replaceChildren(declaration(view.spec));
+  }
+
+  function update() {
+    const view = job()?.view;
+    if (!view) return;
+    // What somebody types is not overwritten, unless the job itself was set anew.
+    const now = JSON.stringify([view.spec, view.parameters]);
+    if (now !== signature) build(view);
+    signature = now;
+    if (!dirty && document.activeElement !== parallelism) parallelism.value = view.parallelism;
+  }
+  return { node, update };
+}

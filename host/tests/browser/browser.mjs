@@ -1,0 +1,104 @@
+// What the tests share: Chromium, a page that is watched while it is used, and files that are dropped on it.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+
+/** How long anything may take before a test gives up on it; nothing is asserted to be faster. */
+export const PATIENCE = 60_000;
+/** Chromium is to talk to the host only: no updates, no trials, no names looked up. */
+const ARGUMENTS = [
+  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync",
+];
+const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** A setting that `tests/it/browser.rs` hands over. */
+export function setting(name) {
+  const value = process.env[name];
+  assert.ok(value, `${name} must be set: run these tests with \`cargo test --test it browser\``);
+  return value;
+}
+
+export const url = setting("PELTON_URL");
+
+/** Starts Chromium for a test. */
+export async function launch(t) {
+  const browser = await chromium.launch({ executablePath: setting("PELTON_CHROMIUM"), args: ARGUMENTS });
+  t.after(() => browser.close());
+  return browser;
+}
+
+/**
+ * Opens the page. When the test ends, it fails if anything was asked of another host, or if a script failed or was
+ * forbidden by the page's policy. `watch(page)` comes before the first request.
+ */
+export async function open(t, browser, { scheme = "light", width = 1280, height = 900, hash = "", motion = "no-preference", watch } = {}) {
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, reducedMotion: motion });
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  const wrong = [];
+  page.on("request", (request) => {
+    if (!request.url().startsWith(`${url}/`)) wrong.push(`asked another host: ${request.url()}`);
+  });
+  page.on("pageerror", (error) => wrong.push(`a script failed: ${error.stack}`));
+  page.on("console", (message) => {
+    // A refusal by the host is told as an error as well; what the page makes of it is tested where it belongs.
+    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) wrong.push(message.text());
+  });
+  t.after(() => assert.deepEqual(wrong, []));
+  await watch?.(page);
+  await page.goto(`${url}/${hash}`);
+  return page;
+}
+
+/** Waits until the page shows what the host has. */
+export async function live(page) {
+  await page.waitForSelector('#link[data-link="live"]');
+}
+
+/** Fails on any violation that axe-core finds in what is shown. */
+export async function accessible(page, what) {
+  // Things that fade or move are measured once they are still.
+  await page.evaluate(() => Promise.all(document.getAnimations().filter((one) => one.effect.getComputedTiming().iterations === 1).map((one) => one.finished)));
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document));
+  const told = violations.map(({ id, help, nodes }) => `${id}: ${help}\n  ${nodes.map((node) => `${node.target}: ${node.failureSummary}`).join("\n  ")}`);
+  assert.deepEqual(told, [], `${what} has violations`);
+}
+
+/** Drops a file on the page, as a mouse would. */
+export async function drop(page, path, name) {
+  const content = (await readFile(path)).toString("base64");
+  const transfer = await page.evaluateHandle(([base64, file]) => {
+    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+    const data = new DataTransfer();
+    data.items.add(new File([bytes], file, { type: "application/wasm" }));
+    return data;
+  }, [content, name]);
+  await page.dispatchEvent("main", "dragover", { dataTransfer: transfer });
+  await page.waitForSelector(".veil");
+  await page.dispatchEvent("main", "drop", { dataTransfer: transfer });
+}
+
+/** A figure as the page writes it, as a number. */
+export function figure(text) {
+  return Number(text.replace(/,/g, "").match(/^[\d.]+/)?.[0]);
+}
+
+/** Waits until `look()` gives something true, and returns it. */
+export async function eventually(what, look) {
+  const until = Date.now() + PATIENCE;
+  for (;;) {
+    const found = await look();
+    if (found) return found;
+    assert.ok(Date.now() < until, `waited in vain: ${what}`);
+    await new Promise((done) => setTimeout(done, 100));
+  }
+}
+
+/** Keeps a picture where `BROWSER_SHOTS` names a folder, for people to look at. */
+export async function shot(page, name) {
+  if (process.env.BROWSER_SHOTS) await page.screenshot({ path: `${process.env.BROWSER_SHOTS}/${name}.png` });
+}
