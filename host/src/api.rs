@@ -1,26 +1,30 @@
 //! The HTTP API: `/api/v1`, health, and metrics. The command line uses nothing else.
+//!
+//! [`routes`] is the table of all routes; what each may be called by and with stands there and is checked by [`guard`]
+//! before its handler runs.
 
+pub mod guard;
+mod health;
 mod jobs;
+pub mod openapi;
+pub mod problem;
+pub mod route;
+pub mod serve;
+mod tokens;
 pub mod types;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Json, Router};
 
 use crate::jobs::Jobs;
 use crate::kafka::Admin;
 use crate::metrics::Metrics;
-use types::Problem;
-
-/// Largest component that can be uploaded; the largest known, of Python, have some 20 MB.
-const UPLOAD_BYTES: usize = 256 << 20;
-/// How long `/readyz` waits for Kafka.
-const PING: Duration = Duration::from_secs(2);
+use guard::{Gate, Guard};
+use route::Route;
+pub use tokens::of_client as client_token;
+use types::{JobList, JobView, Submit, Uploaded};
 
 /// What handlers reach.
 #[derive(Debug, Clone)]
@@ -33,45 +37,39 @@ pub struct Context {
     pub admin: Arc<Admin>,
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, Json(self)).into_response();
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/problem+json"));
-        response
-    }
+/// All routes but those of the page, which holds no data.
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/livez", health::live, "says that the host serves").open(),
+        Route::get("/readyz", health::ready, "says whether all is well, and to whom may read what is not").open(),
+        Route::get("/metrics", health::metrics, "metrics for Prometheus").answers_text(health::OPENMETRICS),
+        Route::get("/api/v1/openapi.json", document, "this document").answers_object(),
+        Route::get("/api/v1/jobs", jobs::list, "submitted jobs, and files in usr_jobs").answers::<JobList>(200),
+        Route::post("/api/v1/jobs", jobs::submit, "submits a job").takes::<Submit>().answers::<JobView>(201),
+        Route::get("/api/v1/jobs/{name}", jobs::show, "one job").answers::<JobView>(200),
+        Route::delete("/api/v1/jobs/{name}", jobs::cancel, "cancels a job, once it has drained")
+            .answers::<JobView>(200),
+        Route::post("/api/v1/components", jobs::upload, "takes in a component, to be submitted by its digest")
+            .takes_component()
+            .answers::<Uploaded>(200),
+    ]
 }
 
-/// All routes.
-pub fn router(context: Context) -> Router {
-    Router::new()
-        .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
-        .route("/api/v1/jobs", get(jobs::list).post(jobs::submit))
-        .route("/api/v1/jobs/{name}", get(jobs::show).delete(jobs::cancel))
-        .route("/api/v1/components", post(jobs::upload).layer(DefaultBodyLimit::max(UPLOAD_BYTES)))
-        .fallback(|| async { Problem::new(404, "no-such-route", "no such route", "the API begins at /api/v1/jobs") })
+/// All routes, each behind its guard.
+pub fn router(context: Context, guard: Guard) -> Router {
+    let guard = Arc::new(guard);
+    let guarded = routes().into_iter().fold(Router::new(), |router, route| {
+        let gate = Gate::new(&guard, &route);
+        router.route(route.path, route.handler.layer(from_fn_with_state(gate, guard::gate)))
+    });
+    guarded
+        .fallback(problem::no_such_route)
+        .method_not_allowed_fallback(problem::no_such_method)
+        .layer(from_fn_with_state(guard, guard::site))
+        .layer(from_fn(problem::told))
         .with_state(context)
 }
 
-async fn metrics(State(context): State<Context>) -> impl IntoResponse {
-    context.jobs.observe();
-    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, content_type)], context.metrics.render())
-}
-
-/// 200 where all is well; else 503, with a line for each thing that is not.
-async fn ready(State(context): State<Context>) -> Response {
-    let mut wrong = context.jobs.conditions();
-    let ping = tokio::task::spawn_blocking(move || context.admin.ping(PING)).await;
-    if let Ok(Err(error)) = ping {
-        wrong.push(format!("kafka: {error:#}"));
-    }
-    if wrong.is_empty() {
-        return "ready\n".into_response();
-    }
-    (StatusCode::SERVICE_UNAVAILABLE, format!("degraded\n{}\n", wrong.join("\n"))).into_response()
+async fn document() -> Json<serde_json::Value> {
+    Json(openapi::document(&routes()))
 }

@@ -9,9 +9,10 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use figment::value::Value;
 
+use crate::api;
 use crate::api::types::{Guarantee, Submit};
 use crate::componentize::{self, BuildOptions};
-use crate::config::Config;
+use crate::config::{Config, Secret};
 use crate::demo::DemoArgs;
 use crate::kafka::StartFrom;
 use crate::simulate::SimulateArgs;
@@ -98,9 +99,23 @@ pub struct Api {
     /// The host's API
     #[arg(long, value_name = "URL", env = "PELTON_API", default_value = "http://127.0.0.1:8081")]
     api: String,
+    /// A file with the token that the host asks for [default: the token in PELTON_TOKEN, if set]
+    #[arg(long, value_name = "FILE", env = "PELTON_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
+}
+
+impl Api {
+    /// A client of that host.
+    pub fn client(&self) -> Result<Client> {
+        let token = match &self.token_file {
+            Some(file) => Some(api::client_token(file)?),
+            None => std::env::var("PELTON_TOKEN").ok().map(|token| token.trim().to_owned()),
+        };
+        Ok(Client::new(&self.api, token.filter(|token| !token.is_empty()).map(Secret)))
+    }
 }
 
 /// `pelton submit`.
@@ -169,7 +184,7 @@ pub struct BuildArgs {
 
 /// Submits a job: a file is uploaded first.
 pub fn submit(args: SubmitArgs) -> Result<()> {
-    let client = Client::new(&args.api.api);
+    let client = args.api.client()?;
     let mut request = Submit {
         name: args.name,
         parameters: args.set.into_iter().collect(),
@@ -196,17 +211,17 @@ pub fn submit(args: SubmitArgs) -> Result<()> {
 
 /// Lists jobs.
 pub fn list(args: &ListArgs) -> Result<()> {
-    print::list(&Client::new(&args.api.api).list()?, args.api.json)
+    print::list(&args.api.client()?.list()?, args.api.json)
 }
 
 /// Shows a job.
 pub fn show(args: &JobArgs) -> Result<()> {
-    print::job(&Client::new(&args.api.api).show(&args.job)?, args.api.json)
+    print::job(&args.api.client()?.show(&args.job)?, args.api.json)
 }
 
 /// Cancels a job, once it has drained.
 pub fn cancel(args: &JobArgs) -> Result<()> {
-    print::job(&Client::new(&args.api.api).cancel(&args.job)?, args.api.json)
+    print::job(&args.api.client()?.cancel(&args.job)?, args.api.json)
 }
 
 /// Builds components.

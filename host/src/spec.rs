@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A job's declaration.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Spec {
     /// The name that a submit takes where none is given.
     pub name: String,
@@ -20,7 +20,7 @@ pub struct Spec {
 }
 
 /// A topic that a job reads.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Source {
     /// The topic.
     pub topic: String,
@@ -29,7 +29,7 @@ pub struct Source {
 }
 
 /// A named destination.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Sink {
     /// Unique in the job.
     pub name: String,
@@ -39,7 +39,7 @@ pub struct Sink {
 }
 
 /// Where a sink leads.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
     /// A Kafka topic.
@@ -51,7 +51,7 @@ pub enum Target {
 }
 
 /// A table and how rows get into it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Table {
     /// `table` or `schema.table`.
     pub name: String,
@@ -64,7 +64,7 @@ pub struct Table {
 }
 
 /// A column that a job fills.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ColumnSpec {
     /// Its name.
     pub name: String,
@@ -76,7 +76,7 @@ pub struct ColumnSpec {
 }
 
 /// What happens to a row whose key is already in the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Conflict {
     /// It is refused.
@@ -88,7 +88,7 @@ pub enum Conflict {
 }
 
 /// One INSERT, UPDATE or DELETE.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Statement {
     /// With placeholders `?` or `$1`, `$2`, ….
     pub sql: String,
@@ -97,7 +97,7 @@ pub struct Statement {
 }
 
 /// The types of Postgres that a column or placeholder may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "each is named as Postgres names it; wit/job.wit says what carries its values")]
 pub enum ColumnType {
@@ -120,7 +120,7 @@ pub enum ColumnType {
 }
 
 /// What can be set at submit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Parameter {
     /// Its name.
     pub name: String,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::pipeline::ack::lock;
 
 /// A job's state, worst last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// It was stopped or is about to be.
@@ -43,7 +43,7 @@ impl State {
 }
 
 /// Something that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Condition {
     /// Which part of the job: `kafka`, `guest`, `sink raw_sensors_data`, ….
     pub part: String,

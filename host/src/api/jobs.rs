@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 
 use super::Context;
-use super::types::{JobList, JobView, Problem, Submit, Uploaded};
+use super::problem::{Body, Problem};
+use super::types::{JobList, JobView, Submit, Uploaded};
 
 pub(super) async fn list(State(context): State<Context>) -> Result<Json<JobList>, Problem> {
     let jobs = Arc::clone(&context.jobs);
@@ -29,25 +29,14 @@ pub(super) async fn cancel(State(context): State<Context>, Path(name): Path<Stri
 
 pub(super) async fn submit(
     State(context): State<Context>,
-    body: Result<Json<Submit>, JsonRejection>,
+    Body(request): Body<Submit>,
 ) -> Result<(StatusCode, Json<JobView>), Problem> {
-    let Json(request) =
-        body.map_err(|error| Problem::new(400, "bad-request", "the request makes no sense", error.body_text()))?;
     // A client that goes away does not leave a submit half done.
     let submitted = tokio::spawn(async move { context.jobs.submit(request).await }).await;
     let submitted = submitted.map_err(|error| Problem::new(500, "internal", "a task failed", error.to_string()))?;
     Ok((StatusCode::CREATED, Json(submitted?)))
 }
 
-pub(super) async fn upload(
-    State(context): State<Context>,
-    headers: axum::http::HeaderMap,
-    body: Bytes,
-) -> Result<Json<Uploaded>, Problem> {
-    // No page of another site can send this type without asking first.
-    if headers.get(header::CONTENT_TYPE).is_none_or(|value| value != "application/wasm") {
-        let title = "the upload is not taken";
-        return Err(Problem::new(415, "content-type", title, "its content type is not application/wasm"));
-    }
+pub(super) async fn upload(State(context): State<Context>, body: Bytes) -> Result<Json<Uploaded>, Problem> {
     context.jobs.upload(body.into()).await.map(Json)
 }

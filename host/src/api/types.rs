@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+pub use super::problem::Problem;
 use crate::kafka::StartFrom;
 use crate::source::kafka::PartitionView;
 use crate::spec::Spec;
 use crate::status::{Condition, State};
 
 /// `POST /api/v1/jobs`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Submit {
     /// A job in the host's `usr_jobs` folder, by its declared name or its file's; or else `digest`.
@@ -45,7 +47,7 @@ pub struct Submit {
 }
 
 /// How often an output may appear.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Guarantee {
     /// Never missing, perhaps repeated after a crash.
@@ -56,7 +58,7 @@ pub enum Guarantee {
 }
 
 /// The answer to `POST /api/v1/components`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Uploaded {
     /// SHA-256 of the component, in hexadecimal.
     pub digest: String,
@@ -65,7 +67,7 @@ pub struct Uploaded {
 }
 
 /// A submitted job.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct JobView {
     /// Its name.
     pub name: String,
@@ -94,7 +96,7 @@ pub struct JobView {
 }
 
 /// Counts of a job since the host started.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Counts {
     /// Records read.
     pub records_in: u64,
@@ -111,7 +113,7 @@ pub struct Counts {
 }
 
 /// Counts of a sink since the host started.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SinkCounts {
     /// The sink.
     pub name: String,
@@ -122,7 +124,7 @@ pub struct SinkCounts {
 }
 
 /// A file in `usr_jobs`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Available {
     /// The file's name.
     pub file: String,
@@ -135,53 +137,10 @@ pub struct Available {
 }
 
 /// The answer to `GET /api/v1/jobs`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct JobList {
     /// Submitted jobs, by name.
     pub jobs: Vec<JobView>,
     /// Jobs in `usr_jobs`, by file.
     pub available: Vec<Available>,
-}
-
-/// A refusal: `application/problem+json`, RFC 9457.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Problem {
-    /// The HTTP status.
-    pub status: u16,
-    /// A short name for programs.
-    pub code: String,
-    /// What was refused.
-    pub title: String,
-    /// Why, item by item.
-    pub detail: Vec<String>,
-    /// What to do.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fix: Option<String>,
-}
-
-impl std::fmt::Display for Problem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.title)?;
-        match self.detail.as_slice() {
-            [] => {}
-            [one] => write!(f, ": {one}")?,
-            many => many.iter().try_for_each(|item| write!(f, "\n  - {item}"))?,
-        }
-        self.fix.iter().try_for_each(|fix| write!(f, "\n{fix}"))
-    }
-}
-
-impl std::error::Error for Problem {}
-
-impl Problem {
-    /// A refusal with one reason.
-    pub fn new(status: u16, code: &str, title: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), title: title.into(), detail: vec![detail.into()], fix: None }
-    }
-
-    /// Adds what to do.
-    pub fn fix(mut self, fix: impl Into<String>) -> Self {
-        self.fix = Some(fix.into());
-        self
-    }
 }

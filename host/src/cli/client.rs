@@ -5,27 +5,29 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use serde::de::DeserializeOwned;
 use ureq::http::Response;
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, RequestBuilder};
 
 use crate::api::types::{JobList, JobView, Problem, Submit, Uploaded};
+use crate::config::Secret;
 
 /// A client of one host.
 #[derive(Debug)]
 pub struct Client {
     agent: Agent,
     api: String,
+    token: Option<Secret>,
 }
 
 impl Client {
-    /// For the host at `api`, such as `http://127.0.0.1:8081`.
-    pub fn new(api: &str) -> Self {
+    /// For the host at `api`, such as `http://127.0.0.1:8081`, with the token that it asks for, if any.
+    pub fn new(api: &str, token: Option<Secret>) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(Duration::from_secs(5)))
             // A submit compiles; a cancel drains.
             .timeout_global(Some(Duration::from_secs(120)))
             .build();
-        Self { agent: config.into(), api: api.trim_end_matches('/').to_owned() }
+        Self { agent: config.into(), api: api.trim_end_matches('/').to_owned(), token }
     }
 
     fn url(&self, path: &str) -> String {
@@ -50,30 +52,40 @@ impl Client {
         }
     }
 
+    /// Adds the token to a request.
+    fn authorized<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        match &self.token {
+            Some(Secret(token)) => request.header("authorization", format!("Bearer {token}")),
+            None => request,
+        }
+    }
+
     /// Uploads a component.
     pub fn upload(&self, wasm: &[u8]) -> Result<Uploaded> {
-        let request = self.agent.post(self.url("components")).content_type("application/wasm");
+        let request = self.authorized(self.agent.post(self.url("components"))).content_type("application/wasm");
+        // A host that refuses says so before all of it is sent.
+        let request = request.header("expect", "100-continue");
         self.answer(request.send(wasm))
     }
 
     /// Submits a job.
     pub fn submit(&self, request: &Submit) -> Result<JobView> {
-        self.answer(self.agent.post(self.url("jobs")).send_json(request))
+        self.answer(self.authorized(self.agent.post(self.url("jobs"))).send_json(request))
     }
 
     /// All jobs.
     pub fn list(&self) -> Result<JobList> {
-        self.answer(self.agent.get(self.url("jobs")).call())
+        self.answer(self.authorized(self.agent.get(self.url("jobs"))).call())
     }
 
     /// One job.
     pub fn show(&self, name: &str) -> Result<JobView> {
-        self.answer(self.agent.get(self.job(name)).call())
+        self.answer(self.authorized(self.agent.get(self.job(name))).call())
     }
 
     /// Cancels a job.
     pub fn cancel(&self, name: &str) -> Result<JobView> {
-        self.answer(self.agent.delete(self.job(name)).call())
+        self.answer(self.authorized(self.agent.delete(self.job(name))).call())
     }
 
     fn job(&self, name: &str) -> String {

@@ -8,7 +8,7 @@ use super::registry::Record;
 use crate::api::types::{Guarantee, Problem, Submit};
 use crate::config::Config;
 use crate::dead_letter;
-use crate::engine::{Engine, Job, check_name, digest};
+use crate::engine::{Engine, Job, TooLong, check_name, digest};
 use crate::kafka::{Admin, StartFrom};
 use crate::metrics::Metrics;
 use crate::sink::postgres::{self, Session};
@@ -33,7 +33,11 @@ pub(super) async fn blocking<T: Send + 'static>(
 
 /// Compiles a component, or says why it is not a job.
 pub(super) fn load(engine: &Engine, wasm: &[u8]) -> Result<Job, Problem> {
-    engine.load(wasm).map_err(|error| Problem::new(422, "not-a-job", "the file is not a job", format!("{error:#}")))
+    engine.load(wasm).map_err(|error| match error.downcast_ref::<TooLong>() {
+        Some(error) => Problem::new(422, "compile-time", "the component is not compiled", error.to_string())
+            .fix("try again when the host has less to do, or raise limits.compile_time"),
+        None => Problem::new(422, "not-a-job", "the file is not a job", format!("{error:#}")),
+    })
 }
 
 /// Checks everything and pins where the job starts. `None` beside the record says that this very job is submitted already.
@@ -74,7 +78,7 @@ pub(super) async fn prepare(
     tables(&config, &name, job.spec(), request.create, &mut problems).await?;
     if !problems.missing.is_empty() {
         let mut problem = Problem::new(422, "missing", "the job is not submitted", "");
-        problem.detail = problems.missing;
+        problem.causes = problems.missing;
         problem.fix = problems.creatable.then(|| "submit with --create to create what is missing".to_owned());
         return Err(problem);
     }

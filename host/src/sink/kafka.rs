@@ -137,7 +137,10 @@ impl KafkaSink {
     ) -> Result<(Self, mpsc::Receiver<Undeliverable>)> {
         let (undeliverable, receiver) = mpsc::channel();
         let context = Reports { undeliverable, status, fault };
-        let producer = config.create_with_context(context).context("failed to make a Kafka producer")?;
+        let producer = config
+            .create_with_context(context)
+            .map_err(crate::kafka::refused)
+            .context("failed to make a Kafka producer")?;
         Ok((Self { producer }, receiver))
     }
 

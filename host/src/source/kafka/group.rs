@@ -22,7 +22,7 @@ use crate::pipeline::ack::{Ledger, lock};
 use crate::status::Status;
 
 /// How far an assigned partition is.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct PartitionView {
     /// The topic.
     pub topic: String,
