@@ -211,4 +211,44 @@ mod tests {
         assert_eq!(serde_json::from_value::<Problem>(written).unwrap(), problem);
         assert_eq!(problem.to_string(), "the job is not submitted\n  - topic \"a\"\n  - table b\ncreate it");
     }
+
+    /// What a router behind [`told`] answers to a GET.
+    async fn answered(router: axum::Router) -> (u16, Problem) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let router = router.layer(axum::middleware::from_fn(told));
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let stopped = async { drop(stopped.await) };
+        let server =
+            tokio::spawn(super::super::serve::serve(listener, router, std::time::Duration::from_secs(60), stopped));
+        let call = move || {
+            let agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().new_agent();
+            let mut response = agent.get(url).call().unwrap();
+            assert_eq!(response.headers()["content-type"], CONTENT_TYPE);
+            (response.status().as_u16(), response.body_mut().read_json().unwrap())
+        };
+        let answer = tokio::task::spawn_blocking(call).await.unwrap();
+        drop(stop);
+        server.await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_of_one_request() {
+        async fn broken() {
+            panic!("on purpose");
+        }
+        let (status, problem) = answered(axum::Router::new().route("/", axum::routing::get(broken))).await;
+        assert_eq!((status, problem.status, problem.code.as_str()), (500, 500, "internal"));
+        assert!(!problem.to_string().contains("on purpose"), "{problem}");
+    }
+
+    #[tokio::test]
+    async fn what_axum_refuses_by_itself_is_a_problem() {
+        async fn needs(_: axum::extract::Query<std::collections::BTreeMap<String, u8>>, _: axum::Json<u8>) {}
+        let (status, problem) = answered(axum::Router::new().route("/", axum::routing::get(needs))).await;
+        assert_eq!((status, problem.status, problem.code.as_str()), (415, 415, "content-type"));
+        let (status, problem) = answered(axum::Router::new().route("/", axum::routing::post(needs))).await;
+        assert_eq!((status, problem.code.as_str()), (405, "method-not-allowed"));
+    }
 }
