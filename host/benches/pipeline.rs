@@ -28,7 +28,7 @@ mod native;
 mod report;
 
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -37,6 +37,8 @@ use pelton::demo::postgres::{LocalPostgres, Options};
 use pelton::engine::{Engine, Host, Program};
 use pelton::metrics::Metrics;
 use pelton::pipeline::Attempt;
+use pelton::pipeline::sample::Samples;
+use pelton::pipeline::version::{Current, Version};
 use pelton::simulate::Sensors;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::DeliveryResult;
@@ -130,12 +132,12 @@ impl Bench {
         let metrics = Arc::new(Metrics::default()).job(&name);
         let stop = Arc::new(AtomicBool::new(false));
         let parameters = program.spec().parameters.iter().map(|p| (p.name.clone(), p.default.clone().unwrap()));
+        let version = Version::new(1, Arc::clone(&program), parameters.collect(), "");
         let attempt = Attempt {
-            parameters: Arc::new(parameters.collect()),
-            job: program,
+            current: Arc::new(Current::new(version, Samples::default())),
             group: name.clone(),
             name,
-            parallelism: 1,
+            parallelism: Arc::new(AtomicUsize::new(1)),
             config: Arc::clone(&self.config),
             host: Arc::new(Silent),
             status: Arc::default(),

@@ -3,6 +3,7 @@
 //! [`routes`] is the table of all routes; what each may be called by and with stands there and is checked by [`guard`]
 //! before its handler runs.
 
+mod events;
 pub mod guard;
 mod health;
 mod jobs;
@@ -24,7 +25,10 @@ use crate::metrics::Metrics;
 use guard::{Gate, Guard};
 use route::Route;
 pub use tokens::of_client as client_token;
-use types::{JobList, JobView, Submit, Uploaded};
+use types::{
+    Hold, JobList, JobView, JobsEvent, LogLines, Reload, Rollback, SampleList, Scale, SetParameters, ShadowReport,
+    ShadowRun, Submit, Uploaded,
+};
 
 /// What handlers reach.
 #[derive(Debug, Clone)]
@@ -35,6 +39,12 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// For asking whether Kafka is there.
     pub admin: Arc<Admin>,
+}
+
+impl Context {
+    fn list(&self) -> JobList {
+        JobList { jobs: self.jobs.list(), available: self.jobs.available() }
+    }
 }
 
 /// All routes but those of the page, which holds no data.
@@ -49,6 +59,45 @@ pub fn routes() -> Vec<Route> {
         Route::get("/api/v1/jobs/{name}", jobs::show, "one job").answers::<JobView>(200),
         Route::delete("/api/v1/jobs/{name}", jobs::cancel, "cancels a job, once it has drained")
             .answers::<JobView>(200),
+        Route::post("/api/v1/jobs/{name}/reload", jobs::reload, "puts a new version to work, while the job runs")
+            .takes::<Reload>()
+            .answers::<JobView>(200),
+        Route::post("/api/v1/jobs/{name}/rollback", jobs::rollback, "goes back to an earlier version")
+            .takes::<Rollback>()
+            .answers::<JobView>(200),
+        Route::post("/api/v1/jobs/{name}/set", jobs::set, "sets parameters, while the job runs")
+            .takes::<SetParameters>()
+            .answers::<JobView>(200),
+        Route::post("/api/v1/jobs/{name}/scale", jobs::scale, "changes how many instances a job has")
+            .takes::<Scale>()
+            .answers::<JobView>(200),
+        Route::post(
+            "/api/v1/jobs/{name}/pause",
+            jobs::pause,
+            "holds a job: it delivers what is in flight and reads no more",
+        )
+        .takes::<Hold>()
+        .answers::<JobView>(200),
+        Route::post("/api/v1/jobs/{name}/resume", jobs::resume, "lets a held job go on")
+            .takes::<Hold>()
+            .answers::<JobView>(200),
+        Route::post("/api/v1/jobs/{name}/shadow", jobs::start_shadow, "runs another version beside, without writing")
+            .takes::<ShadowRun>()
+            .answers::<ShadowReport>(200),
+        Route::get("/api/v1/jobs/{name}/shadow", jobs::shadow, "what the last shadow run has found so far")
+            .answers::<ShadowReport>(200),
+        Route::delete("/api/v1/jobs/{name}/shadow", jobs::end_shadow, "ends a shadow run").answers::<ShadowReport>(200),
+        Route::get(
+            "/api/v1/jobs/{name}/samples",
+            jobs::samples,
+            "the last records in and out, where the host keeps any",
+        )
+        .answers::<SampleList>(200),
+        Route::get("/api/v1/jobs/{name}/logs", events::logs, "the last lines of a job's log, or all that come")
+            .query::<events::LogQuery>()
+            .answers::<LogLines>(200),
+        Route::get("/api/v1/events", events::events, "jobs and files as they change: server-sent events `jobs`")
+            .streams::<JobsEvent>(),
         Route::post("/api/v1/components", jobs::upload, "takes in a component, to be submitted by its digest")
             .takes_component()
             .answers::<Uploaded>(200),

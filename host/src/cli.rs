@@ -1,22 +1,29 @@
 //! The command line. Client commands talk to a host's API and to nothing else.
 
 pub mod client;
+mod lifecycle;
 mod print;
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use clap::{Args, Parser, Subcommand};
+use anyhow::Result;
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use figment::value::Value;
 
 use crate::api;
 use crate::api::types::{Guarantee, Submit};
 use crate::componentize::{self, BuildOptions};
-use crate::config::{Config, Secret};
+use crate::config::Config;
 use crate::demo::DemoArgs;
 use crate::kafka::StartFrom;
 use crate::simulate::SimulateArgs;
 use client::Client;
+use lifecycle::{HoldArgs, LogsArgs, ReloadArgs, RollbackArgs, ScaleArgs, SetArgs};
+pub use lifecycle::{logs, pause, reload, resume, rollback, scale, set};
+
+/// How often a watched table is printed.
+const WATCH: Duration = Duration::from_secs(1);
 
 /// A WebAssembly user-job host: Kafka in, Wasm jobs, Kafka topics and Postgres tables out.
 #[derive(Debug, Parser)]
@@ -37,7 +44,21 @@ pub enum Command {
     /// List submitted and available jobs
     List(ListArgs),
     /// Show one job
-    Show(JobArgs),
+    Show(ShowArgs),
+    /// Hold a job: it delivers what is in flight and reads no more
+    Pause(HoldArgs),
+    /// Let a held job go on
+    Resume(HoldArgs),
+    /// Put a new version of a job to work while it runs
+    Reload(ReloadArgs),
+    /// Go back to an earlier version of a job
+    Rollback(RollbackArgs),
+    /// Change how many instances a job has
+    Scale(ScaleArgs),
+    /// Set parameters of a job while it runs
+    Set(SetArgs),
+    /// Print a job's log
+    Logs(LogsArgs),
     /// Stop a job for good; its offsets are kept
     Cancel(JobArgs),
     /// Build guest crates into components
@@ -46,6 +67,8 @@ pub enum Command {
     Simulate(SimulateArgs),
     /// Run everything in one go: a broker, Postgres, sensors, and the example jobs
     Demo(DemoArgs),
+    /// Print the completions for a shell, to be sourced by it
+    Completions(CompletionsArgs),
 }
 
 /// `pelton run`.
@@ -109,13 +132,20 @@ pub struct Api {
 
 impl Api {
     /// A client of that host.
-    pub fn client(&self) -> Result<Client> {
+    fn client(&self) -> Result<Client> {
         let token = match &self.token_file {
             Some(file) => Some(api::client_token(file)?),
             None => std::env::var("PELTON_TOKEN").ok().map(|token| token.trim().to_owned()),
         };
-        Ok(Client::new(&self.api, token.filter(|token| !token.is_empty()).map(Secret)))
+        Client::new(&self.api, token.as_deref().filter(|token| !token.is_empty()))
     }
+}
+
+/// `pelton completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    shell: clap_complete::Shell,
 }
 
 /// `pelton submit`.
@@ -145,6 +175,9 @@ pub struct SubmitArgs {
     /// Create missing topics and tables
     #[arg(long)]
     create: bool,
+    /// Why, for the job's history
+    #[arg(long)]
+    why: Option<String>,
     #[command(flatten)]
     api: Api,
 }
@@ -158,6 +191,21 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 /// `pelton list`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
+    /// Print it anew every second, with rates, until Ctrl-C
+    #[arg(short, long)]
+    watch: bool,
+    #[command(flatten)]
+    api: Api,
+}
+
+/// `pelton show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The job's name
+    job: String,
+    /// Print it anew every second until Ctrl-C
+    #[arg(short, long)]
+    watch: bool,
     #[command(flatten)]
     api: Api,
 }
@@ -185,7 +233,10 @@ pub struct BuildArgs {
 /// Submits a job: a file is uploaded first.
 pub fn submit(args: SubmitArgs) -> Result<()> {
     let client = args.api.client()?;
-    let mut request = Submit {
+    let (digest, available) = lifecycle::component(&client, &args.job)?;
+    let request = Submit {
+        available,
+        digest,
         name: args.name,
         parameters: args.set.into_iter().collect(),
         from: args.from,
@@ -193,35 +244,52 @@ pub fn submit(args: SubmitArgs) -> Result<()> {
         guarantee: args.guarantee,
         group: args.group,
         create: args.create,
-        ..Submit::default()
+        by: lifecycle::caller(),
+        why: args.why,
     };
-    let path = PathBuf::from(&args.job);
-    if path.is_file() {
-        let wasm = std::fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
-        let uploaded = client.upload(&wasm).with_context(|| format!("failed to submit {}", path.display()))?;
-        request.digest = Some(uploaded.digest);
-    } else if args.job.contains('/') {
-        bail!("there is no file {}", path.display());
-    } else {
-        request.available = Some(args.job);
-    }
-    let job = client.submit(&request)?;
-    print::job(&job, args.api.json)
+    print::job(&client.submit(&request)?, args.api.json)
 }
 
 /// Lists jobs.
 pub fn list(args: &ListArgs) -> Result<()> {
-    print::list(&args.api.client()?.list()?, args.api.json)
+    let client = args.api.client()?;
+    let mut before = None;
+    loop {
+        let list = client.list()?;
+        print::anew(args.watch)?;
+        print::list(&list, before.as_ref(), args.api.json)?;
+        if !args.watch {
+            return Ok(());
+        }
+        before = Some((Instant::now(), list));
+        std::thread::sleep(WATCH);
+    }
 }
 
 /// Shows a job.
-pub fn show(args: &JobArgs) -> Result<()> {
-    print::job(&args.api.client()?.show(&args.job)?, args.api.json)
+pub fn show(args: &ShowArgs) -> Result<()> {
+    let client = args.api.client()?;
+    loop {
+        let job = client.show(&args.job)?;
+        print::anew(args.watch)?;
+        print::job(&job, args.api.json)?;
+        if !args.watch {
+            return Ok(());
+        }
+        std::thread::sleep(WATCH);
+    }
 }
 
 /// Cancels a job, once it has drained.
 pub fn cancel(args: &JobArgs) -> Result<()> {
     print::job(&args.api.client()?.cancel(&args.job)?, args.api.json)
+}
+
+/// Prints completions.
+pub fn completions(args: &CompletionsArgs) -> Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "pelton", &mut script);
+    print::line(String::from_utf8_lossy(&script).trim_end())
 }
 
 /// Builds components.

@@ -19,6 +19,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Limits;
+use crate::pipeline::sample::Sampling;
 use crate::sink::postgres::{ConnectionUrl, PostgresConfig};
 pub use api::Api;
 
@@ -46,6 +47,10 @@ pub struct Config {
     pub delivery: DeliverySettings,
     /// What a guest may use.
     pub limits: Limits,
+    /// How a new version is tried.
+    pub reload: Reloading,
+    /// The last records of each job, for people to look at.
+    pub samples: Sampling,
     /// Log lines: `text` or `json`.
     pub log_format: LogFormat,
 }
@@ -63,6 +68,8 @@ impl Default for Config {
             batch: Batching::default(),
             delivery: DeliverySettings::default(),
             limits: Limits::default(),
+            reload: Reloading::default(),
+            samples: Sampling::default(),
             log_format: LogFormat::Text,
         }
     }
@@ -225,6 +232,23 @@ impl Default for DeliverySettings {
     }
 }
 
+/// How a new version of a running job is tried: if more than a share of its first batches fail, or it fails on every record,
+/// the version before is put back.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reloading {
+    /// How many batches are the first; 0 for no probation.
+    pub probation_batches: u32,
+    /// The share of them that may fail, from 0 to 1.
+    pub max_failed: f64,
+}
+
+impl Default for Reloading {
+    fn default() -> Self {
+        Self { probation_batches: 20, max_failed: 0.5 }
+    }
+}
+
 /// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -305,12 +329,16 @@ impl Config {
         ensure!(self.batch.max_records > 0, "batch.max_records is 0; it must be at least 1");
         ensure!(self.delivery.in_flight_mib > 0, "delivery.in_flight_mib is 0; it must be at least 1");
         ensure!(self.limits.memory_mib > 0, "limits.memory_mib is 0; it must be at least 1");
+        ensure!(
+            (0.0..=1.0).contains(&self.reload.max_failed),
+            "reload.max_failed is {}; it must be a share between 0 and 1",
+            self.reload.max_failed
+        );
         self.postgres.sink()?;
         if let Some(timeout) =
             self.kafka.consumer.get("session.timeout.ms").or(self.kafka.properties.get("session.timeout.ms"))
         {
-            let timeout: u128 =
-                timeout.parse().with_context(|| format!("session.timeout.ms is {timeout:?}, not a number"))?;
+            let timeout: u128 = timeout.parse().context("session.timeout.ms is not a number")?;
             ensure!(
                 self.delivery.drain_timeout.as_millis() < timeout,
                 "delivery.drain_timeout ({:?}) must be below session.timeout.ms ({timeout})",

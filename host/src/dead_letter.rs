@@ -56,8 +56,6 @@ pub fn topic(job: &str) -> String {
 pub struct KafkaDeadLetters {
     /// The job's name.
     pub job: String,
-    /// The job's version, as it declares it.
-    pub version: String,
     /// The job's producer.
     pub sink: Arc<KafkaSink>,
     /// Where files go.
@@ -90,9 +88,11 @@ impl DeadLetters for KafkaDeadLetters {
             Kind::DeadLetter(self.metrics.dead_letters(stage).clone(), reason.to_owned()),
         );
         let (partition, offset) = (batch.partition.to_string(), offset.to_string());
+        let by = delivery.handled_by();
         let coordinates = [
             ("pelton.job", self.job.as_str()),
-            ("pelton.version", &self.version),
+            ("pelton.version", &by.declared),
+            ("pelton.digest", &by.digest),
             ("pelton.topic", &batch.topic),
             ("pelton.partition", &partition),
             ("pelton.offset", &offset),
@@ -140,8 +140,9 @@ impl KafkaDeadLetters {
         let encoded = |bytes: Option<&[u8]>| bytes.map(|bytes| BASE64_STANDARD.encode(bytes));
         let headers: Vec<_> =
             batch.headers.of(i).map(|(name, value)| json!([String::from_utf8_lossy(name), encoded(value)])).collect();
+        let by = delivery.handled_by();
         let letter = json!({
-            "job": self.job, "version": self.version, "topic": *batch.topic, "partition": batch.partition, "offset": offset,
+            "job": self.job, "version": by.declared, "digest": by.digest, "topic": *batch.topic, "partition": batch.partition, "offset": offset,
             "timestamp": batch.timestamps.get(i), "error": reason,
             "kept_here_because": format!("the dead-letter topic refused it: {refusal}"),
             "headers_base64": headers, "key_base64": encoded(batch.keys.get(i)), "value_base64": encoded(batch.values.get(i)),

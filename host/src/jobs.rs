@@ -1,31 +1,40 @@
-//! The jobs of a host: submit, list, show, cancel, and what survives a restart.
+//! The jobs of a host: their life, and what survives a restart.
 //!
 //! [`Jobs`] holds desired state (the [registry]) and, for each submitted job, a supervisor on a thread of its own
-//! that keeps an attempt running. It starts and stops attempts and reads snapshots; records never pass through here.
+//! that keeps an attempt running. It starts, changes and stops attempts and reads snapshots; records never pass through
+//! here.
 
 pub mod available;
+mod change;
 pub mod guest_host;
+pub mod log;
 pub mod registry;
 pub mod submit;
 mod supervise;
+mod view;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use anyhow::{Context, Result};
 use chrono::Utc;
 use tokio::runtime::Handle;
 
-use crate::api::types::{Available, JobView, Problem, Submit, Uploaded};
+use crate::api::types::{Available, JobView, Problem, SampleList, Submit, Uploaded};
 use crate::config::Config;
 use crate::engine::{Engine, Job};
 use crate::metrics::Metrics;
 use crate::pipeline::ack::lock;
 use crate::pipeline::worker::backoff;
+use crate::spec::Spec;
 use crate::status::State;
 use available::AvailableJobs;
-use registry::{Record, Registry};
-use supervise::Supervised;
+use log::JobLog;
+use registry::{DroppedFile, Record, Registry};
+use supervise::{Load, Supervised};
+
+/// The part under which it is told that a job's file is gone.
+const FILE: &str = "file";
 
 /// The jobs of a host.
 #[derive(Debug)]
@@ -34,20 +43,39 @@ pub struct Jobs {
     engine: Engine,
     metrics: Arc<Metrics>,
     registry: Registry,
-    available: AvailableJobs,
+    available: Arc<AvailableJobs>,
     runtime: Handle,
     supervised: Mutex<BTreeMap<String, Arc<Supervised>>>,
-    /// One submit or cancel at a time: each reads and then changes the registry.
-    changing: tokio::sync::Mutex<()>,
+    /// One submit or cancel at a time: each reads and then changes what is submitted. Changes of a job have a lock there.
+    submitting: tokio::sync::Mutex<()>,
 }
 
 impl Jobs {
-    /// Opens the registry and starts every job in it. Damaged records are told and left out.
+    /// Opens the registry, starts every job in it, and watches `usr_jobs`. Damaged records are told and left out.
     pub fn open(config: Arc<Config>, metrics: Arc<Metrics>, runtime: Handle) -> Result<Arc<Self>> {
         let registry = Registry::open(config.data.clone())?;
         let cache = std::path::absolute(config.data.join("cache")).context("failed to find the data folder")?;
         let engine = Engine::new(config.limits.clone(), Some(&cache))?;
-        let available = AvailableJobs::new(config.usr_jobs.clone());
+        let this = Arc::new(OnceLock::<Weak<Self>>::new());
+        let of = |this: &Arc<OnceLock<Weak<Self>>>| {
+            let this = Arc::clone(this);
+            move || this.get().and_then(Weak::upgrade)
+        };
+        let (file_dropped, each_look) = (of(&this), of(&this));
+        let available = AvailableJobs::watch(
+            config.usr_jobs.clone(),
+            engine.clone(),
+            Box::new(move |file, spec| {
+                if let Some(jobs) = file_dropped() {
+                    jobs.file_dropped(file, spec);
+                }
+            }),
+            move || {
+                if let Some(jobs) = each_look() {
+                    jobs.housekeeping();
+                }
+            },
+        )?;
         let jobs = Arc::new(Self {
             config,
             engine,
@@ -56,7 +84,7 @@ impl Jobs {
             available,
             runtime,
             supervised: Mutex::default(),
-            changing: tokio::sync::Mutex::default(),
+            submitting: tokio::sync::Mutex::default(),
         });
         for record in jobs.registry.load()? {
             match record {
@@ -64,22 +92,25 @@ impl Jobs {
                 Err(error) => tracing::error!("a submitted job can't be started: {error:#}"),
             }
         }
+        // Only now may files reload jobs.
+        let _ = this.set(Arc::downgrade(&jobs));
         Ok(jobs)
+    }
+
+    /// Gets a kept component compiled: from the cache, or else from its bytes.
+    fn load(&self) -> Load {
+        let (engine, data) = (self.engine.clone(), self.config.data.clone());
+        Box::new(move |digest| match engine.cached(digest) {
+            Some(job) => Ok(job),
+            None => engine.load(&Registry::open(data.clone())?.component(digest)?),
+        })
     }
 
     /// Starts a supervisor; it compiles the component itself where that has not been done.
     fn start(&self, record: Record, compiled: Option<Job>) -> Result<()> {
         let name = record.name.clone();
-        let load: supervise::Load = match compiled {
-            Some(job) => Box::new(move || Ok(job.clone())),
-            None => {
-                // The registry's own read, once per attempt until it compiles.
-                let (engine, data, digest) = (self.engine.clone(), self.config.data.clone(), record.digest.clone());
-                Box::new(move || engine.load(&Registry::open(data.clone())?.component(&digest)?))
-            }
-        };
-        let supervised =
-            Supervised::start(record, load, Arc::clone(&self.config), self.metrics.job(&name), self.runtime.clone())?;
+        let (config, metrics) = (Arc::clone(&self.config), self.metrics.job(&name));
+        let supervised = Supervised::start(record, compiled, self.load(), config, metrics, self.runtime.clone())?;
         lock(&self.supervised).insert(name, supervised);
         Ok(())
     }
@@ -87,10 +118,10 @@ impl Jobs {
     /// Starts a job. Refused, with every reason at once, when something that it needs is missing or of the wrong shape.
     /// Repeating a submit that is already in force changes nothing.
     pub async fn submit(&self, request: Submit) -> Result<JobView, Problem> {
-        let _changing = self.changing.lock().await;
-        let wasm = self.component(&request)?;
-        let (record, job) = submit::prepare(&self.config, &self.engine, &request, wasm.clone(), |name| {
-            lock(&self.supervised).get(name).map(|supervised| supervised.record.clone())
+        let _submitting = self.submitting.lock().await;
+        let (wasm, file) = self.component(&request).await?;
+        let (record, job) = submit::prepare(&self.config, &self.engine, &request, wasm.clone(), file, |name| {
+            lock(&self.supervised).get(name).map(|supervised| supervised.record())
         })
         .await?;
         if let Some(job) = job {
@@ -105,12 +136,10 @@ impl Jobs {
         self.show(&record.name)
     }
 
-    fn component(&self, request: &Submit) -> Result<Vec<u8>, Problem> {
+    async fn component(&self, request: &Submit) -> Result<(Vec<u8>, Option<DroppedFile>), Problem> {
         match (&request.available, &request.digest) {
-            (Some(name), None) => self.available.read(&self.engine, name),
-            (None, Some(digest)) => self.registry.component(digest).map_err(|error| {
-                Problem::new(404, "no-such-component", "no such component", format!("{error:#}")).fix("upload it first")
-            }),
+            (Some(name), None) => self.available.read(name).await,
+            (None, Some(digest)) => Ok((self.uploaded(digest)?, None)),
             _ => Err(Problem::new(
                 400,
                 "bad-request",
@@ -118,6 +147,12 @@ impl Jobs {
                 "give either `available` or `digest`",
             )),
         }
+    }
+
+    fn uploaded(&self, digest: &str) -> Result<Vec<u8>, Problem> {
+        self.registry.component(digest).map_err(|error| {
+            Problem::new(404, "no-such-component", "no such component", format!("{error:#}")).fix("upload it first")
+        })
     }
 
     /// Takes in a component, so that it can be submitted by its digest.
@@ -129,83 +164,119 @@ impl Jobs {
         Ok(Uploaded { digest, spec: job.spec().as_ref().clone() })
     }
 
-    /// Submits every job in `usr_jobs` that is not submitted yet. Refusals are told; where a server is away, or still
-    /// counts a host that was killed as a member, it is tried again with backoff.
-    pub async fn submit_all(&self) {
-        let is_new = |available: &Available| {
-            available.spec.as_ref().is_some_and(|spec| !lock(&self.supervised).contains_key(&spec.name))
-        };
-        let mut due: Vec<String> =
-            self.available().into_iter().filter(is_new).map(|available| available.file).collect();
-        for after in backoff() {
-            let mut waiting = Vec::new();
-            for file in due {
-                let request = Submit { available: Some(file.clone()), ..Submit::default() };
-                match self.submit(request).await {
-                    Ok(_) => {}
-                    Err(problem) if problem.status == 503 => {
-                        tracing::warn!("{file} is not submitted yet: {problem}");
-                        waiting.push(file);
-                    }
-                    Err(problem) => tracing::error!("{file} is not submitted: {problem}"),
-                }
+    /// A file in `usr_jobs` was read: jobs that came from it are reloaded, and, if so asked for, a job that is not submitted
+    /// yet is.
+    fn file_dropped(self: &Arc<Self>, file: DroppedFile, spec: Option<&Spec>) {
+        let is_submitted = |spec: &Spec| lock(&self.supervised).contains_key(&spec.name);
+        let is_new = self.config.submit_all && spec.is_some_and(|spec| !is_submitted(spec));
+        let jobs = Arc::clone(self);
+        self.runtime.spawn(async move {
+            if is_new {
+                jobs.submit_file(&file.name).await;
             }
-            if waiting.is_empty() {
+            jobs.dropped(&file).await;
+        });
+    }
+
+    /// Submits a file. Refusals are told; where a server is away, or still counts a host that was killed as a member, it is
+    /// tried again with backoff, while the file is there.
+    async fn submit_file(&self, file: &str) {
+        for after in backoff() {
+            let request = Submit {
+                available: Some(file.to_owned()),
+                by: Some("usr_jobs".to_owned()),
+                why: Some("--submit-all".to_owned()),
+                ..Submit::default()
+            };
+            match self.submit(request).await {
+                Ok(_) => return,
+                Err(problem) if problem.status == 503 => tracing::warn!("{file} is not submitted yet: {problem}"),
+                Err(problem) => return tracing::error!("{file} is not submitted: {problem}"),
+            }
+            tokio::time::sleep(after).await;
+            if self.available.has(file) == Some(false) {
                 return;
             }
-            due = waiting;
-            tokio::time::sleep(after).await;
         }
     }
 
     /// The submitted jobs, by name.
     pub fn list(&self) -> Vec<JobView> {
-        lock(&self.supervised).values().map(|supervised| supervised.view()).collect()
+        self.all().iter().map(|supervised| supervised.view()).collect()
     }
 
-    /// The files in `usr_jobs`. Compiles those that have changed since the last look.
+    /// The files in `usr_jobs`, as they were last seen, and which jobs came from each.
     pub fn available(&self) -> Vec<Available> {
-        self.available.list(&self.engine)
+        let mut available = self.available.list();
+        for supervised in self.all() {
+            let record = supervised.record();
+            let file = record.file.and_then(|file| available.iter_mut().find(|found| found.file == file.name));
+            if let Some(file) = file {
+                file.jobs.push(record.name);
+            }
+        }
+        available
+    }
+
+    fn all(&self) -> Vec<Arc<Supervised>> {
+        lock(&self.supervised).values().cloned().collect()
+    }
+
+    fn find(&self, name: &str) -> Result<Arc<Supervised>, Problem> {
+        lock(&self.supervised).get(name).cloned().ok_or_else(|| no_such_job(name))
     }
 
     /// One job.
     pub fn show(&self, name: &str) -> Result<JobView, Problem> {
-        let supervised = lock(&self.supervised).get(name).cloned();
-        supervised.map(|supervised| supervised.view()).ok_or_else(|| no_such_job(name))
+        self.find(name).map(|supervised| supervised.view())
+    }
+
+    /// A job's log.
+    pub fn log(&self, name: &str) -> Result<Arc<JobLog>, Problem> {
+        self.find(name).map(|supervised| Arc::clone(&supervised.log))
+    }
+
+    /// The last records of a job, if the settings ask for them.
+    pub fn samples(&self, name: &str) -> Result<SampleList, Problem> {
+        let running = self.find(name)?.running();
+        let samples = running.map(|current| current.samples.get()).unwrap_or_default();
+        Ok(SampleList { on: self.config.samples.on, samples })
     }
 
     /// Stops a job for good: drains, commits, leaves the group and forgets it. Its offsets stay in Kafka. Cancelling
     /// during a start is fine.
     pub async fn cancel(&self, name: &str) -> Result<JobView, Problem> {
-        let _changing = self.changing.lock().await;
-        let supervised = lock(&self.supervised).get(name).cloned().ok_or_else(|| no_such_job(name))?;
+        let _submitting = self.submitting.lock().await;
+        let supervised = self.find(name)?;
+        let _changing = supervised.changing.lock().await;
         self.registry.remove(name).map_err(|error| internal("failed to forget the job", &error))?;
         supervised.stop();
         supervised.stopped().await;
         lock(&self.supervised).remove(name);
         tracing::info!(job.name = name, "cancelled {name}");
-        Ok(supervised.view())
+        let last = supervised.view();
+        supervised.metrics.forget(last.spec.sinks.iter().map(|sink| sink.name.as_str()));
+        Ok(last)
     }
 
     /// Why the host is not wholly well: each job's conditions. Empty where all is well.
     pub fn conditions(&self) -> Vec<String> {
-        let jobs = lock(&self.supervised).values().cloned().collect::<Vec<_>>();
-        let conditions =
-            jobs.iter().flat_map(|job| job.view().conditions.into_iter().map(|c| (job.record.name.clone(), c)));
-        conditions.map(|(job, c)| format!("{job}: {}: {}", c.part, c.reason)).collect()
+        let conditions = |job: &Arc<Supervised>| {
+            let told = job.status.get().1.into_iter();
+            told.map(|c| format!("{}: {}: {}", job.name, c.part, c.reason)).collect::<Vec<_>>()
+        };
+        self.all().iter().flat_map(conditions).collect()
     }
 
     /// Brings gauges up to date, before they are rendered.
     pub fn observe(&self) {
-        for supervised in lock(&self.supervised).values() {
-            supervised.observe();
-        }
+        self.all().iter().for_each(|supervised| supervised.observe());
     }
 
     /// Stops all jobs side by side, and waits until each has drained, committed and left its group.
     pub async fn drain(&self) {
-        let _changing = self.changing.lock().await;
-        let all: Vec<_> = lock(&self.supervised).values().cloned().collect();
+        let _submitting = self.submitting.lock().await;
+        let all = self.all();
         all.iter().for_each(|supervised| supervised.stop());
         for supervised in all {
             supervised.stopped().await;
@@ -225,21 +296,31 @@ fn internal(what: &str, error: &anyhow::Error) -> Problem {
 
 impl Record {
     /// A record of a job submitted now.
-    fn new(name: String, digest: String, job: &Job, request: &Submit) -> Self {
-        Self {
+    fn new(name: String, job: &Job, request: &Submit) -> Self {
+        let mut record = Self {
             group: request.group.clone().unwrap_or_else(|| format!("pelton-{name}")),
             name,
-            digest,
-            spec: job.spec().as_ref().clone(),
-            parameters: request.parameters.clone(),
+            version: 0,
+            digest: String::new(),
+            spec: Spec::default(),
+            parameters: BTreeMap::new(),
             parallelism: request.parallelism.unwrap_or(1),
             submitted: Utc::now(),
-        }
+            paused: false,
+            file: None,
+            versions: Vec::new(),
+            history: Vec::new(),
+        };
+        let by = request.by.as_deref().unwrap_or("unknown");
+        let why = request.why.as_deref().unwrap_or("submit");
+        record.adopt(job.digest(), job.spec(), request.parameters.clone(), by, why);
+        record
     }
 
     /// Whether submitting the other would change nothing.
     fn is_same(&self, other: &Self) -> bool {
-        Self { submitted: other.submitted, ..self.clone() } == *other
+        (&self.digest, &self.parameters, &self.group, self.parallelism)
+            == (&other.digest, &other.parameters, &other.group, other.parallelism)
     }
 }
 

@@ -31,7 +31,15 @@ fn execute(command: Command) -> Result<()> {
         Command::Submit(args) => cli::submit(args),
         Command::List(args) => cli::list(&args),
         Command::Show(args) => cli::show(&args),
+        Command::Pause(args) => cli::pause(&args),
+        Command::Resume(args) => cli::resume(&args),
+        Command::Reload(args) => cli::reload(args),
+        Command::Rollback(args) => cli::rollback(args),
+        Command::Scale(args) => cli::scale(&args),
+        Command::Set(args) => cli::set(args),
+        Command::Logs(args) => cli::logs(&args),
         Command::Cancel(args) => cli::cancel(&args),
+        Command::Completions(args) => cli::completions(&args),
         Command::Build(args) => {
             telemetry::start(LogFormat::Text);
             cli::build(args)

@@ -1,7 +1,9 @@
 //! All metrics, by name. They are counted per batch, not per record, and rendered for Prometheus by `/metrics`.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -10,6 +12,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::pipeline::ack::lock;
+
+/// A counter of real numbers.
+pub type FloatCounter = Counter<f64, AtomicU64>;
 /// A gauge of real numbers.
 pub type FloatGauge = Gauge<f64, AtomicU64>;
 
@@ -56,6 +62,8 @@ pub struct Metrics {
     dead_letters: Family<StageLabels, Counter>,
     guest_failures: Family<JobLabel, Counter>,
     batch_time: Family<JobLabel, Histogram, fn() -> Histogram>,
+    cpu: Family<JobLabel, FloatCounter>,
+    memory: Family<JobLabel, Gauge>,
     lag: Family<PartitionLabels, Gauge>,
     commit_age: Family<JobLabel, FloatGauge>,
     in_flight: Family<JobLabel, Gauge>,
@@ -82,6 +90,8 @@ impl Default for Metrics {
             dead_letters: Family::default(),
             guest_failures: Family::default(),
             batch_time: Family::new_with_constructor(batch_buckets as fn() -> Histogram),
+            cpu: Family::default(),
+            memory: Family::default(),
             lag: Family::default(),
             commit_age: Family::default(),
             in_flight: Family::default(),
@@ -107,6 +117,8 @@ impl Default for Metrics {
             metrics.guest_failures.clone(),
         );
         r.register_with_unit("batch", "Time of the job for one batch", Unit::Seconds, metrics.batch_time.clone());
+        r.register_with_unit("cpu", "CPU time of the job's instances", Unit::Seconds, metrics.cpu.clone());
+        r.register_with_unit("memory", "Linear memory of the job's instances", Unit::Bytes, metrics.memory.clone());
         r.register("lag_records", "Records of an assigned partition that are not committed yet", metrics.lag.clone());
         r.register_with_unit(
             "commit_age",
@@ -142,9 +154,13 @@ impl Metrics {
             dead_letters: [stage("reject"), stage("guest"), stage("sink")],
             guest_failures: self.guest_failures.get_or_create_owned(&label),
             batch_time: self.batch_time.get_or_create_owned(&label),
+            guest_time: Arc::default(),
+            cpu: self.cpu.get_or_create_owned(&label),
+            memory: self.memory.get_or_create_owned(&label),
             commit_age: self.commit_age.get_or_create_owned(&label),
             in_flight: self.in_flight.get_or_create_owned(&label),
             up: self.up.get_or_create_owned(&label),
+            guest_names: Arc::default(),
             all: Arc::clone(self),
             job: job.to_owned(),
         }
@@ -178,15 +194,39 @@ pub struct JobMetrics {
     pub expired: Counter,
     dead_letters: [Counter; 3],
     pub guest_failures: Counter,
-    pub batch_time: Histogram,
+    batch_time: Histogram,
+    guest_time: Arc<GuestTime>,
+    pub cpu: FloatCounter,
+    pub memory: Gauge,
     pub commit_age: FloatGauge,
     pub in_flight: Gauge,
     pub up: Gauge,
+    guest_names: Arc<Mutex<BTreeSet<String>>>,
     all: Arc<Metrics>,
     job: String,
 }
 
+/// What the histogram of batch times does not tell.
+#[derive(Debug, Default)]
+struct GuestTime {
+    batches: AtomicU64,
+    nanos: AtomicU64,
+}
+
 impl JobMetrics {
+    /// Counts a call of the guest.
+    pub fn batch(&self, took: Duration) {
+        self.batch_time.observe(took.as_secs_f64());
+        self.guest_time.batches.fetch_add(1, Ordering::Relaxed);
+        self.guest_time.nanos.fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
+    }
+
+    /// Calls of the guest, and their time in seconds, since this was made.
+    pub fn batches(&self) -> (u64, f64) {
+        let time = &self.guest_time;
+        (time.batches.load(Ordering::Relaxed), time.nanos.load(Ordering::Relaxed) as f64 / 1e9)
+    }
+
     /// The counters of a sink.
     pub fn sink(&self, sink: &str) -> SinkMetrics {
         let labels = SinkLabels { job: self.job.clone(), sink: sink.to_owned() };
@@ -226,13 +266,42 @@ impl JobMetrics {
         PartitionLabels { job: self.job.clone(), topic: topic.to_owned(), partition }
     }
 
+    /// Forgets a job that is no more; these are its sinks. Its counters begin anew should it come back.
+    pub fn forget<'a>(&self, sinks: impl Iterator<Item = &'a str>) {
+        let (all, label) = (&self.all, JobLabel { job: self.job.clone() });
+        for family in [&all.records_in, &all.bytes_in, &all.rejects, &all.expired, &all.guest_failures] {
+            family.remove(&label);
+        }
+        for family in [&all.in_flight, &all.up, &all.memory] {
+            family.remove(&label);
+        }
+        all.batch_time.remove(&label);
+        all.cpu.remove(&label);
+        all.commit_age.remove(&label);
+        for stage in ["reject", "guest", "sink"] {
+            all.dead_letters.remove(&StageLabels { job: self.job.clone(), stage: stage.to_owned() });
+        }
+        for sink in sinks {
+            let labels = SinkLabels { job: self.job.clone(), sink: sink.to_owned() };
+            all.records_out.remove(&labels);
+            all.bytes_out.remove(&labels);
+        }
+        for name in std::mem::take(&mut *lock(&self.guest_names)) {
+            let labels = NameLabels { job: self.job.clone(), name };
+            all.guest_counters.remove(&labels);
+            all.guest_gauges.remove(&labels);
+        }
+    }
+
     /// A counter of the job's own.
     pub fn guest_counter(&self, name: &str) -> Counter {
+        lock(&self.guest_names).insert(name.to_owned());
         self.all.guest_counters.get_or_create_owned(&NameLabels { job: self.job.clone(), name: name.to_owned() })
     }
 
     /// A gauge of the job's own.
     pub fn guest_gauge(&self, name: &str) -> FloatGauge {
+        lock(&self.guest_names).insert(name.to_owned());
         self.all.guest_gauges.get_or_create_owned(&NameLabels { job: self.job.clone(), name: name.to_owned() })
     }
 }

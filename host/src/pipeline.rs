@@ -10,53 +10,58 @@
 //! acknowledged. A crash anywhere means that records after the last commit are read again. Within a partition order is
 //! kept, since one worker handles it, one producer sends for it, and one writer writes its rows.
 //!
+//! The version of the job may change at any time, [between two batches](version); the number of instances changes once
+//! what is in flight is drained, and the consumer stays in its group meanwhile.
+//!
 //! The source runs on the thread that calls [`Attempt::run`]; each worker and the producer have threads of their own;
 //! Postgres writers are tasks of the async runtime. They are joined by channels whose contents the job's
 //! [budget](ack::Budget) bounds. Whatever fails for good ends the attempt, and the supervisor starts the next from what is
 //! committed.
 
 pub mod ack;
+pub mod destinations;
 pub mod fault;
 pub mod isolate;
 pub mod route;
+pub mod sample;
+pub mod shadow;
+pub mod version;
 pub mod worker;
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use tokio::runtime::Handle;
 
 use crate::config::Config;
 use crate::dead_letter::{self, KafkaDeadLetters};
-use crate::engine::{Host, Program};
+use crate::engine::Host;
 use crate::kafka::{self, Admin};
-use crate::metrics::{JobMetrics, SinkMetrics};
+use crate::metrics::JobMetrics;
 use crate::sink::kafka::{KafkaSink, Undeliverable};
-use crate::sink::postgres::{Encoder, PostgresSink, SinkObserver};
 use crate::source::kafka::{Assignment, Context as SourceContext, KafkaSource};
-use crate::spec::{Sink, Target};
 use crate::status::{State, Status};
 use ack::{Budget, Delivery, lock};
+use destinations::Destinations;
 use fault::Fault;
-use route::{Destination, Router};
-use worker::Worker;
+use route::Router;
+use version::Current;
+use worker::{Running, Worker};
 
 /// What it takes to run a job until it is stopped or fails.
 pub struct Attempt {
     /// The job's name.
     pub name: String,
-    /// The compiled job.
-    pub job: Arc<dyn Program>,
-    /// Its parameters, completed.
-    pub parameters: Arc<Vec<(String, String)>>,
+    /// The version of the job that is to run.
+    pub current: Arc<Current>,
     /// The consumer group.
     pub group: String,
-    /// How many instances.
-    pub parallelism: usize,
+    /// How many instances are to run.
+    pub parallelism: Arc<AtomicUsize>,
     /// The host's settings.
     pub config: Arc<Config>,
     /// What the guest's imports reach.
@@ -89,7 +94,8 @@ impl Attempt {
     /// Runs the job until it is told to stop: then drains, commits, leaves the group, and returns. An error says what
     /// failed; nothing that was not acknowledged is committed then either.
     pub fn run(&self) -> Result<()> {
-        let topics: Vec<String> = self.job.spec().sources.iter().map(|source| source.topic.clone()).collect();
+        let (version, _) = self.current.get();
+        let topics: Vec<String> = version.job.spec().sources.iter().map(|source| source.topic.clone()).collect();
         self.check_topics(&topics)?;
 
         let fault = Arc::new(Fault::default());
@@ -99,21 +105,28 @@ impl Attempt {
         let sink = Arc::new(sink);
         let dead_letters = Arc::new(KafkaDeadLetters {
             job: self.name.clone(),
-            version: self.job.spec().version.clone(),
             sink: Arc::clone(&sink),
             folder: dead_letter_folder(&self.config),
             fault: Arc::clone(&fault),
             metrics: self.metrics.clone(),
         });
 
-        let workers = self.start_workers(&sink, &dead_letters, &fault)?;
+        let destinations = Arc::new(Destinations {
+            name: self.name.clone(),
+            postgres: self.config.postgres.sink()?,
+            runtime: self.runtime.clone(),
+            dead_letters: Arc::clone(&dead_letters),
+            status: Arc::clone(&self.status),
+            metrics: self.metrics.clone(),
+        });
+        let mut workers = self.start_workers(&sink, &destinations, &fault)?;
         let mut source = KafkaSource::new(
             &kafka::consumer(&self.config.kafka, &client, &self.group, self.config.delivery.commit_interval),
             SourceContext {
                 topics,
                 batching: self.config.batch.clone(),
                 delivery: self.config.delivery.clone(),
-                workers: workers.senders.len(),
+                workers: Arc::clone(&self.parallelism),
                 budget: Arc::new(Budget::new(self.config.delivery.in_flight_mib << 20)),
                 fault: Arc::clone(&fault),
                 stop: Arc::clone(&self.stop),
@@ -125,19 +138,31 @@ impl Attempt {
         self.status.set(State::Running);
         tracing::info!("job {} is running", self.name);
 
-        let refused = || take_undeliverable(&undeliverable, &dead_letters);
-        let result = source.run(
-            |worker, delivery| {
-                // A worker that has ended is told of by its fault; the batch is read again.
-                let _ = workers.senders.get(worker).map(|sender| sender.send(delivery));
-            },
-            refused,
-        );
+        let refused = &|| take_undeliverable(&undeliverable, &dead_letters);
+        let result = loop {
+            let ran = source.run(
+                workers.senders.len(),
+                |worker, delivery| {
+                    // A worker that has ended is told of by its fault; the batch is read again.
+                    let _ = workers.senders.get(worker).map(|sender| sender.send(delivery));
+                },
+                refused,
+            );
+            if ran.is_err() || self.stop.load(Ordering::Acquire) {
+                break ran;
+            }
+            // Another number of instances is asked for. The partitions move between them once nothing is on its way.
+            if source.drain(self.config.delivery.drain_timeout, refused) {
+                self.stop_workers(workers, &destinations);
+                workers = self.start_workers(&sink, &destinations, &fault)?;
+                tracing::info!("job {} has {} instances", self.name, workers.senders.len());
+            }
+        };
 
         // A failed attempt has nothing to wait for: its unacknowledged records are read again.
         let grace = if result.is_ok() { self.config.delivery.drain_timeout } else { Duration::ZERO };
         source.close(grace, refused);
-        self.stop_workers(workers);
+        self.stop_workers(workers, &destinations);
         sink.flush(Duration::from_secs(1));
         result
     }
@@ -155,31 +180,33 @@ impl Attempt {
     fn start_workers(
         &self,
         sink: &Arc<KafkaSink>,
-        dead_letters: &Arc<KafkaDeadLetters>,
+        destinations: &Arc<Destinations>,
         fault: &Arc<Fault>,
     ) -> Result<Workers> {
         let mut workers = Workers { senders: Vec::new(), threads: Vec::new() };
-        for number in 0..self.parallelism.max(1) {
+        for number in 0..self.parallelism.load(Ordering::Acquire).max(1) {
+            let version = Running::new(&self.current);
+            let made = destinations.make(number, version.sinks(), &mut Vec::new())?;
             let router = Router {
-                destinations: self.destinations(number, dead_letters)?,
+                destinations: made.into_iter().map(|(_, destination)| destination).collect(),
                 kafka: Arc::clone(sink),
-                dead_letters: Arc::clone(dead_letters),
+                dead_letters: Arc::clone(&destinations.dead_letters),
                 fault: Arc::clone(fault),
                 metrics: self.metrics.clone(),
             };
             let worker = Worker {
-                job: Arc::clone(&self.job),
-                parameters: Arc::clone(&self.parameters),
+                number,
+                current: Arc::clone(&self.current),
                 host: Arc::clone(&self.host),
+                destinations: Arc::clone(destinations),
                 router,
                 status: Arc::clone(&self.status),
                 metrics: self.metrics.clone(),
                 stop: Arc::clone(&self.stop),
                 part: format!("instance {number} of {}", self.name),
-                instance: None,
-                bad_streak: 0,
-                has_worked: false,
-                told: false,
+                version,
+                retired: Vec::new(),
+                memory: 0,
             };
             let (sender, receiver) = mpsc::channel();
             let fault = Arc::clone(fault);
@@ -199,28 +226,9 @@ impl Attempt {
         Ok(workers)
     }
 
-    fn destinations(&self, number: usize, dead_letters: &Arc<KafkaDeadLetters>) -> Result<Vec<Destination>> {
-        let postgres = self.config.postgres.sink()?;
-        self.job
-            .spec()
-            .sinks
-            .iter()
-            .map(|sink| match &sink.target {
-                Target::Topic(topic) => Ok(Destination::Topic(topic.clone(), self.metrics.sink(&sink.name))),
-                target => {
-                    let observer = Arc::new(Observer::new(self, sink, number));
-                    let dead_letters = Arc::clone(dead_letters) as Arc<_>;
-                    let spawned =
-                        PostgresSink::spawn(&self.runtime, &self.name, sink, &postgres, dead_letters, observer);
-                    let spawned = spawned.map_err(|error| anyhow!("{error}"))?;
-                    Ok(Destination::Postgres(Box::new((Encoder::new(target), spawned))))
-                }
-            })
-            .collect()
-    }
-
     /// Ends the workers. By now everything is drained, or its time is over.
-    fn stop_workers(&self, workers: Workers) {
+    fn stop_workers(&self, workers: Workers, destinations: &Destinations) {
+        let (version, count) = (self.current.get().0, workers.senders.len());
         drop(workers.senders);
         // A guest in the middle of a batch is bounded by its time limit; a worker that waits for a retry sees the stop, or
         // that its partition is given up.
@@ -234,6 +242,7 @@ impl Attempt {
                 let _ = thread.join();
             }
         }
+        (0..count).for_each(|number| destinations.forget(number, &version.job.spec().sinks));
     }
 }
 
@@ -245,45 +254,5 @@ pub fn dead_letter_folder(config: &Config) -> PathBuf {
 fn take_undeliverable(from: &mpsc::Receiver<Undeliverable>, dead_letters: &dead_letter::KafkaDeadLetters) {
     while let Ok(undeliverable) = from.try_recv() {
         dead_letters.undeliverable(undeliverable);
-    }
-}
-
-/// Tells of a Postgres sink in the job's status and metrics.
-struct Observer {
-    part: String,
-    status: Arc<Status>,
-    metrics: SinkMetrics,
-}
-
-impl Observer {
-    fn new(attempt: &Attempt, sink: &Sink, number: usize) -> Self {
-        Self {
-            part: format!("sink {} of instance {number}", sink.name),
-            status: Arc::clone(&attempt.status),
-            metrics: attempt.metrics.sink(&sink.name),
-        }
-    }
-}
-
-impl SinkObserver for Observer {
-    fn down(&self, reason: &str) {
-        if self.status.raise(&self.part, State::Degraded, reason) {
-            tracing::warn!("{}: {reason}; waiting", self.part);
-        }
-    }
-
-    fn up(&self) {
-        if self.status.clear(&self.part) {
-            tracing::info!("{}: Postgres is back", self.part);
-        }
-    }
-
-    fn wrote(&self, rows: u64, bytes: u64, _: Duration) {
-        self.metrics.records.inc_by(rows);
-        self.metrics.bytes.inc_by(bytes);
-    }
-
-    fn refused(&self, _: u64) {
-        // Counted as dead letters.
     }
 }

@@ -3,6 +3,8 @@
 //! The shapes are those of `wit/job.wit`, free of any contract version. Nothing here trusts its input: every accessor
 //! is total, and [`Packed::check`] is what makes data from a guest fit for them.
 
+pub mod text;
+
 use std::sync::Arc;
 
 /// Byte strings laid end to end: item `i` is `bytes[ends[i - 1]..ends[i]]`.

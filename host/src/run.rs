@@ -24,7 +24,6 @@ pub struct Host {
     jobs: Arc<Jobs>,
     stop: oneshot::Sender<()>,
     server: JoinHandle<()>,
-    submits: JoinHandle<()>,
 }
 
 impl Host {
@@ -47,14 +46,8 @@ impl Host {
         let router = api::router(Context { jobs: Arc::clone(&jobs), metrics, admin }, guard);
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(serve(listener, router, read_time, async { drop(stopped.await) }));
-        let all = Arc::clone(&jobs);
-        let submits = tokio::spawn(async move {
-            if config.submit_all {
-                all.submit_all().await;
-            }
-        });
         tracing::info!("Pelton listens on http://{address}");
-        Ok(Self { address, jobs, stop, server, submits })
+        Ok(Self { address, jobs, stop, server })
     }
 
     /// Where the API listens.
@@ -69,7 +62,6 @@ impl Host {
 
     /// Drains what is in flight, commits, leaves the groups, and closes the API last, so that it can be watched.
     pub async fn drain(mut self) {
-        self.submits.abort();
         self.jobs.drain().await;
         // The server may have ended already.
         let _ = self.stop.send(());

@@ -215,7 +215,7 @@ fn every_metric_is_documented() {
     // Families are rendered once they have a series.
     drop((job.sink("s"), job.guest_counter("n"), job.guest_gauge("n")));
     job.set_lag("t", 0, 0);
-    job.batch_time.observe(0.1);
+    job.batch(std::time::Duration::from_millis(100));
     let rendered = metrics.render();
     let mut expected = BTreeMap::new();
     for (name, kind) in rendered.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')) {

@@ -122,7 +122,6 @@ impl Route {
     }
 
     /// Takes a query.
-    #[allow(dead_code, reason = "the first route with a query needs it")]
     pub(super) fn query<T: IntoParams>(mut self) -> Self {
         self.parameters = T::into_params(|| Some(utoipa::openapi::path::ParameterIn::Query));
         self
@@ -149,6 +148,12 @@ impl Route {
     /// Answers with text of this content type.
     pub(super) fn answers_text(mut self, content_type: &'static str) -> Self {
         self.answer = (200, content_type, json!({"type": "string"}));
+        self
+    }
+
+    /// Answers with server-sent events, each with this as JSON.
+    pub(super) fn streams<T: ToSchema>(mut self) -> Self {
+        self.answer = (200, "text/event-stream", self.schemas.add::<T>());
         self
     }
 

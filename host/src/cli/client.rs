@@ -1,44 +1,56 @@
 //! A client of the API.
 
+use std::io::{BufRead, BufReader, Read};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use ureq::http::Response;
-use ureq::{Agent, Body, RequestBuilder};
+use ureq::http::header::AUTHORIZATION;
+use ureq::http::{HeaderValue, Request, Response};
+use ureq::middleware::MiddlewareNext;
+use ureq::{Agent, Body, SendBody};
 
-use crate::api::types::{JobList, JobView, Problem, Submit, Uploaded};
-use crate::config::Secret;
+use crate::api::types::{JobList, JobView, LogLine, LogLines, Problem, ShadowReport, ShadowRun, Submit, Uploaded};
 
 /// A client of one host.
 #[derive(Debug)]
 pub struct Client {
     agent: Agent,
     api: String,
-    token: Option<Secret>,
 }
 
 impl Client {
     /// For the host at `api`, such as `http://127.0.0.1:8081`, with the token that it asks for, if any.
-    pub fn new(api: &str, token: Option<Secret>) -> Self {
+    pub fn new(api: &str, token: Option<&str>) -> Result<Self> {
+        let token = token.map(|token| HeaderValue::from_str(&format!("Bearer {token}"))).transpose();
+        let token = token.ok().context("the token has characters that no token has")?;
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(Duration::from_secs(5)))
             // A submit compiles; a cancel drains.
             .timeout_global(Some(Duration::from_secs(120)))
+            .middleware(move |mut request: Request<SendBody<'_>>, next: MiddlewareNext<'_>| {
+                request.headers_mut().extend(token.clone().map(|token| (AUTHORIZATION, token)));
+                next.handle(request)
+            })
             .build();
-        Self { agent: config.into(), api: api.trim_end_matches('/').to_owned(), token }
+        Ok(Self { agent: config.into(), api: api.trim_end_matches('/').to_owned() })
     }
 
     fn url(&self, path: &str) -> String {
         format!("{}/api/v1/{path}", self.api)
     }
 
+    fn reached(&self, sent: Result<Response<Body>, ureq::Error>) -> Result<Response<Body>> {
+        sent.with_context(|| {
+            format!("no Pelton host answers at {}; start one with `pelton run`, or set PELTON_API", self.api)
+        })
+    }
+
     /// The answer, or the refusal in the host's own words.
     fn answer<T: DeserializeOwned>(&self, sent: Result<Response<Body>, ureq::Error>) -> Result<T> {
-        let mut response = sent.with_context(|| {
-            format!("no Pelton host answers at {}; start one with `pelton run`, or set PELTON_API", self.api)
-        })?;
+        let mut response = self.reached(sent)?;
         let status = response.status();
         // A list of a thousand jobs is far below this.
         let body = response.body_mut().with_config().limit(64 << 20).read_to_vec().context("the answer broke off")?;
@@ -52,40 +64,69 @@ impl Client {
         }
     }
 
-    /// Adds the token to a request.
-    fn authorized<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
-        match &self.token {
-            Some(Secret(token)) => request.header("authorization", format!("Bearer {token}")),
-            None => request,
-        }
-    }
-
     /// Uploads a component.
-    pub fn upload(&self, wasm: &[u8]) -> Result<Uploaded> {
-        let request = self.authorized(self.agent.post(self.url("components"))).content_type("application/wasm");
+    pub fn upload(&self, mut wasm: impl Read, bytes: usize) -> Result<Uploaded> {
+        let request = self.agent.post(self.url("components")).content_type("application/wasm");
         // A host that refuses says so before all of it is sent.
-        let request = request.header("expect", "100-continue");
-        self.answer(request.send(wasm))
+        let request = request.header("content-length", bytes.to_string()).header("expect", "100-continue");
+        self.answer(request.send(SendBody::from_reader(&mut wasm)))
     }
 
     /// Submits a job.
     pub fn submit(&self, request: &Submit) -> Result<JobView> {
-        self.answer(self.authorized(self.agent.post(self.url("jobs"))).send_json(request))
+        self.answer(self.agent.post(self.url("jobs")).send_json(request))
     }
 
     /// All jobs.
     pub fn list(&self) -> Result<JobList> {
-        self.answer(self.authorized(self.agent.get(self.url("jobs"))).call())
+        self.answer(self.agent.get(self.url("jobs")).call())
     }
 
     /// One job.
     pub fn show(&self, name: &str) -> Result<JobView> {
-        self.answer(self.authorized(self.agent.get(self.job(name))).call())
+        self.answer(self.agent.get(self.job(name)).call())
     }
 
     /// Cancels a job.
     pub fn cancel(&self, name: &str) -> Result<JobView> {
-        self.answer(self.authorized(self.agent.delete(self.job(name))).call())
+        self.answer(self.agent.delete(self.job(name)).call())
+    }
+
+    /// Changes a job by one of the verbs that answer with it: `pause`, `reload`, ….
+    pub fn change(&self, name: &str, verb: &str, request: &impl Serialize) -> Result<JobView> {
+        self.answer(self.agent.post(format!("{}/{verb}", self.job(name))).send_json(request))
+    }
+
+    /// Starts a shadow run.
+    pub fn start_shadow(&self, name: &str, request: &ShadowRun) -> Result<ShadowReport> {
+        self.answer(self.agent.post(format!("{}/shadow", self.job(name))).send_json(request))
+    }
+
+    /// What the last shadow run has found so far.
+    pub fn shadow(&self, name: &str) -> Result<ShadowReport> {
+        self.answer(self.agent.get(format!("{}/shadow", self.job(name))).call())
+    }
+
+    /// The last lines of a job's log.
+    pub fn logs(&self, name: &str, limit: usize) -> Result<Vec<LogLine>> {
+        let lines: LogLines = self.answer(self.agent.get(format!("{}/logs?limit={limit}", self.job(name))).call())?;
+        Ok(lines.lines)
+    }
+
+    /// The last lines of a job's log and all that come, until the stream ends or `each` fails.
+    pub fn follow_logs(&self, name: &str, limit: usize, mut each: impl FnMut(LogLine) -> Result<()>) -> Result<()> {
+        let request = self.agent.get(format!("{}/logs?follow=true&limit={limit}", self.job(name)));
+        let sent = request.config().timeout_global(None).build().call();
+        if sent.as_ref().is_ok_and(|response| !response.status().is_success()) {
+            return self.answer::<LogLines>(sent).map(drop);
+        }
+        let body = self.reached(sent)?.into_body().into_reader();
+        for line in BufReader::new(body).lines() {
+            if let Some(data) = line.context("the stream broke off")?.strip_prefix("data:") {
+                each(serde_json::from_str(data).context("the host's answer is not understood")?)?;
+            }
+        }
+        Ok(())
     }
 
     fn job(&self, name: &str) -> String {

@@ -18,6 +18,10 @@ pub trait Program: Send + Sync {
 pub trait Process: Send {
     /// Handles one batch. After an error the instance must be dropped.
     fn process(&mut self, batch: &Batch) -> Result<Outcome, Failure>;
+    /// Bytes of memory that it takes.
+    fn memory(&self) -> usize {
+        0
+    }
 }
 
 impl Program for Job {
@@ -33,5 +37,9 @@ impl Program for Job {
 impl Process for Instance {
     fn process(&mut self, batch: &Batch) -> Result<Outcome, Failure> {
         self.process(batch)
+    }
+
+    fn memory(&self) -> usize {
+        self.memory()
     }
 }

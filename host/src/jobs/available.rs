@@ -1,84 +1,298 @@
 //! The folder that users drop jobs into: what is in it, and what each file declares.
+//!
+//! It is looked at several times a second, since a folder that is mounted into a container tells of no changes by itself. A
+//! file is read once two looks in a row have found it the same, so one that is still being written never is; what was read
+//! is thrown away if the file has changed meanwhile. Reading and compiling go on beside the looking.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::time::SystemTime;
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
+use anyhow::{Context, Result};
+
+use super::registry::DroppedFile;
 use crate::api::types::{Available, Problem};
-use crate::engine::Engine;
+use crate::engine::{Engine, digest};
 use crate::pipeline::ack::lock;
+use crate::spec::Spec;
 
-/// When a file was last seen, and how large.
-type Stamp = (Option<SystemTime>, u64);
+/// How often the folder is looked at: more seldom where looking takes long, so that it never takes more than a fiftieth of
+/// a core.
+const LOOK: Duration = Duration::from_millis(100);
+const LONGEST_LOOK: Duration = Duration::from_millis(400);
+/// How long who asks for a file waits until it has been read.
+const SETTLE: Duration = Duration::from_secs(60);
+/// Largest file that is read.
+const LARGEST: u64 = 256 << 20;
 
-/// The folder, with what was last found in it.
+/// What tells that a file has changed: its size, its times and its identity.
+type Stamp = (u64, i64, i64, i64, i64, u64);
+/// The digest and declaration of a job, or why a file is none.
+type Found = Result<(String, Spec), String>;
+
+#[derive(Debug, Clone)]
+struct File {
+    stamp: Stamp,
+    /// What was last read, and of which stamp.
+    read: Option<(Stamp, Found)>,
+    queued: bool,
+}
+
+impl File {
+    fn is_settled(&self) -> bool {
+        self.read.as_ref().is_some_and(|(stamp, _)| *stamp == self.stamp)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Files {
+    /// By name.
+    files: BTreeMap<String, File>,
+    queue: VecDeque<String>,
+    /// Why the folder can't be looked at.
+    error: Option<String>,
+    /// Changes with every look that found something.
+    looks: u64,
+}
+
+/// The folder, as it was last seen.
 #[derive(Debug)]
 pub struct AvailableJobs {
     folder: PathBuf,
-    known: Mutex<HashMap<PathBuf, (Stamp, Available)>>,
+    files: Mutex<Files>,
+    changed: Condvar,
 }
 
+/// What became of a file that is new or has changed.
+pub(super) type Dropped = Box<dyn Fn(DroppedFile, Option<&Spec>) + Send>;
+
 impl AvailableJobs {
-    /// A folder, which need not exist.
-    pub fn new(folder: PathBuf) -> Self {
-        Self { folder, known: Mutex::default() }
+    /// Starts to look at a folder, which need not exist. Both threads end with the last reference. `dropped` is told of
+    /// every file that has been read: what it declares if it is a job.
+    pub(super) fn watch(
+        folder: PathBuf,
+        engine: Engine,
+        dropped: Dropped,
+        each_look: impl Fn() + Send + 'static,
+    ) -> Result<Arc<Self>> {
+        let this = Arc::new(Self { folder, files: Mutex::default(), changed: Condvar::new() });
+        let weak = Arc::downgrade(&this);
+        std::thread::Builder::new()
+            .name("usr-jobs".to_owned())
+            .spawn(move || {
+                while let Some(this) = weak.upgrade() {
+                    let began = Instant::now();
+                    this.look();
+                    drop(this);
+                    each_look();
+                    std::thread::sleep((began.elapsed() * 50).clamp(LOOK, LONGEST_LOOK));
+                }
+            })
+            .context("failed to start the thread that looks at usr_jobs")?;
+        let weak = Arc::downgrade(&this);
+        std::thread::Builder::new()
+            .name("usr-jobs-read".to_owned())
+            .spawn(move || read_all(&weak, &engine, &dropped))
+            .context("failed to start the thread that reads usr_jobs")?;
+        Ok(this)
     }
 
-    /// All `.wasm` files, by name. Those that have changed are compiled and asked anew.
-    pub fn list(&self, engine: &Engine) -> Vec<Available> {
-        let entries = match fs::read_dir(&self.folder) {
-            Ok(entries) => entries,
+    /// Looks once: notes what is there, and queues what has not changed since the last look and was not read.
+    fn look(&self) {
+        let found = self.scan();
+        let mut files = lock(&self.files);
+        files.looks += 1;
+        let found = match found {
+            Ok(found) => {
+                files.error = None;
+                found
+            }
             Err(error) => {
-                tracing::debug!("failed to read {}: {error}", self.folder.display());
-                return Vec::new();
+                if files.error.is_none() {
+                    tracing::debug!("failed to look at {}: {error}", self.folder.display());
+                }
+                files.error = Some(error.to_string());
+                BTreeMap::new()
             }
         };
-        let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == "wasm") && path.is_file());
-        paths.sort();
-        let mut known = lock(&self.known);
-        known.retain(|path, _| paths.contains(path));
-        paths.into_iter().map(|path| self.look(&mut known, engine, path)).collect()
-    }
-
-    fn look(&self, known: &mut HashMap<PathBuf, (Stamp, Available)>, engine: &Engine, path: PathBuf) -> Available {
-        let metadata = path.metadata().ok();
-        let stamp = (metadata.as_ref().and_then(|m| m.modified().ok()), metadata.map_or(0, |m| m.len()));
-        if let Some((_, available)) = known.get(&path).filter(|(seen, _)| *seen == stamp) {
-            return available.clone();
+        files.files.retain(|name, _| found.contains_key(name));
+        for (name, stamp) in found {
+            let file = files.files.entry(name.clone()).or_insert(File {
+                stamp: (0, 0, 0, 0, 0, 0),
+                read: None,
+                queued: false,
+            });
+            let is_still = file.stamp == stamp;
+            file.stamp = stamp;
+            if is_still && !file.is_settled() && !file.queued {
+                file.queued = true;
+                files.queue.push_back(name);
+            }
         }
-        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let loaded = fs::read(&path).map_err(anyhow::Error::from).and_then(|wasm| engine.load(&wasm));
-        let available = match loaded {
-            Ok(job) => Available { file, spec: Some(job.spec().as_ref().clone()), error: None },
-            Err(error) => Available { file, spec: None, error: Some(format!("{error:#}")) },
-        };
-        known.insert(path, (stamp, available.clone()));
-        available
+        self.changed.notify_all();
     }
 
-    /// The bytes of a job, by its declared name or its file's name, with or without `.wasm`.
-    pub fn read(&self, engine: &Engine, name: &str) -> Result<Vec<u8>, Problem> {
-        let listed = self.list(engine);
-        let is_file = |available: &&Available| {
-            available.file == name || Path::new(&available.file).file_stem().is_some_and(|stem| stem == name)
+    fn scan(&self) -> std::io::Result<BTreeMap<String, Stamp>> {
+        let mut found = BTreeMap::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let Ok(name) = entry?.file_name().into_string() else { continue };
+            if name.starts_with('.') || Path::new(&name).extension().is_none_or(|extension| extension != "wasm") {
+                continue;
+            }
+            // It may have gone since.
+            let Ok(metadata) = fs::metadata(self.folder.join(&name)) else { continue };
+            if metadata.is_file() {
+                found.insert(name, stamp(&metadata));
+            }
+        }
+        Ok(found)
+    }
+
+    /// All `.wasm` files, by name, as they were last seen.
+    pub fn list(&self) -> Vec<Available> {
+        let files = lock(&self.files);
+        let available = |(name, file): (&String, &File)| {
+            let (spec, error) = match &file.read {
+                Some((_, Ok((_, spec)))) => (Some(spec.clone()), None),
+                Some((_, Err(error))) => (None, Some(error.clone())),
+                None => (None, None),
+            };
+            Available { file: name.clone(), spec, error, checking: !file.is_settled(), jobs: Vec::new() }
         };
-        let is_name = |available: &&Available| available.spec.as_ref().is_some_and(|spec| spec.name == name);
-        let Some(found) = listed.iter().find(is_file).or_else(|| listed.iter().find(is_name)) else {
-            let names: Vec<_> = listed.iter().map(|available| available.file.as_str()).collect();
-            let has = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
-            let detail = format!("the host's folder {} has {has}", self.folder.display());
+        files.files.iter().map(available).collect()
+    }
+
+    /// Whether a file is there; `None` before the first look.
+    pub(super) fn has(&self, name: &str) -> Option<bool> {
+        let files = lock(&self.files);
+        (files.looks > 0).then(|| files.files.contains_key(name))
+    }
+
+    /// The bytes of a job, by its file's name, with or without `.wasm`, or by the name that it declares. Waits until what is
+    /// there has been read.
+    pub(super) async fn read(self: &Arc<Self>, name: &str) -> Result<(Vec<u8>, Option<DroppedFile>), Problem> {
+        let (this, name) = (Arc::clone(self), name.to_owned());
+        super::submit::blocking(move || this.read_now(&name)).await
+    }
+
+    fn read_now(&self, name: &str) -> Result<(Vec<u8>, Option<DroppedFile>), Problem> {
+        let is_file = |file: &str| file == name || Path::new(file).file_stem().is_some_and(|stem| stem == name);
+        let deadline = Instant::now() + SETTLE;
+        let mut files = lock(&self.files);
+        // What was dropped a moment ago is seen by the look that begins after this.
+        let seen = files.looks + 2;
+        let found = loop {
+            let by_file = files.files.iter().find(|(file, _)| is_file(file));
+            let declares = |file: &File| {
+                file.read.as_ref().is_some_and(|(_, read)| read.as_ref().is_ok_and(|(_, spec)| spec.name == name))
+            };
+            let by_name = || files.files.iter().find(|(_, file)| declares(file));
+            let found = by_file.or_else(by_name).map(|(name, file)| (name.clone(), file.clone()));
+            let is_settled = match &found {
+                Some((_, file)) => file.is_settled(),
+                None => files.files.values().all(File::is_settled),
+            };
+            if (files.looks >= seen && is_settled) || Instant::now() >= deadline {
+                break found;
+            }
+            files = self.changed.wait_timeout(files, LOOK).unwrap_or_else(PoisonError::into_inner).0;
+        };
+        let Some((file, found)) = found else {
+            let names: Vec<_> = files.files.keys().map(String::as_str).collect();
+            let has = match (&files.error, names.is_empty()) {
+                (Some(error), _) => format!("can't be read: {error}"),
+                (None, true) => "has nothing".to_owned(),
+                (None, false) => format!("has {}", names.join(", ")),
+            };
+            let detail = format!("the host's folder {} {has}", self.folder.display());
             return Err(Problem::new(404, "not-available", format!("no job {name:?} is available"), detail)
                 .fix("drop its .wasm there, or submit the file itself"));
         };
-        if let Some(error) = &found.error {
-            return Err(Problem::new(422, "not-a-job", format!("{} is not a job", found.file), error));
-        }
-        let path = self.folder.join(&found.file);
-        fs::read(&path).map_err(|error| {
+        drop(files);
+        let known = match found.read {
+            Some((_, Ok((digest, _)))) => digest,
+            Some((_, Err(error))) => return Err(Problem::new(422, "not-a-job", format!("{file} is not a job"), error)),
+            None => {
+                return Err(Problem::new(
+                    503,
+                    "unavailable",
+                    format!("{file} is still being read"),
+                    "it is being written, or others are before it",
+                )
+                .fix("try again"));
+            }
+        };
+        let path = self.folder.join(&file);
+        let wasm = fs::read(&path).map_err(|error| {
             Problem::new(500, "internal", format!("failed to read {}", path.display()), error.to_string())
-        })
+        })?;
+        let dropped = DroppedFile { name: file, digest: digest(&wasm) };
+        if dropped.digest != known {
+            return Err(Problem::new(
+                503,
+                "unavailable",
+                format!("{} is being written", path.display()),
+                "it has changed since it was read",
+            )
+            .fix("try again"));
+        }
+        Ok((wasm, Some(dropped)))
     }
+}
+
+fn stamp(metadata: &fs::Metadata) -> Stamp {
+    (metadata.len(), metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec(), metadata.ino())
+}
+
+/// Reads what is queued, until the folder is no longer watched.
+fn read_all(weak: &Weak<AvailableJobs>, engine: &Engine, dropped: &Dropped) {
+    while let Some(this) = weak.upgrade() {
+        let next = {
+            let mut files = lock(&this.files);
+            if files.queue.is_empty() {
+                files = this.changed.wait_timeout(files, LONGEST_LOOK).unwrap_or_else(PoisonError::into_inner).0;
+            }
+            files.queue.pop_front()
+        };
+        let Some(name) = next else { continue };
+        let path = this.folder.join(&name);
+        let result = read(&path, engine);
+        let mut files = lock(&this.files);
+        let Some(file) = files.files.get_mut(&name) else { continue };
+        file.queued = false;
+        // What has changed while it was read is read again.
+        let Ok((stamp, read)) = result else { continue };
+        if stamp != file.stamp {
+            continue;
+        }
+        file.read = Some((stamp, read.clone()));
+        this.changed.notify_all();
+        drop(files);
+        match read {
+            Ok((digest, spec)) => dropped(DroppedFile { name, digest }, Some(&spec)),
+            Err(error) => {
+                tracing::warn!("{} is not a job: {error}", path.display());
+                dropped(DroppedFile { name, digest: String::new() }, None);
+            }
+        }
+    }
+}
+
+/// Reads a file whole; an error where it has changed meanwhile or is gone.
+fn read(path: &Path, engine: &Engine) -> Result<(Stamp, Found)> {
+    let before = fs::metadata(path)?;
+    if before.len() > LARGEST {
+        return Ok((stamp(&before), Err(format!("it is larger than {} MiB", LARGEST >> 20))));
+    }
+    let wasm = fs::read(path);
+    let after = stamp(&fs::metadata(path)?);
+    anyhow::ensure!(after == stamp(&before), "it has changed while it was read");
+    let loaded = wasm.map_err(anyhow::Error::from).and_then(|wasm| engine.load(&wasm));
+    Ok((
+        after,
+        loaded.map(|job| (job.digest().to_owned(), job.spec().as_ref().clone())).map_err(|error| format!("{error:#}")),
+    ))
 }

@@ -1,9 +1,10 @@
 //! What a job's guests reach outside of their sandbox: its log and its own metrics, both bounded.
 
 use std::collections::HashSet;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::log::JobLog;
 use crate::engine::Host;
 use crate::metrics::JobMetrics;
 use crate::pipeline::ack::lock;
@@ -25,6 +26,7 @@ struct Window {
 #[derive(Debug)]
 pub struct GuestHost {
     job: String,
+    log: Arc<JobLog>,
     metrics: JobMetrics,
     window: Mutex<Window>,
     names: Mutex<HashSet<String>>,
@@ -32,9 +34,9 @@ pub struct GuestHost {
 
 impl GuestHost {
     /// For the guests of a job.
-    pub fn new(job: &str, metrics: JobMetrics) -> Self {
+    pub fn new(job: &str, log: Arc<JobLog>, metrics: JobMetrics) -> Self {
         let window = Mutex::new(Window { began: Instant::now(), lines: 0 });
-        Self { job: job.to_owned(), metrics, window, names: Mutex::default() }
+        Self { job: job.to_owned(), log, metrics, window, names: Mutex::default() }
     }
 
     /// Whether a line is allowed now; tells of those that were dropped once their second is over.
@@ -42,7 +44,9 @@ impl GuestHost {
         let mut window = lock(&self.window);
         if window.began.elapsed() >= Duration::from_secs(1) {
             if let Some(dropped) = window.lines.checked_sub(LINES).filter(|&dropped| dropped > 0) {
-                tracing::warn!(target: "job", job = self.job, "{dropped} further lines of {} were dropped", self.job);
+                let told = format!("{dropped} further lines of {} were dropped", self.job);
+                tracing::warn!(target: "job", job = self.job, "{told}");
+                self.log.add(tracing::Level::WARN, "host", told);
             }
             *window = Window { began: Instant::now(), lines: 0 };
         }
@@ -69,6 +73,7 @@ impl Host for GuestHost {
         }
         let message = message.get(..message.floor_char_boundary(LINE_BYTES)).unwrap_or_default();
         let job = self.job.as_str();
+        self.log.add(level, "job", message);
         match level {
             tracing::Level::ERROR => tracing::error!(target: "job", job, "{message}"),
             tracing::Level::WARN => tracing::warn!(target: "job", job, "{message}"),
@@ -95,12 +100,11 @@ impl Host for GuestHost {
 mod tests {
     use super::*;
     use crate::metrics::Metrics;
-    use std::sync::Arc;
 
     #[test]
     fn names_and_lines_are_bounded() {
         let metrics = Arc::new(Metrics::default());
-        let host = GuestHost::new("j", metrics.job("j"));
+        let host = GuestHost::new("j", Arc::default(), metrics.job("j"));
         for name in ["", "1a", "a-b", "a b", &"x".repeat(101)] {
             host.count(name, 1);
         }

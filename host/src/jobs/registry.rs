@@ -20,9 +20,11 @@ use crate::spec::Spec;
 pub struct Record {
     /// The name under which it runs.
     pub name: String,
+    /// The number of the version that runs.
+    pub version: u32,
     /// SHA-256 of its component, in hexadecimal.
     pub digest: String,
-    /// What it declared at submit.
+    /// What it declares.
     pub spec: Spec,
     /// The parameters as they were set; defaults are not among them.
     pub parameters: BTreeMap<String, String>,
@@ -32,6 +34,106 @@ pub struct Record {
     pub parallelism: usize,
     /// When it was submitted.
     pub submitted: DateTime<Utc>,
+    /// Whether it is held.
+    pub paused: bool,
+    /// The file in `usr_jobs` that it came from.
+    pub file: Option<DroppedFile>,
+    /// Every version that it had, by number, and what each was when it last ran.
+    pub versions: Vec<JobVersion>,
+    /// What was changed, the oldest first; the last entries of a long one.
+    pub history: Vec<Change>,
+}
+
+/// A file in `usr_jobs`, as it was when the job was last made from it. Another content there is another version to load; the
+/// same content is not, also when the job has been rolled back since.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DroppedFile {
+    /// The file's name.
+    pub name: String,
+    /// SHA-256 of its content, in hexadecimal.
+    pub digest: String,
+}
+
+/// A version of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct JobVersion {
+    /// Its number, from 1.
+    pub number: u32,
+    /// SHA-256 of its component, in hexadecimal.
+    pub digest: String,
+    /// The version that it declares.
+    pub declared: String,
+    /// When it came.
+    pub added: DateTime<Utc>,
+    /// Who brought it.
+    pub by: String,
+    /// Why.
+    pub why: String,
+    /// The parameters that were set when it last ran; a rollback brings them back.
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// An entry of a job's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Change {
+    /// The version that runs from then on.
+    pub version: u32,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who changed it.
+    pub by: String,
+    /// What was changed, and why.
+    pub why: String,
+}
+
+/// How many entries of a job's history are kept, and how many versions.
+const KEPT: usize = 200;
+
+impl Record {
+    /// Adds to the history that `by` has changed the job, now.
+    pub fn note(&mut self, by: &str, why: &str) {
+        self.history.push(Change { version: self.version, at: Utc::now(), by: by.to_owned(), why: why.to_owned() });
+        let surplus = self.history.len().saturating_sub(KEPT);
+        self.history.drain(..surplus);
+    }
+
+    /// Makes a component the version that runs: a new one, or that which already has this digest.
+    pub fn adopt(&mut self, digest: &str, spec: &Spec, parameters: BTreeMap<String, String>, by: &str, why: &str) {
+        self.parameters = parameters;
+        self.digest = digest.to_owned();
+        self.spec = spec.clone();
+        let known = self.versions.iter_mut().find(|version| version.digest == digest);
+        self.version = match known {
+            Some(version) => {
+                version.parameters = self.parameters.clone();
+                version.number
+            }
+            None => {
+                let number = self.versions.last().map_or(0, |version| version.number) + 1;
+                self.versions.push(JobVersion {
+                    number,
+                    digest: digest.to_owned(),
+                    declared: spec.version.clone(),
+                    added: Utc::now(),
+                    by: by.to_owned(),
+                    why: why.to_owned(),
+                    parameters: self.parameters.clone(),
+                });
+                number
+            }
+        };
+        let surplus = self.versions.len().saturating_sub(KEPT);
+        self.versions.drain(..surplus);
+        self.note(by, why);
+    }
+
+    /// The version to go back to: number `to`, or that before the one that runs.
+    pub fn earlier(&self, to: Option<u32>) -> Option<&JobVersion> {
+        match to {
+            Some(number) => self.versions.iter().find(|version| version.number == number),
+            None => self.versions.iter().rev().find(|version| version.number < self.version),
+        }
+    }
 }
 
 /// The files.
@@ -125,7 +227,30 @@ mod tests {
             group: format!("pelton-{name}"),
             parallelism: 1,
             submitted: DateTime::UNIX_EPOCH,
+            version: 0,
+            paused: false,
+            file: None,
+            versions: Vec::new(),
+            history: Vec::new(),
         }
+    }
+
+    #[test]
+    fn versions_are_known_by_their_digest() {
+        let mut record = record("a");
+        let set = |v: &str| BTreeMap::from([("t".to_owned(), v.to_owned())]);
+        for (digest, value) in [("d1", "1"), ("d2", "2"), ("d1", "3")] {
+            record.adopt(digest, &Spec::default(), set(value), "ana", "because");
+        }
+        assert_eq!((record.version, record.versions.len(), record.history.len()), (1, 2, 3));
+        assert_eq!(record.versions[0].parameters, set("3"));
+        assert_eq!(record.earlier(None), None);
+        assert_eq!(record.earlier(Some(2)).unwrap().digest, "d2");
+        for i in 0..KEPT * 2 {
+            record.adopt(&format!("x{i}"), &Spec::default(), set("1"), "ana", "because");
+        }
+        assert_eq!((record.versions.len(), record.history.len()), (KEPT, KEPT));
+        assert_eq!(record.earlier(None).unwrap().number, record.version - 1);
     }
 
     #[test]

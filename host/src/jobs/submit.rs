@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use super::guest_host::GuestHost;
-use super::registry::Record;
+use super::registry::{DroppedFile, Record};
 use crate::api::types::{Guarantee, Problem, Submit};
 use crate::config::Config;
 use crate::dead_letter;
-use crate::engine::{Engine, Job, TooLong, check_name, digest};
+use crate::engine::{Engine, Job, TooLong, check_name};
 use crate::kafka::{Admin, StartFrom};
 use crate::metrics::Metrics;
 use crate::sink::postgres::{self, Session};
@@ -40,12 +40,22 @@ pub(super) fn load(engine: &Engine, wasm: &[u8]) -> Result<Job, Problem> {
     })
 }
 
+/// Refuses a number of instances that can't be had.
+pub(super) fn check_parallelism(parallelism: usize) -> Result<(), Problem> {
+    if (1..=MOST_INSTANCES).contains(&parallelism) {
+        return Ok(());
+    }
+    let detail = format!("parallelism {parallelism} is not between 1 and {MOST_INSTANCES}");
+    Err(Problem::new(422, "bad-request", "that many instances can't be had", detail))
+}
+
 /// Checks everything and pins where the job starts. `None` beside the record says that this very job is submitted already.
 pub(super) async fn prepare(
     config: &Arc<Config>,
     engine: &Engine,
     request: &Submit,
     wasm: Vec<u8>,
+    file: Option<DroppedFile>,
     submitted: impl Fn(&str) -> Option<Record>,
 ) -> Result<(Record, Option<Job>), Problem> {
     let refused = |detail: String| Problem::new(422, "bad-request", "the job is not submitted", detail);
@@ -53,47 +63,69 @@ pub(super) async fn prepare(
         return Err(refused("exactly-once is not available in this version".to_owned())
             .fix("submit it with --guarantee at-least-once; a table with a key and on-conflict ignore or update holds each row once all the same"));
     }
-    let parallelism = request.parallelism.unwrap_or(1);
-    if !(1..=MOST_INSTANCES).contains(&parallelism) {
-        return Err(refused(format!("parallelism {parallelism} is not between 1 and {MOST_INSTANCES}")));
-    }
-    let (engine, bytes) = (engine.clone(), wasm);
-    let (job, digest) = blocking(move || Ok((load(&engine, &bytes)?, digest(&bytes)))).await?;
+    check_parallelism(request.parallelism.unwrap_or(1))?;
+    let engine = engine.clone();
+    let job = blocking(move || load(&engine, &wasm)).await?;
     let name = request.name.clone().unwrap_or_else(|| job.spec().name.clone());
     check_name(&name).map_err(|error| refused(error.to_string()))?;
-    let record = Record::new(name.clone(), digest, &job, request);
+    let mut record = Record::new(name.clone(), &job, request);
+    record.file = file;
     if let Some(existing) = submitted(&name) {
         return if existing.is_same(&record) {
             Ok((existing, None))
         } else {
             Err(Problem::new(409, "already-submitted", format!("a job {name:?} is submitted already"), "with another component or other settings")
-                .fix(format!("cancel it first (`pelton cancel {name}`; its offsets are kept), or submit this one under another --name")))
+                .fix(format!("change it while it runs (`pelton reload`, `set`, `scale`), cancel it first (`pelton cancel {name}`; its offsets are kept), or submit this one under another --name")))
         };
     }
     configure(&job, request).await?;
     let config = Arc::clone(config);
     let admin = Arc::new(Admin::new(&config.kafka).map_err(|error| unavailable("Kafka", &error))?);
-    let mut problems = Problems::default();
-    topics(&admin, job.spec(), &name, request.create, &mut problems).await?;
-    tables(&config, &name, job.spec(), request.create, &mut problems).await?;
-    if !problems.missing.is_empty() {
-        let mut problem = Problem::new(422, "missing", "the job is not submitted", "");
-        problem.causes = problems.missing;
-        problem.fix = problems.creatable.then(|| "submit with --create to create what is missing".to_owned());
-        return Err(problem);
-    }
-    let (group, sources) = (record.group.clone(), job.spec().sources.clone());
-    let (from, anew) = (request.from.unwrap_or(StartFrom::Latest), request.from.is_some());
-    blocking(move || {
-        let topics: Vec<&str> = sources.iter().map(|source| source.topic.as_str()).collect();
-        admin.pin_start(&group, &topics, from, anew).map_err(|error| unavailable("Kafka", &error))
-    })
-    .await?;
+    all_there(&config, &admin, &name, job.spec(), request.create).await?;
+    let topics = job.spec().sources.iter().map(|source| source.topic.clone()).collect();
+    pin(admin, &record.group, topics, request.from.unwrap_or(StartFrom::Latest), request.from.is_some()).await?;
     Ok((record, Some(job)))
 }
 
+/// Checks the topics and tables of a new version of a job, and pins where it starts on topics that are new to it. One that
+/// declares what the version before did needs neither Kafka nor Postgres for that.
+pub(super) async fn resources(config: &Config, record: &Record, spec: &Spec, create: bool) -> Result<(), Problem> {
+    let topics = |spec: &Spec| -> Vec<String> { spec.sources.iter().map(|source| source.topic.clone()).collect() };
+    let (before, mut after) = (topics(&record.spec), topics(spec));
+    if before == after && record.spec.sinks == spec.sinks {
+        return Ok(());
+    }
+    let admin = Arc::new(Admin::new(&config.kafka).map_err(|error| unavailable("Kafka", &error))?);
+    all_there(config, &admin, &record.name, spec, create).await?;
+    after.retain(|topic| !before.contains(topic));
+    if after.is_empty() { Ok(()) } else { pin(admin, &record.group, after, StartFrom::Latest, false).await }
+}
+
+/// Refuses, with everything that is missing or of the wrong shape, or creates what can be created.
+async fn all_there(config: &Config, admin: &Arc<Admin>, name: &str, spec: &Spec, create: bool) -> Result<(), Problem> {
+    let mut problems = Problems::default();
+    topics(admin, spec, name, create, &mut problems).await?;
+    tables(config, name, spec, create, &mut problems).await?;
+    if problems.missing.is_empty() {
+        return Ok(());
+    }
+    let mut problem = Problem::new(422, "missing", "something that the job needs is missing", "");
+    problem.causes = problems.missing;
+    problem.fix = problems.creatable.then(|| "repeat it with --create to create what is missing".to_owned());
+    Err(problem)
+}
+
+async fn pin(admin: Arc<Admin>, group: &str, topics: Vec<String>, from: StartFrom, anew: bool) -> Result<(), Problem> {
+    let group = group.to_owned();
+    blocking(move || {
+        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+        admin.pin_start(&group, &topics, from, anew).map_err(|error| unavailable("Kafka", &error))
+    })
+    .await
+}
+
 fn unavailable(what: &str, error: &anyhow::Error) -> Problem {
-    Problem::new(503, "unavailable", format!("the job is not submitted: {what} can't be asked"), format!("{error:#}"))
+    Problem::new(503, "unavailable", format!("{what} can't be asked for what the job needs"), format!("{error:#}"))
 }
 
 /// Lets the job look at its parameters, once.
@@ -101,7 +133,8 @@ async fn configure(job: &Job, request: &Submit) -> Result<(), Problem> {
     let refused = |reason: String| Problem::new(422, "bad-parameters", "the job refuses its parameters", reason);
     let set: Vec<_> = request.parameters.clone().into_iter().collect();
     let parameters = job.parameters(&set).map_err(|error| refused(error.to_string()))?;
-    let host = Arc::new(GuestHost::new(&job.spec().name, Arc::new(Metrics::default()).job(&job.spec().name)));
+    let host =
+        Arc::new(GuestHost::new(&job.spec().name, Arc::default(), Arc::new(Metrics::default()).job(&job.spec().name)));
     let job = job.clone();
     blocking(move || job.instantiate(&parameters, host).map(drop).map_err(|failure| refused(failure.to_string()))).await
 }

@@ -1,90 +1,134 @@
-//! Keeping a job running: attempt after attempt, with backoff, until it is told to stop.
+//! Keeping a job running: attempt after attempt, with backoff, until it is told to pause or to stop.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
+use chrono::Utc;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::guest_host::GuestHost;
-use super::is_well;
+use super::log::JobLog;
 use super::registry::Record;
-use crate::api::types::{Counts, JobView, SinkCounts};
 use crate::config::Config;
 use crate::engine::{Host, Job};
 use crate::metrics::JobMetrics;
 use crate::pipeline::Attempt;
 use crate::pipeline::ack::lock;
+use crate::pipeline::sample::Samples;
+use crate::pipeline::version::{Current, Version};
 use crate::pipeline::worker::{backoff, wait};
 use crate::source::kafka::Assignment;
-use crate::status::{State, Status};
+use crate::status::{Condition, State, Status};
 
-/// Gets the compiled job; called until it succeeds.
-pub(super) type Load = Box<dyn Fn() -> Result<Job> + Send>;
+/// Gets the compiled job with a digest; called until it succeeds.
+pub(super) type Load = Box<dyn Fn(&str) -> Result<Job> + Send + Sync>;
 
 /// An attempt that ran this long was well: the next failure is waited out from the shortest backoff again.
 const GOOD_RUN: Duration = Duration::from_secs(60);
 /// The part under which failed attempts are told.
 const PART: &str = "job";
 
+/// What a job is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Running,
+    Paused,
+    Stopped,
+}
+
 /// A submitted job and the thread that keeps it running.
-#[derive(Debug)]
 pub(super) struct Supervised {
-    pub(super) record: Record,
-    status: Arc<Status>,
-    metrics: JobMetrics,
-    stop: Arc<AtomicBool>,
-    stopped: watch::Receiver<bool>,
-    assignment: Arc<Mutex<Arc<Assignment>>>,
+    pub(super) name: String,
+    /// One change of the record at a time: each reads it, prepares for seconds perhaps, and writes.
+    pub(super) changing: tokio::sync::Mutex<()>,
+    pub(super) log: Arc<JobLog>,
+    pub(super) host: Arc<dyn Host>,
+    pub(super) metrics: JobMetrics,
+    pub(super) status: Arc<Status>,
+    pub(super) assignment: Arc<Mutex<Arc<Assignment>>>,
+    record: Mutex<Record>,
+    /// What runs, once it has been compiled.
+    current: Mutex<Option<Arc<Current>>>,
+    /// What is to be told although the job does its work, by part.
+    notices: Mutex<BTreeMap<String, Condition>>,
+    parallelism: Arc<AtomicUsize>,
+    phase: Mutex<Phase>,
+    phase_changed: Condvar,
+    /// Tells the attempt to end.
+    end: Arc<AtomicBool>,
+    /// What the thread does: `Running` also while it tries in vain.
+    does: watch::Sender<Phase>,
+    load: Load,
+    config: Arc<Config>,
+    runtime: Handle,
+}
+
+impl std::fmt::Debug for Supervised {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Supervised").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl Supervised {
     pub(super) fn start(
         record: Record,
+        compiled: Option<Job>,
         load: Load,
         config: Arc<Config>,
         metrics: JobMetrics,
         runtime: Handle,
     ) -> Result<Arc<Self>> {
-        let (ended, stopped) = watch::channel(false);
-        let supervised = Arc::new(Self {
-            record,
-            status: Arc::default(),
+        let log = Arc::<JobLog>::default();
+        let phase = if record.paused { Phase::Paused } else { Phase::Running };
+        let this = Arc::new(Self {
+            name: record.name.clone(),
+            changing: tokio::sync::Mutex::default(),
+            host: Arc::new(GuestHost::new(&record.name, Arc::clone(&log), metrics.clone())),
             metrics,
-            stop: Arc::default(),
-            stopped,
+            status: Arc::new(Status::new(Arc::clone(&log))),
+            log,
             assignment: Arc::default(),
+            parallelism: Arc::new(AtomicUsize::new(record.parallelism)),
+            record: Mutex::new(record),
+            current: Mutex::default(),
+            notices: Mutex::default(),
+            phase: Mutex::new(phase),
+            phase_changed: Condvar::new(),
+            end: Arc::default(),
+            does: watch::Sender::new(Phase::Running),
+            load,
+            config,
+            runtime,
         });
-        let this = Arc::clone(&supervised);
+        if let Some(job) = compiled {
+            this.compiled(&job)?;
+        }
+        let supervised = Arc::clone(&this);
         std::thread::Builder::new()
-            .name(format!("job-{}", this.record.name))
+            .name(format!("job-{}", this.name))
             .spawn(move || {
-                let span = tracing::info_span!("job", name = this.record.name);
+                let span = tracing::info_span!("job", name = supervised.name);
                 let _entered = span.enter();
-                this.run(&load, &config, &runtime);
-                this.status.clear_all();
-                this.status.set(State::Stopped);
-                this.metrics.up.set(0);
-                *lock(&this.assignment) = Arc::default();
-                // Whoever waited may have gone.
-                let _ = ended.send(true);
+                supervised.run();
+                supervised.rest(State::Stopped);
+                supervised.does.send_replace(Phase::Stopped);
             })
             .context("failed to start the thread of a job")?;
-        Ok(supervised)
+        Ok(this)
     }
 
-    fn run(&self, load: &Load, config: &Arc<Config>, runtime: &Handle) {
+    fn run(&self) {
         let mut waits = backoff();
-        let mut compiled = None;
-        while !self.stop.load(Ordering::Acquire) {
+        while self.may_run() {
             self.status.set(State::Starting);
             let began = Instant::now();
-            let attempt = || self.attempt(&mut compiled, load, config, runtime);
-            let error = match catch_unwind(AssertUnwindSafe(attempt)) {
-                Ok(Ok(())) => return,
+            let error = match catch_unwind(AssertUnwindSafe(|| self.attempt())) {
+                Ok(Ok(())) => continue,
                 Ok(Err(error)) => error,
                 Err(_) => anyhow!("the job's thread panicked; this is a bug in Pelton, please report it"),
             };
@@ -93,86 +137,185 @@ impl Supervised {
             }
             let after = waits.next().unwrap_or_default();
             let reason = format!("{error:#}; trying again in {:.0} s", after.as_secs_f64());
-            tracing::error!("job {}: {reason}", self.record.name);
+            tracing::error!("job {}: {reason}", self.name);
             self.status.clear_all();
             self.status.raise(PART, State::Failed, reason);
-            if wait(|| self.stop.load(Ordering::Acquire), after).is_break() {
-                return;
-            }
+            // Broken off by whatever changes the job: then it is tried at once.
+            let _ = wait(|| self.end.load(Ordering::Acquire), after);
             self.status.clear(PART);
         }
     }
 
-    fn attempt(&self, compiled: &mut Option<Job>, load: &Load, config: &Arc<Config>, runtime: &Handle) -> Result<()> {
-        let job = match compiled {
-            Some(job) => job.clone(),
-            None => compiled.insert(load().context("the job's component can't be loaded")?).clone(),
-        };
-        let set: Vec<_> = self.record.parameters.clone().into_iter().collect();
-        let parameters = Arc::new(job.parameters(&set)?);
-        let host: Arc<dyn Host> = Arc::new(GuestHost::new(&self.record.name, self.metrics.clone()));
+    /// Waits while the job is paused; says whether it is to run.
+    fn may_run(&self) -> bool {
+        let mut phase = lock(&self.phase);
+        loop {
+            match *phase {
+                Phase::Stopped => return false,
+                Phase::Running => {
+                    self.end.store(false, Ordering::Release);
+                    self.does.send_replace(Phase::Running);
+                    return true;
+                }
+                Phase::Paused => {
+                    self.rest(State::Paused);
+                    self.does.send_replace(Phase::Paused);
+                    phase = self.phase_changed.wait(phase).unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+    }
+
+    fn rest(&self, state: State) {
+        self.status.clear_all();
+        self.status.set(state);
+        self.metrics.up.set(0);
+        self.metrics.in_flight.set(0);
+        *lock(&self.assignment) = Arc::default();
+    }
+
+    fn attempt(&self) -> Result<()> {
         let attempt = Attempt {
-            name: self.record.name.clone(),
-            job: Arc::new(job),
-            parameters,
-            group: self.record.group.clone(),
-            parallelism: self.record.parallelism,
-            config: Arc::clone(config),
-            host,
+            name: self.name.clone(),
+            current: self.current()?,
+            group: self.record().group,
+            parallelism: Arc::clone(&self.parallelism),
+            config: Arc::clone(&self.config),
+            host: Arc::clone(&self.host),
             status: Arc::clone(&self.status),
             metrics: self.metrics.clone(),
-            stop: Arc::clone(&self.stop),
-            runtime: runtime.clone(),
+            stop: Arc::clone(&self.end),
+            runtime: self.runtime.clone(),
             assignment: Arc::clone(&self.assignment),
         };
         attempt.run()
     }
 
+    /// What runs; compiled here where that has not been done.
+    fn current(&self) -> Result<Arc<Current>> {
+        loop {
+            if let Some(current) = self.running() {
+                return Ok(current);
+            }
+            let digest = self.record().digest;
+            let job = (self.load)(&digest).context("the job's component can't be loaded")?;
+            // Meanwhile another version may have come.
+            if self.record().digest == digest {
+                self.compiled(&job)?;
+            }
+        }
+    }
+
+    fn compiled(&self, job: &Job) -> Result<()> {
+        let version = version(&self.record(), job)?;
+        let samples = Samples::new(self.config.samples.clone());
+        *lock(&self.current) = Some(Arc::new(Current::new(version, samples)));
+        Ok(())
+    }
+
+    /// What runs, if it has been compiled.
+    pub(super) fn running(&self) -> Option<Arc<Current>> {
+        lock(&self.current).clone()
+    }
+
+    /// The desired state.
+    pub(super) fn record(&self) -> Record {
+        lock(&self.record).clone()
+    }
+
+    /// The file in `usr_jobs` that it came from.
+    pub(super) fn file(&self) -> Option<String> {
+        lock(&self.record).file.as_ref().map(|file| file.name.clone())
+    }
+
+    /// Takes over a changed record, which has been saved. A `version` is put to work between two batches, or, where it
+    /// reads other topics, with a new attempt.
+    pub(super) fn change(&self, record: Record, version: Option<Version>) {
+        let topics = |record: &Record| record.spec.sources.iter().map(|s| s.topic.clone()).collect::<Vec<_>>();
+        self.parallelism.store(record.parallelism, Ordering::Release);
+        let to = if record.paused { Phase::Paused } else { Phase::Running };
+        let (before, changed) = {
+            let mut current = lock(&self.record);
+            let before = topics(&current);
+            let changed = before != topics(&record);
+            *current = record;
+            (before, changed)
+        };
+        if let Some(version) = version {
+            let samples = Samples::new(self.config.samples.clone());
+            match self.running() {
+                Some(current) if !changed => current.set(version),
+                Some(current) => {
+                    tracing::info!(job.name = self.name, "starts anew: it read {}", before.join(", "));
+                    *lock(&self.current) = Some(Arc::new(current.succeeded_by(version, samples)));
+                    self.restart();
+                }
+                None => *lock(&self.current) = Some(Arc::new(Current::new(version, samples))),
+            }
+            // A job that waits for its next attempt need not wait any longer.
+            if self.status.get().0 == State::Failed && self.status.is_told(PART) {
+                self.restart();
+            }
+        }
+        self.go(to);
+    }
+
+    fn restart(&self) {
+        let _phase = lock(&self.phase);
+        self.end.store(true, Ordering::Release);
+    }
+
+    fn go(&self, to: Phase) {
+        let mut phase = lock(&self.phase);
+        if *phase != Phase::Stopped && *phase != to {
+            *phase = to;
+            self.end.store(to != Phase::Running, Ordering::Release);
+            self.phase_changed.notify_all();
+        }
+    }
+
     /// Tells the job to stop; returns at once.
     pub(super) fn stop(&self) {
-        self.stop.store(true, Ordering::Release);
+        self.go(Phase::Stopped);
     }
 
     /// Waits until the job has stopped.
     pub(super) async fn stopped(&self) {
-        // An error means that the thread is gone: stopped as well.
-        let _ = self.stopped.clone().wait_for(|stopped| *stopped).await;
+        let _ = self.does.subscribe().wait_for(|does| *does == Phase::Stopped).await;
     }
 
-    pub(super) fn observe(&self) {
-        self.metrics.up.set(i64::from(is_well(self.status.get().0)));
+    /// Waits until the job has paused or stopped.
+    pub(super) async fn paused(&self) {
+        let _ = self.does.subscribe().wait_for(|does| *does != Phase::Running).await;
     }
 
-    pub(super) fn view(&self) -> JobView {
-        let record = &self.record;
-        let (state, conditions) = self.status.get();
-        let partitions = lock(&self.assignment).view();
-        let lags: Option<Vec<i64>> = partitions.iter().map(|partition| partition.lag).collect();
-        let declared = record.spec.parameters.iter().filter_map(|p| Some((p.name.clone(), p.default.clone()?)));
-        let sinks = record.spec.sinks.iter().map(|sink| {
-            let metrics = self.metrics.sink(&sink.name);
-            SinkCounts { name: sink.name.clone(), records_out: metrics.records.get(), bytes_out: metrics.bytes.get() }
-        });
-        JobView {
-            name: record.name.clone(),
-            state,
-            conditions,
-            digest: record.digest.clone(),
-            spec: record.spec.clone(),
-            parameters: declared.chain(record.parameters.clone()).collect(),
-            group: record.group.clone(),
-            parallelism: record.parallelism,
-            submitted: record.submitted,
-            counts: Counts {
-                records_in: self.metrics.records_in.get(),
-                bytes_in: self.metrics.bytes_in.get(),
-                rejects: self.metrics.rejects.get(),
-                dead_letters: self.metrics.dead_letters_total(),
-                guest_failures: self.metrics.guest_failures.get(),
-                sinks: sinks.collect(),
-            },
-            lag: lags.filter(|lags| !lags.is_empty()).map(|lags| lags.iter().sum()),
-            partitions,
-        }
+    /// Tells something that does not hold the job up, until it is cleared; it is a line in the log as well.
+    pub(super) fn notice(&self, part: &str, reason: &str) {
+        self.log.add(tracing::Level::WARN, "host", format!("{part}: {reason}"));
+        tracing::warn!(job.name = self.name, "{part}: {reason}");
+        let (part, reason) = (part.to_owned(), reason.to_owned());
+        let condition = Condition { part: part.clone(), state: State::Running, reason, since: Utc::now() };
+        lock(&self.notices).insert(part, condition);
     }
+
+    /// Clears a notice; says whether there was one.
+    pub(super) fn clear_notice(&self, part: &str) -> bool {
+        lock(&self.notices).remove(part).is_some()
+    }
+
+    pub(super) fn has_notice(&self, part: &str) -> bool {
+        lock(&self.notices).contains_key(part)
+    }
+
+    /// All notices, by part.
+    pub(super) fn notices(&self) -> Vec<Condition> {
+        lock(&self.notices).values().cloned().collect()
+    }
+}
+
+/// The version that a record asks for.
+pub(super) fn version(record: &Record, job: &Job) -> Result<Version> {
+    let set: Vec<_> = record.parameters.clone().into_iter().collect();
+    let parameters = job.parameters(&set)?;
+    Ok(Version::new(record.version, Arc::new(job.clone()), parameters, &record.digest))
 }

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::version::Label;
 use crate::record::Batch;
 
 /// Locks, also after a panic elsewhere: what the locks of this crate guard is never left half changed.
@@ -155,6 +156,7 @@ pub struct Delivery {
     budget: Arc<Budget>,
     charged: AtomicUsize,
     pending: AtomicUsize,
+    handled_by: Mutex<Arc<Label>>,
 }
 
 impl Delivery {
@@ -172,6 +174,7 @@ impl Delivery {
             budget,
             charged: AtomicUsize::new(bytes),
             pending: AtomicUsize::new(1),
+            handled_by: Mutex::default(),
         }))
     }
 
@@ -183,6 +186,16 @@ impl Delivery {
     /// The ledger of the batch's partition.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// Says which version of the job handles the batch.
+    pub fn handle_by(&self, label: &Arc<Label>) {
+        *lock(&self.handled_by) = Arc::clone(label);
+    }
+
+    /// The version of the job that handled the batch last.
+    pub fn handled_by(&self) -> Arc<Label> {
+        Arc::clone(&lock(&self.handled_by))
     }
 
     /// Charges the bytes of outputs made from this batch until it is delivered.

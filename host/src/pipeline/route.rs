@@ -19,6 +19,23 @@ pub enum Destination {
     Postgres(Box<(Encoder, PostgresSink)>),
 }
 
+impl Destination {
+    /// Lets it end once it has delivered what it was given.
+    pub fn retire(&self) {
+        if let Self::Postgres(postgres) = self {
+            postgres.1.retire();
+        }
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&self) -> bool {
+        match self {
+            Self::Topic(..) => true,
+            Self::Postgres(postgres) => postgres.1.has_ended(),
+        }
+    }
+}
+
 /// The sinks of one instance.
 #[derive(Debug)]
 pub struct Router {

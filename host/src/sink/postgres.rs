@@ -196,9 +196,19 @@ impl PostgresSink {
         let _ = self.sender.send(batch::Message::Rows(chunk, Instant::now()));
     }
 
+    /// Tells it to end once it has written what was sent. Keep it until then: dropping it ends it at once.
+    pub fn retire(&self) {
+        let _ = self.sender.send(batch::Message::Close);
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&self) -> bool {
+        self.sender.is_closed()
+    }
+
     /// Writes what was sent, then ends. Takes as long as Postgres is down: put a timeout around it, then drop the sink.
     pub async fn close(&self) {
-        let _ = self.sender.send(batch::Message::Close);
+        self.retire();
         self.sender.closed().await;
     }
 }

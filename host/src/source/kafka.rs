@@ -11,7 +11,7 @@ mod group;
 mod slots;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -37,6 +37,8 @@ const STRETCH: usize = 500;
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a used-up budget stops the polling before the partitions are paused instead.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long reading goes on before a change of the number of workers is tried again.
+const CHANGE_AGAIN: Duration = Duration::from_secs(5);
 /// How long leaving the group may take where the drain has used up its time.
 const LEAVE: Duration = Duration::from_secs(3);
 
@@ -49,8 +51,8 @@ pub struct Context {
     pub batching: Batching,
     /// When to commit, how long to drain.
     pub delivery: DeliverySettings,
-    /// How many workers take batches.
-    pub workers: usize,
+    /// How many workers are to take batches.
+    pub workers: Arc<AtomicUsize>,
     /// What may be in flight.
     pub budget: Arc<Budget>,
     /// Why to stop, if something failed.
@@ -68,6 +70,8 @@ pub struct KafkaSource {
     consumer: BaseConsumer<Group>,
     context: Context,
     slots: Slots,
+    /// When the number of workers may change: not at once again after what is in flight could not be drained.
+    change_from: Instant,
 }
 
 impl std::fmt::Debug for KafkaSource {
@@ -87,16 +91,26 @@ impl KafkaSource {
             .context("failed to make a Kafka consumer")?;
         let topics: Vec<&str> = context.topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).with_context(|| format!("failed to subscribe to {}", topics.join(", ")))?;
-        Ok(Self { consumer, context, slots })
+        Ok(Self { consumer, context, slots, change_from: Instant::now() })
     }
 
-    /// Reads until it is told to stop or something fails. `hand_over` takes each batch with the number of its worker and
+    /// Reads until it is told to stop, something fails, or another number of workers than `workers` is asked for; then
+    /// [`drain`](Self::drain) before it is called with that number. `hand_over` takes each batch with the number of its worker and
     /// must not block; `each_turn` is called at least every 50 ms or so.
-    pub fn run(&mut self, mut hand_over: impl FnMut(usize, Arc<Delivery>), mut each_turn: impl FnMut()) -> Result<()> {
+    pub fn run(
+        &mut self,
+        workers: usize,
+        mut hand_over: impl FnMut(usize, Arc<Delivery>),
+        each_turn: impl Fn(),
+    ) -> Result<()> {
+        self.slots.spread(workers, self.consumer.context());
         let mut last_look = Instant::now();
         let mut starved: Option<Instant> = None;
         let mut paused = false;
-        while !self.context.stop.load(Ordering::Acquire) {
+        let wanted = Arc::clone(&self.context.workers);
+        let change_from = self.change_from;
+        let changed = || wanted.load(Ordering::Acquire).max(1) != workers && Instant::now() >= change_from;
+        while !self.context.stop.load(Ordering::Acquire) && !changed() {
             if let Some(reason) = self.context.fault.get() {
                 bail!("{reason}");
             }
@@ -167,8 +181,28 @@ impl KafkaSource {
         self.consumer.context().assignment()
     }
 
+    /// Waits until nothing is in flight, at most for `grace`, without reading; says whether that was reached. What has been
+    /// read and not handed over stays for later.
+    pub fn drain(&mut self, grace: Duration, each_turn: impl Fn()) -> bool {
+        let deadline = Instant::now() + grace;
+        let group = self.consumer.context();
+        loop {
+            // A short wait at a time, so that dead letters made while draining get on their way.
+            if group.drain(Instant::now() + Duration::from_millis(20)) {
+                return true;
+            }
+            let over = self.context.stop.load(Ordering::Acquire) || self.context.fault.get().is_some();
+            if over || Instant::now() >= deadline {
+                self.change_from = Instant::now() + CHANGE_AGAIN;
+                return false;
+            }
+            each_turn();
+            group.store(&self.consumer);
+        }
+    }
+
     /// Waits for what is in flight, at most for `grace`, commits it and leaves the group.
-    pub fn close(self, grace: Duration, mut each_turn: impl FnMut()) {
+    pub fn close(self, grace: Duration, each_turn: impl Fn()) {
         let deadline = Instant::now() + grace;
         let group = self.consumer.context();
         // A short wait at a time, so that dead letters made while draining get on their way.

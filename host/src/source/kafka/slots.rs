@@ -52,7 +52,7 @@ impl Slots {
             generation: 0,
             open: 0,
             topics: context.topics.clone(),
-            workers: context.workers.max(1),
+            workers: 1,
             batching: context.batching.clone(),
             budget: Arc::clone(&context.budget),
             metrics: context.metrics.clone(),
@@ -61,6 +61,19 @@ impl Slots {
 
     pub(super) fn has_open(&self) -> bool {
         self.open > 0
+    }
+
+    /// Spreads the partitions over so many workers. Only while nothing is on its way, or else a partition's batches would
+    /// overtake each other.
+    pub(super) fn spread(&mut self, workers: usize, group: &Group) {
+        if self.workers == workers {
+            return;
+        }
+        self.workers = workers;
+        for (n, slot) in self.slots.iter_mut().enumerate() {
+            slot.worker = n % workers.max(1);
+            group.open(&slot.topic, slot.partition, slot.worker);
+        }
     }
 
     /// Takes in a record, and hands its batch over when it is full.

@@ -1,0 +1,235 @@
+//! Commands that change a submitted job, and its log.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::client::Client;
+use super::{Api, key_value, print};
+use crate::api::types::{Hold, Reload, Rollback, Scale, SetParameters, ShadowRun};
+
+/// `pelton pause` and `pelton resume`.
+#[derive(Debug, Args)]
+pub struct HoldArgs {
+    /// The job's name
+    job: String,
+    #[command(flatten)]
+    api: Api,
+}
+
+/// `pelton reload`.
+#[derive(Debug, Args)]
+pub struct ReloadArgs {
+    /// The job's name
+    job: String,
+    /// A .wasm file of yours, or the name of a job in the host's usr_jobs folder [default: the file that it came from]
+    #[arg(value_name = "FILE|NAME")]
+    file: Option<String>,
+    /// Also where the new version drops a source, a sink or a parameter
+    #[arg(long)]
+    force: bool,
+    /// Create missing topics and tables
+    #[arg(long)]
+    create: bool,
+    /// Run it beside the job without writing anything, and print what would differ
+    #[arg(long, requires = "file")]
+    shadow: bool,
+    /// How long a shadow run takes, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "30", requires = "shadow")]
+    seconds: u32,
+    /// Why, for the job's history
+    #[arg(long)]
+    why: Option<String>,
+    #[command(flatten)]
+    api: Api,
+}
+
+/// `pelton rollback`.
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    /// The job's name
+    job: String,
+    /// The number of the version [default: the one before that which runs]
+    #[arg(long, value_name = "VERSION")]
+    to: Option<u32>,
+    /// Why, for the job's history
+    #[arg(long)]
+    why: Option<String>,
+    #[command(flatten)]
+    api: Api,
+}
+
+/// `pelton scale`.
+#[derive(Debug, Args)]
+pub struct ScaleArgs {
+    /// The job's name
+    job: String,
+    /// How many instances share the partitions
+    parallelism: usize,
+    #[command(flatten)]
+    api: Api,
+}
+
+/// `pelton set`.
+#[derive(Debug, Args)]
+pub struct SetArgs {
+    /// The job's name
+    job: String,
+    /// Parameters to set
+    #[arg(value_name = "KEY=VALUE", value_parser = key_value, required_unless_present = "unset")]
+    set: Vec<(String, String)>,
+    /// A parameter that gets its default back
+    #[arg(long, value_name = "KEY")]
+    unset: Vec<String>,
+    #[command(flatten)]
+    api: Api,
+}
+
+/// `pelton logs`.
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// The job's name
+    job: String,
+    /// Go on with what comes, until Ctrl-C or until the job is cancelled
+    #[arg(short, long)]
+    follow: bool,
+    /// How many of the last lines
+    #[arg(short = 'n', long, value_name = "N", default_value = "1000")]
+    lines: usize,
+    #[command(flatten)]
+    api: Api,
+}
+
+/// Who calls, for the history: `user@host`, as far as that is known.
+pub(super) fn caller() -> Option<String> {
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten().map(|user| user.name)?;
+    let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    Some(host.map_or_else(|| user.clone(), |host| format!("{user}@{host}")))
+}
+
+/// Uploads a file, with a bar on a terminal while it is on its way and while it is compiled; returns its digest.
+pub(super) fn upload(client: &Client, path: &Path) -> Result<String> {
+    let wasm = std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
+    let bar = if std::io::stderr().is_terminal() { ProgressBar::new(wasm.len() as u64) } else { ProgressBar::hidden() };
+    bar.set_style(ProgressStyle::with_template("uploading {wide_bar} {bytes}/{total_bytes}")?);
+    let compiling = ProgressStyle::with_template("{spinner} compiling ({elapsed})")?;
+    let reader = Finishing { inner: std::io::Cursor::new(&wasm), bar: &bar, then: &compiling };
+    let uploaded = client.upload(reader, wasm.len());
+    bar.finish_and_clear();
+    Ok(uploaded.with_context(|| format!("failed to upload {}", path.display()))?.digest)
+}
+
+/// Moves a bar along with what is read, and turns it into a spinner at the end.
+struct Finishing<'a> {
+    inner: std::io::Cursor<&'a Vec<u8>>,
+    bar: &'a ProgressBar,
+    then: &'a ProgressStyle,
+}
+
+impl std::io::Read for Finishing<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.inner.read(into)?;
+        self.bar.inc(read as u64);
+        if self.inner.position() == self.inner.get_ref().len() as u64 {
+            self.bar.set_style(self.then.clone());
+            self.bar.enable_steady_tick(Duration::from_millis(100));
+        }
+        Ok(read)
+    }
+}
+
+/// What a `FILE|NAME` means: a digest, after an upload, or the name of an available job.
+pub(super) fn component(client: &Client, job: &str) -> Result<(Option<String>, Option<String>)> {
+    let path = PathBuf::from(job);
+    if path.is_file() {
+        Ok((Some(upload(client, &path)?), None))
+    } else if job.contains('/') {
+        bail!("there is no file {}", path.display())
+    } else {
+        Ok((None, Some(job.to_owned())))
+    }
+}
+
+/// Holds a job.
+pub fn pause(args: &HoldArgs) -> Result<()> {
+    print::job(&args.api.client()?.change(&args.job, "pause", &Hold { by: caller() })?, args.api.json)
+}
+
+/// Lets a held job go on.
+pub fn resume(args: &HoldArgs) -> Result<()> {
+    print::job(&args.api.client()?.change(&args.job, "resume", &Hold { by: caller() })?, args.api.json)
+}
+
+/// Puts a new version to work, or runs it beside the job.
+pub fn reload(args: ReloadArgs) -> Result<()> {
+    let client = args.api.client()?;
+    let (digest, available) = match &args.file {
+        Some(file) => component(&client, file)?,
+        None => (None, None),
+    };
+    if args.shadow {
+        return shadow(&client, &args, digest, available);
+    }
+    let ReloadArgs { force, create, why, .. } = args;
+    let request = Reload { available, digest, force, create, by: caller(), why };
+    print::job(&client.change(&args.job, "reload", &request)?, args.api.json)
+}
+
+fn shadow(client: &Client, args: &ReloadArgs, digest: Option<String>, available: Option<String>) -> Result<()> {
+    let request = ShadowRun { available, digest, seconds: args.seconds };
+    let mut report = client.start_shadow(&args.job, &request)?;
+    let bar =
+        if std::io::stderr().is_terminal() { ProgressBar::new(args.seconds.into()) } else { ProgressBar::hidden() };
+    bar.set_style(ProgressStyle::with_template("{wide_bar} {msg}")?);
+    let began = Instant::now();
+    while report.running {
+        bar.set_position(began.elapsed().as_secs());
+        bar.set_message(format!("{} records, {} differ", report.records, report.differing));
+        std::thread::sleep(Duration::from_millis(250));
+        report = client.shadow(&args.job)?;
+    }
+    bar.finish_and_clear();
+    print::shadow(&report, args.api.json)
+}
+
+/// Goes back to an earlier version. The number is found out first, so that a repetition of the request changes nothing.
+pub fn rollback(args: RollbackArgs) -> Result<()> {
+    let client = args.api.client()?;
+    let to = match args.to {
+        Some(to) => Some(to),
+        None => {
+            let job = client.show(&args.job)?;
+            job.versions.iter().rev().find(|version| version.number < job.version).map(|version| version.number)
+        }
+    };
+    let request = Rollback { to, by: caller(), why: args.why };
+    print::job(&client.change(&args.job, "rollback", &request)?, args.api.json)
+}
+
+/// Changes the number of instances.
+pub fn scale(args: &ScaleArgs) -> Result<()> {
+    let request = Scale { parallelism: args.parallelism, by: caller() };
+    print::job(&args.api.client()?.change(&args.job, "scale", &request)?, args.api.json)
+}
+
+/// Sets parameters.
+pub fn set(args: SetArgs) -> Result<()> {
+    let set = args.set.into_iter().map(|(key, value)| (key, Some(value)));
+    let parameters = set.chain(args.unset.into_iter().map(|key| (key, None))).collect();
+    let request = SetParameters { parameters, by: caller() };
+    print::job(&args.api.client()?.change(&args.job, "set", &request)?, args.api.json)
+}
+
+/// Prints a job's log, as it is or as it comes.
+pub fn logs(args: &LogsArgs) -> Result<()> {
+    let client = args.api.client()?;
+    if !args.follow {
+        let lines = client.logs(&args.job, args.lines)?;
+        return lines.iter().try_for_each(|line| print::log_line(line, args.api.json));
+    }
+    client.follow_logs(&args.job, args.lines, |line| print::log_line(&line, args.api.json))
+}
