@@ -334,9 +334,7 @@ fn other_accounts_can_read_nothing_in_the_data_folder() {
     fs::set_permissions(host.data(), fs::Permissions::from_mode(0o755)).unwrap();
     host.start();
     let component = fs::read(example("sensor_alerts")).unwrap();
-    let answer =
-        request(host.port(), "POST", "/api/v1/components", &[("content-type", "application/wasm")], &component);
-    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(host.upload(&component).0, 200);
     for folder in ["jobs", "components", "dead-letters", "cache"] {
         let open = open_to_others(&host.data().join(folder));
         assert!(open.is_empty(), "{open:?}");
