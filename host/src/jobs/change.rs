@@ -154,7 +154,7 @@ impl Jobs {
         }
         let result = async {
             let Some(to) = record.earlier(request.to).cloned() else {
-                let wanted = request.to.map_or("an earlier version".to_owned(), |to| format!("version {to}"));
+                let wanted = request.to.map_or("earlier version".to_owned(), |to| format!("version {to}"));
                 return Err(Problem::new(
                     409,
                     "no-earlier-version",

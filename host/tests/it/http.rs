@@ -92,6 +92,21 @@ impl Connection {
         }
         answer
     }
+
+    /// Reads the data of the next server-sent event.
+    #[track_caller]
+    pub(crate) fn event(&mut self) -> Value {
+        let mut bytes = Vec::new();
+        let mut byte = [0];
+        while !bytes.ends_with(b"\n\n") {
+            assert_eq!(self.0.read(&mut byte).unwrap(), 1, "the stream ended: {}", String::from_utf8_lossy(&bytes));
+            bytes.extend(byte);
+        }
+        let text = String::from_utf8(bytes).unwrap();
+        let data =
+            text.lines().find_map(|line| line.strip_prefix("data:")).unwrap_or_else(|| panic!("no data: {text}"));
+        serde_json::from_str(data).unwrap()
+    }
 }
 
 /// Sends a request on a connection of its own. There is a `Host` unless `headers` has one, or says that there is none.

@@ -5,14 +5,15 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use pelton::api::route::{Route, Takes};
+use pelton::api::route::Route;
 use pelton::api::routes;
 use serde_json::{Value, json};
 
-use crate::http::request;
+use crate::eventually::eventually;
+use crate::http::Connection;
 use crate::pelton::Host;
 use crate::readings::readings;
-use crate::stage::{example, require_stage};
+use crate::stage::{RUN, example, require_stage};
 
 /// Calls routes and remembers which.
 struct Tour<'a> {
@@ -55,17 +56,39 @@ fn every_route_answers_as_documented() {
     for path in ["/livez", "/readyz", "/metrics"] {
         tour.call("GET", path, &Value::Null);
     }
-    let upload =
-        request(host.port(), "POST", "/api/v1/components", &[("content-type", Takes::Wasm.content_type())], &component);
-    let uploaded: Value = serde_json::from_str(&upload.body).unwrap();
-    crate::schema::check("post", "/api/v1/components", upload.status, &uploaded);
+    let (status, uploaded) = host.upload(&component);
+    assert_eq!(status, 200, "{uploaded}");
     assert!(tour.left.remove("POST /api/v1/components"));
     tour.call("POST", "/api/v1/jobs", &json!({"digest": uploaded["digest"], "from": "earliest"}));
     stage.wait_until_done("sensor_pipeline");
-    let list = tour.call("GET", "/api/v1/jobs", &Value::Null);
-    assert_eq!(list["available"].as_array().map(Vec::len), Some(2), "{list}");
+    let both_read = || host.get("/api/v1/jobs").1["available"].as_array().is_some_and(|files| files.len() == 2);
+    eventually(RUN, "both files are seen", || both_read().then_some(()));
+    tour.call("GET", "/api/v1/jobs", &Value::Null);
     let job = tour.call("GET", "/api/v1/jobs/sensor_pipeline", &Value::Null);
     assert_eq!(job["counts"]["records_in"], 100, "{job}");
+    tour.call("GET", "/api/v1/jobs/sensor_pipeline/samples", &Value::Null);
+    tour.call("GET", "/api/v1/jobs/sensor_pipeline/logs", &Value::Null);
+    let mut events = Connection::open(host.port());
+    events.send(b"GET /api/v1/events HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    assert_eq!(events.answer().header("content-type"), Some("text/event-stream"));
+    crate::schema::check("get", "/api/v1/events", 200, &events.event());
+    assert!(tour.left.remove("GET /api/v1/events"));
+
+    // Another component, which drops a sink.
+    let (status, other) = host.upload(&fs::read(example("sensor_alerts")).unwrap());
+    assert_eq!(status, 200, "{other}");
+    let digest = &other["digest"];
+    tour.call("POST", "/api/v1/jobs/sensor_pipeline/shadow", &json!({"digest": digest, "seconds": 1}));
+    tour.call("GET", "/api/v1/jobs/sensor_pipeline/shadow", &Value::Null);
+    tour.call("DELETE", "/api/v1/jobs/sensor_pipeline/shadow", &Value::Null);
+    let (status, dropped) = host.post("/api/v1/jobs/sensor_pipeline/reload", &json!({"digest": digest}));
+    assert_eq!((status, &dropped["code"]), (409, &"would-drop".into()), "{dropped}");
+    tour.call("POST", "/api/v1/jobs/sensor_pipeline/reload", &json!({"digest": digest, "force": true}));
+    tour.call("POST", "/api/v1/jobs/sensor_pipeline/rollback", &json!({}));
+    tour.call("POST", "/api/v1/jobs/sensor_pipeline/set", &json!({"parameters": {"threshold": "28"}}));
+    tour.call("POST", "/api/v1/jobs/sensor_pipeline/scale", &json!({"parallelism": 2}));
+    tour.call("POST", "/api/v1/jobs/sensor_pipeline/pause", &json!({}));
+    tour.call("POST", "/api/v1/jobs/sensor_pipeline/resume", &json!({}));
     let open = crate::api_safety::open_to_others(&host.data());
     assert!(open.is_empty(), "{open:?}");
     tour.call("DELETE", "/api/v1/jobs/sensor_pipeline", &Value::Null);

@@ -180,6 +180,14 @@ impl Host {
         read("post", path, self.agent().post(format!("{}{path}", self.url())).send_json(body))
     }
 
+    /// Uploads a component.
+    #[track_caller]
+    pub(crate) fn upload(&self, component: &[u8]) -> (u16, Value) {
+        let path = "/api/v1/components";
+        let request = self.agent().post(format!("{}{path}", self.url())).content_type("application/wasm");
+        read("post", path, request.send(component))
+    }
+
     /// DELETEs.
     #[track_caller]
     pub(crate) fn delete(&self, path: &str) -> (u16, Value) {

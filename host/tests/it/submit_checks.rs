@@ -31,11 +31,11 @@ fn what_is_missing_is_listed_and_created() {
     let stage = require_stage!();
     let mut host = stage.host();
     host.start();
-    let listed = "the job is not submitted
+    let listed = "something that the job needs is missing
   - topic \"sensors\", which the job reads, does not exist
   - topic \"alerts\", which the job writes, does not exist
   - table `raw_sensors_data` is missing
-submit with --create to create what is missing";
+repeat it with --create to create what is missing";
     refused(&host, example("sensor_pipeline"), &[], listed);
     assert_eq!(host.show_all(), json!([]));
 
@@ -74,7 +74,7 @@ fn a_table_of_another_shape_is_described() {
         "CREATE TABLE raw_sensors_data (message_id varchar(255), sensor_id bigint, timestamp timestamp NOT NULL,
          site text NOT NULL)",
     );
-    let described = "the job is not submitted
+    let described = "something that the job needs is missing
   - column `sensor_id` is `bigint`, the job declares `int4`
   - column `message` is missing
   - column `timestamp` is `timestamp without time zone`, the job declares `timestamptz`
@@ -97,7 +97,7 @@ fn servers_that_are_away_are_named() {
     assert_eq!(said.code, 1);
     let at = format!("postgres://flinkuser@127.0.0.1:{}/flinkdb", stage.postgres.port());
     let message = format!(
-        "pelton: the job is not submitted: Postgres can't be asked: failed to connect to {at}: password authentication \
+        "pelton: Postgres can't be asked for what the job needs: failed to connect to {at}: password authentication \
          failed for user \"flinkuser\" (28P01)\n"
     );
     assert_eq!(said.stderr, message);
@@ -110,14 +110,14 @@ fn servers_that_are_away_are_named() {
     stage.postgres.stop_keep_data().unwrap();
     let said = submit(&host, example("sensor_pipeline"), &[]);
     assert_eq!(said.code, 1);
-    let message = format!("pelton: the job is not submitted: Postgres can't be asked: failed to connect to {at}: ");
+    let message = format!("pelton: Postgres can't be asked for what the job needs: failed to connect to {at}: ");
     assert!(said.stderr.starts_with(&message), "{}", said.stderr);
     stage.postgres.start_again().unwrap();
 
     stage.kafka.stop().unwrap();
     let said = submit(&host, example("sensor_pipeline"), &[]);
     assert_eq!(said.code, 1);
-    let message = "pelton: the job is not submitted: Kafka can't be asked: failed to ask Kafka at ";
+    let message = "pelton: Kafka can't be asked for what the job needs: failed to ask Kafka at ";
     assert!(said.stderr.starts_with(message), "{}", said.stderr);
     assert!(said.stderr.contains(&stage.kafka.bootstrap()), "{}", said.stderr);
     assert_eq!(host.show_all(), json!([]));
@@ -142,7 +142,7 @@ fn what_makes_no_sense_is_refused() {
     let name = "the job is not submitted: job name \"Sensor Alerts\" is not 1 to 100 lower-case letters, digits, `_` \
                 and `-`, starting with a letter or digit";
     with(&["--name", "Sensor Alerts"], name);
-    with(&["--parallelism", "0"], "the job is not submitted: parallelism 0 is not between 1 and 256");
+    with(&["--parallelism", "0"], "that many instances can't be had: parallelism 0 is not between 1 and 256");
     with(
         &["--guarantee", "exactly-once"],
         "the job is not submitted: exactly-once is not available in this version\nsubmit it with --guarantee \
@@ -195,7 +195,7 @@ fn a_submit_may_be_repeated_but_not_changed() {
         assert_eq!((&view["name"], &view["parameters"]["threshold"]), (&json!("sensor_alerts"), &json!("20")));
     }
     let other = "a job \"sensor_alerts\" is submitted already: with another component or other settings
-cancel it first (`pelton cancel sensor_alerts`; its offsets are kept), or submit this one under another --name";
+change it while it runs (`pelton reload`, `set`, `scale`), cancel it first (`pelton cancel sensor_alerts`; its offsets are kept), or submit this one under another --name";
     refused(&host, "sensor_alerts", &["--set", "threshold=21"], other);
     refused(&host, guest("identity"), &["--name", "sensor_alerts"], other);
     let said = submit(&host, "sensor_alerts", &["--set", "threshold=21", "--name", "warmer", "--group", "mine"]);

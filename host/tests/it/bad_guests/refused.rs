@@ -4,7 +4,8 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
-use crate::stage::{guest, require_stage};
+use crate::eventually::eventually;
+use crate::stage::{RUN, guest, require_stage};
 
 /// Submits a file to a host, and checks that it is refused in these words.
 #[track_caller]
@@ -21,9 +22,11 @@ fn refused(file: &Path, words: &str) {
 
     // The same file in `usr_jobs` is listed with the same words, and can't be started either.
     host.drop_job("dropped", &fs::read(file).unwrap());
-    let listed = host.cli(&["list", "--json"]);
-    let list: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
-    assert_eq!(list["available"][0]["file"], "dropped.wasm");
+    eventually(RUN, "the file is listed", || {
+        let listed = host.cli(&["list", "--json"]);
+        let list: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
+        (list["available"][0]["file"] == "dropped.wasm").then_some(())
+    });
     let said = host.cli(&["submit", "dropped"]);
     assert_eq!(said.code, 1);
     assert!(said.stderr.contains(words), "{}", said.stderr);
