@@ -309,3 +309,26 @@ pub(super) fn hash(token: &str) -> [u8; 32] {
 pub(super) fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
     one.ct_eq(other).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+
+    #[test]
+    fn a_host_is_open_to_others_only_with_a_token_or_a_voucher() {
+        let starts = |listen: &str, token: bool, behind_loopback: bool| {
+            let mut config = Config { listen: listen.parse().unwrap(), ..Config::default() };
+            config.api.token = token.then(|| Secret("the-token-of-those-who-write".to_owned()));
+            config.api.behind_loopback = behind_loopback;
+            Guard::new(&config).is_ok()
+        };
+        for loopback in ["127.0.0.1:1", "127.8.9.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+            assert!(starts(loopback, false, false) && starts(loopback, true, false), "{loopback}");
+        }
+        for open in ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "[::ffff:10.0.0.1]:1"] {
+            assert!(!starts(open, false, false), "{open}");
+            assert!(starts(open, true, false) && starts(open, false, true), "{open}");
+        }
+    }
+}

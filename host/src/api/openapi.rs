@@ -131,6 +131,15 @@ mod tests {
     }
 
     #[test]
+    fn every_route_is_in_the_documentation() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/api.md")).unwrap();
+        let listed = |route: &&Route| page.contains(&format!("| `{} {}` |", route.method, route.path));
+        let routes = routes();
+        let missing: Vec<_> = routes.iter().filter(|route| !listed(route)).collect();
+        assert!(missing.is_empty(), "docs/api.md does not list {missing:?}");
+    }
+
+    #[test]
     fn the_committed_document_is_this_one() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
         let current = serde_json::to_string_pretty(&document(&routes())).unwrap() + "\n";
