@@ -72,7 +72,7 @@ impl Host {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        let client = Client::new(&format!("http://{listen}"));
+        let client = Client::new(&format!("http://{listen}"), None).unwrap();
         eventually::eventually(PATIENCE, "the host answers", || client.list().ok().map(drop));
         let wasm = identity();
         let digest = client.upload(wasm.as_slice(), wasm.len()).unwrap().digest;

@@ -10,7 +10,6 @@ use clap::{Args, Subcommand};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::Api;
-use super::client::Client;
 use crate::api::types::dead_letters::{
     DeadLetter, DeadLetterList, ListDeadLetters, Purge, Purged, Redrive, Redriven, Which,
 };
@@ -165,7 +164,7 @@ fn list(args: ListArgs) -> Result<()> {
         rest.push(if rest.is_empty() { '?' } else { '&' });
         rest.push_str(&format!("{name}={}", utf8_percent_encode(&text, NON_ALPHANUMERIC)));
     }
-    let list: DeadLetterList = Client::new(&args.api.api).get(&path(&args.job, &rest))?;
+    let list: DeadLetterList = args.api.client()?.get(&path(&args.job, &rest))?;
     print::list(&list, args.api.json)
 }
 
@@ -175,7 +174,7 @@ fn show(args: &ShowArgs) -> Result<()> {
         Which::Record { partition: Some(partition), offset } => format!("/{partition}/{offset}"),
         Which::Record { partition: None, offset } => format!("/-/{offset}"),
     };
-    let letter: DeadLetter = Client::new(&args.api.api).get(&path(&args.job, &rest))?;
+    let letter: DeadLetter = args.api.client()?.get(&path(&args.job, &rest))?;
     if args.raw { print::raw(&letter) } else { print::letter(&letter, args.api.json) }
 }
 
@@ -184,14 +183,14 @@ fn redrive(args: RedriveArgs) -> Result<()> {
     let all = args.letters.is_empty();
     let request = Redrive { letters: args.letters, all, stage, reason, version, since, until };
     // As long as it takes.
-    let answer: Redriven = Client::new(&args.api.api).post(&path(&args.job, "/redrive"), &request, None)?;
+    let answer: Redriven = args.api.client()?.post(&path(&args.job, "/redrive"), &request, None)?;
     print::redriven(&answer, args.api.json)
 }
 
 fn purge(args: &PurgeArgs) -> Result<()> {
     let request = Purge { before: args.before };
     let patience = Some(Duration::from_secs(600));
-    let answer: Purged = Client::new(&args.api.api).post(&path(&args.job, "/purge"), &request, patience)?;
+    let answer: Purged = args.api.client()?.post(&path(&args.job, "/purge"), &request, patience)?;
     print::purged(answer, args.api.json)
 }
 

@@ -48,7 +48,7 @@ pub fn redrive(job: &Running, letters: &Letters, request: &Redrive, stop: &Atomi
         Err(mut problem) => {
             if counts.redriven > 0 {
                 problem
-                    .detail
+                    .causes
                     .push(format!("{} letters were redriven before that, and are marked so", counts.redriven));
             }
             Err(problem)

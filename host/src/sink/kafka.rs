@@ -150,9 +150,9 @@ impl KafkaSink {
         }
         let mut context = lock(&self.context);
         if let Some(context) = context.take() {
-            let producer = self.config.create_with_context(context);
+            let producer = self.config.create_with_context(context).map_err(crate::kafka::refused);
             let producer: Arc<BaseProducer<Reports>> =
-                Arc::new(producer.map_err(|error| format!("failed to make a Kafka producer: {error}"))?);
+                Arc::new(producer.map_err(|error| format!("failed to make a Kafka producer: {error:#}"))?);
             let polled = Arc::downgrade(&producer);
             std::thread::Builder::new()
                 .name("producer".to_owned())

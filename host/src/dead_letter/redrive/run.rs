@@ -55,8 +55,7 @@ impl<'a> Run<'a> {
             .set("message.timeout.ms", PATIENCE.as_millis().to_string())
             // A broker that refuses a message as too large refuses all that share its request: here none does.
             .set("batch.num.messages", "1");
-        let (kafka, undeliverable) =
-            KafkaSink::new(&settings, Arc::clone(&status), Arc::clone(&fault)).map_err(|error| away(&error))?;
+        let (kafka, undeliverable) = KafkaSink::new(&settings, Arc::clone(&status), Arc::clone(&fault));
         let kafka = Arc::new(kafka);
         let dead_letters = Arc::new(KafkaDeadLetters {
             job: job.name.clone(),
