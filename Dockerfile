@@ -34,11 +34,12 @@ COPY LICENSE /usr/share/doc/pelton/
 COPY --chown=pelton:pelton usr_jobs /usr_jobs
 
 USER pelton
-# As environment, so that a config file's other settings and the flags of another command line still count.
+# As environment, so that a config file's other settings and the flags of another command line still count. On this address
+# the host starts with PELTON_TOKEN or PELTON_TOKEN_FILE only, or where PELTON_API__BEHIND_LOOPBACK vouches for the network.
 ENV PELTON_LISTEN=0.0.0.0:8081 PELTON_USR_JOBS=/usr_jobs PELTON_DATA=/var/lib/pelton
 VOLUME /var/lib/pelton
 EXPOSE 8081
-# A client command: it succeeds when the host answers.
+# A client command: it succeeds when the host answers, and finds the token where the host does.
 HEALTHCHECK --interval=5s --timeout=5s --start-period=60s CMD ["pelton", "list"]
 ENTRYPOINT ["pelton"]
 CMD ["run"]

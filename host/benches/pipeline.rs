@@ -251,7 +251,7 @@ fn main() {
     let text = table.markdown();
     println!("{text}");
     if std::env::args().any(|argument| argument == "--save") {
-        report::save(&text);
+        report::save("pipeline", &text);
     }
     drop(bench);
     drop(broker);

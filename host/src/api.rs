@@ -1,28 +1,37 @@
 //! The HTTP API: `/api/v1`, health, and metrics. The command line uses nothing else.
+//!
+//! [`routes`] is the table of all routes; what each may be called by and with stands there and is checked by [`guard`]
+//! before its handler runs.
 
+mod dead_letters;
 mod events;
+pub mod guard;
+mod health;
 mod jobs;
+pub mod openapi;
 mod page;
+pub mod problem;
+pub mod route;
+pub mod serve;
+mod tokens;
 pub mod types;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Json, Router};
 
 use crate::jobs::Jobs;
 use crate::kafka::Admin;
 use crate::metrics::Metrics;
-use types::{JobList, Problem};
-
-/// Largest component that can be uploaded; the largest known, of Python, have some 20 MB.
-const UPLOAD_BYTES: usize = 256 << 20;
-/// How long `/readyz` waits for Kafka.
-const PING: Duration = Duration::from_secs(2);
+use guard::{Gate, Guard};
+use route::Route;
+pub use tokens::of_client as client_token;
+use types::dead_letters::{DeadLetter, DeadLetterList, ListDeadLetters, Purge, Purged, Redrive, Redriven};
+use types::{
+    Hold, JobList, JobView, JobsEvent, LogLines, Reload, Rollback, SampleList, Scale, SetParameters, ShadowReport,
+    ShadowRun, Submit, Uploaded,
+};
 
 /// What handlers reach.
 #[derive(Debug, Clone)]
@@ -41,55 +50,104 @@ impl Context {
     }
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, Json(self)).into_response();
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/problem+json"));
-        response
-    }
+/// All routes but those of the page, which holds no data.
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/livez", health::live, "says that the host serves").open(),
+        Route::get("/readyz", health::ready, "says whether all is well, and to whom may read what is not").open(),
+        Route::get("/metrics", health::metrics, "metrics for Prometheus").answers_text(health::OPENMETRICS),
+        Route::get("/api/v1/openapi.json", document, "this document").answers_object(),
+        Route::get("/api/v1/jobs", jobs::list, "submitted jobs, and files in usr_jobs").answers::<JobList>(200),
+        Route::post("/api/v1/jobs", jobs::submit, "submits a job").takes::<Submit>().answers::<JobView>(201),
+        Route::get("/api/v1/jobs/{name}", jobs::show, "one job").answers::<JobView>(200),
+        Route::delete("/api/v1/jobs/{name}", jobs::cancel, "cancels a job, once it has drained")
+            .answers::<JobView>(200),
+        Route::post("/api/v1/jobs/{name}/reload", jobs::reload, "puts a new version to work, while the job runs")
+            .takes::<Reload>()
+            .answers::<JobView>(200),
+        Route::post("/api/v1/jobs/{name}/rollback", jobs::rollback, "goes back to an earlier version")
+            .takes::<Rollback>()
+            .answers::<JobView>(200),
+        Route::post("/api/v1/jobs/{name}/set", jobs::set, "sets parameters, while the job runs")
+            .takes::<SetParameters>()
+            .answers::<JobView>(200),
+        Route::post("/api/v1/jobs/{name}/scale", jobs::scale, "changes how many instances a job has")
+            .takes::<Scale>()
+            .answers::<JobView>(200),
+        Route::post(
+            "/api/v1/jobs/{name}/pause",
+            jobs::pause,
+            "holds a job: it delivers what is in flight and reads no more",
+        )
+        .takes::<Hold>()
+        .answers::<JobView>(200),
+        Route::post("/api/v1/jobs/{name}/resume", jobs::resume, "lets a held job go on")
+            .takes::<Hold>()
+            .answers::<JobView>(200),
+        Route::post("/api/v1/jobs/{name}/shadow", jobs::start_shadow, "runs another version beside, without writing")
+            .takes::<ShadowRun>()
+            .answers::<ShadowReport>(200),
+        Route::get("/api/v1/jobs/{name}/shadow", jobs::shadow, "what the last shadow run has found so far")
+            .answers::<ShadowReport>(200),
+        Route::delete("/api/v1/jobs/{name}/shadow", jobs::end_shadow, "ends a shadow run").answers::<ShadowReport>(200),
+        Route::get(
+            "/api/v1/jobs/{name}/samples",
+            jobs::samples,
+            "the last records in and out, where the host keeps any",
+        )
+        .answers::<SampleList>(200),
+        Route::get("/api/v1/jobs/{name}/logs", events::logs, "the last lines of a job's log, or all that come")
+            .query::<events::LogQuery>()
+            .answers::<LogLines>(200),
+        Route::get(
+            "/api/v1/jobs/{name}/dead-letters",
+            dead_letters::list,
+            "the newest dead letters that fit, and counts",
+        )
+        .query::<ListDeadLetters>()
+        .answers::<DeadLetterList>(200),
+        Route::get("/api/v1/jobs/{name}/dead-letters/{partition}/{offset}", dead_letters::show, "a dead letter, whole")
+            .answers::<DeadLetter>(200),
+        Route::get(
+            "/api/v1/jobs/{name}/dead-letters/files/{file}",
+            dead_letters::show_file,
+            "a dead letter that is a file of the data folder, whole",
+        )
+        .answers::<DeadLetter>(200),
+        Route::post(
+            "/api/v1/jobs/{name}/dead-letters/redrive",
+            dead_letters::redrive,
+            "sends dead letters through the job's present version once more",
+        )
+        .takes::<Redrive>()
+        .answers::<Redriven>(200),
+        Route::post("/api/v1/jobs/{name}/dead-letters/purge", dead_letters::purge, "deletes dead letters for good")
+            .takes::<Purge>()
+            .answers::<Purged>(200),
+        Route::get("/api/v1/events", events::events, "jobs and files as they change: server-sent events `jobs`")
+            .streams::<JobsEvent>(),
+        Route::post("/api/v1/components", jobs::upload, "takes in a component, to be submitted by its digest")
+            .takes_component()
+            .answers::<Uploaded>(200),
+    ]
 }
 
-/// All routes.
-pub fn router(context: Context) -> Router {
-    page::routes()
-        .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
-        .route("/api/v1/jobs", get(jobs::list).post(jobs::submit))
-        .route("/api/v1/jobs/{name}", get(jobs::show).delete(jobs::cancel))
-        .route("/api/v1/jobs/{name}/reload", post(jobs::reload))
-        .route("/api/v1/jobs/{name}/rollback", post(jobs::rollback))
-        .route("/api/v1/jobs/{name}/set", post(jobs::set))
-        .route("/api/v1/jobs/{name}/scale", post(jobs::scale))
-        .route("/api/v1/jobs/{name}/pause", post(jobs::pause))
-        .route("/api/v1/jobs/{name}/resume", post(jobs::resume))
-        .route("/api/v1/jobs/{name}/shadow", get(jobs::shadow).post(jobs::start_shadow).delete(jobs::end_shadow))
-        .route("/api/v1/jobs/{name}/samples", get(jobs::samples))
-        .route("/api/v1/jobs/{name}/logs", get(events::logs))
-        .route("/api/v1/events", get(events::events))
-        .route("/api/v1/components", post(jobs::upload).layer(DefaultBodyLimit::max(UPLOAD_BYTES)))
-        .fallback(|| async { Problem::new(404, "no-such-route", "no such route", "the API begins at /api/v1/jobs") })
+/// All routes, each behind its guard.
+pub fn router(context: Context, guard: Guard) -> Router {
+    let guard = Arc::new(guard);
+    let guarded = routes().into_iter().fold(Router::new(), |router, route| {
+        let gate = Gate::new(&guard, &route);
+        router.route(route.path, route.handler.layer(from_fn_with_state(gate, guard::gate)))
+    });
+    guarded
+        .merge(page::routes())
+        .fallback(problem::no_such_route)
+        .method_not_allowed_fallback(problem::no_such_method)
+        .layer(from_fn_with_state(guard, guard::site))
+        .layer(from_fn(problem::told))
         .with_state(context)
 }
 
-async fn metrics(State(context): State<Context>) -> impl IntoResponse {
-    context.jobs.observe();
-    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, content_type)], context.metrics.render())
-}
-
-/// 200 where all is well; else 503, with a line for each thing that is not.
-async fn ready(State(context): State<Context>) -> Response {
-    let mut wrong = context.jobs.conditions();
-    let ping = tokio::task::spawn_blocking(move || context.admin.ping(PING)).await;
-    if let Ok(Err(error)) = ping {
-        wrong.push(format!("kafka: {error:#}"));
-    }
-    if wrong.is_empty() {
-        return "ready\n".into_response();
-    }
-    (StatusCode::SERVICE_UNAVAILABLE, format!("degraded\n{}\n", wrong.join("\n"))).into_response()
+async fn document() -> Json<serde_json::Value> {
+    Json(openapi::document(&routes()))
 }

@@ -1,6 +1,7 @@
 //! The command line. Client commands talk to a host's API and to nothing else.
 
 pub mod client;
+pub mod dlq;
 mod lifecycle;
 mod print;
 
@@ -11,6 +12,7 @@ use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use figment::value::Value;
 
+use crate::api;
 use crate::api::types::{Guarantee, Submit};
 use crate::componentize::{self, BuildOptions};
 use crate::config::Config;
@@ -60,6 +62,9 @@ pub enum Command {
     Logs(LogsArgs),
     /// Stop a job for good; its offsets are kept
     Cancel(JobArgs),
+    /// List, show, redrive and purge dead letters
+    #[command(subcommand)]
+    Dlq(dlq::DlqCommand),
     /// Build guest crates into components
     Build(BuildArgs),
     /// Send simulated sensor readings to a topic
@@ -121,14 +126,22 @@ pub struct Api {
     /// The host's API
     #[arg(long, value_name = "URL", env = "PELTON_API", default_value = "http://127.0.0.1:8081")]
     api: String,
+    /// A file with the token that the host asks for [default: the token in PELTON_TOKEN, if set]
+    #[arg(long, value_name = "FILE", env = "PELTON_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
 }
 
 impl Api {
+    /// A client of that host.
     fn client(&self) -> Result<Client> {
-        Ok(Client::new(&self.api))
+        let token = match &self.token_file {
+            Some(file) => Some(api::client_token(file)?),
+            None => std::env::var("PELTON_TOKEN").ok().map(|token| token.trim().to_owned()),
+        };
+        Client::new(&self.api, token.as_deref().filter(|token| !token.is_empty()))
     }
 }
 

@@ -2,7 +2,10 @@
 //!
 //! All defaults stand in this file and in the `Default` of [`Limits`] and [`PostgresConfig`]. `KAFKA_HOST`,
 //! `POSTGRES_HOST`, `POSTGRES_USER`, `POSTGRES_PASSWORD` and `POSTGRES_DB` mean what they meant in the article's compose
-//! file; any setting can be given as `PELTON_<SECTION>__<KEY>`.
+//! file; any setting can be given as `PELTON_<SECTION>__<KEY>`. No error quotes a value that may be a secret.
+
+mod api;
+mod refusal;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -18,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::Limits;
 use crate::pipeline::sample::Sampling;
 use crate::sink::postgres::{ConnectionUrl, PostgresConfig};
+pub use api::Api;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -33,6 +37,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Where the API listens.
     pub listen: SocketAddr,
+    /// Who may call the API.
+    pub api: Api,
     /// Whether every job in `usr_jobs` is submitted at start.
     pub submit_all: bool,
     /// How records are cut into batches.
@@ -57,6 +63,7 @@ impl Default for Config {
             usr_jobs: "usr_jobs".into(),
             data: "data".into(),
             listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            api: Api::default(),
             submit_all: false,
             batch: Batching::default(),
             delivery: DeliverySettings::default(),
@@ -70,7 +77,7 @@ impl Default for Config {
 
 /// Kafka: where it is, and any property of librdkafka
 /// (<https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md>).
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Kafka {
     /// `host:port`, several with commas.
@@ -81,6 +88,13 @@ pub struct Kafka {
     pub consumer: BTreeMap<String, String>,
     /// Properties of producers only.
     pub producer: BTreeMap<String, String>,
+}
+
+/// Where it is; properties may be secrets.
+impl std::fmt::Debug for Kafka {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kafka").field("bootstrap", &self.bootstrap).finish_non_exhaustive()
+    }
 }
 
 impl Default for Kafka {
@@ -256,14 +270,23 @@ const OURS: [&str; 7] = [
     "bootstrap.servers",
 ];
 
-/// The environment of the article's compose file.
-const ARTICLE: [(&str, &str); 5] = [
+/// Variables with a name of their own: those of the article's compose file, and the token, which client commands read, too.
+const NAMED: [(&str, &str); 7] = [
     ("KAFKA_HOST", "kafka.bootstrap"),
     ("POSTGRES_HOST", "postgres.host"),
     ("POSTGRES_USER", "postgres.user"),
     ("POSTGRES_PASSWORD", "postgres.password"),
     ("POSTGRES_DB", "postgres.database"),
+    ("PELTON_TOKEN", "api.token"),
+    ("PELTON_TOKEN_FILE", "api.token_file"),
 ];
+
+/// Settings that are read from `PELTON_<SECTION>__<KEY>` as text, whatever it looks like: a password may be a number.
+const SECRETS: [&str; 4] = ["postgres.url", "postgres.password", "api.token", "api.read_token"];
+
+/// Variables that are no settings of the host.
+const OTHERS: [&str; 8] =
+    ["api", "token", "token_file", "log", "test_require_kafka", "test_records", "bench_records", "bench_rounds"];
 
 impl Config {
     /// Reads the settings. `flags` are those given on the command line, as key paths and values; they win.
@@ -273,21 +296,20 @@ impl Config {
             ensure!(file.is_file(), "the settings file {} does not exist", file.display());
             figment = figment.merge(Toml::file_exact(file));
         }
-        for (name, key) in ARTICLE {
-            // As text, whatever it looks like: a password may be a number.
-            if let Ok(value) = std::env::var(name) {
-                figment = figment.merge(Serialized::default(key, value));
-            }
+        for (name, key) in NAMED {
+            figment = figment.merge(text(name, key)?);
         }
-        figment = figment.merge(
-            Env::prefixed("PELTON_")
-                .ignore(&["api", "log", "test_require_kafka", "test_records", "bench_records", "bench_rounds"])
-                .split("__"),
-        );
+        let secrets = SECRETS.map(|key| key.replace('.', "__"));
+        let named = secrets.iter().map(String::as_str).chain(OTHERS).collect::<Vec<_>>();
+        figment = figment.merge(Env::prefixed("PELTON_").ignore(&named).split("__"));
+        for (key, name) in SECRETS.iter().zip(&secrets) {
+            figment = figment.merge(text(&format!("PELTON_{}", name.to_uppercase()), key)?);
+        }
         for (key, value) in flags {
             figment = figment.merge(Serialized::default(key, value));
         }
-        let config: Config = figment.extract().context("the settings make no sense")?;
+        let config: Config =
+            figment.extract().map_err(|error| anyhow!("the settings make no sense: {}", refusal::told(error)))?;
         config.check()?;
         Ok(config)
     }
@@ -316,8 +338,7 @@ impl Config {
         if let Some(timeout) =
             self.kafka.consumer.get("session.timeout.ms").or(self.kafka.properties.get("session.timeout.ms"))
         {
-            let timeout: u128 =
-                timeout.parse().with_context(|| format!("session.timeout.ms is {timeout:?}, not a number"))?;
+            let timeout: u128 = timeout.parse().context("session.timeout.ms is not a number")?;
             ensure!(
                 self.delivery.drain_timeout.as_millis() < timeout,
                 "delivery.drain_timeout ({:?}) must be below session.timeout.ms ({timeout})",
@@ -325,5 +346,14 @@ impl Config {
             );
         }
         Ok(())
+    }
+}
+
+/// A variable as text; nothing where it is not set.
+fn text(name: &str, key: &str) -> Result<Figment> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Figment::from(Serialized::default(key, value))),
+        Err(std::env::VarError::NotPresent) => Ok(Figment::new()),
+        Err(std::env::VarError::NotUnicode(_)) => Err(anyhow!("the variable {name} is not text in UTF-8")),
     }
 }

@@ -3,14 +3,27 @@
 //! They go to the topic `<job>.dlq`: key, value and headers as they came, and headers of our own (`pelton.*`) that say
 //! where the record came from and why it is there. One that is too large even for that topic is kept as a file in the
 //! host's data folder. The batch is committed only when its dead letters are safe.
+//!
+//! This file writes them. [`list`] finds them again, [`redrive`] sends them through the job once more, [`purge`] deletes
+//! them.
+
+pub mod files;
+pub mod letter;
+pub mod list;
+pub mod marks;
+pub mod purge;
+pub mod read;
+pub mod redrive;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde_json::json;
+use chrono::{DateTime, SecondsFormat, SubsecRound as _, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::metrics::JobMetrics;
 use crate::pipeline::ack::Delivery;
@@ -18,7 +31,8 @@ use crate::pipeline::fault::Fault;
 use crate::sink::kafka::{Group, KafkaSink, Kind, Message, SendError, Tracked, Undeliverable, headers};
 
 /// Who gave up on a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum Stage {
     /// The job said so: its verdict.
     Reject,
@@ -44,6 +58,11 @@ pub trait DeadLetters: Send + Sync {
     /// Sends record `index` of the delivery's batch to the dead letters. Never blocks for long. The delivery completes
     /// only after the dead letter is safely kept, so call it while another acknowledgement is pending.
     fn send(&self, delivery: &Arc<Delivery>, index: u32, stage: Stage, reason: &str);
+}
+
+/// The time as letters have it: no finer than milliseconds.
+fn now() -> DateTime<Utc> {
+    Utc::now().trunc_subsecs(3)
 }
 
 /// The name of a job's dead-letter topic.
@@ -85,9 +104,10 @@ impl DeadLetters for KafkaDeadLetters {
             delivery,
             1,
             bytes,
-            Kind::DeadLetter(self.metrics.dead_letters(stage).clone(), reason.to_owned()),
+            Kind::DeadLetter(self.metrics.dead_letters(stage).clone(), stage, reason.to_owned()),
         );
-        let (partition, offset) = (batch.partition.to_string(), offset.to_string());
+        let (partition, offset, at) =
+            (batch.partition.to_string(), offset.to_string(), now().to_rfc3339_opts(SecondsFormat::Millis, true));
         let by = delivery.handled_by();
         let coordinates = [
             ("pelton.job", self.job.as_str()),
@@ -98,6 +118,7 @@ impl DeadLetters for KafkaDeadLetters {
             ("pelton.offset", &offset),
             ("pelton.stage", stage.as_str()),
             ("pelton.error", reason),
+            ("pelton.at", &at),
         ];
         let own = coordinates.iter().map(|(name, value)| (name.as_bytes(), Some(value.as_bytes())));
         let headers = headers(batch.headers.of(i).chain(own));
@@ -116,8 +137,8 @@ impl KafkaDeadLetters {
     /// Takes a message that the broker will never take: an output becomes a dead letter, a dead letter a file.
     pub fn undeliverable(&self, Undeliverable { message, reason }: Undeliverable) {
         let Tracked { group, index } = message;
-        if let Some(why) = group.dead_letter_reason() {
-            match self.keep_file(group.delivery(), index, why, &reason) {
+        if let Some((stage, why)) = group.dead_letter_reason() {
+            match self.keep_file(group.delivery(), index, stage, why, &reason) {
                 Ok(path) => {
                     tracing::warn!(
                         job.name = self.job,
@@ -133,28 +154,29 @@ impl KafkaDeadLetters {
         group.done();
     }
 
-    fn keep_file(&self, delivery: &Delivery, index: u32, reason: &str, refusal: &str) -> Result<PathBuf> {
+    fn keep_file(&self, delivery: &Delivery, index: u32, stage: Stage, reason: &str, refusal: &str) -> Result<PathBuf> {
         let batch = delivery.batch();
         let i = index as usize;
-        let offset = batch.offsets.get(i).copied().unwrap_or(-1);
-        let encoded = |bytes: Option<&[u8]>| bytes.map(|bytes| BASE64_STANDARD.encode(bytes));
-        let headers: Vec<_> =
-            batch.headers.of(i).map(|(name, value)| json!([String::from_utf8_lossy(name), encoded(value)])).collect();
+        let encoded = |bytes: &[u8]| BASE64_STANDARD.encode(bytes);
+        let headers = batch.headers.of(i);
         let by = delivery.handled_by();
-        let letter = json!({
-            "job": self.job, "version": by.declared, "digest": by.digest, "topic": *batch.topic, "partition": batch.partition, "offset": offset,
-            "timestamp": batch.timestamps.get(i), "error": reason,
-            "kept_here_because": format!("the dead-letter topic refused it: {refusal}"),
-            "headers_base64": headers, "key_base64": encoded(batch.keys.get(i)), "value_base64": encoded(batch.values.get(i)),
-        });
-        let folder = self.folder.join(&self.job);
-        // Two letters of one record have two files, and one that comes again after a crash replaces itself.
-        let digest = crate::engine::digest(reason.as_bytes());
-        let which = digest.get(..8).unwrap_or_default();
-        let path = folder.join(format!("{}-{}-{offset}-{which}.json", batch.topic, batch.partition));
-        crate::files::write_durably(&path, letter.to_string().as_bytes()).with_context(|| {
-            format!("failed to keep the dead letter of {}/{} offset {offset}", batch.topic, batch.partition)
-        })?;
-        Ok(path)
+        let kept = files::Kept {
+            job: self.job.clone(),
+            version: by.declared.clone(),
+            digest: by.digest.clone(),
+            topic: batch.topic.to_string(),
+            partition: batch.partition,
+            offset: batch.offsets.get(i).copied().unwrap_or(-1),
+            timestamp: batch.timestamps.get(i).copied().unwrap_or(-1),
+            stage,
+            error: reason.to_owned(),
+            at: now(),
+            kept_here_because: format!("the dead-letter topic refused it: {refusal}"),
+            headers_base64: headers.map(|(k, v)| (String::from_utf8_lossy(k).into_owned(), v.map(encoded))).collect(),
+            key_base64: batch.keys.get(i).map(encoded),
+            value_base64: batch.values.get(i).map(encoded),
+            redriven: None,
+        };
+        files::Files::new(&self.folder, &self.job).keep(&kept)
     }
 }

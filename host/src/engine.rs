@@ -14,6 +14,7 @@ mod program;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -105,11 +106,12 @@ impl Engine {
             !is_core_module(wasm),
             "this is a core WebAssembly module, not a component; `pelton build` or `wasm-tools component new` makes one of it"
         );
-        let component = self
-            .compilers
-            .install(|| Component::from_binary(&self.inner, wasm))
-            .map_err(anyhow::Error::from)
-            .context("not a valid WebAssembly component")?;
+        ensure!(
+            !wasm.starts_with(b"\x7fELF"),
+            "this is compiled code (an ELF file, such as wasmtime's .cwasm), which Pelton takes from nobody; submit the \
+             component that it was made from"
+        );
+        let component = self.compile(wasm)?;
         self.check_world(&component)?;
         let mut job = self.link(&component, &digest)?;
         let raw = job.describe()?;
@@ -118,6 +120,23 @@ impl Engine {
             cache.put(&digest, &component, &job.spec);
         }
         Ok(job)
+    }
+
+    /// Compiles on the threads for that. A compile can't be broken off: one that takes too long is given up by whoever
+    /// waits for it, and ends unheard.
+    fn compile(&self, wasm: &[u8]) -> Result<Component> {
+        let (answer, answered) = mpsc::sync_channel(1);
+        let (engine, wasm) = (self.inner.clone(), wasm.to_vec());
+        self.compilers.spawn(move || {
+            // Nobody may wait any more.
+            let _ = answer.send(Component::from_binary(&engine, &wasm));
+        });
+        let limit = self.limits.compile_time;
+        match answered.recv_timeout(limit) {
+            Ok(compiled) => compiled.map_err(anyhow::Error::from).context("not a valid WebAssembly component"),
+            Err(RecvTimeoutError::Timeout) => Err(TooLong(limit).into()),
+            Err(RecvTimeoutError::Disconnected) => bail!("the compiler panicked on this component"),
+        }
     }
 
     /// Links a component to what it may import. What it declares is not known by that.
@@ -157,6 +176,11 @@ impl Engine {
         Ok(())
     }
 }
+
+/// A component took too long to compile.
+#[derive(Debug, thiserror::Error)]
+#[error("compiling took longer than {0:?} (limits.compile_time), waiting for other components included")]
+pub struct TooLong(Duration);
 
 /// SHA-256 of a component's bytes, in hexadecimal: what the component is known by.
 pub fn digest(bytes: &[u8]) -> String {

@@ -1,16 +1,25 @@
-//! Files that are there whole or not at all, also after a power cut.
+//! Files that are there whole or not at all, also after a power cut, and that no other account can read.
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// Writes a file by way of a temporary one beside it, synced before and after the rename. Makes the folder where needed.
+/// Makes a folder, where needed with those above it, that only this account can look into (0700).
+pub fn private_folder(folder: &Path) -> std::io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    // It may have been there before, with another mode.
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+}
+
+/// Writes a file (0600) by way of a temporary one beside it, synced before and after the rename. Makes the folder where
+/// needed.
 pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
     let write = || -> std::io::Result<()> {
         let folder = path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;

@@ -6,9 +6,11 @@
 
 pub mod available;
 mod change;
+mod dead_letters;
 pub mod guest_host;
 pub mod log;
 pub mod registry;
+pub mod running;
 pub mod submit;
 mod supervise;
 mod view;
@@ -46,6 +48,7 @@ pub struct Jobs {
     available: Arc<AvailableJobs>,
     runtime: Handle,
     supervised: Mutex<BTreeMap<String, Arc<Supervised>>>,
+    redrives: dead_letters::Redrives,
     /// One submit or cancel at a time: each reads and then changes what is submitted. Changes of a job have a lock there.
     submitting: tokio::sync::Mutex<()>,
 }
@@ -84,6 +87,7 @@ impl Jobs {
             available,
             runtime,
             supervised: Mutex::default(),
+            redrives: dead_letters::Redrives::default(),
             submitting: tokio::sync::Mutex::default(),
         });
         for record in jobs.registry.load()? {
@@ -275,6 +279,7 @@ impl Jobs {
 
     /// Stops all jobs side by side, and waits until each has drained, committed and left its group.
     pub async fn drain(&self) {
+        self.redrives.stop();
         let _submitting = self.submitting.lock().await;
         let all = self.all();
         all.iter().for_each(|supervised| supervised.stop());

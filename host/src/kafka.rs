@@ -12,6 +12,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::types::RDKafkaConfRes;
 
 use crate::config;
 use crate::status::{State, Status};
@@ -41,6 +42,19 @@ pub fn client(kafka: &config::Kafka, client_id: &str) -> ClientConfig {
     config
 }
 
+/// Why a client can't be made, without the value that was refused: it may be a password under a misspelt key.
+pub fn refused(error: KafkaError) -> anyhow::Error {
+    match error {
+        KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, _, key, _) => {
+            anyhow!("librdkafka has no property {key:?}")
+        }
+        KafkaError::ClientConfig(_, _, key, _) => {
+            anyhow!("the property {key:?} can't have the value that it is set to")
+        }
+        other => other.into(),
+    }
+}
+
 /// The settings of a consumer in `group`.
 pub fn consumer(kafka: &config::Kafka, client_id: &str, group: &str, commit_interval: Duration) -> ClientConfig {
     let mut config = client(kafka, client_id);
@@ -56,7 +70,6 @@ pub fn consumer(kafka: &config::Kafka, client_id: &str, group: &str, commit_inte
         .set("auto.offset.reset", "earliest")
         // Prefetched records; with the budget of what is in flight this bounds a job's memory.
         .set("queued.max.messages.kbytes", "16384")
-        .set("fetch.wait.max.ms", "100")
         .set("statistics.interval.ms", "1000");
     for (key, value) in &kafka.consumer {
         config.set(key, value);
@@ -130,7 +143,8 @@ impl std::fmt::Debug for Admin {
 impl Admin {
     /// A client; does not connect yet.
     pub fn new(kafka: &config::Kafka) -> Result<Self> {
-        let consumer = client(kafka, "pelton-admin").create().context("the Kafka settings make no sense")?;
+        let consumer =
+            client(kafka, "pelton-admin").create().map_err(refused).context("the Kafka settings make no sense")?;
         Ok(Self { kafka: kafka.clone(), consumer })
     }
 
@@ -156,7 +170,7 @@ impl Admin {
 
     /// Creates a topic, with the broker's default of replicas. One that is there already is left as it is.
     pub async fn create_topic(&self, topic: &str, partitions: i32, config: &[(&str, &str)]) -> Result<()> {
-        let admin: AdminClient<DefaultClientContext> = client(&self.kafka, "pelton-admin").create()?;
+        let admin: AdminClient<DefaultClientContext> = client(&self.kafka, "pelton-admin").create().map_err(refused)?;
         let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
         for (key, value) in config {
             new = new.set(key, value);
@@ -205,7 +219,8 @@ impl Admin {
 
     fn try_pin_start(&self, group: &str, topics: &[&str], from: StartFrom, anew: bool) -> Result<()> {
         let mut config = client(&self.kafka, "pelton-admin");
-        let consumer: BaseConsumer = config.set("group.id", group).set("enable.auto.commit", "false").create()?;
+        let consumer: BaseConsumer =
+            config.set("group.id", group).set("enable.auto.commit", "false").create().map_err(refused)?;
         let mut wanted = TopicPartitionList::new();
         for topic in topics {
             let partitions = self.partitions(topic)?.with_context(|| format!("topic {topic:?} does not exist"))?;

@@ -39,6 +39,7 @@ fn execute(command: Command) -> Result<()> {
         Command::Set(args) => cli::set(args),
         Command::Logs(args) => cli::logs(&args),
         Command::Cancel(args) => cli::cancel(&args),
+        Command::Dlq(command) => cli::dlq::run(command),
         Command::Completions(args) => cli::completions(&args),
         Command::Build(args) => {
             telemetry::start(LogFormat::Text);

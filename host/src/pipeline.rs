@@ -101,7 +101,7 @@ impl Attempt {
         let fault = Arc::new(Fault::default());
         let client = format!("pelton-{}", self.name);
         let producer = kafka::producer(&self.config.kafka, &client);
-        let (sink, undeliverable) = KafkaSink::new(&producer, Arc::clone(&self.status), Arc::clone(&fault))?;
+        let (sink, undeliverable) = KafkaSink::new(&producer, Arc::clone(&self.status), Arc::clone(&fault));
         let sink = Arc::new(sink);
         let dead_letters = Arc::new(KafkaDeadLetters {
             job: self.name.clone(),

@@ -8,6 +8,8 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::api::guard::Guard;
+use crate::api::serve::serve;
 use crate::api::{self, Context};
 use crate::config::Config;
 use crate::jobs::Jobs;
@@ -21,13 +23,14 @@ pub struct Host {
     address: SocketAddr,
     jobs: Arc<Jobs>,
     stop: oneshot::Sender<()>,
-    server: JoinHandle<std::io::Result<()>>,
+    server: JoinHandle<()>,
 }
 
 impl Host {
     /// Binds the API, starts the jobs that were submitted before and, if the settings say so, those in `usr_jobs`. Kafka
     /// and Postgres need not be there yet.
     pub async fn start(config: Config) -> Result<Self> {
+        let guard = Guard::new(&config)?;
         let listener = TcpListener::bind(config.listen).await.with_context(|| {
             format!(
                 "failed to listen on {}: is another Pelton (or Flink) running? choose another with --listen",
@@ -39,12 +42,10 @@ impl Host {
         let metrics = Arc::new(Metrics::default());
         let jobs = Jobs::open(Arc::clone(&config), Arc::clone(&metrics), tokio::runtime::Handle::current())?;
         let admin = Arc::new(Admin::new(&config.kafka)?);
-        let router = api::router(Context { jobs: Arc::clone(&jobs), metrics, admin });
+        let read_time = guard.read_time();
+        let router = api::router(Context { jobs: Arc::clone(&jobs), metrics, admin }, guard);
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = tokio::spawn(async move {
-            let stopped = async { drop(stopped.await) };
-            axum::serve(listener, router).with_graceful_shutdown(stopped).await
-        });
+        let server = tokio::spawn(serve(listener, router, read_time, async { drop(stopped.await) }));
         tracing::info!("Pelton listens on http://{address}");
         Ok(Self { address, jobs, stop, server })
     }
@@ -60,12 +61,14 @@ impl Host {
     }
 
     /// Drains what is in flight, commits, leaves the groups, and closes the API last, so that it can be watched.
-    pub async fn drain(self) {
+    pub async fn drain(mut self) {
         self.jobs.drain().await;
         // The server may have ended already.
         let _ = self.stop.send(());
-        // Open connections have a moment to finish.
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(1), self.server).await;
+        // Open connections have a moment to finish; streams never do.
+        if tokio::time::timeout(std::time::Duration::from_secs(1), &mut self.server).await.is_err() {
+            self.server.abort();
+        }
     }
 }
 

@@ -113,7 +113,10 @@ impl Simulator {
         let mut config = crate::kafka::producer(kafka, "pelton-simulate");
         config.set("queue.buffering.max.messages", QUEUE).set("statistics.interval.ms", "0");
         let context = Deliveries { bootstrap: kafka.bootstrap.clone(), ..Deliveries::default() };
-        let producer = config.create_with_context(context).context("failed to make a Kafka producer")?;
+        let producer = config
+            .create_with_context(context)
+            .map_err(crate::kafka::refused)
+            .context("failed to make a Kafka producer")?;
         Ok(Self { producer, topic: topic.to_owned(), sensors, next: String::new(), sent: 0 })
     }
 

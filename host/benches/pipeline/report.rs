@@ -72,14 +72,12 @@ impl Table {
     }
 }
 
-const BEGIN: &str = "<!-- result: written by `cargo bench --bench pipeline -- --save` -->\n";
-const END: &str = "<!-- end of result -->";
-
-/// Replaces the result in `docs/benchmarks.md`.
-pub(crate) fn save(result: &str) {
+/// Replaces a benchmark's result in `docs/benchmarks.md`.
+pub(crate) fn save(bench: &str, result: &str) {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/benchmarks.md");
     let page = std::fs::read_to_string(&path).unwrap();
-    let (head, rest) = page.split_once(BEGIN).expect("the page has no place for the result");
-    let (_, tail) = rest.split_once(END).expect("the page's result does not end");
-    std::fs::write(path, format!("{head}{BEGIN}\n{result}\n{END}{tail}")).unwrap();
+    let begin = format!("<!-- result: written by `cargo bench --bench {bench} -- --save` -->\n");
+    let (head, rest) = page.split_once(&begin).expect("the page has no place for the result");
+    let (_, tail) = rest.split_once("<!-- end of result -->").expect("the page's result does not end");
+    std::fs::write(path, format!("{head}{begin}\n{result}\n<!-- end of result -->{tail}")).unwrap();
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, stream};
@@ -15,7 +15,8 @@ use serde::Deserialize;
 use tokio::sync::watch;
 
 use super::Context;
-use super::types::{Available, JobView, JobsEvent, LogLines, Problem};
+use super::problem::{Problem, Query};
+use super::types::{Available, JobView, JobsEvent, LogLines};
 use crate::jobs::log::JobLog;
 
 /// How often jobs are looked at for a stream.
@@ -71,11 +72,14 @@ fn event_of(name: &str, data: &impl serde::Serialize) -> Result<Event, Infallibl
 }
 
 /// Which lines of a log.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct LogQuery {
+    /// Only lines with a greater number.
     since: u64,
+    /// Most lines, the last ones.
     limit: Option<usize>,
+    /// Whether to go on with the lines that come, as server-sent events of the name `log`.
     follow: bool,
 }
 
@@ -83,10 +87,8 @@ pub(super) struct LogQuery {
 pub(super) async fn logs(
     State(context): State<Context>,
     Path(name): Path<String>,
-    query: Result<Query<LogQuery>, axum::extract::rejection::QueryRejection>,
+    Query(query): Query<LogQuery>,
 ) -> Result<Response, Problem> {
-    let Query(query) =
-        query.map_err(|error| Problem::new(400, "bad-request", "the request makes no sense", error.body_text()))?;
     let log = context.jobs.log(&name)?;
     let limit = query.limit.unwrap_or(MOST_LINES).min(MOST_LINES);
     if !query.follow {

@@ -1,10 +1,13 @@
 //! What the API sends and takes, shared by the server and the command line.
 
+pub mod dead_letters;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use super::problem::Problem;
 pub use crate::jobs::log::LogLine;
 pub use crate::jobs::registry::{Change, JobVersion};
 use crate::kafka::StartFrom;
@@ -293,47 +296,4 @@ pub struct JobList {
     pub jobs: Vec<JobView>,
     /// Jobs in `usr_jobs`, by file.
     pub available: Vec<Available>,
-}
-
-/// A refusal: `application/problem+json`, RFC 9457.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Problem {
-    /// The HTTP status.
-    pub status: u16,
-    /// A short name for programs.
-    pub code: String,
-    /// What was refused.
-    pub title: String,
-    /// Why, item by item.
-    pub detail: Vec<String>,
-    /// What to do.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fix: Option<String>,
-}
-
-impl std::fmt::Display for Problem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.title)?;
-        match self.detail.as_slice() {
-            [] => {}
-            [one] => write!(f, ": {one}")?,
-            many => many.iter().try_for_each(|item| write!(f, "\n  - {item}"))?,
-        }
-        self.fix.iter().try_for_each(|fix| write!(f, "\n{fix}"))
-    }
-}
-
-impl std::error::Error for Problem {}
-
-impl Problem {
-    /// A refusal with one reason.
-    pub fn new(status: u16, code: &str, title: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), title: title.into(), detail: vec![detail.into()], fix: None }
-    }
-
-    /// Adds what to do.
-    pub fn fix(mut self, fix: impl Into<String>) -> Self {
-        self.fix = Some(fix.into());
-        self
-    }
 }

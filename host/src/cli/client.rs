@@ -6,7 +6,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use ureq::http::Response;
+use ureq::http::header::AUTHORIZATION;
+use ureq::http::{HeaderValue, Request, Response};
+use ureq::middleware::MiddlewareNext;
 use ureq::{Agent, Body, SendBody};
 
 use crate::api::types::{JobList, JobView, LogLine, LogLines, Problem, ShadowReport, ShadowRun, Submit, Uploaded};
@@ -19,15 +21,21 @@ pub struct Client {
 }
 
 impl Client {
-    /// For the host at `api`, such as `http://127.0.0.1:8081`.
-    pub fn new(api: &str) -> Self {
+    /// For the host at `api`, such as `http://127.0.0.1:8081`, with the token that it asks for, if any.
+    pub fn new(api: &str, token: Option<&str>) -> Result<Self> {
+        let token = token.map(|token| HeaderValue::from_str(&format!("Bearer {token}"))).transpose();
+        let token = token.ok().context("the token has characters that no token has")?;
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(Duration::from_secs(5)))
             // A submit compiles; a cancel drains.
             .timeout_global(Some(Duration::from_secs(120)))
+            .middleware(move |mut request: Request<SendBody<'_>>, next: MiddlewareNext<'_>| {
+                request.headers_mut().extend(token.clone().map(|token| (AUTHORIZATION, token)));
+                next.handle(request)
+            })
             .build();
-        Self { agent: config.into(), api: api.trim_end_matches('/').to_owned() }
+        Ok(Self { agent: config.into(), api: api.trim_end_matches('/').to_owned() })
     }
 
     fn url(&self, path: &str) -> String {
@@ -44,8 +52,8 @@ impl Client {
     fn answer<T: DeserializeOwned>(&self, sent: Result<Response<Body>, ureq::Error>) -> Result<T> {
         let mut response = self.reached(sent)?;
         let status = response.status();
-        // A list of a thousand jobs is far below this.
-        let body = response.body_mut().with_config().limit(64 << 20).read_to_vec().context("the answer broke off")?;
+        // A dead letter of 100 MB in base64 is below this.
+        let body = response.body_mut().with_config().limit(256 << 20).read_to_vec().context("the answer broke off")?;
         if status.is_success() {
             return serde_json::from_slice(&body)
                 .context("the host's answer is not understood; is it of another version?");
@@ -59,7 +67,8 @@ impl Client {
     /// Uploads a component.
     pub fn upload(&self, mut wasm: impl Read, bytes: usize) -> Result<Uploaded> {
         let request = self.agent.post(self.url("components")).content_type("application/wasm");
-        let request = request.header("content-length", bytes.to_string());
+        // A host that refuses says so before all of it is sent.
+        let request = request.header("content-length", bytes.to_string()).header("expect", "100-continue");
         self.answer(request.send(SendBody::from_reader(&mut wasm)))
     }
 
@@ -81,6 +90,22 @@ impl Client {
     /// Cancels a job.
     pub fn cancel(&self, name: &str) -> Result<JobView> {
         self.answer(self.agent.delete(self.job(name)).call())
+    }
+
+    /// GETs a path below `/api/v1`.
+    pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        self.answer(self.agent.get(self.url(path)).call())
+    }
+
+    /// POSTs to a path below `/api/v1`, and waits so long for the answer; for ever where `None`.
+    pub fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        patience: Option<Duration>,
+    ) -> Result<T> {
+        let request = self.agent.post(self.url(path)).config().timeout_global(patience).build();
+        self.answer(request.send_json(body))
     }
 
     /// Changes a job by one of the verbs that answer with it: `pause`, `reload`, ….

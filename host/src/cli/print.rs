@@ -19,11 +19,11 @@ pub(super) fn line(text: &str) -> Result<()> {
     writeln!(std::io::stdout(), "{text}").context("failed to print")
 }
 
-fn json(value: &impl Serialize) -> Result<()> {
+pub(super) fn json(value: &impl Serialize) -> Result<()> {
     line(&serde_json::to_string_pretty(value)?)
 }
 
-fn table() -> Table {
+pub(super) fn table() -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table

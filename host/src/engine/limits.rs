@@ -17,6 +17,9 @@ pub struct Limits {
     /// Time for instantiation, `describe` and `configure`, each. Interpreters start slowly.
     #[serde(with = "humantime_serde")]
     pub start_time: Duration,
+    /// Time to compile a component.
+    #[serde(with = "humantime_serde")]
+    pub compile_time: Duration,
     /// What a guest may hand over in one call, MiB: the answer to a batch, a log line.
     pub answer_mib: usize,
     /// What compiled components may take in the data folder, MiB, all together.
@@ -29,6 +32,7 @@ impl Default for Limits {
             memory_mib: 256,
             batch_time: Duration::from_secs(1),
             start_time: Duration::from_secs(10),
+            compile_time: Duration::from_secs(60),
             answer_mib: 64,
             cache_mib: 1024,
         }

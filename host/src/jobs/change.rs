@@ -130,7 +130,7 @@ impl Jobs {
                 format!("{} is not reloaded: the new version would drop something", record.name),
                 "",
             );
-            problem.detail = diff.lines();
+            problem.causes = diff.lines();
             return Err(problem.fix("reload it with --force if that is meant; the version before goes on until then"));
         }
         submit::resources(&self.config, &record, job.spec(), request.create).await?;

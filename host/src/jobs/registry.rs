@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::digest;
-use crate::files::write_durably;
+use crate::files::{private_folder, write_durably};
 use crate::spec::Spec;
 
 /// A submitted job: the desired state.
@@ -145,10 +145,9 @@ pub struct Registry {
 impl Registry {
     /// The registry below a data folder, which is made where needed.
     pub fn open(data: PathBuf) -> Result<Self> {
-        for folder in ["jobs", "components"] {
+        for folder in ["jobs", "components", "dead-letters"] {
             let folder = data.join(folder);
-            fs::create_dir_all(&folder)
-                .with_context(|| format!("failed to make the data folder {}", folder.display()))?;
+            private_folder(&folder).with_context(|| format!("failed to make the data folder {}", folder.display()))?;
         }
         Ok(Self { folder: data })
     }

@@ -8,7 +8,7 @@ use super::registry::{DroppedFile, Record};
 use crate::api::types::{Guarantee, Problem, Submit};
 use crate::config::Config;
 use crate::dead_letter;
-use crate::engine::{Engine, Job, check_name};
+use crate::engine::{Engine, Job, TooLong, check_name};
 use crate::kafka::{Admin, StartFrom};
 use crate::metrics::Metrics;
 use crate::sink::postgres::{self, Session};
@@ -33,7 +33,11 @@ pub(super) async fn blocking<T: Send + 'static>(
 
 /// Compiles a component, or says why it is not a job.
 pub(super) fn load(engine: &Engine, wasm: &[u8]) -> Result<Job, Problem> {
-    engine.load(wasm).map_err(|error| Problem::new(422, "not-a-job", "the file is not a job", format!("{error:#}")))
+    engine.load(wasm).map_err(|error| match error.downcast_ref::<TooLong>() {
+        Some(error) => Problem::new(422, "compile-time", "the component is not compiled", error.to_string())
+            .fix("try again when the host has less to do, or raise limits.compile_time"),
+        None => Problem::new(422, "not-a-job", "the file is not a job", format!("{error:#}")),
+    })
 }
 
 /// Refuses a number of instances that can't be had.
@@ -106,7 +110,7 @@ async fn all_there(config: &Config, admin: &Arc<Admin>, name: &str, spec: &Spec,
         return Ok(());
     }
     let mut problem = Problem::new(422, "missing", "something that the job needs is missing", "");
-    problem.detail = problems.missing;
+    problem.causes = problems.missing;
     problem.fix = problems.creatable.then(|| "repeat it with --create to create what is missing".to_owned());
     Err(problem)
 }

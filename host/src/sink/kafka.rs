@@ -5,26 +5,31 @@
 //! makes a dead letter of its record; any other final failure stops the attempt, and the job starts again from what is
 //! committed.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
 use prometheus_client::metrics::counter::Counter;
+use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, DeliveryResult, NoCustomPartitioner, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{
+    BaseProducer, BaseRecord, DeliveryResult, NoCustomPartitioner, Producer, ProducerContext, PurgeConfig,
+};
 use rdkafka::statistics::Statistics;
 use rdkafka::util::IntoOpaque;
 
+use crate::dead_letter::Stage;
 use crate::kafka::{log, watch_brokers};
 use crate::metrics::SinkMetrics;
-use crate::pipeline::ack::Delivery;
+use crate::pipeline::ack::{Delivery, lock};
 use crate::pipeline::fault::Fault;
 use crate::status::Status;
+
+/// How long the thread of a producer polls at a time, thus how long it may outlive the sink.
+const POLL: Duration = Duration::from_secs(1);
 
 /// Messages that are acknowledged together: those that one batch makes for one sink.
 #[derive(Debug)]
@@ -41,8 +46,8 @@ pub struct Group {
 pub enum Kind {
     /// Outputs for a sink.
     Output(SinkMetrics),
-    /// A dead letter, with why the record became one.
-    DeadLetter(Counter, String),
+    /// A dead letter, with who gave up on the record and why.
+    DeadLetter(Counter, Stage, String),
 }
 
 impl Group {
@@ -60,10 +65,10 @@ impl Group {
         &self.delivery
     }
 
-    /// Why the record became a dead letter, if this is one.
-    pub fn dead_letter_reason(&self) -> Option<&str> {
+    /// Who gave up on the record and why, if this is a dead letter.
+    pub fn dead_letter_reason(&self) -> Option<(Stage, &str)> {
         match &self.kind {
-            Kind::DeadLetter(_, reason) => Some(reason),
+            Kind::DeadLetter(_, stage, reason) => Some((*stage, reason)),
             Kind::Output(_) => None,
         }
     }
@@ -76,7 +81,7 @@ impl Group {
                     metrics.records.inc_by(self.count);
                     metrics.bytes.inc_by(self.bytes);
                 }
-                Kind::DeadLetter(counter, _) => drop(counter.inc()),
+                Kind::DeadLetter(counter, ..) => drop(counter.inc()),
             }
             self.delivery.acknowledge(1);
         }
@@ -116,9 +121,13 @@ pub struct Message<'a> {
     pub headers: Option<OwnedHeaders>,
 }
 
-/// The producer of one attempt of a job.
+/// The producer of one attempt of a job, made for its first message: a job that writes nothing costs none.
+///
+/// Dropping it forgets what is not delivered, at once; that was not acknowledged, thus is read again.
 pub struct KafkaSink {
-    producer: ThreadedProducer<Reports>,
+    config: ClientConfig,
+    context: Mutex<Option<Reports>>,
+    producer: OnceLock<Arc<BaseProducer<Reports>>>,
 }
 
 impl std::fmt::Debug for KafkaSink {
@@ -128,27 +137,47 @@ impl std::fmt::Debug for KafkaSink {
 }
 
 impl KafkaSink {
-    /// A producer with these settings; does not wait for a connection. What the broker will never take comes out of the
-    /// returned channel.
-    pub fn new(
-        config: &rdkafka::ClientConfig,
-        status: Arc<Status>,
-        fault: Arc<Fault>,
-    ) -> Result<(Self, mpsc::Receiver<Undeliverable>)> {
+    /// A producer with these settings. What the broker will never take comes out of the returned channel.
+    pub fn new(config: &ClientConfig, status: Arc<Status>, fault: Arc<Fault>) -> (Self, mpsc::Receiver<Undeliverable>) {
         let (undeliverable, receiver) = mpsc::channel();
-        let context = Reports { undeliverable, status, fault };
-        let producer = config.create_with_context(context).context("failed to make a Kafka producer")?;
-        Ok((Self { producer }, receiver))
+        let context = Mutex::new(Some(Reports { undeliverable, status, fault }));
+        (Self { config: config.clone(), context, producer: OnceLock::new() }, receiver)
+    }
+
+    fn producer(&self) -> Result<&Arc<BaseProducer<Reports>>, String> {
+        if let Some(producer) = self.producer.get() {
+            return Ok(producer);
+        }
+        let mut context = lock(&self.context);
+        if let Some(context) = context.take() {
+            let producer = self.config.create_with_context(context).map_err(crate::kafka::refused);
+            let producer: Arc<BaseProducer<Reports>> =
+                Arc::new(producer.map_err(|error| format!("failed to make a Kafka producer: {error:#}"))?);
+            let polled = Arc::downgrade(&producer);
+            std::thread::Builder::new()
+                .name("producer".to_owned())
+                .spawn(move || {
+                    while let Some(producer) = polled.upgrade() {
+                        // Reports are served as they come. (`ThreadedProducer` polls for 100 ms at a time, and the
+                        // binding spins through the last millisecond of each poll.)
+                        producer.poll(POLL);
+                    }
+                })
+                .map_err(|error| format!("failed to start the thread of a Kafka producer: {error}"))?;
+            let _ = self.producer.set(producer);
+        }
+        self.producer.get().ok_or_else(|| "there is no Kafka producer".to_owned())
     }
 
     /// Enqueues a message; never blocks. One that is too large for the client itself comes back.
     pub fn send(&self, message: Message<'_>, tracked: Box<Tracked>) -> Result<(), SendError> {
+        let producer = self.producer().map_err(SendError::Other)?;
         let mut record = BaseRecord::<[u8], [u8], _>::with_opaque_to(message.topic, tracked);
         record.key = message.key;
         record.payload = message.value;
         record.timestamp = (message.timestamp >= 0).then_some(message.timestamp);
         record.headers = message.headers;
-        self.producer.send(record).map_err(|(error, record)| match error.rdkafka_error_code() {
+        producer.send(record).map_err(|(error, record)| match error.rdkafka_error_code() {
             Some(code) if is_of_the_record(code) => {
                 SendError::Undeliverable(Undeliverable { message: *record.delivery_opaque, reason: code.to_string() })
             }
@@ -158,8 +187,20 @@ impl KafkaSink {
 
     /// Waits until everything has been delivered or `timeout` is over.
     pub fn flush(&self, timeout: Duration) {
-        // What is still undelivered then is not acknowledged, thus read again.
-        let _ = self.producer.flush(timeout);
+        if let Some(producer) = self.producer.get() {
+            // What is still undelivered then is not acknowledged, thus read again.
+            let _ = producer.flush(timeout);
+        }
+    }
+}
+
+impl Drop for KafkaSink {
+    fn drop(&mut self) {
+        // The thread that polls ends a moment later. Nothing may be sent any more by then, for the next attempt of the job
+        // sends it again, in order.
+        if let Some(producer) = self.producer.get() {
+            producer.purge(PurgeConfig::default().queue().inflight());
+        }
     }
 }
 

@@ -85,8 +85,10 @@ impl KafkaSource {
     pub fn new(config: &ClientConfig, context: Context) -> Result<Self> {
         let group = Group::new(&context);
         let slots = Slots::new(&context);
-        let consumer: BaseConsumer<Group> =
-            config.create_with_context(group).context("failed to make a Kafka consumer")?;
+        let consumer: BaseConsumer<Group> = config
+            .create_with_context(group)
+            .map_err(crate::kafka::refused)
+            .context("failed to make a Kafka consumer")?;
         let topics: Vec<&str> = context.topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).with_context(|| format!("failed to subscribe to {}", topics.join(", ")))?;
         Ok(Self { consumer, context, slots, change_from: Instant::now() })

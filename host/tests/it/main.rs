@@ -8,24 +8,29 @@
     reason = "a test may panic, and clippy knows the functions that tests share for tests only inside cfg(test)"
 )]
 
+mod api_safety;
 mod audit;
 mod bad_guests;
 mod bad_records;
 mod bad_records_run;
 mod browser;
 mod demo;
+mod dlq;
 mod eventually;
 mod harness;
 mod host;
+mod http;
 mod kafka;
 mod lifecycle;
 mod local_postgres;
+mod openapi;
 mod outages;
 mod pelton;
 mod postgres_sink;
 mod readings;
 mod rebalance;
 mod reload;
+mod schema;
 mod settings;
 mod simulate;
 mod skip;

@@ -45,7 +45,7 @@ impl Host {
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = socket.local_addr().unwrap().port();
         let host = Self { process: None, folder, port, flags: Vec::new(), environment: Vec::new() };
-        let (usr_jobs, data) = (host.usr_jobs(), host.folder.path().join("data"));
+        let (usr_jobs, data) = (host.usr_jobs(), host.data());
         host.flag("--kafka", kafka)
             .flag("--postgres", postgres)
             .flag("--usr-jobs", usr_jobs)
@@ -57,6 +57,12 @@ impl Host {
     pub(crate) fn flag(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.flags.retain(|(found, _)| found != name);
         self.flags.push((name.to_owned(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Takes away a flag that every host has.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.flags.retain(|(found, _)| found != name);
         self
     }
 
@@ -76,6 +82,11 @@ impl Host {
     /// The folder in which the host looks for jobs.
     pub(crate) fn usr_jobs(&self) -> PathBuf {
         self.folder.path().join("usr_jobs")
+    }
+
+    /// The host's own folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     /// Drops a component into the `usr_jobs` folder, whole or not at all, as the README tells users to.
@@ -147,6 +158,11 @@ impl Host {
         status.code().unwrap_or(-1)
     }
 
+    /// The port on 127.0.0.1.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// `http://127.0.0.1:PORT`.
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
@@ -155,19 +171,27 @@ impl Host {
     /// GETs a path such as `/api/v1/jobs`: the status and the body as JSON, or as a JSON string where it isn't JSON.
     #[track_caller]
     pub(crate) fn get(&self, path: &str) -> (u16, Value) {
-        read(self.agent().get(format!("{}{path}", self.url())).call())
+        read("get", path, self.agent().get(format!("{}{path}", self.url())).call())
     }
 
     /// POSTs a JSON body.
     #[track_caller]
     pub(crate) fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        read(self.agent().post(format!("{}{path}", self.url())).send_json(body))
+        read("post", path, self.agent().post(format!("{}{path}", self.url())).send_json(body))
+    }
+
+    /// Uploads a component.
+    #[track_caller]
+    pub(crate) fn upload(&self, component: &[u8]) -> (u16, Value) {
+        let path = "/api/v1/components";
+        let request = self.agent().post(format!("{}{path}", self.url())).content_type("application/wasm");
+        read("post", path, request.send(component))
     }
 
     /// DELETEs.
     #[track_caller]
     pub(crate) fn delete(&self, path: &str) -> (u16, Value) {
-        read(self.agent().delete(format!("{}{path}", self.url())).call())
+        read("delete", path, self.agent().delete(format!("{}{path}", self.url())).call())
     }
 
     /// The sum of a metric's samples that have all these labels, or `None` where there are none.
@@ -292,9 +316,12 @@ fn keep_environment_out(command: &mut Command) {
     }
 }
 
+/// Reads an answer, and holds it to what the OpenAPI document says of it.
 #[track_caller]
-fn read(response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> (u16, Value) {
+fn read(method: &str, path: &str, response: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> (u16, Value) {
     let mut response = response.unwrap();
     let text = response.body_mut().read_to_string().unwrap();
-    (response.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    let (status, value) = (response.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::String(text)));
+    crate::schema::check(method, path, status, &value);
+    (status, value)
 }

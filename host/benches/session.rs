@@ -1,0 +1,299 @@
+//! What a host with many jobs costs, and what changing a job costs, on a real Kafka: `cargo bench --bench session`.
+//!
+//! `PELTON_BENCH_JOBS` (default 500) is how many jobs are idle together. All arms are of this very run, so that figures can be
+//! held against each other. With `-- --save` the result replaces the one in `docs/benchmarks.md`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a benchmark may panic, as tests may"
+)]
+
+#[path = "../tests/it"]
+#[allow(dead_code, unused_imports, unused_macros, reason = "shared with the tests, which use more of it")]
+mod it {
+    pub(crate) mod eventually;
+    pub(crate) mod kafka;
+    pub(crate) mod skip;
+}
+#[path = "pipeline/report.rs"]
+#[allow(dead_code, reason = "shared with the other benchmark")]
+mod report;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use pelton::api::types::{Reload, Submit};
+use pelton::cli::client::Client;
+use pelton::engine::{Engine, Limits};
+use pelton::kafka::StartFrom;
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+// Where the shared modules look for each other.
+use it::{eventually, kafka};
+
+const PATIENCE: Duration = Duration::from_secs(600);
+const SOURCE: &str = "sensors";
+const SINK: &str = "alerts";
+/// How long CPU time is looked at.
+const WINDOW: Duration = Duration::from_secs(20);
+
+fn identity() -> Vec<u8> {
+    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests/identity.wasm")).unwrap()
+}
+
+/// A host as a process of its own.
+struct Host {
+    process: Child,
+    client: Client,
+    digest: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Host {
+    fn start(broker: &kafka::Kafka) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let listen = format!("127.0.0.1:{port}");
+        let process = Command::new(env!("CARGO_BIN_EXE_pelton"))
+            .args(["run", "--kafka", &broker.bootstrap(), "--listen", &listen])
+            // The benchmark's own variables are no settings of a host.
+            .env_clear()
+            .current_dir(folder.path())
+            .stderr(fs::File::create(folder.path().join("log")).unwrap())
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let client = Client::new(&format!("http://{listen}"), None).unwrap();
+        eventually::eventually(PATIENCE, "the host answers", || client.list().ok().map(drop));
+        let wasm = identity();
+        let digest = client.upload(wasm.as_slice(), wasm.len()).unwrap().digest;
+        Self { process, client, digest, _folder: folder }
+    }
+
+    /// Memory that is not backed by files, KiB.
+    fn memory(&self) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let anonymous = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+        anonymous.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// CPU time so far, seconds.
+    fn cpu(&self) -> f64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        // Fields 14 and 15 of proc_pid_stat(5), in ticks of 1/100 s.
+        (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+    }
+
+    /// The share of one core that the host takes while nothing happens, percent.
+    fn idle_cpu(&self) -> f64 {
+        let before = self.cpu();
+        std::thread::sleep(WINDOW);
+        (self.cpu() - before) / WINDOW.as_secs_f64() * 100.0
+    }
+
+    fn submit(&self, name: &str, from: StartFrom) {
+        let (digest, name) = (Some(self.digest.clone()), Some(name.to_owned()));
+        self.client.submit(&Submit { digest, name, from: Some(from), ..Submit::default() }).unwrap();
+    }
+
+    fn wait_for_partitions(&self, jobs: usize) {
+        eventually::eventually(PATIENCE, "all jobs have their partitions", || {
+            let list = self.client.list().ok()?.jobs;
+            (list.len() == jobs && list.iter().all(|job| !job.partitions.is_empty())).then_some(())
+        });
+    }
+
+    fn wait_for_records(&self, records: u64) {
+        eventually::eventually(PATIENCE, "all records are through", || {
+            let list = self.client.list().ok()?.jobs;
+            list.iter().all(|job| job.counts.sinks[0].records_out == records).then_some(())
+        });
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Memory of each idle job beyond the first, and the CPU of all.
+fn idle(broker: &kafka::Kafka, jobs: usize, text: &mut String) {
+    let host = Host::start(broker);
+    host.submit("idle-0", StartFrom::Latest);
+    host.wait_for_partitions(1);
+    let cpu_of_one = host.idle_cpu();
+    let one = host.memory();
+    for n in 1..jobs {
+        host.submit(&format!("idle-{n}"), StartFrom::Latest);
+    }
+    host.wait_for_partitions(jobs);
+    // Once the group coordinator has settled.
+    std::thread::sleep(WINDOW);
+    let (all, cpu) = (host.memory(), host.idle_cpu());
+    let each = (all - one) / (jobs - 1).max(1) as f64;
+    writeln!(text, "| memory of each of {jobs} idle jobs beyond the first | {each:.0} KiB | ≤ 1024 KiB |").unwrap();
+    writeln!(text, "| CPU of {jobs} idle jobs; of one | {cpu:.1} %; {cpu_of_one:.1} % of a core | not measurable |")
+        .unwrap();
+}
+
+/// Jobs on one topic, against one job that handles as many records.
+fn busy(broker: &kafka::Kafka, jobs: usize, records: usize, text: &mut String) {
+    let write = |count: usize| {
+        let record = |n| kafka::Record::new(format!("{n:0>150}"));
+        broker.produce(SOURCE, &(0..count).map(record).collect::<Vec<_>>());
+    };
+    let cost = |jobs: usize, records: usize| {
+        let host = Host::start(broker);
+        let before = host.cpu();
+        for n in 0..jobs {
+            host.submit(&format!("busy-{jobs}-{n}"), StartFrom::Earliest);
+        }
+        host.wait_for_records(records as u64);
+        host.cpu() - before
+    };
+    write(records);
+    let many = cost(jobs, records);
+    write(records * (jobs - 1));
+    let one = cost(1, records * jobs);
+    let ratio = many / one;
+    writeln!(
+        text,
+        "| CPU of {jobs} jobs with {records} records each, against one job with {} | {ratio:.2} ({many:.1} s, {one:.1} s) | ≤ 1.5 |",
+        records * jobs
+    )
+    .unwrap();
+}
+
+/// The longest times without output under load: while versions are swapped, and while they are not.
+fn swaps(broker: &kafka::Kafka, text: &mut String) {
+    let host = Host::start(broker);
+    host.submit("swapped", StartFrom::Latest);
+    host.wait_for_partitions(1);
+    let digests = [1, 2].map(|number| {
+        // The same component with another digest: with a custom section at its end.
+        let mut wasm = identity();
+        wasm.extend([0, 3, 1, b'v', number]);
+        host.client.upload(wasm.as_slice(), wasm.len()).unwrap().digest
+    });
+    let stop = AtomicBool::new(false);
+    let (mut quiet, mut swapped) = (Duration::ZERO, Duration::ZERO);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let batch: Vec<_> = (0..200).map(|n| kafka::Record::new(format!("{n:0>150}"))).collect();
+            while !stop.load(Ordering::Acquire) {
+                broker.produce(SOURCE, &batch);
+            }
+        });
+        let outputs: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", broker.bootstrap())
+            .set("group.id", "session-bench")
+            .set("fetch.wait.max.ms", "5")
+            .create()
+            .unwrap();
+        outputs.subscribe(&[SINK]).unwrap();
+        while outputs.poll(Duration::from_secs(1)).is_none() {}
+        // Gaps by turns without and with a swap in them, so that what else the machine does falls on both.
+        for round in 0..40 {
+            let swap = round % 2 == 1;
+            let reload = scope.spawn({
+                let (host, digest) = (&host, digests[(round / 2) % 2].clone());
+                move || {
+                    if swap {
+                        let reload = Reload { digest: Some(digest), ..Reload::default() };
+                        host.client.change("swapped", "reload", &reload).unwrap();
+                    }
+                }
+            });
+            let until = Instant::now() + Duration::from_millis(500);
+            let mut last = Instant::now();
+            let longest = if swap { &mut swapped } else { &mut quiet };
+            while Instant::now() < until {
+                if outputs.poll(Duration::from_millis(100)).is_some() {
+                    *longest = (*longest).max(last.elapsed());
+                    last = Instant::now();
+                }
+            }
+            reload.join().unwrap();
+        }
+        stop.store(true, Ordering::Release);
+    });
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    writeln!(
+        text,
+        "| longest pause in output over 20 swaps; over as long without | {:.0} ms; {:.0} ms | ≤ 50 ms |",
+        ms(swapped),
+        ms(quiet)
+    )
+    .unwrap();
+}
+
+/// A start from the compiled cache, against compiling. `PELTON_BENCH_COMPONENT` adds a component of one's own.
+fn cache(text: &mut String) {
+    let folder = tempfile::tempdir().unwrap();
+    let own = std::env::var("PELTON_BENCH_COMPONENT").ok().map(|path| fs::read(path).unwrap());
+    for wasm in std::iter::once(identity()).chain(own) {
+        let began = Instant::now();
+        let digest =
+            Engine::new(Limits::default(), Some(folder.path())).unwrap().load(&wasm).unwrap().digest().to_owned();
+        let compiled = began.elapsed();
+        // An engine of its own has nothing in memory.
+        let engine = Engine::new(Limits::default(), Some(folder.path())).unwrap();
+        let began = Instant::now();
+        engine.cached(&digest).unwrap();
+        let cached = began.elapsed();
+        writeln!(
+            text,
+            "| start of a component of {} KiB from the cache; compiled | {:.1} ms; {:.0} ms | ≤ {} ms |",
+            wasm.len() >> 10,
+            cached.as_secs_f64() * 1e3,
+            compiled.as_secs_f64() * 1e3,
+            if wasm.len() < 1 << 20 { 5 } else { 40 }
+        )
+        .unwrap();
+    }
+}
+
+fn main() {
+    // `cargo test --benches` runs this too, as `--test`: a benchmark is not a test.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        println!("run me by `cargo bench --bench session`");
+        return;
+    }
+    let jobs =
+        std::env::var("PELTON_BENCH_JOBS").map_or(500, |jobs| jobs.parse().expect("PELTON_BENCH_JOBS is a number"));
+    let only = std::env::var("PELTON_BENCH_ONLY").unwrap_or_default();
+    let mut text = "| what | figure | target |\n|---|---|---|\n".to_owned();
+    let is_due = |name: &str| only.is_empty() || only == name;
+    if is_due("cache") {
+        cache(&mut text);
+    }
+    for (name, run) in [
+        ("swaps", &swaps as &dyn Fn(&kafka::Kafka, &mut String)),
+        ("busy", &|broker, text| busy(broker, 50, 4000, text)),
+        ("idle", &|broker, text| idle(broker, jobs, text)),
+    ] {
+        if is_due(name) {
+            let broker = kafka::Kafka::start().unwrap();
+            broker.create_topic(SOURCE, 1, &[]);
+            broker.create_topic(SINK, 1, &[]);
+            run(&broker, &mut text);
+            eprintln!("{text}");
+        }
+    }
+    println!("{text}");
+    if std::env::args().any(|argument| argument == "--save") {
+        report::save("session", &text);
+    }
+}

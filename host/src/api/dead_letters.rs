@@ -1,0 +1,61 @@
+//! Dead letters: list, show, redrive, purge.
+
+use axum::Json;
+use axum::extract::{Path, State};
+
+use super::Context;
+use super::problem::{Body, Problem, Query};
+use super::types::dead_letters::{
+    DeadLetter, DeadLetterList, ListDeadLetters, Purge, Purged, Redrive, Redriven, Which,
+};
+
+/// The newest dead letters of a job that fit, and counts of all of them.
+pub(super) async fn list(
+    State(context): State<Context>,
+    Path(name): Path<String>,
+    Query(request): Query<ListDeadLetters>,
+) -> Result<Json<DeadLetterList>, Problem> {
+    context.jobs.dead_letters(name, request).await.map(Json)
+}
+
+/// One dead letter of the topic, whole. For the partition `-` stands where the topic has one only.
+pub(super) async fn show(
+    State(context): State<Context>,
+    Path((name, partition, offset)): Path<(String, String, String)>,
+) -> Result<Json<DeadLetter>, Problem> {
+    let read = || {
+        let partition = if partition == "-" { None } else { Some(partition.parse().ok()?) };
+        Some(Which::Record { partition, offset: offset.parse().ok()? })
+    };
+    let which = read().ok_or_else(|| {
+        let detail = format!("{partition}/{offset} is not a partition and an offset");
+        Problem::new(400, "bad-request", "the request makes no sense", detail)
+    })?;
+    context.jobs.dead_letter(name, which).await.map(Json)
+}
+
+/// One dead letter that is a file of the data folder, whole.
+pub(super) async fn show_file(
+    State(context): State<Context>,
+    Path((name, file)): Path<(String, String)>,
+) -> Result<Json<DeadLetter>, Problem> {
+    context.jobs.dead_letter(name, Which::File { file }).await.map(Json)
+}
+
+/// Sends dead letters through the job's present version once more.
+pub(super) async fn redrive(
+    State(context): State<Context>,
+    Path(name): Path<String>,
+    Body(request): Body<Redrive>,
+) -> Result<Json<Redriven>, Problem> {
+    context.jobs.redrive(name, request).await.map(Json)
+}
+
+/// Deletes dead letters for good.
+pub(super) async fn purge(
+    State(context): State<Context>,
+    Path(name): Path<String>,
+    Body(request): Body<Purge>,
+) -> Result<Json<Purged>, Problem> {
+    context.jobs.purge(name, request).await.map(Json)
+}
