@@ -91,13 +91,21 @@ test("arrows stand still for those who asked for it", async (t) => {
 
 test("a lost connection is seen and mended", async (t) => {
   const browser = await launch(t);
-  const page = await open(t, browser, { watch: (page) => page.route("**/api/v1/events", (route) => route.abort()) });
+  let asked = 0;
+  const abort = (route) => {
+    asked += 1;
+    return route.abort();
+  };
+  const page = await open(t, browser, { watch: (page) => page.route("**/api/v1/events", abort) });
   const link = page.locator("#link");
   await page.waitForSelector('#link[data-link="away"]');
   assert.match(await link.innerText(), /not connected: .*trying again/s);
   await accessible(page, "a page without a host");
-  await page.unroute("**/api/v1/events");
+  const before = asked;
   await page.getByRole("button", { name: "Try now" }).click();
+  assert.ok(asked > before, "the button asks at once");
+  // From here on it connects by itself.
+  await page.unroute("**/api/v1/events");
   await live(page);
   await page.locator(".job").waitFor();
 });

@@ -21,6 +21,7 @@ mod eventually;
 mod harness;
 mod host;
 mod http;
+mod isolation;
 mod kafka;
 mod lifecycle;
 mod local_postgres;

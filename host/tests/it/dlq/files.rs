@@ -78,9 +78,14 @@ fn files_are_listed_shown_redriven_and_purged() {
     assert_eq!(list["total"], 3);
     assert!(list["damaged"][0].as_str().unwrap().contains("damaged.json"), "{list}");
     assert_eq!(redrive(&host, &["trap_on_marker", "--all"]), (2, 2, 1));
-    for name in ["..%2f..%2fjobs%2ftrap_on_marker.json", "%2fetc%2fx.json", "none.json", "x%00.json"] {
+    for (name, expected) in [
+        ("..%2f..%2fjobs%2ftrap_on_marker.json", (400, Some("bad-name"))),
+        ("%2fetc%2fx.json", (400, Some("bad-name"))),
+        ("x%00.json", (400, Some("bad-name"))),
+        ("none.json", (404, Some("no-such-letter"))),
+    ] {
         let (status, problem) = host.get(&format!("/api/v1/jobs/trap_on_marker/dead-letters/files/{name}"));
-        assert_eq!((status, problem["code"].as_str()), (404, Some("no-such-letter")), "{name}: {problem}");
+        assert_eq!((status, problem["code"].as_str()), expected, "{name}: {problem}");
     }
     assert!(dlq_fails(&host, &["show", "trap_on_marker", "none.json"]).contains("there is no file"));
 

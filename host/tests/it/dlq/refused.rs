@@ -23,11 +23,12 @@ fn bad_input_is_refused_with_its_reason() {
         &["show", "nobody", "0/0"],
         &["redrive", "nobody", "--all"],
         &["purge", "nobody", "--yes"],
-        &["list", "../jobs"],
     ] {
         let said = dlq_fails(&host, arguments);
         assert!(said.starts_with("pelton: there is no job "), "{arguments:?}: {said}");
     }
+    let said = dlq_fails(&host, &["list", "../jobs"]);
+    assert!(said.contains("job name \"../jobs\" is not 1 to 100 lower-case letters"), "{said}");
     // Without a key its partition is anybody's guess.
     let list = dlq_json(&host, &["list", JOB]);
     let partition = list["letters"][0]["partition"].as_i64().unwrap();
