@@ -86,6 +86,9 @@ impl Default for Config {
 pub struct Kafka {
     /// `host:port`, several with commas.
     pub bootstrap: String,
+    /// Whether topics that are to be created are asked for instead, for brokers that create what they are asked for and
+    /// nothing else.
+    pub auto_create: bool,
     /// Properties of both consumers and producers: `security.protocol`, `sasl.username`, ….
     pub properties: BTreeMap<String, String>,
     /// Properties of consumers only.
@@ -105,6 +108,7 @@ impl Default for Kafka {
     fn default() -> Self {
         Self {
             bootstrap: "localhost:9092".to_owned(),
+            auto_create: false,
             properties: BTreeMap::new(),
             consumer: BTreeMap::new(),
             producer: BTreeMap::new(),

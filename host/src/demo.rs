@@ -163,6 +163,7 @@ Simulated sensors write readings to Kafka; two WebAssembly jobs make alerts and 
   Postgres    {postgres}: table raw_sensors_data
   jobs        sensor_alerts, sensor_pipeline
 
+  the page            http://{api}/
   look at the jobs    {elsewhere}pelton list
                       curl http://{api}/api/v1/jobs
   look at the rows    psql {database} -c "SELECT sensor_id, (message::json->>'temperature')::numeric AS celsius FROM raw_sensors_data ORDER BY timestamp DESC LIMIT 5"

@@ -196,7 +196,7 @@ impl Jobs {
         for after in backoff() {
             let request = Submit {
                 available: Some(file.to_owned()),
-                by: Some("usr_jobs".to_owned()),
+                by: Some(change::USR_JOBS.to_owned()),
                 why: Some("--submit-all".to_owned()),
                 ..Submit::default()
             };

@@ -170,6 +170,9 @@ impl Admin {
 
     /// Creates a topic, with the broker's default of replicas. One that is there already is left as it is.
     pub async fn create_topic(&self, topic: &str, partitions: i32, config: &[(&str, &str)]) -> Result<()> {
+        if self.kafka.auto_create {
+            return self.ask_for_topic(topic);
+        }
         let admin: AdminClient<DefaultClientContext> = client(&self.kafka, "pelton-admin").create().map_err(refused)?;
         let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
         for (key, value) in config {
@@ -187,8 +190,21 @@ impl Admin {
         Ok(())
     }
 
+    /// Has a broker create a topic that creates those that are asked for.
+    fn ask_for_topic(&self, topic: &str) -> Result<()> {
+        let mut config = client(&self.kafka, "pelton-admin");
+        let asking: BaseConsumer = config.set("allow.auto.create.topics", "true").create().map_err(refused)?;
+        asking
+            .fetch_metadata(Some(topic), REQUEST_TIMEOUT)
+            .map(drop)
+            .with_context(|| format!("failed to ask for topic {topic:?}"))
+    }
+
     /// One setting of a topic, if the broker tells.
     pub async fn topic_setting(&self, topic: &str, key: &str) -> Option<String> {
+        if self.kafka.auto_create {
+            return None;
+        }
         let admin: AdminClient<DefaultClientContext> = client(&self.kafka, "pelton-admin").create().ok()?;
         let options = AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT));
         let results = admin.describe_configs([&ResourceSpecifier::Topic(topic)], &options).await.ok()?;

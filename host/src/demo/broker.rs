@@ -1,8 +1,7 @@
 //! A Kafka broker in memory: librdkafka's own, which its tests use. It speaks the protocol over TCP, to this process and
 //! to others, and is gone with this process.
 //!
-//! It does what Pelton's pipeline needs, and little else: no topics can be made over the network, which is why all are
-//! made here, and of each partition only the last 5 MB are kept.
+//! It does what Pelton's pipeline needs, and little else: topics are made with the broker's own settings, and of each partition only the last 5 MB are kept.
 
 use anyhow::{Context, Result};
 use rdkafka::mocking::MockCluster;
@@ -33,7 +32,9 @@ impl Broker {
 
     /// How to reach it.
     pub(super) fn settings(&self) -> config::Kafka {
-        let mut kafka = config::Kafka { bootstrap: self.0.bootstrap_servers(), ..config::Kafka::default() };
+        // It makes topics for those who ask for them, and for nobody else.
+        let bootstrap = self.0.bootstrap_servers();
+        let mut kafka = config::Kafka { bootstrap, auto_create: true, ..config::Kafka::default() };
         // With the classic protocol this broker has a new group wait for 3 s, and that can't be set from here.
         kafka.consumer.insert("group.protocol".to_owned(), "consumer".to_owned());
         kafka

@@ -107,3 +107,6 @@ impl Cache {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,8 @@ use crate::spec::{Spec, Target};
 
 /// The part under which it is told that a version was not taken over, or was rolled back.
 pub(super) const RELOAD: &str = "reload";
+/// Who changes a job when its file does.
+pub(super) const USR_JOBS: &str = "usr_jobs";
 /// Most instances that are opened before a version is put to work; the others are opened as they are needed.
 const OPENED: usize = 8;
 /// Longest shadow run, seconds.
@@ -85,8 +87,13 @@ impl Jobs {
     pub async fn reload(&self, name: &str, request: Reload) -> Result<JobView, Problem> {
         let supervised = self.find(name)?;
         let _changing = supervised.changing.lock().await;
+        // Who asks a question has the answer; what a file asks is told in the job.
+        let by_a_file = request.by.as_deref() == Some(USR_JOBS);
         let result = self.try_reload(&supervised, request).await;
-        tell(&supervised, &result);
+        let is_question = result.as_ref().is_err_and(|problem| problem.code == "would-drop") && !by_a_file;
+        if !is_question {
+            tell(&supervised, &result);
+        }
         result.map(|()| supervised.view())
     }
 
@@ -415,7 +422,7 @@ impl Jobs {
             let known = supervised.record().file;
             if known.is_some_and(|known| known.name == file.name && known.digest != file.digest) {
                 let request = Reload {
-                    by: Some("usr_jobs".to_owned()),
+                    by: Some(USR_JOBS.to_owned()),
                     why: Some(format!("{} changed", file.name)),
                     ..Reload::default()
                 };

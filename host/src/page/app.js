@@ -12,6 +12,10 @@ const now = () => performance.now() / 1000;
 /** A tab that nobody sees for so long lets its connection go: browsers give a host six, over all tabs. */
 const UNSEEN = 60_000;
 const SLOWEST = 10_000;
+/** A host that says nothing for so long is not waited for with the first view. */
+const SOON = 150;
+/** As long as a timer can wait. */
+const LONGEST = 2 ** 31 - 1;
 
 const main = document.getElementById("main");
 let view = null;
@@ -111,6 +115,7 @@ async function connect() {
       await stream("/api/v1/events", connection.signal, (event) => {
         if (event.event !== "jobs") return;
         take(event, whole);
+        if (view === null) navigate();
         if (whole) connected("live", "live");
         whole = false;
         wait = 500;
@@ -120,13 +125,14 @@ async function connect() {
     }
     begun = null;
     if (connection.signal.aborted) {
-      connected("away", "at rest while nobody looked");
+      connected("connecting", "connecting");
       continue;
     }
     const time = wait * (0.8 + 0.4 * Math.random());
-    const seconds = Math.max(1, Math.round(time / 1000));
-    connected("away", `not connected: ${problem.lines[0] ?? problem.title}; trying again in ${seconds} s`);
-    await pause(time);
+    // Who gave no token is not asked again and again.
+    const again = problem.status === 401 ? "" : `; trying again in ${Math.max(1, Math.round(time / 1000))} s`;
+    connected("away", `not connected: ${problem.lines[0] ?? problem.title}${again}`);
+    await pause(problem.status === 401 ? LONGEST : time);
     wait = Math.min(wait * 2, SLOWEST);
   }
 }
@@ -166,7 +172,7 @@ theme();
 document.getElementById("token").addEventListener("click", () => {
   keepToken(null);
   say("the token is forgotten");
-  hide(document.getElementById("token"), true);
+  connection?.abort();
 });
 document.getElementById("link-now").addEventListener("click", () => wake());
 document.getElementById("skip").addEventListener("click", (event) => {
@@ -180,6 +186,6 @@ setInterval(() => {
   store.sweep(now());
   render();
 }, 1000);
-// The data is asked for before anything is built.
 connect();
-navigate();
+// One view with its data is there sooner than an empty one and then a full one.
+setTimeout(() => view ?? navigate(), SOON);

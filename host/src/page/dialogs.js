@@ -1,6 +1,6 @@
 // Dialogs and short messages. A native <dialog> keeps the focus, closes with Escape and gives the focus back.
 
-import { keepToken, Problem } from "./api.js";
+import { keepToken, Problem, token } from "./api.js";
 import { button, field, h, hide, text } from "./dom.js";
 
 /**
@@ -80,13 +80,14 @@ export async function confirm(title, body, label, work, attributes) {
 }
 
 /** Asks for a token; resolves to it, or to null. */
-export async function askToken(problem) {
+export async function askToken() {
+  const why = token() === null ? "Whoever runs it knows the token: api.token, or api.read_token to look only." : "The token was not taken.";
   const input = h("input", { type: "password", autocomplete: "off", spellcheck: "false", required: true });
   keepToken(null);
   const hint = "It is kept in this tab until you close it.";
   const done = () => (input.value.trim() === "" ? input.focus() : dialog.close(input.value.trim()));
   const dialog = open("This host asks for a token", [
-    h("p", null, problem.lines[0] ?? problem.title),
+    h("p", null, why),
     field("Token", input, hint),
   ], { buttons: [h("button", { type: "submit", class: "primary" }, "Use it")], submit: done });
   input.focus();

@@ -9,6 +9,8 @@ import { base64, bytes, count, hex, plural, time } from "./format.js";
 const PAGE = 50;
 const MOST = 1000;
 const STAGES = ["reject", "guest", "sink"];
+/** Minutes back, by what it is called. */
+const TIMES = { "any time": "", "10 minutes": 10, "1 hour": 60, "1 day": 1440, "1 week": 10_080 };
 
 /** What names a letter: where it is in the dead-letter topic, or its file where it was too large for that. */
 const id = (letter) => letter.file ?? `${letter.partition}/${letter.offset}`;
@@ -51,7 +53,8 @@ export function lettersPanel({ name, job }) {
   const stage = h("select", null, h("option", { value: "" }, "any"), STAGES.map((one) => h("option", { value: one }, one)));
   const reason = h("input", { type: "search", autocomplete: "off", spellcheck: "false" });
   const version = h("input", { type: "search", autocomplete: "off", spellcheck: "false", size: "8" });
-  const filters = h("form", { class: "filters" }, field("Stage", stage), field("Reason has", reason), field("Version", version));
+  const since = h("select", null, Object.entries(TIMES).map(([name, minutes]) => h("option", { value: minutes }, name)));
+  const filters = h("form", { class: "filters" }, field("Stage", stage), field("Reason has", reason), field("Version", version), field("Written within", since));
   const trouble = h("div");
   const none = h("p", { class: "empty" });
   const reasons = h("tbody");
@@ -70,7 +73,9 @@ export function lettersPanel({ name, job }) {
   let asked = 0;
   [counts, more, fresh, all].forEach((one) => hide(one, true));
 
-  const filter = () => Object.fromEntries([["stage", stage.value], ["reason", reason.value.trim()], ["version", version.value.trim()]].filter(([, value]) => value));
+  const from = () => (since.value ? new Date(Date.now() - since.value * 60_000).toISOString() : "");
+  const filter = () => Object.fromEntries([["stage", stage.value], ["reason", reason.value.trim()], ["version", version.value.trim()], ["since", from()]]
+    .filter(([, value]) => value));
   filters.addEventListener("submit", (event) => event.preventDefault());
   let typing = 0;
   filters.addEventListener("input", () => {

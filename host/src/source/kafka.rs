@@ -31,6 +31,9 @@ pub use group::{Assignment, PartitionView};
 
 /// How long a poll waits where there is nothing to do; also how soon a stop is noticed.
 const IDLE_POLL: Duration = Duration::from_millis(50);
+/// The same where nothing has come for a while: many idle jobs cost little that way.
+const ASLEEP_POLL: Duration = Duration::from_millis(250);
+const ASLEEP_AFTER: Duration = Duration::from_secs(5);
 /// How many records are read before anything else is looked at.
 const STRETCH: usize = 500;
 /// How often acknowledged offsets are stored for the next commit, and gauges brought up to date.
@@ -72,6 +75,8 @@ pub struct KafkaSource {
     slots: Slots,
     /// When the number of workers may change: not at once again after what is in flight could not be drained.
     change_from: Instant,
+    /// When the last record came.
+    last_record: Instant,
 }
 
 impl std::fmt::Debug for KafkaSource {
@@ -91,12 +96,12 @@ impl KafkaSource {
             .context("failed to make a Kafka consumer")?;
         let topics: Vec<&str> = context.topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).with_context(|| format!("failed to subscribe to {}", topics.join(", ")))?;
-        Ok(Self { consumer, context, slots, change_from: Instant::now() })
+        Ok(Self { consumer, context, slots, change_from: Instant::now(), last_record: Instant::now() })
     }
 
     /// Reads until it is told to stop, something fails, or another number of workers than `workers` is asked for; then
     /// [`drain`](Self::drain) before it is called with that number. `hand_over` takes each batch with the number of its worker and
-    /// must not block; `each_turn` is called at least every 50 ms or so.
+    /// must not block; `each_turn` is called at least every 250 ms or so.
     pub fn run(
         &mut self,
         workers: usize,
@@ -143,10 +148,15 @@ impl KafkaSource {
 
     /// Reads a stretch of what is there, and hands over what is due.
     fn turn(&mut self, hand_over: &mut impl FnMut(usize, Arc<Delivery>)) -> Result<()> {
-        let mut timeout = if self.slots.has_open() { Duration::ZERO } else { IDLE_POLL };
+        let idle = if self.last_record.elapsed() > ASLEEP_AFTER { ASLEEP_POLL } else { IDLE_POLL };
+        let mut timeout = if self.slots.has_open() { Duration::ZERO } else { idle };
+        let mut came = false;
         for _ in 0..STRETCH {
             match self.consumer.poll(timeout) {
-                Some(Ok(message)) => self.slots.push(self.consumer.context(), &message, hand_over),
+                Some(Ok(message)) => {
+                    self.slots.push(self.consumer.context(), &message, hand_over);
+                    came = true;
+                }
                 Some(Err(error)) => check(&error)?,
                 None if timeout.is_zero() => {
                     // Nothing more is there right now.
@@ -160,6 +170,9 @@ impl KafkaSource {
                 None => break,
             }
             timeout = Duration::ZERO;
+        }
+        if came {
+            self.last_record = Instant::now();
         }
         self.slots.cut_lingering(hand_over);
         Ok(())

@@ -127,6 +127,10 @@ test("a host that wants a token gets it, in a header", async (t) => {
   await page.reload();
   await live(page);
   assert.equal(await page.evaluate(() => localStorage.length), 0, "it is kept for the tab only");
+  await page.getByRole("button", { name: "Forget token" }).click();
+  await input.waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByText(/^not connected: send one$/).waitFor();
 });
 
 test("what jobs say stays text, and five hundred jobs are no trouble", async (t) => {

@@ -65,6 +65,33 @@ fn expect(route: &Route, caller: &str, answer: &Answer, refusal: Option<(u16, &s
     }
 }
 
+/// A call, and what the guard must say of it.
+type Case<'a> = (&'a Route, String, Vec<(String, String)>, Option<(u16, &'static str)>);
+
+/// Calls that are made side by side, since some routes wait for servers that are away.
+#[derive(Default)]
+struct Cases<'a>(Vec<Case<'a>>);
+
+impl<'a> Cases<'a> {
+    fn add(&mut self, route: &'a Route, caller: &str, headers: &[(&str, &str)], refusal: Option<(u16, &'static str)>) {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        self.0.push((route, caller.to_owned(), headers, refusal));
+    }
+
+    fn run(self, host: &Host) {
+        for some in self.0.chunks(100) {
+            std::thread::scope(|scope| {
+                for (route, caller, headers, refusal) in some {
+                    scope.spawn(move || {
+                        let headers: Vec<_> = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+                        expect(route, caller, &call(host, route, &headers), *refusal);
+                    });
+                }
+            });
+        }
+    }
+}
+
 #[test]
 fn every_route_against_every_caller() {
     let mut host = with_tokens();
@@ -74,7 +101,9 @@ fn every_route_against_every_caller() {
     let own = format!("http://127.0.0.1:{}", host.port());
     let named = format!("http://localhost:{}", host.port());
     let other_port = "http://127.0.0.1:1".to_owned();
-    for route in &routes() {
+    let routes = routes();
+    let mut cases = Cases::default();
+    for route in &routes {
         let guarded = route.role.map(|_| (401, "no-token"));
         for (caller, headers) in [
             ("nobody", vec![]),
@@ -83,17 +112,17 @@ fn every_route_against_every_caller() {
             ("a token cut short", vec![("authorization", &write[..write.len() - 1])]),
             ("another scheme", vec![("authorization", "Basic dGhlLXRva2VuLW9mLXRob3NlLXdoby13cml0ZTo=")]),
         ] {
-            expect(route, caller, &call(&host, route, &headers), guarded);
+            cases.add(route, caller, &headers, guarded);
         }
         let read_only = (route.role == Some(Role::Write)).then_some((403, "read-only"));
-        expect(route, "a reader", &call(&host, route, &[("authorization", &read)]), read_only);
+        cases.add(route, "a reader", &[("authorization", &read)], read_only);
         for (caller, header) in [
             ("a writer", ("accept", "*/*")),
             ("the page itself", ("origin", own.as_str())),
             ("the page itself, as browsers mark it", ("sec-fetch-site", "same-origin")),
             ("somebody who types the address", ("sec-fetch-site", "none")),
         ] {
-            expect(route, caller, &call(&host, route, &[("authorization", &write), header]), None);
+            cases.add(route, caller, &[("authorization", &write), header], None);
         }
 
         // Whatever the token: a page of another site may have been given one.
@@ -110,25 +139,25 @@ fn every_route_against_every_caller() {
             ("what a browser marks as foreign", ("sec-fetch-site", "cross-site")),
             ("what a browser marks as of a neighbour", ("sec-fetch-site", "same-site")),
         ] {
-            expect(route, caller, &call(&host, route, &[("authorization", &write), header]), foreign);
+            cases.add(route, caller, &[("authorization", &write), header], foreign);
         }
-        let nameless = call(&host, route, &[("authorization", &write), ("host", "")]);
-        expect(route, "nameless", &nameless, Some((400, "bad-request")));
-        let two = call(&host, route, &[("authorization", &write), ("host", "localhost"), ("host", "attacker.example")]);
-        expect(route, "two names", &two, Some((400, "bad-request")));
+        cases.add(route, "nameless", &[("authorization", &write), ("host", "")], Some((400, "bad-request")));
+        let two = [("authorization", write.as_str()), ("host", "localhost"), ("host", "attacker.example")];
+        cases.add(route, "two names", &two, Some((400, "bad-request")));
 
         let changes = route.method != "GET";
         for content_type in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""] {
             let headers = [("authorization", write.as_str()), ("content-type", content_type)];
-            expect(route, content_type, &call(&host, route, &headers), changes.then_some((415, "content-type")));
+            cases.add(route, content_type, &headers, changes.then_some((415, "content-type")));
         }
         if changes {
             // Only announced: the host does not wait for what it would not take.
             let length = if route.takes == Takes::Wasm { "268435457" } else { "1048577" };
             let headers = [("authorization", write.as_str()), ("content-length", length)];
-            expect(route, "too large a body", &call(&host, route, &headers), Some((413, "too-large")));
+            cases.add(route, "too large a body", &headers, Some((413, "too-large")));
         }
     }
+    cases.run(&host);
 }
 
 #[test]
@@ -356,13 +385,20 @@ fn secrets_are_in_nothing_that_the_host_says() {
         .env("PELTON_API__READ_TOKEN", &read)
         .env("PELTON_LOG", "trace,hyper=trace,librdkafka=trace");
     host.start();
-    let mut said = String::new();
-    for token in [SECRET, &read, "hunter2-hunter2-hunter2-wrong"] {
-        let bearer = format!("Bearer {token}");
-        for route in &routes() {
-            said += &format!("{:?}\n", call(&host, route, &[("authorization", &bearer)]));
+    let said = std::sync::Mutex::new(String::new());
+    let routes = routes();
+    std::thread::scope(|scope| {
+        for token in [SECRET, &read, "hunter2-hunter2-hunter2-wrong"] {
+            for route in &routes {
+                let (host, said) = (&host, &said);
+                scope.spawn(move || {
+                    let answer = call(host, route, &[("authorization", &format!("Bearer {token}"))]);
+                    *said.lock().unwrap() += &format!("{answer:?}\n");
+                });
+            }
         }
-    }
+    });
+    let mut said = said.into_inner().unwrap();
     let component = fs::read(example("sensor_pipeline")).unwrap();
     host.drop_job("sensor_pipeline", &component);
     for arguments in [&["submit", "sensor_pipeline"][..], &["list"], &["list", "--json"], &["show", "sensor_pipeline"]]

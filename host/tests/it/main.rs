@@ -16,6 +16,7 @@ mod bad_records_run;
 mod browser;
 mod demo;
 mod dlq;
+mod edges;
 mod eventually;
 mod harness;
 mod host;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::eventually::eventually;
 use crate::http::Connection;
+use crate::kafka::Record;
 use crate::pelton::Host;
 use crate::readings::readings;
 use crate::stage::{RUN, example, require_stage};
@@ -31,7 +32,8 @@ impl Tour<'_> {
             _ => self.host.delete(path),
         };
         assert!(status < 300, "{method} {path}: {status} {answer}");
-        let route = format!("{method} {}", path.replace("/sensor_pipeline", "/{name}"));
+        let route = path.replace("/sensor_pipeline", "/{name}").replace("/0/0", "/{partition}/{offset}");
+        let route = format!("{method} {route}");
         assert!(self.left.remove(&route), "{route} is not in the table, or was called before");
         answer
     }
@@ -44,7 +46,8 @@ fn every_route_answers_as_documented() {
     let mut host = stage.host();
     host.start();
     host.wait_until_ready();
-    stage.kafka.produce("sensors", &readings(0..100));
+    stage.kafka.produce("sensors", &readings(0..99));
+    stage.kafka.produce("sensors", &[Record::new("no reading")]);
     let component = fs::read(example("sensor_pipeline")).unwrap();
     host.drop_job("sensor_pipeline", &component);
     host.drop_job("no_job", b"nothing");
@@ -68,6 +71,14 @@ fn every_route_answers_as_documented() {
     assert_eq!(job["counts"]["records_in"], 100, "{job}");
     tour.call("GET", "/api/v1/jobs/sensor_pipeline/samples", &Value::Null);
     tour.call("GET", "/api/v1/jobs/sensor_pipeline/logs", &Value::Null);
+    let letters = "/api/v1/jobs/sensor_pipeline/dead-letters";
+    assert_eq!(tour.call("GET", letters, &Value::Null)["total"], 1);
+    tour.call("GET", &format!("{letters}/0/0"), &Value::Null);
+    let (status, none) = host.get(&format!("{letters}/files/none.json"));
+    assert_eq!(status, 404, "{none}");
+    assert!(tour.left.remove("GET /api/v1/jobs/{name}/dead-letters/files/{file}"));
+    assert_eq!(tour.call("POST", &format!("{letters}/redrive"), &json!({"all": true}))["redriven"], 1);
+    tour.call("POST", &format!("{letters}/purge"), &json!({}));
     let mut events = Connection::open(host.port());
     events.send(b"GET /api/v1/events HTTP/1.1\r\nhost: localhost\r\n\r\n");
     assert_eq!(events.answer().header("content-type"), Some("text/event-stream"));
