@@ -145,6 +145,7 @@ impl Bench {
             stop: Arc::clone(&stop),
             runtime: self.runtime.handle().clone(),
             assignment: Arc::new(Mutex::default()),
+            tracer: None,
         };
         let thread = std::thread::spawn(move || attempt.run().unwrap());
         let sinks: Vec<_> = due.iter().map(|(sink, count)| (metrics.sink(sink), *count)).collect();

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::Limits;
 use crate::pipeline::sample::Sampling;
+use crate::pipeline::trace::Tracing;
 use crate::sink::postgres::{ConnectionUrl, PostgresConfig};
 pub use api::Api;
 
@@ -51,6 +52,8 @@ pub struct Config {
     pub reload: Reloading,
     /// The last records of each job, for people to look at.
     pub samples: Sampling,
+    /// Traces of records.
+    pub tracing: Tracing,
     /// Log lines: `text` or `json`.
     pub log_format: LogFormat,
 }
@@ -70,6 +73,7 @@ impl Default for Config {
             limits: Limits::default(),
             reload: Reloading::default(),
             samples: Sampling::default(),
+            tracing: Tracing::default(),
             log_format: LogFormat::Text,
         }
     }
@@ -337,6 +341,16 @@ impl Config {
             (0.0..=1.0).contains(&self.reload.max_failed),
             "reload.max_failed is {}; it must be a share between 0 and 1",
             self.reload.max_failed
+        );
+        ensure!(
+            (0.0..=1.0).contains(&self.tracing.sample),
+            "tracing.sample is {}; it must be a share between 0 and 1",
+            self.tracing.sample
+        );
+        let endpoint = &self.tracing.endpoint;
+        ensure!(
+            endpoint.is_empty() || ["http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme)),
+            "tracing.endpoint is no URL; it must be like http://localhost:4318/v1/traces"
         );
         self.postgres.sink()?;
         if let Some(timeout) =

@@ -28,7 +28,8 @@ use utoipa::ToSchema;
 use crate::metrics::JobMetrics;
 use crate::pipeline::ack::Delivery;
 use crate::pipeline::fault::Fault;
-use crate::sink::kafka::{Group, KafkaSink, Kind, Message, SendError, Tracked, Undeliverable, headers};
+use crate::pipeline::trace::outgoing;
+use crate::sink::kafka::{Group, KafkaSink, Kind, Message, SendError, Tracked, Undeliverable};
 
 /// Who gave up on a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, clap::ValueEnum)]
@@ -98,6 +99,9 @@ impl DeadLetters for KafkaDeadLetters {
             "dead letter ({}): {reason}",
             stage.as_str()
         );
+        if let Some(traces) = delivery.traces() {
+            traces.gave_up(i, stage);
+        }
         let (key, value) = (batch.keys.get(i), batch.values.get(i));
         let bytes = key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
         let group = Group::new(
@@ -121,7 +125,7 @@ impl DeadLetters for KafkaDeadLetters {
             ("pelton.at", &at),
         ];
         let own = coordinates.iter().map(|(name, value)| (name.as_bytes(), Some(value.as_bytes())));
-        let headers = headers(batch.headers.of(i).chain(own));
+        let headers = outgoing(delivery, i, batch.headers.of(i).chain(own));
         let timestamp = batch.timestamps.get(i).copied().unwrap_or(-1);
         let topic = topic(&self.job);
         let message = Message { topic: &topic, key, value, timestamp, headers };

@@ -17,6 +17,7 @@ mod view;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use chrono::Utc;
@@ -27,6 +28,7 @@ use crate::config::Config;
 use crate::engine::{Engine, Job};
 use crate::metrics::Metrics;
 use crate::pipeline::ack::lock;
+use crate::pipeline::trace::Tracer;
 use crate::pipeline::worker::backoff;
 use crate::spec::Spec;
 use crate::status::State;
@@ -37,6 +39,8 @@ use supervise::{Load, Supervised};
 
 /// The part under which it is told that a job's file is gone.
 const FILE: &str = "file";
+/// How long a drain waits for the last spans to be exported.
+const LAST_SPANS: Duration = Duration::from_secs(2);
 
 /// The jobs of a host.
 #[derive(Debug)]
@@ -44,6 +48,7 @@ pub struct Jobs {
     config: Arc<Config>,
     engine: Engine,
     metrics: Arc<Metrics>,
+    tracer: Option<Arc<Tracer>>,
     registry: Registry,
     available: Arc<AvailableJobs>,
     runtime: Handle,
@@ -58,6 +63,7 @@ impl Jobs {
     pub fn open(config: Arc<Config>, metrics: Arc<Metrics>, runtime: Handle) -> Result<Arc<Self>> {
         let registry = Registry::open(config.data.clone())?;
         let cache = std::path::absolute(config.data.join("cache")).context("failed to find the data folder")?;
+        let tracer = Tracer::start(&config.tracing, &metrics)?;
         let engine = Engine::new(config.limits.clone(), Some(&cache))?;
         let this = Arc::new(OnceLock::<Weak<Self>>::new());
         let of = |this: &Arc<OnceLock<Weak<Self>>>| {
@@ -83,6 +89,7 @@ impl Jobs {
             config,
             engine,
             metrics,
+            tracer,
             registry,
             available,
             runtime,
@@ -114,7 +121,8 @@ impl Jobs {
     fn start(&self, record: Record, compiled: Option<Job>) -> Result<()> {
         let name = record.name.clone();
         let (config, metrics) = (Arc::clone(&self.config), self.metrics.job(&name));
-        let supervised = Supervised::start(record, compiled, self.load(), config, metrics, self.runtime.clone())?;
+        let (runtime, tracer) = (self.runtime.clone(), self.tracer.clone());
+        let supervised = Supervised::start(record, compiled, self.load(), config, metrics, runtime, tracer)?;
         lock(&self.supervised).insert(name, supervised);
         Ok(())
     }
@@ -285,6 +293,10 @@ impl Jobs {
         all.iter().for_each(|supervised| supervised.stop());
         for supervised in all {
             supervised.stopped().await;
+        }
+        if let Some(tracer) = self.tracer.clone() {
+            // It can only have panicked; spans are all that could be lost.
+            let _ = tokio::task::spawn_blocking(move || tracer.close(LAST_SPANS)).await;
         }
     }
 }

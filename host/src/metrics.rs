@@ -44,6 +44,11 @@ struct PartitionLabels {
 }
 
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ResultLabel {
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct NameLabels {
     job: String,
     name: String,
@@ -70,6 +75,7 @@ pub struct Metrics {
     up: Family<JobLabel, Gauge>,
     guest_counters: Family<NameLabels, Counter>,
     guest_gauges: Family<NameLabels, FloatGauge>,
+    spans: Family<ResultLabel, Counter>,
 }
 
 /// 50 µs to 1.6 s, doubling.
@@ -98,6 +104,7 @@ impl Default for Metrics {
             up: Family::default(),
             guest_counters: Family::default(),
             guest_gauges: Family::default(),
+            spans: Family::default(),
         };
         let r = &mut metrics.registry;
         r.register("records_in", "Records read from Kafka", metrics.records_in.clone());
@@ -135,6 +142,7 @@ impl Default for Metrics {
         r.register("job_up", "1 while the job is running and nothing is wrong", metrics.up.clone());
         r.register("job_counter", "Counters of the job's own", metrics.guest_counters.clone());
         r.register("job_gauge", "Gauges of the job's own", metrics.guest_gauges.clone());
+        r.register("spans", "Spans of traces, by whether they were exported or dropped", metrics.spans.clone());
         metrics
     }
 }
@@ -164,6 +172,11 @@ impl Metrics {
             all: Arc::clone(self),
             job: job.to_owned(),
         }
+    }
+
+    /// The counter of spans with a result, `exported` or `dropped`.
+    pub fn spans(&self, result: &'static str) -> Counter {
+        self.spans.get_or_create_owned(&ResultLabel { result })
     }
 
     /// The text format of OpenMetrics.

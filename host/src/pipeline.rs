@@ -25,6 +25,7 @@ pub mod isolate;
 pub mod route;
 pub mod sample;
 pub mod shadow;
+pub mod trace;
 pub mod version;
 pub mod worker;
 
@@ -49,6 +50,7 @@ use ack::{Budget, Delivery, lock};
 use destinations::Destinations;
 use fault::Fault;
 use route::Router;
+use trace::JobTracer;
 use version::Current;
 use worker::{Running, Worker};
 
@@ -76,6 +78,8 @@ pub struct Attempt {
     pub runtime: Handle,
     /// Where the assignment can be looked at.
     pub assignment: Arc<Mutex<Arc<Assignment>>>,
+    /// Traces of its records, where tracing is on.
+    pub tracer: Option<Arc<JobTracer>>,
 }
 
 impl std::fmt::Debug for Attempt {
@@ -203,6 +207,7 @@ impl Attempt {
                 status: Arc::clone(&self.status),
                 metrics: self.metrics.clone(),
                 stop: Arc::clone(&self.stop),
+                tracer: self.tracer.clone(),
                 part: format!("instance {number} of {}", self.name),
                 version,
                 retired: Vec::new(),
@@ -210,9 +215,12 @@ impl Attempt {
             };
             let (sender, receiver) = mpsc::channel();
             let fault = Arc::clone(fault);
+            // So that its lines in the log name the job, too.
+            let span = tracing::Span::current();
             let thread = std::thread::Builder::new()
                 .name(format!("{}-{number}", self.name))
                 .spawn(move || {
+                    let _entered = span.enter();
                     let part = worker.part.clone();
                     let run = std::panic::AssertUnwindSafe(|| worker.run(&receiver));
                     if std::panic::catch_unwind(run).is_err() {

@@ -208,15 +208,20 @@ fn the_toml_in_the_documentation_is_taken() {
     assert_eq!(config.kafka.properties.len(), 4);
 }
 
-#[test]
-fn every_metric_is_documented() {
+/// The metrics of a host with one job, with every family there is.
+fn rendered() -> String {
     let metrics = Arc::new(Metrics::default());
     let job = metrics.job("j");
     // Families are rendered once they have a series.
-    drop((job.sink("s"), job.guest_counter("n"), job.guest_gauge("n")));
+    drop((job.sink("s"), job.guest_counter("n"), job.guest_gauge("n"), metrics.spans("exported")));
     job.set_lag("t", 0, 0);
     job.batch(std::time::Duration::from_millis(100));
-    let rendered = metrics.render();
+    metrics.render()
+}
+
+#[test]
+fn every_metric_is_documented() {
+    let rendered = rendered();
     let mut expected = BTreeMap::new();
     for (name, kind) in rendered.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')) {
         let sample = if kind == "counter" { format!("{name}_total") } else { name.to_owned() };
@@ -245,6 +250,71 @@ fn every_metric_that_is_named_anywhere_exists() {
             let is_metric = word.starts_with("pelton_") && word != "pelton_job";
             assert!(!is_metric || documented.contains(&format!("| `{word}` |")), "{name} names {word}");
         }
+    }
+}
+
+/// What a text names with our prefix.
+fn metrics_in(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("pelton_")).collect()
+}
+
+/// The names of all samples that `/metrics` has.
+fn samples(rendered: &str) -> BTreeSet<&str> {
+    let lines = rendered.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.split(['{', ' ']).next()).collect()
+}
+
+#[test]
+fn the_dashboard_shows_metrics_that_exist() {
+    let dashboard: Value = serde_json::from_str(&page("docs/grafana/pelton.json")).unwrap();
+    let rendered = rendered();
+    let exist = samples(&rendered);
+    let panels = dashboard["panels"].as_array().unwrap();
+    let mut shown = BTreeSet::new();
+    for panel in panels {
+        let targets = panel["targets"].as_array().unwrap();
+        assert!(!targets.is_empty() && panel["description"].is_string(), "{panel}");
+        for target in targets {
+            let named = metrics_in(target["expr"].as_str().unwrap());
+            assert!(!named.is_empty() && named.is_subset(&exist), "{target}");
+            shown.extend(named);
+        }
+    }
+    let variables = dashboard["templating"].to_string();
+    assert!(metrics_in(&variables).is_subset(&exist), "{variables}");
+    // The job's own metrics have names that nobody knows here; a histogram is shown by its buckets.
+    let not_shown: Vec<_> = exist.difference(&shown).filter(|name| !name.starts_with("pelton_job_")).collect();
+    assert_eq!(not_shown, [&"pelton_batch_seconds_count", &"pelton_batch_seconds_sum"]);
+}
+
+#[test]
+fn every_alert_rule_is_on_a_metric_that_exists_and_says_what_to_do() {
+    let alerts: Value = serde_yaml_ng::from_str(&page("docs/grafana/alerts.yml")).unwrap();
+    let rendered = rendered();
+    let exist = samples(&rendered);
+    let mut watched = BTreeSet::new();
+    for rule in alerts["groups"].as_array().unwrap().iter().flat_map(|group| group["rules"].as_array().unwrap()) {
+        let named = metrics_in(rule["expr"].as_str().unwrap());
+        assert!(!named.is_empty() && named.is_subset(&exist), "{rule}");
+        watched.extend(named);
+        for (of, key) in [(rule, "alert"), (&rule["labels"], "severity")] {
+            assert!(of[key].is_string(), "{rule} has no {key}");
+        }
+        for key in ["summary", "action"] {
+            let text = rule["annotations"][key].as_str().unwrap_or_else(|| panic!("{rule} has no {key}"));
+            assert!(text.len() > 20, "{text}");
+        }
+    }
+    for metric in [
+        "job_up",
+        "lag_records",
+        "commit_age_seconds",
+        "dead_letters_total",
+        "records_expired_total",
+        "guest_failures_total",
+    ] {
+        assert!(watched.contains(format!("pelton_{metric}").as_str()), "no rule watches {metric}");
     }
 }
 

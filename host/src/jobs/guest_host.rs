@@ -45,7 +45,7 @@ impl GuestHost {
         if window.began.elapsed() >= Duration::from_secs(1) {
             if let Some(dropped) = window.lines.checked_sub(LINES).filter(|&dropped| dropped > 0) {
                 let told = format!("{dropped} further lines of {} were dropped", self.job);
-                tracing::warn!(target: "job", job = self.job, "{told}");
+                tracing::warn!(target: "job", { job.name = self.job }, "{told}");
                 self.log.add(tracing::Level::WARN, "host", told);
             }
             *window = Window { began: Instant::now(), lines: 0 };
@@ -75,11 +75,11 @@ impl Host for GuestHost {
         let job = self.job.as_str();
         self.log.add(level, "job", message);
         match level {
-            tracing::Level::ERROR => tracing::error!(target: "job", job, "{message}"),
-            tracing::Level::WARN => tracing::warn!(target: "job", job, "{message}"),
-            tracing::Level::INFO => tracing::info!(target: "job", job, "{message}"),
-            tracing::Level::DEBUG => tracing::debug!(target: "job", job, "{message}"),
-            tracing::Level::TRACE => tracing::trace!(target: "job", job, "{message}"),
+            tracing::Level::ERROR => tracing::error!(target: "job", { job.name = job }, "{message}"),
+            tracing::Level::WARN => tracing::warn!(target: "job", { job.name = job }, "{message}"),
+            tracing::Level::INFO => tracing::info!(target: "job", { job.name = job }, "{message}"),
+            tracing::Level::DEBUG => tracing::debug!(target: "job", { job.name = job }, "{message}"),
+            tracing::Level::TRACE => tracing::trace!(target: "job", { job.name = job }, "{message}"),
         }
     }
 

@@ -9,6 +9,7 @@ use crate::api::types::Problem;
 use crate::config::Config;
 use crate::engine::Host;
 use crate::metrics::JobMetrics;
+use crate::pipeline::trace::JobTracer;
 use crate::pipeline::version::Version;
 
 /// A submitted job as it is now, whether it is running or paused.
@@ -26,6 +27,8 @@ pub struct Running {
     pub config: Arc<Config>,
     /// Where Postgres writers run.
     pub runtime: Handle,
+    /// Traces of its records, where tracing is on.
+    pub tracer: Option<Arc<JobTracer>>,
 }
 
 impl std::fmt::Debug for Running {
@@ -45,6 +48,7 @@ impl Jobs {
             Problem::new(422, "bad-parameters", "the job's parameters don't fit its version", format!("{error:#}"))
         })?;
         Ok(Running {
+            tracer: supervised.tracer(),
             name: record.name,
             version: Arc::new(version),
             host: Arc::clone(&supervised.host),

@@ -20,6 +20,7 @@ use crate::metrics::JobMetrics;
 use crate::pipeline::Attempt;
 use crate::pipeline::ack::lock;
 use crate::pipeline::sample::Samples;
+use crate::pipeline::trace::{JobTracer, Tracer};
 use crate::pipeline::version::{Current, Version};
 use crate::pipeline::worker::{backoff, wait};
 use crate::source::kafka::Assignment;
@@ -66,6 +67,7 @@ pub(super) struct Supervised {
     load: Load,
     config: Arc<Config>,
     runtime: Handle,
+    tracer: Option<Arc<Tracer>>,
 }
 
 impl std::fmt::Debug for Supervised {
@@ -82,6 +84,7 @@ impl Supervised {
         config: Arc<Config>,
         metrics: JobMetrics,
         runtime: Handle,
+        tracer: Option<Arc<Tracer>>,
     ) -> Result<Arc<Self>> {
         let log = Arc::<JobLog>::default();
         let phase = if record.paused { Phase::Paused } else { Phase::Running };
@@ -104,6 +107,7 @@ impl Supervised {
             load,
             config,
             runtime,
+            tracer,
         });
         if let Some(job) = compiled {
             this.compiled(&job)?;
@@ -112,7 +116,7 @@ impl Supervised {
         std::thread::Builder::new()
             .name(format!("job-{}", this.name))
             .spawn(move || {
-                let span = tracing::info_span!("job", name = supervised.name);
+                let span = tracing::info_span!("job", job.name = supervised.name);
                 let _entered = span.enter();
                 supervised.run();
                 supervised.rest(State::Stopped);
@@ -187,8 +191,14 @@ impl Supervised {
             stop: Arc::clone(&self.end),
             runtime: self.runtime.clone(),
             assignment: Arc::clone(&self.assignment),
+            tracer: self.tracer(),
         };
         attempt.run()
+    }
+
+    /// Traces of the job's records, where tracing is on.
+    pub(super) fn tracer(&self) -> Option<Arc<JobTracer>> {
+        self.tracer.as_ref().map(|tracer| tracer.job(&self.name, &self.record().group))
     }
 
     /// What runs; compiled here where that has not been done.

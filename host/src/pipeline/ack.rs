@@ -9,9 +9,10 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::trace::Traces;
 use super::version::Label;
 use crate::record::Batch;
 
@@ -157,6 +158,7 @@ pub struct Delivery {
     charged: AtomicUsize,
     pending: AtomicUsize,
     handled_by: Mutex<Arc<Label>>,
+    traces: OnceLock<Traces>,
 }
 
 impl Delivery {
@@ -175,6 +177,7 @@ impl Delivery {
             charged: AtomicUsize::new(bytes),
             pending: AtomicUsize::new(1),
             handled_by: Mutex::default(),
+            traces: OnceLock::new(),
         }))
     }
 
@@ -196,6 +199,19 @@ impl Delivery {
     /// The version of the job that handled the batch last.
     pub fn handled_by(&self) -> Arc<Label> {
         Arc::clone(&lock(&self.handled_by))
+    }
+
+    /// Has the spans of its records, if any, end with it.
+    pub fn trace(&self, traces: Option<Traces>) {
+        if let Some(traces) = traces {
+            // The first ones stay: a batch is handled once.
+            let _ = self.traces.set(traces);
+        }
+    }
+
+    /// The spans of its records, where any is traced.
+    pub fn traces(&self) -> Option<&Traces> {
+        self.traces.get()
     }
 
     /// Charges the bytes of outputs made from this batch until it is delivered.
@@ -220,6 +236,9 @@ impl Delivery {
 
 impl Drop for Delivery {
     fn drop(&mut self) {
+        if let Some(traces) = self.traces.take().filter(|_| *self.pending.get_mut() == 0) {
+            traces.end(&self.batch, self.handled_by());
+        }
         self.budget.release(self.charged.load(Ordering::Relaxed));
         self.ledger.dropped();
     }

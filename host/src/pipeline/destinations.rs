@@ -49,6 +49,7 @@ impl Destinations {
                 Target::Topic(topic) => Destination::Topic(topic.clone(), self.metrics.sink(&sink.name)),
                 target => {
                     let observer = Arc::new(Observer {
+                        job: self.name.clone(),
                         part: format!("sink {} of instance {number}", sink.name),
                         status: Arc::clone(&self.status),
                         metrics: self.metrics.sink(&sink.name),
@@ -75,6 +76,7 @@ impl Destinations {
 
 /// Tells of a Postgres sink in the job's status and metrics.
 struct Observer {
+    job: String,
     part: String,
     status: Arc<Status>,
     metrics: SinkMetrics,
@@ -83,13 +85,13 @@ struct Observer {
 impl SinkObserver for Observer {
     fn down(&self, reason: &str) {
         if self.status.raise(&self.part, State::Degraded, reason) {
-            tracing::warn!("{}: {reason}; waiting", self.part);
+            tracing::warn!(job.name = self.job, "{}: {reason}; waiting", self.part);
         }
     }
 
     fn up(&self) {
         if self.status.clear(&self.part) {
-            tracing::info!("{}: Postgres is back", self.part);
+            tracing::info!(job.name = self.job, "{}: Postgres is back", self.part);
         }
     }
 

@@ -6,8 +6,9 @@ use crate::dead_letter::{DeadLetters, KafkaDeadLetters, Stage};
 use crate::metrics::{JobMetrics, SinkMetrics};
 use crate::pipeline::ack::Delivery;
 use crate::pipeline::fault::Fault;
+use crate::pipeline::trace::outgoing;
 use crate::record::{Outcome, Output};
-use crate::sink::kafka::{Group, KafkaSink, Kind, Message, SendError, Tracked, headers};
+use crate::sink::kafka::{Group, KafkaSink, Kind, Message, SendError, Tracked};
 use crate::sink::postgres::{Encoder, PostgresSink, RowChunk};
 
 /// Where the outputs of one declared sink go.
@@ -91,10 +92,12 @@ impl Router {
             return;
         }
         let of = |n: usize, index: usize| match made {
-            None => (batch.keys.get(index), batch.values.get(index), headers(batch.headers.of(index))),
+            None => {
+                (batch.keys.get(index), batch.values.get(index), outgoing(delivery, index, batch.headers.of(index)))
+            }
             Some(made) => {
-                let own = made.headers.as_ref().and_then(|own| headers(own.of(n)));
-                (made.keys.get(n), made.values.get(n), own)
+                let own = made.headers.iter().flat_map(|own| own.of(n));
+                (made.keys.get(n), made.values.get(n), outgoing(delivery, index, own))
             }
         };
         let size = |(n, &index): (usize, &u32)| {

@@ -19,6 +19,7 @@ use crate::pipeline::ack::{Delivery, lock};
 use crate::pipeline::destinations::Destinations;
 use crate::pipeline::isolate::{Attempts, Part, isolate, shift};
 use crate::pipeline::route::{Destination, Router};
+use crate::pipeline::trace::JobTracer;
 use crate::pipeline::version::{Current, Version};
 use crate::record::{Batch, Outcome};
 use crate::spec::Sink;
@@ -68,6 +69,8 @@ pub struct Worker {
     pub metrics: JobMetrics,
     /// Told to stop: what waits for a retry is given up, unacknowledged.
     pub stop: Arc<AtomicBool>,
+    /// Traces of the records, where tracing is on.
+    pub tracer: Option<Arc<JobTracer>>,
     /// The part of the job under which failures are told.
     pub part: String,
     /// What changes with the version.
@@ -136,6 +139,9 @@ impl Worker {
     }
 
     fn handle(&mut self, delivery: &Arc<Delivery>) -> ControlFlow<()> {
+        if let Some(tracer) = &self.tracer {
+            delivery.trace(tracer.begin(delivery.batch()));
+        }
         let result = self.call(delivery, delivery.batch())?;
         self.current.handled(&self.version.version, result.as_ref().err().map(ToString::to_string).as_deref());
         match result {

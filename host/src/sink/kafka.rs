@@ -154,9 +154,11 @@ impl KafkaSink {
             let producer: Arc<BaseProducer<Reports>> =
                 Arc::new(producer.map_err(|error| format!("failed to make a Kafka producer: {error:#}"))?);
             let polled = Arc::downgrade(&producer);
+            let span = tracing::Span::current();
             std::thread::Builder::new()
                 .name("producer".to_owned())
                 .spawn(move || {
+                    let _entered = span.enter();
                     while let Some(producer) = polled.upgrade() {
                         // Reports are served as they come. (`ThreadedProducer` polls for 100 ms at a time, and the
                         // binding spins through the last millisecond of each poll.)

@@ -88,6 +88,9 @@ impl<'a> Run<'a> {
             return Ok(());
         };
         delivery.handle_by(&self.job.version.label);
+        if let Some(tracer) = &self.job.tracer {
+            delivery.trace(tracer.begin(delivery.batch()));
+        }
         let mut attempt = Attempt { run: self, delivery: &delivery, origins, problem: None };
         let mut go = || -> ControlFlow<()> {
             match attempt.attempt(batch)? {

@@ -1,0 +1,204 @@
+//! Traces of records: off unless asked for, and then never in the way of a record.
+//!
+//! A record with a `traceparent` header continues its trace; one without begins a trace by the share in the settings. What
+//! becomes of it (messages, forwards, dead letters) carries the same trace id, the id of the span in which this host handled
+//! it, and its `tracestate`. So the two headers are the host's while tracing is on: a job's own are replaced.
+//!
+//! That span begins when an instance takes the record's batch and ends when every sink has acknowledged all that became of
+//! the batch. A batch that is given up has none: its records are read again. Spans of recorded traces are
+//! [exported](export) in the background; rows can't carry headers, so a trace ends there.
+
+pub mod context;
+pub mod export;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::Result;
+use rdkafka::message::{Header, OwnedHeaders};
+use serde::{Deserialize, Serialize};
+
+use super::ack::Delivery;
+use super::version::Label;
+use crate::dead_letter::Stage;
+use crate::metrics::Metrics;
+use crate::record::Batch;
+use crate::sink::kafka::headers;
+use context::{MOST_STATE, TRACEPARENT, TRACESTATE, TraceContext};
+use export::Exporter;
+
+/// How records are traced.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tracing {
+    /// Whether they are.
+    pub on: bool,
+    /// Where spans go, OTLP over HTTP: `http://localhost:4318/v1/traces`. Empty for nowhere: headers alone are kept up.
+    pub endpoint: String,
+    /// The share of records without a `traceparent` that begin a trace, from 0 to 1.
+    pub sample: f64,
+}
+
+impl Default for Tracing {
+    fn default() -> Self {
+        Self { on: false, endpoint: String::new(), sample: 1.0 }
+    }
+}
+
+/// The traces of a host.
+#[derive(Debug)]
+pub struct Tracer {
+    sample: f64,
+    exporter: Option<Exporter>,
+}
+
+impl Tracer {
+    /// Starts exporting; `None` where tracing is off. The endpoint need not be there.
+    pub fn start(settings: &Tracing, metrics: &Metrics) -> Result<Option<Arc<Self>>> {
+        if !settings.on {
+            return Ok(None);
+        }
+        let exporter = match settings.endpoint.as_str() {
+            "" => None,
+            endpoint => Some(Exporter::start(endpoint, metrics)?),
+        };
+        Ok(Some(Arc::new(Self { sample: settings.sample, exporter })))
+    }
+
+    /// The traces of one job, which reads in this consumer group.
+    pub fn job(self: &Arc<Self>, job: &str, group: &str) -> Arc<JobTracer> {
+        Arc::new(JobTracer { tracer: Arc::clone(self), job: job.to_owned(), group: group.to_owned() })
+    }
+
+    /// Sends what is left, for at most `timeout`.
+    pub fn close(&self, timeout: Duration) {
+        if let Some(exporter) = &self.exporter {
+            exporter.close(timeout);
+        }
+    }
+}
+
+/// The traces of one job.
+#[derive(Debug)]
+pub struct JobTracer {
+    tracer: Arc<Tracer>,
+    job: String,
+    group: String,
+}
+
+impl JobTracer {
+    /// Begins the spans of a batch that is about to be handled; `None` where no record of it is traced.
+    pub fn begin(self: &Arc<Self>, batch: &Batch) -> Option<Traces> {
+        let spans: Vec<_> = (0..batch.len()).map(|i| self.span(batch, i)).collect();
+        let any = spans.iter().any(Option::is_some);
+        any.then(|| Traces { tracer: Arc::clone(self), began: (SystemTime::now(), Instant::now()), spans })
+    }
+
+    fn span(&self, batch: &Batch, index: usize) -> Option<Span> {
+        // As elsewhere, the last of several headers of one name counts.
+        let named = batch.headers.of(index).filter(|(name, _)| *name == TRACEPARENT.as_bytes()).last();
+        let parent = named.and_then(|(_, value)| TraceContext::parse(value?));
+        let context = match parent {
+            Some(parent) => parent.child(),
+            None if rand::random::<f64>() < self.tracer.sample => TraceContext::root(),
+            None => return None,
+        };
+        Some(Span { context, parent: parent.map(|parent| parent.span), gave_up: AtomicU8::new(0) })
+    }
+}
+
+/// The handling of one record.
+#[derive(Debug)]
+struct Span {
+    context: TraceContext,
+    /// The span that made the record.
+    parent: Option<u64>,
+    /// Who gave up on the record: 0 for nobody, else the place in [`STAGES`], from 1.
+    gave_up: AtomicU8,
+}
+
+const STAGES: [Stage; 3] = [Stage::Reject, Stage::Guest, Stage::Sink];
+
+impl Span {
+    fn gave_up(&self) -> Option<Stage> {
+        let place = usize::from(self.gave_up.load(Ordering::Relaxed)).checked_sub(1)?;
+        STAGES.get(place).copied()
+    }
+}
+
+/// The spans of one batch on its way.
+#[derive(Debug)]
+pub struct Traces {
+    tracer: Arc<JobTracer>,
+    began: (SystemTime, Instant),
+    /// By record.
+    spans: Vec<Option<Span>>,
+}
+
+impl Traces {
+    fn span(&self, index: usize) -> Option<&Span> {
+        self.spans.get(index)?.as_ref()
+    }
+
+    /// Notes that a record became a dead letter.
+    pub fn gave_up(&self, index: usize, stage: Stage) {
+        if let Some(span) = self.span(index) {
+            let place = STAGES.iter().position(|known| *known == stage).map_or(0, |place| place as u8 + 1);
+            span.gave_up.store(place, Ordering::Relaxed);
+        }
+    }
+
+    /// Ends the spans, all of whose batch is delivered, and hands those of recorded traces over for export. Never blocks.
+    pub fn end(self, batch: &Batch, version: Arc<Label>) {
+        let Some(exporter) = &self.tracer.tracer.exporter else { return };
+        let spans = self.spans.into_iter().zip(&batch.offsets);
+        let spans = spans.filter_map(|(span, offset)| Some((span.filter(|span| span.context.is_sampled())?, *offset)));
+        // By the clock that doesn't jump.
+        let ended = self.began.0 + self.began.1.elapsed();
+        exporter.offer(Ended {
+            topic: Arc::clone(&batch.topic),
+            partition: batch.partition,
+            version,
+            began: self.began.0,
+            ended,
+            spans: spans.collect(),
+            tracer: Arc::clone(&self.tracer),
+        });
+    }
+}
+
+/// Spans that are over, of one batch.
+#[derive(Debug)]
+struct Ended {
+    tracer: Arc<JobTracer>,
+    version: Arc<Label>,
+    topic: Arc<str>,
+    partition: i32,
+    began: SystemTime,
+    ended: SystemTime,
+    /// With the offsets of the records.
+    spans: Vec<(Span, i64)>,
+}
+
+/// The headers of a message that is made from record `index` of a delivery: `own`, and where the record is traced those of
+/// its trace in the place of any among `own`.
+pub fn outgoing<'a>(
+    delivery: &'a Delivery,
+    index: usize,
+    own: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
+) -> Option<OwnedHeaders> {
+    let Some(span) = delivery.traces().and_then(|traces| traces.span(index)) else { return headers(own) };
+    let is_state = |(name, _): &(&[u8], Option<&[u8]>)| *name == TRACESTATE.as_bytes();
+    // Without a `traceparent` that makes sense it belongs to no trace.
+    let states = delivery.batch().headers.of(index).filter(|header| span.parent.is_some() && is_state(header));
+    let mut room = MOST_STATE;
+    let states = states.take_while(|(_, value)| {
+        let fits = room.checked_sub(value.map_or(0, <[u8]>::len));
+        room = fits.unwrap_or(0);
+        fits.is_some()
+    });
+    let own = own.filter(|header| header.0 != TRACEPARENT.as_bytes() && !is_state(header));
+    let all = headers(own.chain(states)).unwrap_or_else(OwnedHeaders::new);
+    Some(all.insert(Header { key: TRACEPARENT, value: Some(&span.context.to_string()) }))
+}
