@@ -36,6 +36,7 @@ use pelton::engine::{Engine, Limits};
 use pelton::kafka::StartFrom;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, ThreadedProducer};
 
 // Where the shared modules look for each other.
 use it::{eventually, kafka};
@@ -156,16 +157,16 @@ fn busy(broker: &kafka::Kafka, jobs: usize, records: usize, text: &mut String) {
     };
     let cost = |jobs: usize, records: usize| {
         let host = Host::start(broker);
-        let before = host.cpu();
         for n in 0..jobs {
-            host.submit(&format!("busy-{jobs}-{n}"), StartFrom::Earliest);
+            host.submit(&format!("busy-{jobs}-{n}"), StartFrom::Latest);
         }
+        host.wait_for_partitions(jobs);
+        let before = host.cpu();
+        write(records);
         host.wait_for_records(records as u64);
         host.cpu() - before
     };
-    write(records);
     let many = cost(jobs, records);
-    write(records * (jobs - 1));
     let one = cost(1, records * jobs);
     let ratio = many / one;
     writeln!(
@@ -191,9 +192,15 @@ fn swaps(broker: &kafka::Kafka, text: &mut String) {
     let (mut quiet, mut swapped) = (Duration::ZERO, Duration::ZERO);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let batch: Vec<_> = (0..200).map(|n| kafka::Record::new(format!("{n:0>150}"))).collect();
+            let settings = ClientConfig::new().set("bootstrap.servers", broker.bootstrap()).clone();
+            let producer: ThreadedProducer<DefaultProducerContext> = settings.create().unwrap();
+            let value = [b'x'; 150];
             while !stop.load(Ordering::Acquire) {
-                broker.produce(SOURCE, &batch);
+                for _ in 0..10 {
+                    // A full queue is a loaded host all the same.
+                    let _ = producer.send(BaseRecord::<(), _>::to(SOURCE).payload(&value));
+                }
+                std::thread::sleep(Duration::from_millis(1));
             }
         });
         let outputs: BaseConsumer = ClientConfig::new()
@@ -281,7 +288,7 @@ fn main() {
     }
     for (name, run) in [
         ("swaps", &swaps as &dyn Fn(&kafka::Kafka, &mut String)),
-        ("busy", &|broker, text| busy(broker, 50, 4000, text)),
+        ("busy", &|broker, text| busy(broker, 50, 20_000, text)),
         ("idle", &|broker, text| idle(broker, jobs, text)),
     ] {
         if is_due(name) {
