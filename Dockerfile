@@ -12,7 +12,7 @@ COPY guest-jobs/Cargo.toml guest-jobs/
 COPY guest-jobs/sensors/Cargo.toml guest-jobs/sensors/
 RUN mkdir host/src host/benches guest-jobs/sensors/src \
     && echo 'fn main() {}' > host/src/main.rs \
-    && touch host/src/lib.rs host/benches/pipeline.rs guest-jobs/sensors/src/lib.rs \
+    && touch host/src/lib.rs host/benches/pipeline.rs host/benches/session.rs guest-jobs/sensors/src/lib.rs \
     && cargo build --release --locked --bin pelton \
     && rm -r host/src host/benches
 
