@@ -288,7 +288,7 @@ fn main() {
     }
     for (name, run) in [
         ("swaps", &swaps as &dyn Fn(&kafka::Kafka, &mut String)),
-        ("busy", &|broker, text| busy(broker, 50, 20_000, text)),
+        ("busy", &|broker, text| busy(broker, 50, 100_000, text)),
         ("idle", &|broker, text| idle(broker, jobs, text)),
     ] {
         if is_due(name) {

@@ -1,12 +1,12 @@
 //! The servers for whole runs, for one test at a time.
 //!
 //! Jobs name the topics that they read and write, so two tests that run the same jobs can't share a broker side by side.
-//! They take turns instead: whoever has the [`Stage`] has one Apache Kafka and one Postgres, both running and empty, and
-//! may stop, freeze and start them again.
+//! They take turns instead: whoever has a [`Stage`] has an Apache Kafka and a Postgres, both running and empty, and may stop,
+//! freeze and start them again.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
 use pelton::demo::postgres::{LocalPostgres, Options};
@@ -18,6 +18,9 @@ use crate::pelton::Host;
 
 /// For a run of some ten thousand records on a busy machine.
 pub(crate) const RUN: Duration = Duration::from_secs(180);
+
+/// For all tests before this one, with as many threads as there may be.
+const TURN: Duration = Duration::from_secs(3600);
 
 /// What hosts of tests are set to: a group notices in seconds that a killed host is gone, offsets are committed soon, and
 /// a drain fits into the session.
@@ -37,7 +40,8 @@ pub(crate) struct Servers {
     pub(crate) postgres: LocalPostgres,
 }
 
-static SERVERS: Mutex<Option<Servers>> = Mutex::new(None);
+/// Two, so that a machine with two cores is busy: much of a test is waiting for a group to settle.
+static SERVERS: [Mutex<Option<Servers>>; 2] = [Mutex::new(None), Mutex::new(None)];
 
 /// The turn of one test.
 #[derive(Debug)]
@@ -72,7 +76,12 @@ impl Stage {
     /// Waits until no other test has the servers, and empties them.
     pub(crate) fn take() -> Self {
         // The test before may have panicked anywhere: whatever it left is put right here.
-        let mut guard = SERVERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = |servers: &'static Mutex<_>| match servers.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        };
+        let mut guard = eventually(TURN, "servers are free", || SERVERS.iter().find_map(free));
         let servers = guard.get_or_insert_with(|| Servers {
             kafka: Kafka::start().unwrap(),
             postgres: LocalPostgres::start(&Options { durable: false, ..Options::default() }).unwrap(),
