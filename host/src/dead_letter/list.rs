@@ -1,8 +1,8 @@
 //! Finding dead letters: lists with counts, and one letter whole.
 //!
 //! A list reads the whole topic, as it is at that moment. Memory is bounded: of each letter 16 bytes are kept for the
-//! counts, of the newest that fit up to [`MOST_LETTERS`] with [`LIST_BYTES`] each of their parts, and of reasons
-//! [`MOST_REASONS`].
+//! counts, of the newest that fit up to `MOST_LETTERS` with `LIST_BYTES` each of their parts, and of reasons
+//! `MOST_REASONS`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
