@@ -20,7 +20,7 @@ use crate::demo::DemoArgs;
 use crate::kafka::StartFrom;
 use crate::simulate::SimulateArgs;
 use client::Client;
-use lifecycle::{HoldArgs, LogsArgs, ReloadArgs, RollbackArgs, ScaleArgs, SetArgs};
+use lifecycle::{LogsArgs, ReloadArgs, RollbackArgs, ScaleArgs, SetArgs};
 pub use lifecycle::{logs, pause, reload, resume, rollback, scale, set};
 
 /// How often a watched table is printed.
@@ -47,9 +47,9 @@ pub enum Command {
     /// Show one job
     Show(ShowArgs),
     /// Hold a job: it delivers what is in flight and reads no more
-    Pause(HoldArgs),
+    Pause(JobArgs),
     /// Let a held job go on
-    Resume(HoldArgs),
+    Resume(JobArgs),
     /// Put a new version of a job to work while it runs
     Reload(ReloadArgs),
     /// Go back to an earlier version of a job

@@ -131,7 +131,7 @@ impl Jobs {
     /// Repeating a submit that is already in force changes nothing.
     pub async fn submit(&self, request: Submit) -> Result<JobView, Problem> {
         let _submitting = self.submitting.lock().await;
-        let (wasm, file) = self.component(&request).await?;
+        let (wasm, file) = self.component(&request.available, &request.digest).await?;
         let (record, job) = submit::prepare(&self.config, &self.engine, &request, wasm.clone(), file, |name| {
             lock(&self.supervised).get(name).map(|supervised| supervised.record())
         })
@@ -148,8 +148,13 @@ impl Jobs {
         self.show(&record.name)
     }
 
-    async fn component(&self, request: &Submit) -> Result<(Vec<u8>, Option<DroppedFile>), Problem> {
-        match (&request.available, &request.digest) {
+    /// The component that a request names, and the file in `usr_jobs` that it is.
+    async fn component(
+        &self,
+        available: &Option<String>,
+        digest: &Option<String>,
+    ) -> Result<(Vec<u8>, Option<DroppedFile>), Problem> {
+        match (available, digest) {
             (Some(name), None) => self.available.read(name).await,
             (None, Some(digest)) => Ok((self.uploaded(digest)?, None)),
             _ => Err(Problem::new(

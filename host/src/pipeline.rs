@@ -99,7 +99,7 @@ impl Attempt {
     /// failed; nothing that was not acknowledged is committed then either.
     pub fn run(&self) -> Result<()> {
         let (version, _) = self.current.get();
-        let topics: Vec<String> = version.job.spec().sources.iter().map(|source| source.topic.clone()).collect();
+        let topics = version.job.spec().topics();
         self.check_topics(&topics)?;
 
         let fault = Arc::new(Fault::default());

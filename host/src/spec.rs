@@ -19,6 +19,13 @@ pub struct Spec {
     pub parameters: Vec<Parameter>,
 }
 
+impl Spec {
+    /// The topics that the job reads, in the order of its sources.
+    pub fn topics(&self) -> Vec<String> {
+        self.sources.iter().map(|source| source.topic.clone()).collect()
+    }
+}
+
 /// A topic that a job reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Source {

@@ -9,17 +9,8 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::client::Client;
-use super::{Api, key_value, print};
+use super::{Api, JobArgs, key_value, print};
 use crate::api::types::{Hold, Reload, Rollback, Scale, SetParameters, ShadowRun};
-
-/// `pelton pause` and `pelton resume`.
-#[derive(Debug, Args)]
-pub struct HoldArgs {
-    /// The job's name
-    job: String,
-    #[command(flatten)]
-    api: Api,
-}
 
 /// `pelton reload`.
 #[derive(Debug, Args)]
@@ -155,12 +146,12 @@ pub(super) fn component(client: &Client, job: &str) -> Result<(Option<String>, O
 }
 
 /// Holds a job.
-pub fn pause(args: &HoldArgs) -> Result<()> {
+pub fn pause(args: &JobArgs) -> Result<()> {
     print::job(&args.api.client()?.change(&args.job, "pause", &Hold { by: caller() })?, args.api.json)
 }
 
 /// Lets a held job go on.
-pub fn resume(args: &HoldArgs) -> Result<()> {
+pub fn resume(args: &JobArgs) -> Result<()> {
     print::job(&args.api.client()?.change(&args.job, "resume", &Hold { by: caller() })?, args.api.json)
 }
 

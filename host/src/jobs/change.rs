@@ -109,16 +109,10 @@ impl Jobs {
                 )
                 .fix(format!("say which component: pelton reload {} FILE", record.name)));
             }
-            (Some(available), None, _) => self.available.read(available).await?,
-            (None, Some(digest), _) => (self.uploaded(digest)?, record.file.clone()),
             (None, None, Some(file)) => self.available.read(&file.name).await?,
-            (Some(_), Some(_), _) => {
-                return Err(Problem::new(
-                    400,
-                    "bad-request",
-                    "the request makes no sense",
-                    "give one of `available` and `digest`",
-                ));
+            (available, digest, came_from) => {
+                let (wasm, file) = self.component(available, digest).await?;
+                (wasm, file.or_else(|| came_from.clone()))
             }
         };
         let engine = self.engine.clone();
@@ -321,18 +315,7 @@ impl Jobs {
     /// Runs a component beside a job for a while, on copies of its records, without writing anything.
     pub async fn shadow(&self, name: &str, request: ShadowRun) -> Result<ShadowReport, Problem> {
         let supervised = self.find(name)?;
-        let wasm = match (&request.available, &request.digest) {
-            (Some(available), None) => self.available.read(available).await?.0,
-            (None, Some(digest)) => self.uploaded(digest)?,
-            _ => {
-                return Err(Problem::new(
-                    400,
-                    "bad-request",
-                    "the request makes no sense",
-                    "give either `available` or `digest`",
-                ));
-            }
-        };
+        let (wasm, _) = self.component(&request.available, &request.digest).await?;
         if !(1..=LONGEST_SHADOW).contains(&request.seconds) {
             let detail = format!("{} seconds are not between 1 and {LONGEST_SHADOW}", request.seconds);
             return Err(Problem::new(422, "bad-request", "the shadow run is not started", detail));

@@ -82,16 +82,15 @@ pub(super) async fn prepare(
     let config = Arc::clone(config);
     let admin = Arc::new(Admin::new(&config.kafka).map_err(|error| unavailable("Kafka", &error))?);
     all_there(&config, &admin, &name, job.spec(), request.create).await?;
-    let topics = job.spec().sources.iter().map(|source| source.topic.clone()).collect();
-    pin(admin, &record.group, topics, request.from.unwrap_or(StartFrom::Latest), request.from.is_some()).await?;
+    pin(admin, &record.group, job.spec().topics(), request.from.unwrap_or(StartFrom::Latest), request.from.is_some())
+        .await?;
     Ok((record, Some(job)))
 }
 
 /// Checks the topics and tables of a new version of a job, and pins where it starts on topics that are new to it. One that
 /// declares what the version before did needs neither Kafka nor Postgres for that.
 pub(super) async fn resources(config: &Config, record: &Record, spec: &Spec, create: bool) -> Result<(), Problem> {
-    let topics = |spec: &Spec| -> Vec<String> { spec.sources.iter().map(|source| source.topic.clone()).collect() };
-    let (before, mut after) = (topics(&record.spec), topics(spec));
+    let (before, mut after) = (record.spec.topics(), spec.topics());
     if before == after && record.spec.sinks == spec.sinks {
         return Ok(());
     }

@@ -241,13 +241,12 @@ impl Supervised {
     /// Takes over a changed record, which has been saved. A `version` is put to work between two batches, or, where it
     /// reads other topics, with a new attempt.
     pub(super) fn change(&self, record: Record, version: Option<Version>) {
-        let topics = |record: &Record| record.spec.sources.iter().map(|s| s.topic.clone()).collect::<Vec<_>>();
         self.parallelism.store(record.parallelism, Ordering::Release);
         let to = if record.paused { Phase::Paused } else { Phase::Running };
         let (before, changed) = {
             let mut current = lock(&self.record);
-            let before = topics(&current);
-            let changed = before != topics(&record);
+            let before = current.spec.topics();
+            let changed = before != record.spec.topics();
             *current = record;
             (before, changed)
         };

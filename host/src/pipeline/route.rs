@@ -60,8 +60,7 @@ impl Router {
             self.dead_letters.send(delivery, reject.index, Stage::Reject, &reject.reason);
         }
         for output in outcome.outputs {
-            let (Output::Forward { sink, .. } | Output::Messages { sink, .. } | Output::Rows { sink, .. }) = &output;
-            match (self.destinations.get(*sink as usize), output) {
+            match (self.destinations.get(output.sink() as usize), output) {
                 (Some(Destination::Topic(topic, metrics)), output) => self.to_topic(topic, metrics, delivery, &output),
                 (Some(Destination::Postgres(postgres)), Output::Rows { rows, .. }) => {
                     let (encoder, sink) = &**postgres;
@@ -83,34 +82,31 @@ impl Router {
 
     fn to_topic(&self, topic: &str, metrics: &SinkMetrics, delivery: &Arc<Delivery>, output: &Output) {
         let batch = delivery.batch();
-        let (origin, made) = match output {
-            Output::Forward { origin, .. } => (origin, None),
-            Output::Messages { messages, .. } => (&messages.origin, Some(messages)),
+        let origin = output.origin();
+        let made = match output {
+            Output::Forward { .. } => None,
+            Output::Messages { messages, .. } => Some(messages),
             Output::Rows { .. } => return,
         };
         if origin.is_empty() {
             return;
         }
-        let of = |n: usize, index: usize| match made {
-            None => {
-                (batch.keys.get(index), batch.values.get(index), outgoing(delivery, index, batch.headers.of(index)))
-            }
-            Some(made) => {
-                let own = made.headers.iter().flat_map(|own| own.of(n));
-                (made.keys.get(n), made.values.get(n), outgoing(delivery, index, own))
-            }
+        let pair = |n: usize, index: usize| match made {
+            None => (batch.keys.get(index), batch.values.get(index)),
+            Some(made) => (made.keys.get(n), made.values.get(n)),
         };
         let size = |(n, &index): (usize, &u32)| {
-            let (key, value, _) = match made {
-                None => (batch.keys.get(index as usize), batch.values.get(index as usize), ()),
-                Some(made) => (made.keys.get(n), made.values.get(n), ()),
-            };
+            let (key, value) = pair(n, index as usize);
             key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)
         };
         let bytes = origin.iter().enumerate().map(size).sum();
         let group = Group::new(delivery, origin.len(), bytes, Kind::Output(metrics.clone()));
         for (n, &index) in origin.iter().enumerate() {
-            let (key, value, headers) = of(n, index as usize);
+            let (key, value) = pair(n, index as usize);
+            let headers = match made {
+                None => outgoing(delivery, index as usize, batch.headers.of(index as usize)),
+                Some(made) => outgoing(delivery, index as usize, made.headers.iter().flat_map(|own| own.of(n))),
+            };
             // As Kafka Streams and Flink do, an output keeps the time of the record that it was made from.
             let timestamp = batch.timestamps.get(index as usize).copied().unwrap_or(-1);
             let message = Message { topic, key, value, timestamp, headers };

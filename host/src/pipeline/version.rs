@@ -208,10 +208,7 @@ impl Current {
         let good = Arc::clone(&versions.good);
         versions.rolled_back = Some(RolledBack { failed: Arc::clone(version), good: Arc::clone(&good), reason });
         // Other topics need another subscription, which the supervisor sees to.
-        let topics = |version: &Version| -> Vec<String> {
-            version.job.spec().sources.iter().map(|source| source.topic.clone()).collect()
-        };
-        if topics(&good) != topics(version) {
+        if good.job.spec().topics() != version.job.spec().topics() {
             return false;
         }
         versions.now = good;
