@@ -4,6 +4,7 @@ pub mod client;
 pub mod dlq;
 mod lifecycle;
 mod print;
+mod test;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -22,6 +23,8 @@ use crate::simulate::SimulateArgs;
 use client::Client;
 use lifecycle::{LogsArgs, ReloadArgs, RollbackArgs, ScaleArgs, SetArgs};
 pub use lifecycle::{logs, pause, reload, resume, rollback, scale, set};
+use test::TestArgs;
+pub use test::test;
 
 /// How often a watched table is printed.
 const WATCH: Duration = Duration::from_secs(1);
@@ -67,6 +70,8 @@ pub enum Command {
     Dlq(dlq::DlqCommand),
     /// Build guest crates into components
     Build(BuildArgs),
+    /// Run a job over records from standard input, without Kafka and Postgres
+    Test(TestArgs),
     /// Send simulated sensor readings to a topic
     Simulate(SimulateArgs),
     /// Run everything in one go: a broker, Postgres, sensors, and the example jobs

@@ -1,9 +1,10 @@
-//! Files that are there whole or not at all, also after a power cut, and that no other account can read.
+//! Files that are there whole or not at all, also after a power cut, and that no other account can read; and where this
+//! account keeps what can be made again.
 
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -12,6 +13,16 @@ pub fn private_folder(folder: &Path) -> std::io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     // It may have been there before, with another mode.
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+}
+
+/// The folder for what can be made or fetched again: `pelton` in `XDG_CACHE_HOME`, or in `.cache` of the home folder.
+pub fn cache_folder() -> Result<PathBuf> {
+    let base = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| Some(std::env::home_dir()?.join(".cache")))
+        .context("found no home folder to keep downloads and compiled code in; set XDG_CACHE_HOME")?;
+    Ok(base.join("pelton"))
 }
 
 /// Writes a file (0600) by way of a temporary one beside it, synced before and after the rename. Makes the folder where

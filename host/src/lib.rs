@@ -10,6 +10,7 @@ pub mod componentize;
 pub mod config;
 pub mod dead_letter;
 pub mod demo;
+pub mod dry_run;
 pub mod engine;
 pub mod files;
 pub mod jobs;

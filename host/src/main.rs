@@ -45,6 +45,10 @@ fn execute(command: Command) -> Result<()> {
             telemetry::start(LogFormat::Text);
             cli::build(args)
         }
+        Command::Test(args) => {
+            telemetry::start(LogFormat::Text);
+            cli::test(args)
+        }
         Command::Simulate(args) => {
             telemetry::start(LogFormat::Text);
             Runtime::new()?.block_on(simulate::run(args))

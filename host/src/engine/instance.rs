@@ -39,6 +39,8 @@ impl Host for Deaf {
 pub struct Guest {
     meter: Meter,
     host: Arc<dyn Host>,
+    /// What the guest last logged as an error during the call: a panic says so before it traps.
+    last_error: Option<String>,
 }
 
 impl types::Host for Guest {}
@@ -53,6 +55,9 @@ impl log::Host for Guest {
             log::Level::Error => tracing::Level::ERROR,
         };
         self.host.log(level, &message);
+        if level == tracing::Level::ERROR {
+            self.last_error = Some(message);
+        }
     }
 }
 
@@ -112,7 +117,7 @@ impl Job {
     }
 
     fn bare(&self, host: Arc<dyn Host>) -> Result<Instance, Failure> {
-        let guest = Guest { meter: Meter::new(&self.limits), host };
+        let guest = Guest { meter: Meter::new(&self.limits), host, last_error: None };
         let mut store = Store::new(self.pre.engine(), guest);
         store.limiter(|guest| &mut guest.meter);
         store.set_hostcall_fuel(self.limits.answer_bytes());
@@ -165,6 +170,7 @@ impl Instance {
     }
 
     fn allow(&mut self, time: Duration) {
+        self.store.data_mut().last_error = None;
         self.store.set_epoch_deadline(ticks(time));
     }
 
@@ -177,7 +183,12 @@ fn failure(error: &wasmtime::Error, guest: &Guest, limits: &Limits, allowed: Dur
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => Failure::Timeout(allowed),
         _ if guest.meter.denied() => Failure::Memory(limits.memory_mib),
-        Some(trap) => Failure::Trap(trap.to_string()),
+        Some(trap) => {
+            let said = guest.last_error.as_ref();
+            let mut reason = said.map_or_else(|| trap.to_string(), |said| format!("{said} ({trap})"));
+            check::cut(&mut reason);
+            Failure::Trap(reason)
+        }
         // Lifting an answer that points outside of the guest's memory, or is larger than allowed, ends here.
         None => Failure::Broken(error.root_cause().to_string()),
     }

@@ -25,9 +25,10 @@ use crate::record::{Batch, Outcome};
 use crate::spec::Sink;
 use crate::status::{State, Status};
 
-/// Bad records in a row, without a good one between, after which a job is held: few while it has never worked.
-const MOST_BAD_AT_FIRST: u32 = 10;
-const MOST_BAD: u32 = 100;
+/// Bad records in a row after which a job is held that has never worked.
+pub const MOST_BAD_AT_FIRST: u32 = 10;
+/// Bad records in a row, without a good one between, after which a job is held that has worked.
+pub const MOST_BAD: u32 = 100;
 
 /// The waits of a job that is retried: 1 s, doubling, at most 30 s, for ever.
 pub fn backoff() -> impl Iterator<Item = Duration> {

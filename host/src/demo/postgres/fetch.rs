@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 
 use super::account::Account;
+use crate::files;
 
 const REPOSITORY: &str = "https://repo.maven.apache.org/maven2/io/zonky/test/postgres";
 const VERSION: &str = "16.15.0";
@@ -84,12 +85,7 @@ fn default_cache(account: &Account) -> Result<PathBuf> {
     if account.is_other() {
         return Ok(PathBuf::from("/var/cache/pelton"));
     }
-    let base = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
-        .or_else(|| Some(std::env::home_dir()?.join(".cache")))
-        .context("found no home folder to keep the archive in; set XDG_CACHE_HOME")?;
-    Ok(base.join("pelton"))
+    files::cache_folder()
 }
 
 /// Whatever our umask says, the server's own user must be able to enter.

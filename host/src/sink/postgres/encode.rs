@@ -181,6 +181,11 @@ impl Encoder {
         encoded
     }
 
+    /// Why Postgres could not hold row `i`, if so.
+    pub fn refusal(&self, rows: &Rows, i: usize) -> Option<String> {
+        self.row(&rows.columns, i, &mut Vec::new()).err()
+    }
+
     fn row(&self, columns: &[Column], i: usize, out: &mut Vec<u8>) -> Result<(), String> {
         let start = out.len();
         out.extend_from_slice(&(self.fields.len() as i16).to_be_bytes()); // Postgres has at most 1,600 columns

@@ -140,8 +140,8 @@ macro_rules! export {
 /// The Rust code of the pages, as documentation tests: it compiles, and what it asserts is so.
 #[cfg(doctest)]
 mod pages {
-    #[doc = include_str!("../../../README.md")]
+    #[doc = include_str!("../../../../README.md")]
     mod readme {}
-    #[doc = include_str!("../../../docs/jobs.md")]
+    #[doc = include_str!("../../../../docs/jobs.md")]
     mod jobs {}
 }

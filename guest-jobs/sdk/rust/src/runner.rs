@@ -5,7 +5,12 @@ use crate::{
     Job, Outputs, Parameters,
     bindings::pelton::job::types::{self as wit, Batch, Outcome},
 };
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+
+std::thread_local! {
+    /// Partition and offset of the record at hand, for the message of a panic.
+    static AT: Cell<Option<(i32, i64)>> = const { Cell::new(None) };
+}
 
 /// A configured job.
 pub(crate) struct Runner<J> {
@@ -28,6 +33,7 @@ impl<J: Job> Runner<J> {
         for (index, position) in (0..records).zip(0..) {
             self.out.turn_to(position, records);
             let record = crate::Record { batch, index };
+            AT.set(Some((record.partition(), record.offset())));
             if let Err(reject) = self.job.process(&record, &mut self.out) {
                 rejects.push(wit::Reject {
                     index: position,
@@ -39,6 +45,7 @@ impl<J: Job> Runner<J> {
                 return Err(format!("{mistake} (at offset {})", record.offset()));
             }
         }
+        AT.set(None);
         Ok(Outcome {
             outputs: self.out.finish(),
             rejects,
@@ -83,13 +90,21 @@ pub fn describe<J: Job>() -> wit::Spec {
     J::spec().into()
 }
 
-/// A panic is a bare trap to the host: let the job's log say why and where.
+/// A panic is a bare trap to the host: let the job's log say on which record, why and where. The host takes the last
+/// error line before a trap as its reason.
 pub fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
-        let message = panic.payload_as_str().unwrap_or("no message");
-        match panic.location() {
-            Some(place) => crate::log::error(&format!("panicked at {place}: {message}")),
-            None => crate::log::error(&format!("panicked: {message}")),
+        let mut text = match AT.get() {
+            Some((partition, offset)) => {
+                format!("record at partition {partition} offset {offset}: panicked")
+            }
+            None => "panicked".to_owned(),
+        };
+        if let Some(place) = panic.location() {
+            text += &format!(" at {place}");
         }
+        text += ": ";
+        text += panic.payload_as_str().unwrap_or("no message");
+        crate::log::error(&text);
     }));
 }

@@ -1,0 +1,89 @@
+//! `pelton test`: a job over records from standard input, without Kafka and Postgres.
+
+use std::io::{self, BufRead, BufWriter, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use super::key_value;
+use crate::config::Config;
+use crate::dry_run::{DryRun, Format, Golden, Summary};
+use crate::engine::Engine;
+use crate::files::cache_folder;
+
+/// `pelton test`.
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// The component
+    #[arg(value_name = "FILE.wasm")]
+    component: PathBuf,
+    /// Set a parameter
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    set: Vec<(String, String)>,
+    /// Most records in a batch [default: as the host's, 1000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    batch: Option<u32>,
+    /// Read JSON objects with key, value, headers, timestamp, partition, offset and topic instead of bare values
+    #[arg(long)]
+    envelope: bool,
+    /// Compare with what the job should print, where `…` stands for any text; print what differs, and fail
+    #[arg(long, value_name = "FILE")]
+    golden: Option<PathBuf>,
+    /// Print the summary as JSON too
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs a job over the records of standard input.
+pub fn test(args: TestArgs) -> Result<()> {
+    let component = &args.component;
+    let wasm = std::fs::read(component).with_context(|| format!("failed to read {}", component.display()))?;
+    let config = Config::load(None, &[])?;
+    let run = DryRun {
+        parameters: args.set,
+        batch_records: args.batch.map_or(config.batch.max_records, |records| records as usize),
+        batch_bytes: config.batch.max_bytes,
+        format: if args.envelope { Format::Envelope } else { Format::Value },
+    };
+    let engine = Engine::new(config.limits, Some(&cache_folder()?.join("compiled")))?;
+    let golden = args.golden.as_deref().map(Golden::open).transpose()?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    let summary = match golden {
+        None => {
+            let mut print = |line: &str| writeln!(out, "{line}").context("failed to print");
+            run.run(&engine, &wasm, &mut stdin(), &mut print).with_context(|| component.display().to_string())
+        }
+        Some(mut golden) => {
+            let mut take = |line: &str| {
+                golden.take(line);
+                Ok(())
+            };
+            let summary =
+                run.run(&engine, &wasm, &mut stdin(), &mut take).with_context(|| component.display().to_string());
+            let differences = golden.differences();
+            differences.iter().try_for_each(|line| writeln!(out, "{line}")).context("failed to print")?;
+            match (summary, differences.len()) {
+                (Ok(summary), 0) => Ok(summary),
+                (Ok(summary), lines) => {
+                    tell(&summary, args.json)?;
+                    bail!("{lines} lines differ; `-` should be there, `+` should not");
+                }
+                (Err(error), _) => Err(error),
+            }
+        }
+    };
+    // Also what came before an error is worth reading.
+    out.flush().context("failed to print")?;
+    tell(&summary?, args.json)
+}
+
+fn stdin() -> impl BufRead {
+    io::stdin().lock()
+}
+
+/// The summary goes to standard error: standard output is for what the job made.
+fn tell(summary: &Summary, as_json: bool) -> Result<()> {
+    let text = if as_json { serde_json::to_string(summary)? } else { summary.to_string() };
+    writeln!(io::stderr(), "{text}").context("failed to print")
+}
