@@ -21,6 +21,8 @@ const ROUND_BYTES: usize = 500_000;
 const ROUND_MESSAGES: usize = 5_000;
 /// How long librdkafka is asked to flush at a time.
 const FLUSH: Duration = Duration::from_millis(200);
+/// Months: there is no longer time to wait on some platforms.
+const LONG: Duration = Duration::from_secs(1 << 24);
 
 /// Messages that wait for their round.
 #[derive(Default)]
@@ -46,7 +48,7 @@ impl Outbox {
 
     /// Waits until everything has been delivered or `timeout` is over.
     pub(super) fn drain(&self, timeout: Duration) {
-        let deadline = Instant::now() + timeout;
+        let deadline = Instant::now() + timeout.min(LONG);
         let mut state = lock(&self.state);
         while !state.closed && (state.busy || !state.waiting.is_empty()) {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -91,8 +93,7 @@ impl Outbox {
     }
 
     fn wait<'a>(&'a self, state: MutexGuard<'a, State>, time: Duration) -> MutexGuard<'a, State> {
-        // Months: some platforms take no longer time.
-        let time = time.min(Duration::from_secs(1 << 24));
+        let time = time.min(LONG);
         self.changed.wait_timeout(state, time).unwrap_or_else(|poisoned| poisoned.into_inner()).0
     }
 }
@@ -162,5 +163,89 @@ impl Message {
     fn size(&self, tracked: &Tracked) -> usize {
         let (key, value) = self.body.of(tracked.group.delivery().batch(), tracked.index);
         key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dead_letter::Stage;
+    use crate::pipeline::ack::{Budget, Delivery, Ledger};
+    use crate::record::Batch;
+    use crate::sink::kafka::{Group, Kind};
+    use prometheus_client::metrics::counter::Counter;
+    use proptest::prelude::*;
+
+    /// Messages of these sizes, each made from the record of its number.
+    fn messages(sizes: &[usize]) -> Vec<(Message, Box<Tracked>)> {
+        let mut batch = Batch::default();
+        for (offset, _) in (0..).zip(sizes) {
+            batch.offsets.push(offset);
+            batch.timestamps.push(-1);
+            batch.keys.push(None);
+            batch.values.push(None);
+            batch.headers.end_record();
+        }
+        let (ledger, budget) = (Arc::new(Ledger::default()), Arc::new(Budget::new(usize::MAX)));
+        let delivery = Delivery::new(batch, ledger, budget).unwrap();
+        let kind = Kind::DeadLetter(Counter::default(), Stage::Sink, String::new());
+        let group = Group::new(&delivery, sizes.len(), 0, kind);
+        let message = |(index, &size): (u32, &usize)| {
+            let body = Body::Made { key: None, value: Some(vec![0; size].into()) };
+            let message = Message { topic: "out".into(), body, timestamp: -1, headers: None };
+            (message, Box::new(Tracked { group: Arc::clone(&group), index }))
+        };
+        (0..).zip(sizes).map(message).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn rounds_hold_all_messages_in_order_and_fit_a_request(
+            sizes in prop::collection::vec(prop_oneof![9 => 0usize..2_000, 1 => 0usize..2 * ROUND_BYTES], 1..40)
+        ) {
+            let outbox = Outbox::default();
+            outbox.put(messages(&sizes));
+            let mut sent = Vec::new();
+            while sent.len() < sizes.len() {
+                let round = outbox.next().unwrap();
+                let bytes: usize = round.iter().map(|(message, tracked)| message.size(tracked)).sum();
+                prop_assert!(round.len() == 1 || (!round.is_empty() && bytes <= ROUND_BYTES));
+                sent.extend(round.iter().map(|(_, tracked)| tracked.index as usize));
+            }
+            prop_assert_eq!(sent, (0..sizes.len()).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_round_has_only_so_many_messages() {
+        let outbox = Outbox::default();
+        outbox.put(messages(&vec![1; ROUND_MESSAGES + 1]));
+        assert_eq!([outbox.next(), outbox.next()].map(|round| round.unwrap().len()), [ROUND_MESSAGES, 1]);
+    }
+
+    #[test]
+    fn draining_waits_for_the_round_on_its_way() {
+        let outbox = Arc::new(Outbox::default());
+        outbox.drain(Duration::ZERO);
+        outbox.put(messages(&[1]));
+        let round = outbox.next().unwrap();
+        std::thread::scope(|scope| {
+            let drained = scope.spawn(|| outbox.drain(Duration::MAX / 4));
+            // The round is delivered when the next is asked for, which comes to nothing after the close.
+            drop(round);
+            scope.spawn(|| outbox.next());
+            drained.join().unwrap();
+            outbox.close();
+        });
+    }
+
+    #[test]
+    fn a_closed_outbox_gives_nothing() {
+        let outbox = Outbox::default();
+        outbox.put(messages(&[1, 2]));
+        outbox.close();
+        assert!(outbox.next().is_none());
+        outbox.put(messages(&[3]));
+        assert!(outbox.next().is_none());
     }
 }
