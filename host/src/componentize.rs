@@ -69,18 +69,47 @@ pub fn build(options: &BuildOptions) -> Result<Vec<BuiltComponent>> {
     Ok(built)
 }
 
-/// Makes a component of a core module that a guest's toolchain made with the contract's bindings. Names, producers and
-/// other sections without meaning are left out.
+/// WASI preview 1 for modules that import it: `preview1.wat` with the types of `preview1.wit`.
+const PREVIEW1: &[u8] = include_bytes!("componentize/preview1.wasm");
+
+/// Puts the contract's component type into a core module whose toolchain leaves it out, as Go's does: what
+/// [`componentize()`] asks for.
+///
+/// # Errors
+/// The bytes are no core module.
+pub fn embed(module: &[u8]) -> Result<Vec<u8>> {
+    embed_world(module, "job.wit", include_str!("../../wit/job.wit"), "job")
+}
+
+/// Puts the type of a world into a core module.
+fn embed_world(module: &[u8], file: &str, wit: &str, world: &str) -> Result<Vec<u8>> {
+    let mut resolve = wit_parser::Resolve::default();
+    let package = resolve.push_str(file, wit)?;
+    let world = resolve.select_world(&[package], Some(world))?;
+    let mut module = module.to_vec();
+    wit_component::embed_component_metadata(&mut module, &resolve, world, wit_component::StringEncoding::UTF8)
+        .context("cannot read the module")?;
+    Ok(module)
+}
+
+/// Makes a component of a core module that a guest's toolchain made with the contract's bindings, with an adapter where
+/// it imports WASI preview 1. Names, producers and other sections without meaning are left out.
 ///
 /// # Errors
 /// The bytes are no valid core module, or one without bindings, or one whose imports and exports don't fit them.
 pub fn componentize(module: &[u8]) -> Result<Vec<u8>> {
     let (with_bindings, _) = wit_component::metadata::decode(module).context("cannot read the module")?;
-    ensure!(with_bindings.is_some(), "it holds no component's bindings; use an SDK of Pelton or wit-bindgen");
+    ensure!(
+        with_bindings.is_some(),
+        "this is a core WebAssembly module that holds no component's bindings; use an SDK of Pelton or wit-bindgen, or \
+         make a component of it with `pelton build` or `wasm-tools component new`"
+    );
     let component = wit_component::ComponentEncoder::default()
         .validate(true)
         .module(module)
         .context("cannot read the module")?
+        .adapter("wasi_snapshot_preview1", PREVIEW1)
+        .context("cannot read the adapter of WASI preview 1")?
         .encode()
         .context("cannot make a component of the module")?;
     strip::strip(&component)
@@ -156,8 +185,20 @@ mod tests {
         let reason = |module: &[u8]| format!("{:#}", componentize(module).unwrap_err());
         assert!(reason(b"hello").starts_with("cannot read the module: "));
         let bare_module = b"\0asm\x01\0\0\0";
-        let bindings = "it holds no component's bindings; use an SDK of Pelton or wit-bindgen";
-        assert_eq!(reason(bare_module), bindings);
+        let bindings = "this is a core WebAssembly module that holds no component's bindings; use an SDK of Pelton";
+        assert!(reason(bare_module).starts_with(bindings), "{}", reason(bare_module));
+    }
+
+    #[test]
+    fn the_adapter_is_built_of_its_sources() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/componentize");
+        let module = wat::parse_file(folder.join("preview1.wat")).unwrap();
+        let wit = fs::read_to_string(folder.join("preview1.wit")).unwrap();
+        let adapter = embed_world(&module, "preview1.wit", &wit, "adapter").unwrap();
+        if adapter != PREVIEW1 {
+            fs::write(folder.join("preview1.wasm"), adapter).unwrap();
+            panic!("preview1.wasm was not what preview1.wat and preview1.wit make; it was written anew: commit it");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The sandbox: wasmtime, set up once for the host, and components compiled for it.
 //!
-//! A guest is an adversary. It gets a store of its own, no import beyond `log` and `metrics`, bounded memory, bounded time
-//! (epochs), and a bounded answer, and whatever it answers is checked before anything acts on it. What a guest does can
+//! A guest is an adversary. It gets a store of its own, no import beyond `log`, `metrics` and the harmless part of WASI,
+//! bounded memory, bounded time (epochs), and a bounded answer, and whatever it answers is checked before anything acts on it. What a guest does can
 //! fail its own call and nothing else.
 
 mod bindings;
@@ -11,6 +11,7 @@ mod describe;
 mod instance;
 mod limits;
 mod program;
+mod wasi;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub use instance::{Failure, Host, Instance};
 pub use limits::Limits;
 pub use program::{Process, Program};
 
+use crate::componentize::componentize;
 use crate::spec::Spec;
 use bindings::v0_1;
 use cache::Cache;
@@ -36,9 +38,8 @@ use instance::Guest;
 /// How often a guest's time is looked at.
 const TICK: Duration = Duration::from_millis(10);
 
-/// The packages whose interfaces a component may import: ours, and WASI, which leads nowhere.
+/// The package whose interfaces a component may import, beside those of WASI that `wasi` offers.
 const OFFERED: &str = "pelton:job/";
-const NOWHERE: &str = "wasi:";
 
 /// wasmtime, set up. Cheap to clone.
 #[derive(Clone)]
@@ -71,6 +72,8 @@ impl Engine {
         let compilers = rayon::ThreadPoolBuilder::new()
             .num_threads(cores.saturating_sub(1).max(1))
             .thread_name(|n| format!("compiler-{n}"))
+            // Else a panic ends the process. Who waits hears of it: its channel closes.
+            .panic_handler(|_| {})
             .build()
             .context("failed to start the threads that compile")?;
         let weak = inner.weak();
@@ -95,17 +98,13 @@ impl Engine {
         Some(job)
     }
 
-    /// Compiles a component that is not in the cache, checks that it is a job, and asks it what it declares. Takes seconds
-    /// for a component of an interpreted language.
+    /// Compiles a component that is not in the cache, checks that it is a job, and asks it what it declares. A core module
+    /// that holds a component's bindings serves as well. Takes seconds for a component of an interpreted language.
     pub fn load(&self, wasm: &[u8]) -> Result<Job> {
         let digest = digest(wasm);
         if let Some(job) = self.cached(&digest) {
             return Ok(job);
         }
-        ensure!(
-            !is_core_module(wasm),
-            "this is a core WebAssembly module, not a component; `pelton build` or `wasm-tools component new` makes one of it"
-        );
         ensure!(
             !wasm.starts_with(b"\x7fELF"),
             "this is compiled code (an ELF file, such as wasmtime's .cwasm), which Pelton takes from nobody; submit the \
@@ -122,18 +121,23 @@ impl Engine {
         Ok(job)
     }
 
-    /// Compiles on the threads for that. A compile can't be broken off: one that takes too long is given up by whoever
+    /// Compiles on the threads for that, after a core module was made into a component. A compile can't be broken off: one that takes too long is given up by whoever
     /// waits for it, and ends unheard.
     fn compile(&self, wasm: &[u8]) -> Result<Component> {
         let (answer, answered) = mpsc::sync_channel(1);
         let (engine, wasm) = (self.inner.clone(), wasm.to_vec());
         self.compilers.spawn(move || {
+            let component = if is_core_module(&wasm) { componentize(&wasm) } else { Ok(wasm) };
+            let compiled = component.and_then(|component| {
+                let compiled = Component::from_binary(&engine, &component).map_err(anyhow::Error::from);
+                compiled.context("not a valid WebAssembly component")
+            });
             // Nobody may wait any more.
-            let _ = answer.send(Component::from_binary(&engine, &wasm));
+            let _ = answer.send(compiled);
         });
         let limit = self.limits.compile_time;
         match answered.recv_timeout(limit) {
-            Ok(compiled) => compiled.map_err(anyhow::Error::from).context("not a valid WebAssembly component"),
+            Ok(compiled) => compiled,
             Err(RecvTimeoutError::Timeout) => Err(TooLong(limit).into()),
             Err(RecvTimeoutError::Disconnected) => bail!("the compiler panicked on this component"),
         }
@@ -144,7 +148,7 @@ impl Engine {
         let mut linker = Linker::<Guest>::new(&self.inner);
         v0_1::Job::add_to_linker::<_, wasmtime::component::HasSelf<Guest>>(&mut linker, |guest| guest)
             .map_err(anyhow::Error::from)?;
-        linker.define_unknown_imports_as_traps(component).map_err(anyhow::Error::from)?;
+        wasi::link(&mut linker, component)?;
         let pre = linker
             .instantiate_pre(component)
             .and_then(v0_1::JobPre::new)
@@ -157,11 +161,11 @@ impl Engine {
     fn check_world(&self, component: &Component) -> Result<()> {
         let ty = component.component_type();
         for (name, _) in ty.imports(&self.inner) {
-            if !name.starts_with(OFFERED) && !name.starts_with(NOWHERE) {
-                bail!(
-                    "the component imports {name:?}, which Pelton does not offer; a job may import pelton:job/log and pelton:job/metrics"
-                );
-            }
+            ensure!(
+                name.starts_with(OFFERED) || wasi::is_offered(name),
+                "the component imports {name:?}, which Pelton does not offer; a job may import pelton:job/log and \
+                 pelton:job/metrics, and of WASI 0.2 the clocks, random numbers and what a program starts with"
+            );
         }
         let tasks: Vec<_> = ty
             .exports(&self.inner)

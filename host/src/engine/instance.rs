@@ -4,7 +4,7 @@
 //! microseconds.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wasmtime::{Store, Trap};
 
@@ -12,6 +12,7 @@ use super::bindings::v0_1::exports::pelton::job::task::{Batch as BatchParam, Spe
 use super::bindings::v0_1::pelton::job::{log, metrics, types};
 use super::bindings::v0_1::{self};
 use super::limits::{Limits, Meter};
+use super::wasi::{Refused, Wasi};
 use super::{Job, TICK, check};
 use crate::record::{Batch, NullablePacked, Outcome, Packed};
 use crate::spec::Spec;
@@ -38,9 +39,17 @@ impl Host for Deaf {
 /// What a store holds beside the guest.
 pub struct Guest {
     meter: Meter,
-    host: Arc<dyn Host>,
+    pub(super) host: Arc<dyn Host>,
+    pub(super) wasi: Wasi,
     /// What the guest last logged as an error during the call: a panic says so before it traps.
     last_error: Option<String>,
+}
+
+impl Guest {
+    /// A call of the guest is over: what it printed without ending the line is a line.
+    fn end_call(&mut self) {
+        self.wasi.end_lines(&*self.host);
+    }
 }
 
 impl types::Host for Guest {}
@@ -106,7 +115,9 @@ impl Job {
         instance.allow(self.limits.start_time);
         let task = instance.job.pelton_job_task();
         let parameters: Vec<(&str, &str)> = parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        match task.call_configure(&mut instance.store, &parameters) {
+        let configured = task.call_configure(&mut instance.store, &parameters);
+        instance.store.data_mut().end_call();
+        match configured {
             Ok(Ok(())) => Ok(instance),
             Ok(Err(mut reason)) => {
                 check::cut(&mut reason);
@@ -117,12 +128,14 @@ impl Job {
     }
 
     fn bare(&self, host: Arc<dyn Host>) -> Result<Instance, Failure> {
-        let guest = Guest { meter: Meter::new(&self.limits), host, last_error: None };
+        let guest = Guest { meter: Meter::new(&self.limits), host, wasi: Wasi::new(), last_error: None };
         let mut store = Store::new(self.pre.engine(), guest);
         store.limiter(|guest| &mut guest.meter);
         store.set_hostcall_fuel(self.limits.answer_bytes());
-        store.set_epoch_deadline(ticks(self.limits.start_time));
-        match self.pre.instantiate(&mut store) {
+        allow(&mut store, self.limits.start_time);
+        let job = self.pre.instantiate(&mut store);
+        store.data_mut().end_call();
+        match job {
             Ok(job) => Ok(Instance { store, job, spec: Arc::clone(&self.spec), limits: self.limits.clone() }),
             Err(error) => Err(failure(&error, store.data(), &self.limits, self.limits.start_time)),
         }
@@ -154,7 +167,9 @@ impl Instance {
                 values: nullable(&batch.headers.values),
             }),
         };
-        match self.job.pelton_job_task().call_process(&mut self.store, param) {
+        let answer = self.job.pelton_job_task().call_process(&mut self.store, param);
+        self.store.data_mut().end_call();
+        match answer {
             Ok(Ok(outcome)) => check::outcome(outcome, batch.len(), &self.spec).map_err(Failure::Broken),
             Ok(Err(mut reason)) => {
                 check::cut(&mut reason);
@@ -171,12 +186,18 @@ impl Instance {
 
     fn allow(&mut self, time: Duration) {
         self.store.data_mut().last_error = None;
-        self.store.set_epoch_deadline(ticks(time));
+        allow(&mut self.store, time);
     }
 
     fn failure(&self, error: &wasmtime::Error, allowed: Duration) -> Failure {
         failure(error, self.store.data(), &self.limits, allowed)
     }
+}
+
+/// A call may take so long, from now on.
+fn allow(store: &mut Store<Guest>, time: Duration) {
+    store.set_epoch_deadline(ticks(time));
+    store.data_mut().wasi.deadline = Instant::now() + time;
 }
 
 fn failure(error: &wasmtime::Error, guest: &Guest, limits: &Limits, allowed: Duration) -> Failure {
@@ -189,6 +210,7 @@ fn failure(error: &wasmtime::Error, guest: &Guest, limits: &Limits, allowed: Dur
             check::cut(&mut reason);
             Failure::Trap(reason)
         }
+        None if let Some(refused) = error.downcast_ref::<Refused>() => Failure::Trap(refused.to_string()),
         // Lifting an answer that points outside of the guest's memory, or is larger than allowed, ends here.
         None => Failure::Broken(error.root_cause().to_string()),
     }

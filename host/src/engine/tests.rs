@@ -56,7 +56,7 @@ fn what_is_not_a_job_is_refused_in_words_that_help() {
     let truncated = refusal(&whole[..whole.len() / 2]);
     assert!(truncated.starts_with("not a valid WebAssembly component: "), "{truncated}");
     assert!(refusal(b"").starts_with("not a valid WebAssembly component"));
-    assert!(refusal(b"\0asm\x01\0\0\0").contains("this is a core WebAssembly module, not a component"));
+    assert!(refusal(b"\0asm\x01\0\0\0").contains("core WebAssembly module that holds no component's bindings"));
     let other = refusal(&guest("wrong_world"));
     assert!(other.contains("does not export pelton:job/task@0.1"), "{other}");
     let foreign = refusal(&guest("foreign_import"));

@@ -1,0 +1,148 @@
+//! WASI 0.2 for components that were built with it: enough for a language's runtime to start and to print, and nothing
+//! that reaches outside of the sandbox.
+//!
+//! - Offered: the clocks, random numbers, standard output and standard error as lines of the job's log.
+//! - Empty or denied: arguments, environment, standard input, terminals, files, sockets. Whatever would open something
+//!   says that there is nothing, or that it may not; what could only be called on something opened traps.
+//! - Refused by name, before the component runs: every other interface.
+//!
+//! A guest is bounded here as elsewhere: it may hold so many handles, write and draw so many bytes in a call, and whoever
+//! waits is woken by the end of its time.
+//!
+//! The patch version is the component's: what is defined here is the same in each of 0.2.
+
+mod cli;
+mod clocks;
+mod io;
+mod random;
+mod sockets;
+
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use wasmtime::Trap;
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, Linker, LinkerInstance, Resource, ResourceTable, Val};
+
+use super::instance::Guest;
+use io::Lines;
+
+/// Handles that an instance may hold at a time.
+const HANDLES: usize = 1000;
+
+/// What an instance has of WASI.
+pub(super) struct Wasi {
+    table: ResourceTable,
+    out: Lines,
+    err: Lines,
+    /// The time that the monotonic clock counts from.
+    started: Instant,
+    /// When the call at hand runs out of time.
+    pub(super) deadline: Instant,
+}
+
+impl Wasi {
+    pub(super) fn new() -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HANDLES);
+        let now = Instant::now();
+        let (out, err) = (Lines::new(tracing::Level::INFO), Lines::new(tracing::Level::WARN));
+        Self { table, out, err, started: now, deadline: now }
+    }
+
+    /// Hands over lines without an end yet: the call that wrote them is over.
+    pub(super) fn end_lines(&mut self, host: &dyn super::Host) {
+        self.out.end(host);
+        self.err.end(host);
+    }
+
+    /// A handle for the guest to hold.
+    fn hold<T: Send + 'static>(&mut self, entry: T) -> wasmtime::Result<Resource<T>> {
+        self.table.push(entry).map_err(|_| refused(format!("the job holds more than {HANDLES} handles of WASI")))
+    }
+
+    /// Waits, but not beyond the call's time.
+    fn wait(&self, until: Instant) -> wasmtime::Result<()> {
+        std::thread::sleep(until.min(self.deadline).saturating_duration_since(Instant::now()));
+        if until >= self.deadline { Err(Trap::Interrupt.into()) } else { Ok(()) }
+    }
+}
+
+/// Why the host ended a call of WASI: as good as a trap of the guest's own.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Refused(String);
+
+fn refused(reason: impl Into<String>) -> wasmtime::Error {
+    Refused(reason.into()).into()
+}
+
+/// Defines one interface.
+type Define = fn(&mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()>;
+
+/// The interfaces that a component may import.
+const INTERFACES: [(&str, Define); 27] = [
+    ("wasi:cli/environment", cli::environment),
+    ("wasi:cli/exit", cli::exit),
+    ("wasi:cli/stdin", cli::stdin),
+    ("wasi:cli/stdout", cli::stdout),
+    ("wasi:cli/stderr", cli::stderr),
+    ("wasi:cli/terminal-input", cli::terminal_input),
+    ("wasi:cli/terminal-output", cli::terminal_output),
+    ("wasi:cli/terminal-stdin", cli::terminal_stdin),
+    ("wasi:cli/terminal-stdout", cli::terminal_stdout),
+    ("wasi:cli/terminal-stderr", cli::terminal_stderr),
+    ("wasi:io/error", io::error),
+    ("wasi:io/poll", io::poll),
+    ("wasi:io/streams", io::streams),
+    ("wasi:clocks/monotonic-clock", clocks::monotonic),
+    ("wasi:clocks/wall-clock", clocks::wall),
+    ("wasi:random/random", random::random),
+    ("wasi:random/insecure", random::insecure),
+    ("wasi:random/insecure-seed", random::insecure_seed),
+    ("wasi:filesystem/preopens", cli::preopens),
+    ("wasi:filesystem/types", nothing),
+    ("wasi:sockets/network", sockets::network),
+    ("wasi:sockets/instance-network", sockets::instance_network),
+    ("wasi:sockets/ip-name-lookup", sockets::ip_name_lookup),
+    ("wasi:sockets/tcp", nothing),
+    ("wasi:sockets/tcp-create-socket", sockets::tcp_create_socket),
+    ("wasi:sockets/udp", nothing),
+    ("wasi:sockets/udp-create-socket", sockets::udp_create_socket),
+];
+
+/// An interface whose functions need a resource that nobody gets.
+#[expect(clippy::unnecessary_wraps, reason = "one of several definitions of one type")]
+fn nothing(_: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
+    Ok(())
+}
+
+/// What defines an interface, by its full name.
+fn definition(name: &str) -> Option<Define> {
+    let (interface, version) = name.split_once('@')?;
+    // A pre-release of 0.2.0 has other types.
+    let released = version.strip_prefix("0.2.")?.chars().all(|c| c.is_ascii_digit());
+    INTERFACES.iter().find(|(known, _)| released && *known == interface).map(|(_, define)| *define)
+}
+
+/// Whether a component may import the interface.
+pub(super) fn is_offered(name: &str) -> bool {
+    definition(name).is_some()
+}
+
+/// Gives a component what it imports of WASI, under the versions that it names.
+pub(super) fn link(linker: &mut Linker<Guest>, component: &Component) -> Result<()> {
+    let engine = linker.engine().clone();
+    let ty = component.component_type();
+    for (name, item) in ty.imports(&engine) {
+        let Some(define) = definition(name) else { continue };
+        ensure!(
+            matches!(item.ty, ComponentItem::ComponentInstance(_)),
+            "the component imports {name:?} as something else than an interface"
+        );
+        let mut at = linker.instance(name).map_err(anyhow::Error::from)?;
+        define(&mut at).map_err(anyhow::Error::from)?;
+    }
+    // What is left are functions on files and sockets that nobody has.
+    linker.define_unknown_imports_as_traps(component).map_err(anyhow::Error::from)
+}
