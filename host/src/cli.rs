@@ -68,7 +68,7 @@ pub enum Command {
     /// List, show, redrive and purge dead letters
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
-    /// Build guest crates into components
+    /// Build a job into a component
     Build(BuildArgs),
     /// Run a job over records from standard input, without Kafka and Postgres
     Test(TestArgs),
@@ -231,12 +231,15 @@ pub struct JobArgs {
 /// `pelton build`.
 #[derive(Debug, Args)]
 pub struct BuildArgs {
-    /// A crate, or a workspace of crates
+    /// The folder of a project in Rust, JavaScript, Python, Go or C; or a workspace of crates
     #[arg(default_value = ".")]
     folder: PathBuf,
     /// Where the components go
     #[arg(long, value_name = "DIR", default_value = "usr_jobs")]
     out: PathBuf,
+    /// Install missing tools (componentize-py, zig) into the cache folder
+    #[arg(long)]
+    install: bool,
 }
 
 /// Submits a job: a file is uploaded first.
@@ -303,7 +306,7 @@ pub fn completions(args: &CompletionsArgs) -> Result<()> {
 
 /// Builds components.
 pub fn build(args: BuildArgs) -> Result<()> {
-    let options = BuildOptions { source: args.folder, output: args.out };
+    let options = BuildOptions { source: args.folder, output: args.out, install: args.install };
     for component in componentize::build(&options)? {
         print::line(&format!("{} ({} bytes)", component.path.display(), component.size))?;
     }

@@ -1,9 +1,10 @@
-//! Makes components of Rust guests: `pelton build`.
+//! Makes components of jobs in any language that has an SDK: `pelton build`.
 //!
 //! The same sources and the same toolchain give the same bytes, whatever the folders of the checkout, of cargo and of
 //! the toolchain are called. A component appears in the output folder whole or not at all, so a host that watches the
 //! folder never sees half of one.
 
+mod language;
 mod strip;
 mod toolchain;
 
@@ -15,20 +16,27 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
 };
+
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::files::cache_folder;
+use language::Language;
 use toolchain::Toolchain;
 
 /// What to build, and where to.
 pub struct BuildOptions {
-    /// The folder of a crate or of a workspace: every `cdylib` in it becomes a component.
+    /// The folder of a project. Of a crate or of a workspace of crates every `cdylib` becomes a component.
     pub source: PathBuf,
     /// Where the components go. Made if it is missing.
     pub output: PathBuf,
+    /// Whether to install missing tools into the cache folder.
+    pub install: bool,
 }
 
 /// A component that was built.
 #[derive(Debug)]
 pub struct BuiltComponent {
-    /// The name of the crate, and of the file without `.wasm`.
+    /// The name of the crate or of the project's folder, and of the file without `.wasm`.
     pub name: String,
     /// The file.
     pub path: PathBuf,
@@ -36,37 +44,59 @@ pub struct BuiltComponent {
     pub size: usize,
 }
 
-/// Builds the guests of a folder, and gives what was written, by name.
+/// Builds the project in a folder, and gives what was written, by name. Each component is one that a host would take: it says
+/// what it declares.
 ///
-/// Cargo's own messages go to standard error as they come.
+/// The messages of the language's own tools go to standard error as they come.
 ///
 /// # Errors
-/// No toolchain for wasm32 can be found (says what to install), cargo fails, the folder has no `cdylib`, a module is
-/// no component's, or the output folder can't be written.
+/// The folder holds no project, a toolchain is missing or too old (says what to install), it fails, what it made is no job, or
+/// the output folder can't be written.
 pub fn build(options: &BuildOptions) -> Result<Vec<BuiltComponent>> {
-    let manifest = options.source.join("Cargo.toml");
-    ensure!(manifest.is_file(), "{} is no Rust guest: it has no Cargo.toml", options.source.display());
     let source = options.source.canonicalize().with_context(|| format!("cannot open {}", options.source.display()))?;
-    let toolchain = Toolchain::find(&source)?;
-    tracing::info!(build.toolchain = %toolchain, build.source = %source.display(), "building guests");
-
-    let modules = compile(&toolchain, &source)?;
-    ensure!(
-        !modules.is_empty(),
-        "{} has no crate of type cdylib: a job needs `crate-type = [\"cdylib\"]` under `[lib]`",
-        source.display()
-    );
+    let components = match Language::of(&source)? {
+        Language::Rust => rust(&source)?,
+        language => {
+            let (name, component) = language::build(language, &source, options.install)?;
+            check(&name, &component)?;
+            vec![(name, component)]
+        }
+    };
     fs::create_dir_all(&options.output).with_context(|| format!("cannot make {}", options.output.display()))?;
     let mut built = Vec::new();
-    for (name, module) in modules {
-        let module = fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
-        let component = componentize(&module).with_context(|| format!("{name} is not a job's module"))?;
+    for (name, component) in components {
         let path = options.output.join(format!("{name}.wasm"));
         write_whole(&path, &component).with_context(|| format!("cannot write {}", path.display()))?;
         tracing::info!(build.component = %path.display(), build.bytes = component.len(), "built");
         built.push(BuiltComponent { name, path, size: component.len() });
     }
     Ok(built)
+}
+
+/// Has the engine compile a component and ask it what it declares. The compiled code is kept: `pelton test` starts at once.
+fn check(name: &str, component: &[u8]) -> Result<()> {
+    let engine = Engine::new(Config::load(None, &[])?.limits, Some(&cache_folder()?.join("compiled")))?;
+    let job = engine.load(component).with_context(|| format!("{name} is not a job"))?;
+    tracing::info!(build.declares = job.spec().name, build.version = job.spec().version, "checked");
+    Ok(())
+}
+
+/// The components of a crate or a workspace. Fixtures of a workspace may be none that a host takes.
+fn rust(source: &Path) -> Result<Vec<(String, Vec<u8>)>> {
+    let toolchain = Toolchain::find(source)?;
+    tracing::info!(build.toolchain = %toolchain, build.source = %source.display(), "building guests");
+    let modules = compile(&toolchain, source)?;
+    ensure!(
+        !modules.is_empty(),
+        "{} has no crate of type cdylib: a job needs `crate-type = [\"cdylib\"]` under `[lib]`",
+        source.display()
+    );
+    let component = |(name, module): (String, PathBuf)| {
+        let module = fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
+        let component = componentize(&module).with_context(|| format!("{name} is not a job's module"))?;
+        Ok((name, component))
+    };
+    modules.into_iter().map(component).collect()
 }
 
 /// WASI preview 1 for modules that import it: `preview1.wat` with the types of `preview1.wit`.
@@ -205,8 +235,8 @@ mod tests {
     fn a_folder_without_a_guest_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let (source, output) = (folder.path().to_path_buf(), folder.path().join("out"));
-        let error = build(&BuildOptions { source, output }).unwrap_err();
-        assert!(error.to_string().ends_with("is no Rust guest: it has no Cargo.toml"), "{error}");
+        let error = build(&BuildOptions { source, output, install: false }).unwrap_err();
+        assert!(error.to_string().contains("holds no job: it has none of Cargo.toml"), "{error}");
     }
 
     #[test]

@@ -1,0 +1,43 @@
+//! JavaScript and TypeScript, with the project's own `build` script: the SDK brings one that bundles with esbuild and makes
+//! the component with componentize-js.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::tools::{answer, is_there, run};
+
+/// The oldest that componentize-js runs on.
+const OLDEST: u32 = 20;
+
+pub(super) fn build(folder: &Path, out: &Path) -> Result<PathBuf> {
+    let Some(version) = answer(Command::new("node").arg("--version")) else {
+        bail!("node is not installed or not on the search path: get Node.js {OLDEST} or later from https://nodejs.org");
+    };
+    let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse().ok());
+    ensure!(
+        major.is_none_or(|major: u32| major >= OLDEST),
+        "Node.js {OLDEST} or later is needed, found {version}: get it from https://nodejs.org"
+    );
+    ensure!(is_there("npm"), "npm is not installed or not on the search path: it comes with Node.js");
+    if !folder.join("node_modules").is_dir() {
+        let install = if folder.join("package-lock.json").is_file() { "ci" } else { "install" };
+        run(Command::new("npm").args([install, "--no-audit", "--no-fund"]).current_dir(folder))
+            .with_context(|| format!("npm could not install what {} depends on", folder.display()))?;
+    }
+    let wit = out.join("wit");
+    std::fs::create_dir(&wit).context("failed to make a folder for the contract")?;
+    std::fs::write(wit.join("job.wit"), include_str!("../../../../wit/job.wit"))
+        .context("failed to write the contract")?;
+    let component = out.join("component.wasm");
+    run(Command::new("npm")
+        .args(["run", "--silent", "build", "--"])
+        .arg("--wit")
+        .arg(&wit)
+        .arg("--out")
+        .arg(&component)
+        .current_dir(folder))
+    .with_context(|| format!("the build script of {} failed", folder.display()))?;
+    Ok(component)
+}
