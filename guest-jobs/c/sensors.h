@@ -13,6 +13,9 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#if defined(__wasm_simd128__)
+#include <wasm_simd128.h>
+#endif
 
 /* A reading that every sink can take. Slices of the record, or of memory that the next reading uses again. */
 typedef struct reading {
@@ -76,17 +79,27 @@ static bool read_escape(reader *json) {
     return true;
 }
 
-/* How many bytes pass before a quote, a backslash or a control character; it looks at eight at a time. */
+/* How many bytes pass before a quote, a backslash or a control character. It looks at sixteen at a time, then at eight. */
 static inline size_t plain_bytes(const char *bytes, size_t size) {
-    const uint64_t ones = 0x0101010101010101u, highs = ones << 7;
     size_t at = 0;
+#if defined(__wasm_simd128__)
+    for (; size - at >= 16; at += 16) {
+        v128_t block = wasm_v128_load(bytes + at);
+        v128_t found = wasm_v128_or(wasm_v128_or(wasm_i8x16_eq(block, wasm_i8x16_splat('"')),
+                                                 wasm_i8x16_eq(block, wasm_i8x16_splat('\\'))),
+                                    wasm_u8x16_lt(block, wasm_u8x16_splat(' ')));
+        uint32_t mask = wasm_i8x16_bitmask(found);
+        if (mask) return at + (size_t)__builtin_ctz(mask);
+    }
+#endif
+    const uint64_t ones = 0x0101010101010101u, highs = ones << 7;
     for (; size - at >= 8; at += 8) {
         uint64_t word, quote, backslash;
         memcpy(&word, bytes + at, 8);
         quote = word ^ ones * '"', backslash = word ^ ones * '\\';
         /* The lowest byte that is zero, or below a blank, gets its high bit set; what is above it may be wrong. */
-        uint64_t found = (((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) | ((word - ones * ' ') & ~word)) & highs;
-        if (found) return at + (size_t)__builtin_ctzll(found) / 8;
+        uint64_t found = ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) | ((word - ones * ' ') & ~word);
+        if (found & highs) return at + (size_t)__builtin_ctzll(found & highs) / 8;
     }
     while (at < size && bytes[at] != '"' && bytes[at] != '\\' && (unsigned char)bytes[at] >= ' ') at++;
     return at;
@@ -363,26 +376,30 @@ static bool is_repr(pelton_bytes text) {
     for (size_t n = 1; n < fraction; n++) {
         if (point[n] < '0' || point[n] > '9') return false;
     }
-    return fraction > 1 && (fraction != 2 || true);
+    return true;
 }
 
 /* Prints a number as `repr(float)` does: the fewest digits that read back as the same, `30.0`, `1e-05`, `1e+16`. */
 static void append_float(pelton_buffer *to, pelton_bytes text, double number) {
-    char digits[32];
-    int precision = 1, exponent;
     if (is_repr(text)) {
         pelton_append(to, text.data, text.size);
         return;
     }
+    /* Where 15 digits read back as the same, the fewest are these without zeros at their end; but a number close to
+     * zero has fewer. */
+    char digits[32];
+    int precision = fabs(number) < 0x1p-1022 ? 1 : 15;
     do snprintf(digits, sizeof digits, "%.*e", precision - 1, number);
     while (strtod(digits, NULL) != number && ++precision <= 17);
-    exponent = atoi(strchr(digits, 'e') + 1);
-    if (exponent >= -4 && exponent < 16) {
-        int places = precision - 1 - exponent;
-        pelton_appendf(to, "%.*f", places > 1 ? places : 1, number);
-    } else {
-        pelton_append(to, digits, strlen(digits));
+    char *exponent = strchr(digits, 'e'), *last = exponent - 1;
+    int ten = atoi(exponent + 1);
+    for (; *last == '0' && precision > 1; last--) precision--;
+    if (ten >= -4 && ten < 16) {
+        pelton_appendf(to, "%.*f", precision - 1 - ten > 1 ? precision - 1 - ten : 1, number);
+        return;
     }
+    pelton_append(to, digits, (size_t)(last + (*last != '.') - digits));
+    pelton_append(to, exponent, strlen(exponent));
 }
 
 /* === One reading === */
@@ -438,7 +455,7 @@ static bool read_text(pelton_out *out, const char *name, pelton_bytes field, pel
     if (!field.data) return missing(out, name, "value");
     if (field.data[0] != '"') return wrong(out, name, "not a string", field);
     *text = (pelton_bytes){field.data + 1, field.size - 2};
-    if (!memchr(text->data, '\\', text->size)) return true;
+    if (plain_bytes(text->data, text->size) == text->size) return true;
     memory->size = 0;
     if (!unescape(field, memory)) return wrong(out, name, "not valid Unicode", field);
     *text = pelton_view(memory);
@@ -447,14 +464,13 @@ static bool read_text(pelton_out *out, const char *name, pelton_bytes field, pel
 
 static bool read_int4(pelton_out *out, const char *name, pelton_bytes field, int32_t *number) {
     if (!field.data) return missing(out, name, "value");
-    bool is_negative = field.data[0] == '-', fits = true;
+    bool is_negative = field.data[0] == '-';
     int64_t value = 0;
     for (size_t n = is_negative; n < field.size; n++) {
         if (field.data[n] < '0' || field.data[n] > '9') return wrong(out, name, "not an integer", field);
-        if (fits) value = value * 10 + (field.data[n] - '0');
-        fits = fits && value <= (int64_t)INT32_MAX + is_negative;
+        value = value * 10 + (field.data[n] - '0');
+        if (value > (int64_t)INT32_MAX + is_negative) return wrong(out, name, "beyond the range of INT", field);
     }
-    if (!fits) return wrong(out, name, "beyond the range of INT", field);
     *number = (int32_t)(is_negative ? -value : value);
     return true;
 }
@@ -504,7 +520,10 @@ static bool read_reading(const pelton_record *record, pelton_out *out, reading *
     if (json.at < json.end) return expected(&json, "nothing more"), not_json(out, &json);
     if (!is_object) return pelton_reject(out, "value is not a JSON object");
     if (!read_text(out, "message_id", fields.message_id, &id_memory, &reading->message_id)) return false;
-    if (memchr(reading->message_id.data, 0, reading->message_id.size)) return pelton_reject(out, "`message_id` holds a NUL character");
+    /* Only what was escaped can be one: JSON has no bare control characters. */
+    if (reading->message_id.data == id_memory.data && memchr(id_memory.data, 0, id_memory.size)) {
+        return pelton_reject(out, "`message_id` holds a NUL character");
+    }
     if (!fields.message.data) return missing(out, "message", "value");
     if (fields.message.data[0] != '{') return wrong(out, "message", "not a JSON object", fields.message);
     if (fields.has_nul) return pelton_reject(out, "`message` holds a NUL character");
