@@ -134,10 +134,14 @@ size_t pelton_utf8(pelton_bytes text) {
     const unsigned char *bytes = (const unsigned char *)text.data;
     size_t at = 0, size = text.size;
     while (at < size) {
-        uint64_t word[2];
-        for (; size - at >= sizeof word; at += sizeof word) {
-            memcpy(word, bytes + at, sizeof word);
-            if ((word[0] | word[1]) & 0x8080808080808080u) break;
+        uint64_t words[4];
+        for (; size - at >= sizeof words; at += sizeof words) {
+            memcpy(words, bytes + at, sizeof words);
+            if ((words[0] | words[1] | words[2] | words[3]) & 0x8080808080808080u) break;
+        }
+        for (; size - at >= 8; at += 8) {
+            memcpy(words, bytes + at, 8);
+            if (words[0] & 0x8080808080808080u) break;
         }
         if (at == size) break;
         unsigned char lead = bytes[at], low = 0x80, high = 0xBF;

@@ -92,9 +92,7 @@ bool pelton_reserve(pelton_buffer *buffer, size_t more);
  * doesn't know is a call out of the sandbox; here two overlapping words do. */
 static inline void pelton_copy(char *to, const char *from, size_t size) {
     uint64_t first[2], last[2];
-    if (size > 1024) {
-        memcpy(to, from, size);
-    } else if (size >= 16) {
+    if (size >= 16) {
         memcpy(last, from + size - 16, 16);
         for (size_t at = 0; at < size - 16; at += 16) {
             memcpy(first, from + at, 16);

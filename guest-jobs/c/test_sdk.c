@@ -1,0 +1,2 @@
+/* TO BE WRITTEN BELOW */
+int main(void) { return 0; }
