@@ -620,10 +620,14 @@ static bool fits(const pelton_value *value, pelton_type type) {
 }
 
 static void mistake_in_row(pelton_out *out, const pelton_sink *sink, size_t n, const pelton_value *value) {
-    const char *takes = types[row_type(sink, n)].takes, *is = made_by[value->kind];
-    const char *which = value->kind == types[row_type(sink, n)].kind ? " of other bytes" : "";
-    if (sink->table) mistake(out, sink, "column `%s` is %s, not %s%s", sink->columns[n].name, takes, is, which);
-    else mistake(out, sink, "placeholder %zu is %s, not %s%s", n + 1, takes, is, which);
+    pelton_type type = row_type(sink, n);
+    char place[160], is[32];
+    if (sink->table) snprintf(place, sizeof place, "column `%s`", sink->columns[n].name);
+    else snprintf(place, sizeof place, "placeholder %zu", n + 1);
+    if (value->kind != types[type].kind) snprintf(is, sizeof is, "%s", made_by[value->kind]);
+    else if (type == PELTON_UUID) snprintf(is, sizeof is, "%zu", value->as.bytes.size);
+    else snprintf(is, sizeof is, "what is not UTF-8");
+    mistake(out, sink, "%s is %s, not %s", place, types[type].takes, is);
 }
 
 void pelton_row_of(pelton_out *out, const pelton_sink *sink, const pelton_value *values, size_t count) {
