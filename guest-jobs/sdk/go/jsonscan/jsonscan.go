@@ -35,8 +35,8 @@ type Scanner struct {
 	isFirst bool
 	// Whether Next moved to a value that was not read yet.
 	isUnread bool
-	name    string
-	problem string
+	name     string
+	problem  string
 }
 
 // New is a scanner at the start of a text's one value.
