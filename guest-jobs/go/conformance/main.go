@@ -52,19 +52,21 @@ var conformance = &job.Job{
 		records := int64(0)
 		return func(record job.Record, to *job.Outputs) error {
 			records++
-			switch string(record.Value()) {
-			case "echo":
+			if record.Value() == nil {
+				to.Send(out, record.Key(), []byte("null"))
+				return nil
+			}
+			command, err := record.Text()
+			if err != nil {
+				return err
+			}
+			if command == "echo" {
 				if records <= limit {
 					echo(prefix, record, to)
 				}
-			case "":
-				if record.Value() == nil {
-					to.Send(out, record.Key(), []byte("null"))
-				}
-			default:
-				return obey(record, to)
+				return nil
 			}
-			return nil
+			return obey(command, record, to)
 		}, nil
 	},
 }
@@ -81,8 +83,8 @@ func echo(prefix string, record job.Record, to *job.Outputs) {
 }
 
 // obey does what needs nothing but the record.
-func obey(record job.Record, to *job.Outputs) error {
-	switch string(record.Value()) {
+func obey(command string, record job.Record, to *job.Outputs) error {
+	switch command {
 	case "forward":
 		to.Forward(out)
 	case "tombstone":

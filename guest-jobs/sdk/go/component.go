@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"pelton/job/internal/abi"
+	"pelton/job/internal/host"
 )
 
 // The exports of the interface `task`. Go runs them on the one goroutine that would have run main.
@@ -55,6 +56,7 @@ func lowerSink(sink *Sink) abi.Sink {
 
 //go:wasmexport pelton:job/task@0.1.0#configure
 func configure(pointer, length uint32) uint32 {
+	host.UpdateClock()
 	parameters := abi.LiftParameters(pointer, length)
 	if exported == nil {
 		return abi.LowerError("no job: call job.Export in an init function")
@@ -69,6 +71,7 @@ func configure(pointer, length uint32) uint32 {
 
 //go:wasmexport pelton:job/task@0.1.0#process
 func process(at unsafe.Pointer) uint32 {
+	host.UpdateClock()
 	batch := abi.LiftBatch(at)
 	defer abi.Ahead()
 	if configured == nil {

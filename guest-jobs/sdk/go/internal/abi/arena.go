@@ -21,8 +21,9 @@ const (
 // collector frees a chunk when nobody refers to it any more.
 //
 // A collection inside cabi_realloc would run while the host may not be called. Ahead makes room after each batch, so
-// that in a steady stream Realloc allocates nothing; where a batch is much larger than the one before it does, and a
-// collection may start: then the clock that it reads is the adapter's own, and nothing else in it leaves the component.
+// that in a steady stream Realloc allocates nothing. Where a batch is much larger than the one before, it does, and a
+// collection may start: then the clock that it reads is the adapter's, which stands still (see package host), and
+// nothing else in it leaves the component.
 var (
 	free []byte
 	// Chunks that were left behind while a call's data arrived: until it is lifted, only numbers refer to them.
