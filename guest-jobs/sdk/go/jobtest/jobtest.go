@@ -1,3 +1,5 @@
+//go:build !wasip1
+
 // Package jobtest runs a job natively over records given in a test, through the same packing as in a component. The host
 // is a fake, which keeps the lines and metrics of the job.
 //
