@@ -61,7 +61,7 @@ func TestErrorsSayWhere(t *testing.T) {
 	}
 }
 
-const seed = `{"a": [1, -2.5e+3, "x\u00e9\n\ud83d\ude00", 0.10E-2, 00], "bc": {"d": null, "e": true, "": false}}`
+const seed = `{"a": [1, -2.5e+3, "x\u00e9\n\ud83d\ude00", 0.10E-2, 0], "bc": {"d": null, "e": true, "": false}}`
 
 // agree holds the package to encoding/json: what is JSON, and what strings say.
 func agree(t *testing.T, text string) {
