@@ -62,31 +62,31 @@ class Conformance(Job):
         if record.value is None:
             out.send(OUT, record.key, "null")
             return
-        match record.value:
-            case b"forward":
+        match record.text():
+            case "forward":
                 out.forward(OUT)
-            case b"echo" if self.seen <= self.limit:
+            case "echo" if self.seen <= self.limit:
                 written = "-" if record.timestamp is None else record.timestamp
                 value = f"{self.prefix}{record.partition}/{record.offset}@{written}"
                 out.send(OUT, record.key, value, [*record.headers, ("source", str(record.source))])
-            case b"tombstone":
+            case "tombstone":
                 out.send(OUT, record.key, None)
-            case b"row":
+            case "row":
                 out.row(ROWS, *ROW)
-            case b"nulls":
+            case "nulls":
                 out.row(ROWS, *[None] * len(ROW))
-            case b"statement":
+            case "statement":
                 out.row(NOTE, record.offset, None if record.key is None else record.key.decode())
-            case b"reject":
+            case "reject":
                 raise Reject("asked to")
-            case b"log":
+            case "log":
                 log.trace("a trace line")
                 log.debug("a debug line")
                 log.info("an info line")
                 log.warn("a warn line")
                 log.error("an error line")
-            case b"metrics":
+            case "metrics":
                 metrics.count("conformance_count", 2)
                 metrics.gauge("conformance_gauge", 0.5)
-            case b"raise":
+            case "raise":
                 raise RuntimeError("raised on purpose")

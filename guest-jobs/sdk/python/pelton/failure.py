@@ -6,10 +6,15 @@ The standard library's :mod:`traceback` looks for sources in the file system, an
 from __future__ import annotations
 
 import linecache
+import re
 from types import TracebackType
 
 LIMIT = 4096
 """Bytes that the host keeps of a reason."""
+
+
+_MOUNT = re.compile(r"^/[0-9]+/")
+"""Where componentize-py had the job's sources: the folder's number says nothing."""
 
 
 def describe(error: BaseException) -> str:
@@ -44,7 +49,7 @@ def _frames(traceback: TracebackType | None) -> list[str]:
         code = traceback.tb_frame.f_code
         # The SDK's own frames, which come first, tell an author nothing.
         if lines or traceback.tb_frame.f_globals.get("__package__") != __package__:
-            lines.append(f'  File "{code.co_filename}", line {traceback.tb_lineno}, in {code.co_qualname}')
+            lines.append(f'  File "{_MOUNT.sub("", code.co_filename)}", line {traceback.tb_lineno}, in {code.co_qualname}')
             source = _source(code.co_filename, traceback.tb_lineno)
             lines.extend([f"    {source}"] if source else [])
         traceback = traceback.tb_next
