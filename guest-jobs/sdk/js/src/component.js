@@ -6,6 +6,22 @@ import { count, gauge } from 'pelton:job/metrics@0.1.0';
 import { connect } from './host.js';
 import { Runner } from './runner.js';
 
+// The bindings live in a realm of their own, whose Uint8Array is not the job's: `instanceof` would deny it.
+function ours(batch) {
+  adopt(batch.keys.items);
+  adopt(batch.values.items);
+  if (batch.headers) {
+    adopt(batch.headers.names);
+    adopt(batch.headers.values.items);
+  }
+  return batch;
+}
+
+function adopt(packed) {
+  const { buffer, byteOffset, length } = packed.bytes;
+  packed.bytes = new Uint8Array(buffer, byteOffset, length);
+}
+
 /** The interface `pelton:job/task`. The bindings make `err(text)` of a thrown string. */
 export function component(job) {
   connect({ log, count, gauge });
@@ -21,7 +37,7 @@ export function component(job) {
     },
     process(batch) {
       try {
-        return runner.process(batch);
+        return runner.process(ours(batch));
       } catch (error) {
         throw error.message;
       }
