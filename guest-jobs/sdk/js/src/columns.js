@@ -102,7 +102,7 @@ function longs(column, values) {
   for (let i = 0; i < values.length; i++) {
     let value = values[i];
     if (value === null) continue;
-    if (value instanceof Date && column.type !== 'int8') value = value.getTime() * 1000;
+    if (typeof value === 'object' && value instanceof Date && column.type !== 'int8') value = value.getTime() * 1000;
     if (Number.isSafeInteger(value)) {
       halves[2 * i] = value;
       halves[2 * i + 1] = Math.floor(value / 4294967296);
