@@ -1,0 +1,236 @@
+/* The SDK's own tests: what it does with mistakes of a job, with memory that runs out, and with lists that contradict
+ * each other. Run by test.sh. */
+#include "../sdk/c/pelton_test.h"
+
+static const pelton_sink TOPIC_SINK = {.topic = "topic"};
+static const pelton_sink UNDECLARED = {.topic = "undeclared"};
+static const pelton_sink TABLE_SINK = {
+    .table = "table",
+    .columns = PELTON_COLUMNS({"id", PELTON_INT4}, {"name", PELTON_TEXT, true}, {"uuid", PELTON_UUID, true}),
+    .conflict = PELTON_UPDATE,
+    .key = PELTON_KEY("id"),
+};
+static const pelton_sink STATEMENT_SINK = {
+    .name = "statement", .statement = "DELETE FROM t WHERE a = ? AND b = ?", .placeholders = PELTON_TYPES(PELTON_DATE, PELTON_BYTEA)};
+
+/* What the next records do; each test sets it. */
+static bool (*act)(const pelton_record *record, pelton_out *out);
+static bool (*act_configure)(pelton_parameters *parameters);
+
+static bool process(const pelton_record *record, pelton_out *out) {
+    return act(record, out);
+}
+
+static bool configure(pelton_parameters *parameters) {
+    return !act_configure || act_configure(parameters);
+}
+
+const pelton_spec pelton_job = {
+    .name = "test", .version = "1", .description = "a job of tests",
+    .sources = PELTON_SOURCES({"in", .headers = true}),
+    .sinks = PELTON_SINKS(&TOPIC_SINK, &TABLE_SINK, &STATEMENT_SINK),
+    .parameters = PELTON_PARAMETERS({"number", "a number", "1"}, {"required", "no default", NULL}),
+    .configure = configure,
+    .process = process,
+};
+
+static void expect(bool holds, const char *what, int line) {
+    if (holds) return;
+    fprintf(stderr, "test_sdk.c:%d: not so: %s\n", line, what);
+    exit(1);
+}
+#define EXPECT(condition) expect(condition, #condition, __LINE__)
+
+/* The job fails on the record with this reason, and an emission before it leaves nothing behind. */
+#define EXPECT_FAILURE(action, reason)                                                      \
+    do {                                                                                    \
+        act = action;                                                                       \
+        pelton_expect(NULL, "x", "{\"record\": 0, \"failure\": \"" reason "\"}\n");         \
+        act = forward;                                                                      \
+        pelton_expect(NULL, "x", "{\"record\": 0, \"sink\": \"topic\", \"forward\": true}\n"); \
+    } while (0)
+
+static bool forward(const pelton_record *record, pelton_out *out) {
+    (void)record;
+    pelton_forward(out, &TOPIC_SINK);
+    return true;
+}
+
+#define ACTION(name, statement)                                        \
+    static bool name(const pelton_record *record, pelton_out *out) {   \
+        (void)record;                                                  \
+        pelton_forward(out, &TOPIC_SINK);                              \
+        statement;                                                     \
+        return true;                                                   \
+    }
+ACTION(to_undeclared, pelton_forward(out, &UNDECLARED))
+ACTION(row_to_topic, pelton_row(out, &TOPIC_SINK, pelton_int4(1)))
+ACTION(message_to_table, pelton_send(out, &TABLE_SINK, (pelton_message){.key = pelton_str("k")}))
+ACTION(forward_to_table, pelton_forward(out, &TABLE_SINK))
+ACTION(too_few, pelton_row(out, &TABLE_SINK, pelton_int4(1)))
+ACTION(wrong_type, pelton_row(out, &TABLE_SINK, pelton_int8(1), pelton_null(), pelton_null()))
+ACTION(bytes_for_text, pelton_row(out, &TABLE_SINK, pelton_int4(1), pelton_binary(pelton_str("a")), pelton_null()))
+ACTION(not_utf8, pelton_row(out, &TABLE_SINK, pelton_int4(1), pelton_text(pelton_str("a\xff")), pelton_null()))
+ACTION(short_uuid, pelton_row(out, &TABLE_SINK, pelton_int4(1), pelton_null(), pelton_binary(pelton_str("uuid"))))
+ACTION(wrong_placeholder, pelton_row(out, &STATEMENT_SINK, pelton_int4(1), pelton_text(pelton_str("a"))))
+ACTION(bad_header, pelton_send(out, &TOPIC_SINK, (pelton_message){.headers = &(pelton_header){pelton_str("\xc3"), PELTON_NULL},
+                                                                  .header_count = 1}))
+ACTION(nothing_said, return false)
+ACTION(first_failure, pelton_fail(out, "one"); pelton_fail(out, "two"))
+ACTION(too_large, pelton_buffer all = {0}; pelton_reserve(&all, SIZE_MAX - 8); pelton_append(&all, "a", 1); free(all.data))
+
+static void test_mistakes(void) {
+    EXPECT_FAILURE(to_undeclared, "sink `undeclared`: not among the sinks of the job's spec (at offset 0)");
+    EXPECT_FAILURE(row_to_topic, "sink `topic`: a topic takes no rows (at offset 0)");
+    EXPECT_FAILURE(message_to_table, "sink `table`: a table or statement takes rows, not messages (at offset 0)");
+    EXPECT_FAILURE(forward_to_table, "sink `table`: a table or statement takes rows, not messages (at offset 0)");
+    EXPECT_FAILURE(too_few, "sink `table`: a row has 3 values, not 1 (at offset 0)");
+    EXPECT_FAILURE(wrong_type, "sink `table`: column `id` is int4 and takes pelton_int4, not pelton_int8 (at offset 0)");
+    EXPECT_FAILURE(bytes_for_text, "sink `table`: column `name` is text and takes pelton_text, not pelton_binary (at offset 0)");
+    EXPECT_FAILURE(not_utf8, "sink `table`: column `name` is text and takes pelton_text, not what is not UTF-8 (at offset 0)");
+    EXPECT_FAILURE(short_uuid, "sink `table`: column `uuid` is uuid and takes pelton_binary of 16 bytes, not 4 (at offset 0)");
+    EXPECT_FAILURE(wrong_placeholder,
+                   "sink `statement`: placeholder 2 is bytea and takes pelton_binary, not pelton_text (at offset 0)");
+    EXPECT_FAILURE(bad_header, "sink `topic`: the name of a header is not UTF-8 (at offset 0)");
+    EXPECT_FAILURE(too_large, "out of memory (at offset 0)");
+    act = nothing_said;
+    EXPECT(strstr(pelton_test(NULL, &(pelton_test_record){.value = pelton_str("")}, 1), "process returned false without"));
+    act = first_failure;
+    EXPECT(strstr(pelton_test(NULL, &(pelton_test_record){.value = pelton_str("")}, 1), "offset 0: one\\n    at first_failure (test_sdk.c:"));
+}
+
+/* Each record says by its first byte what to emit; messages carry headers from the third on. */
+static bool mixed(const pelton_record *record, pelton_out *out) {
+    if (!record->value.data) {
+        pelton_row(out, &TABLE_SINK, pelton_int4((int32_t)record->offset),
+                   pelton_text(record->offset % 11 != 10 ? pelton_str("name") : PELTON_NULL), pelton_null());
+    } else if (record->value.size == 0) {
+        pelton_forward(out, &TOPIC_SINK);
+    } else {
+        pelton_header header = pelton_record_header(record, 0);
+        pelton_send(out, &TOPIC_SINK, (pelton_message){record->key, record->value, &header, record->header_count});
+        EXPECT(!pelton_record_header(record, record->header_count).name.data);
+    }
+    return true;
+}
+
+static void test_packing(void) {
+    act = mixed;
+    pelton_header header = {pelton_str("h"), PELTON_NULL};
+    const pelton_test_record records[] = {
+        {.value = pelton_str("a")}, {.value = pelton_str("b"), .key = pelton_str("k")},
+        {.value = pelton_str("c"), .headers = &header, .header_count = 1}, {.value = pelton_str("")},
+        {.value = pelton_str("d")},
+    };
+    pelton_expect_records(NULL, records, 5,
+                          "{\"record\": 0, \"sink\": \"topic\", \"key\": null, \"value\": \"a\"}\n"
+                          "{\"record\": 1, \"sink\": \"topic\", \"key\": \"k\", \"value\": \"b\"}\n"
+                          "{\"record\": 2, \"sink\": \"topic\", \"key\": null, \"value\": \"c\", \"headers\": [[\"h\", null]]}\n"
+                          "{\"record\": 3, \"sink\": \"topic\", \"forward\": true}\n"
+                          "{\"record\": 4, \"sink\": \"topic\", \"key\": null, \"value\": \"d\"}\n");
+    pelton_test_record rows[40] = {{.key = pelton_str("k")}};
+    EXPECT(pelton_test(NULL, rows, 40));
+    const output *written = answer.as.ok.outputs.items;
+    EXPECT(answer.as.ok.outputs.count == 1 && written->as.columns.count == 3);
+    const column_data *columns = written->as.columns.items;
+    EXPECT(columns[0].validity.count == 0 && columns[1].validity.count == 5);
+    const uint8_t *bits = columns[1].validity.items;
+    for (size_t n = 0; n < 40; n++) EXPECT((bits[n / 8] >> n % 8 & 1) == (n % 11 != 10));
+}
+
+ACTION(reject_long, pelton_reject(out, "%5000s", "x"); pelton_reject(out, "second"))
+ACTION(reject_bytes, return pelton_reject(out, "%.*s", PELTON_SHOW(record->value)))
+
+static void test_rejects(void) {
+    act = reject_long;
+    pelton_test(NULL, &(pelton_test_record){.value = pelton_str("")}, 1);
+    const reject *rejects = answer.as.ok.rejects.items;
+    EXPECT(answer.as.ok.rejects.count == 1 && rejects->reason.count == TEXT_LIMIT - 1);
+    EXPECT(answer.as.ok.outputs.count == 1);
+    act = reject_bytes;
+    pelton_test(NULL, &(pelton_test_record){.value = pelton_str("a\xff\xc3\xa9")}, 1);
+    rejects = answer.as.ok.rejects.items;
+    EXPECT(rejects->reason.count == 4 && !memcmp(rejects->reason.items, "a?\xc3\xa9", 4));
+}
+
+static void test_text(void) {
+    static const struct { const char *text; size_t valid; } cases[] = {
+        {"", 0}, {"plain", 5}, {"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 9}, {"a\x80", 1}, {"\xc1\xbf", 0}, {"\xe0\x9f\xbf", 0},
+        {"\xe0\xa0\x80", 3}, {"\xed\xa0\x80", 0}, {"\xf0\x8f\xbf\xbf", 0}, {"\xf4\x90\x80\x80", 0}, {"\xf5\x80\x80\x80", 0},
+        {"\xf4\x8f\xbf\xbf", 4}, {"ab\xe2\x82", 2}, {"0123456789abcdef0123456789abcdef\xff", 32}, {"01234567\xc3(", 8},
+    };
+    for (size_t n = 0; n < sizeof cases / sizeof *cases; n++) EXPECT(pelton_utf8(pelton_str(cases[n].text)) == cases[n].valid);
+    char from[80], to[82];
+    for (size_t n = 0; n < sizeof from; n++) from[n] = (char)n;
+    for (size_t size = 0; size <= sizeof from; size++) {
+        memset(to, -1, sizeof to);
+        pelton_copy(to + 1, from, size);
+        EXPECT(to[0] == -1 && !memcmp(to + 1, from, size) && to[size + 1] == -1);
+    }
+}
+
+static void test_contradictions(void) {
+    const uint32_t falling[] = {3, 1}, beyond[] = {1, 9}, good[] = {1, 3};
+    packed items = {{falling, 2}, {"abc", 3}};
+    EXPECT(!item(&items, 1).data && !item(&items, 2).data);
+    items.ends.items = beyond;
+    EXPECT(item(&items, 0).size == 1 && !item(&items, 1).data);
+    nullable_packed nullable = {{"\x01", 1}, {{good, 2}, {"abc", 3}}};
+    EXPECT(nullable_item(&nullable, 0).size == 1 && !nullable_item(&nullable, 1).data && !nullable_item(&nullable, 9).data);
+}
+
+static int64_t integer;
+static double number;
+static bool get_integer(pelton_parameters *parameters) { return pelton_get_integer(parameters, "number", &integer); }
+static bool get_double(pelton_parameters *parameters) { return pelton_get_double(parameters, "number", &number); }
+static bool get_undeclared(pelton_parameters *parameters) { return pelton_get_double(parameters, "other", &number); }
+static bool say_nothing(pelton_parameters *parameters) { return (void)parameters, false; }
+
+static bool is_configured_with(bool (*how)(pelton_parameters *), const char *setting) {
+    act_configure = how;
+    pelton_test((const char *const[]){setting, NULL}, &(pelton_test_record){.value = pelton_str("x")}, 1);
+    act_configure = NULL;
+    return is_configured;
+}
+
+static void test_parameters(void) {
+    act = forward;
+    EXPECT(is_configured_with(get_integer, "number=-9223372036854775808") && integer == INT64_MIN);
+    EXPECT(is_configured_with(get_integer, "number=+7") && integer == 7);
+    EXPECT(is_configured_with(get_double, "number=-1.5e3") && number == -1500);
+    static const char *const none[] = {"number=", "number=9223372036854775808", "number=1 ", "number=0x10", "number=-", "number=1-2"};
+    for (size_t n = 0; n < sizeof none / sizeof *none; n++) EXPECT(!is_configured_with(get_integer, none[n]));
+    static const char *const not_numbers[] = {"number=", "number=nan", "number=1e999", "number=1e", "number=0x1p3", "number= 1"};
+    for (size_t n = 0; n < sizeof not_numbers / sizeof *not_numbers; n++) EXPECT(!is_configured_with(get_double, not_numbers[n]));
+    EXPECT(!is_configured_with(say_nothing, "number=1"));
+    EXPECT(!strcmp(pelton_test_lines.data, "configure returned false without a reason"));
+    EXPECT(!is_configured_with(get_undeclared, "number=1"));
+    EXPECT(!strcmp(pelton_test_lines.data, "the job reads parameter `other`, which its spec does not declare"));
+    pelton_task_process(&(batch){.partition = 0});
+    EXPECT(answer.is_error && !memcmp(answer.as.error.items, "process was called before configure succeeded", 45));
+}
+
+static void test_description(void) {
+    const spec *described = pelton_task_describe();
+    EXPECT(described->sources.count == 1 && described->sinks.count == 3 && described->parameters.count == 2);
+    const sink_spec *sinks = described->sinks.items;
+    EXPECT(sinks[0].tag == TOPIC && sinks[1].tag == TABLE && sinks[2].tag == STATEMENT && sinks[0].name.count == 5);
+    const column_spec *columns = sinks[1].as.table.columns.items;
+    EXPECT(sinks[1].as.table.on_conflict == 2 && sinks[1].as.table.key.count == 1);
+    EXPECT(columns[0].type == 2 && !columns[0].nullable && columns[2].type == 13 && columns[2].nullable);
+    EXPECT(!memcmp(sinks[2].as.statement.placeholders.items, "\x0c\x09", 2));
+    const parameter_spec *parameters = described->parameters.items;
+    EXPECT(parameters[0].has_default && !parameters[1].has_default);
+    EXPECT(pelton_task_describe() == described);
+}
+
+int main(void) {
+    test_mistakes();
+    test_packing();
+    test_rejects();
+    test_text();
+    test_contradictions();
+    test_parameters();
+    test_description();
+    return 0;
+}

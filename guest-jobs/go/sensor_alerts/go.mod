@@ -1,0 +1,13 @@
+module sensor_alerts
+
+go 1.24
+
+require (
+	pelton/job v0.0.0
+	pelton/sensors v0.0.0
+)
+
+replace (
+	pelton/job => ../../sdk/go
+	pelton/sensors => ../sensors
+)

@@ -1,0 +1,3 @@
+module pelton/job
+
+go 1.24
