@@ -25,6 +25,10 @@ fn main() -> io::Result<()> {
             if folder.is_dir() {
                 collect(&folder, "", passed_over, &mut files)?;
             }
+            // JavaScript's tools read the contract itself; Rust's SDK has a link to it, the others have it in their code.
+            if !into.is_empty() && language == "js" && !files.is_empty() {
+                files.push(("wit/job.wit".to_owned(), host.join("../wit/job.wit")));
+            }
             files.sort();
             for (name, path) in files {
                 let path = path.canonicalize()?;
