@@ -18,6 +18,7 @@ mod demo;
 mod dlq;
 mod edges;
 mod eventually;
+mod golden;
 mod harness;
 mod host;
 mod http;

@@ -35,8 +35,10 @@ type Scanner struct {
 	isFirst bool
 	// Whether Next moved to a value that was not read yet.
 	isUnread bool
-	name     string
-	problem  string
+	// Of the member that Next moved to, with its quotes.
+	name      string
+	isEscaped bool
+	problem   string
 }
 
 // New is a scanner at the start of a text's one value.
@@ -84,17 +86,17 @@ func (s *Scanner) Next() bool {
 	}
 	if isObject {
 		start := s.at
+		s.isEscaped = false
 		if !s.string() {
 			return false
 		}
-		end := s.at
+		s.name = s.text[start:s.at]
 		s.blanks()
 		if s.peek() != ':' {
 			return s.expected("`:`")
 		}
 		s.at++
 		s.blanks()
-		s.name = s.text[start:end]
 	}
 	s.isUnread = true
 	return true
@@ -105,12 +107,11 @@ func (s *Scanner) Name() string {
 	if len(s.name) < 2 {
 		return ""
 	}
-	inner := s.name[1 : len(s.name)-1]
-	if plainBytes(inner, 0) == len(inner) {
-		return inner
+	if s.isEscaped {
+		name, _ := Unquote(s.name)
+		return name
 	}
-	name, _ := Unquote(s.name)
-	return name
+	return s.name[1 : len(s.name)-1]
 }
 
 // Value reads any value, and gives its text as it stands: a string with its quotes (see [Unquote]), a number as
@@ -237,6 +238,7 @@ func (s *Scanner) string() bool {
 
 func (s *Scanner) escape() bool {
 	s.at++
+	s.isEscaped = true
 	switch s.peek() {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
 		s.at++

@@ -10,7 +10,7 @@ const (
 	isError = 1
 )
 
-// result is `result<outcome, string>`: words is the outcome's two lists, or the string. It serves
+// result is `result<outcome, string>`: payload is the outcome's two lists, or the string. It serves
 // `result<_, string>` too, of which it begins with the layout.
 type result struct {
 	tag     uint8
