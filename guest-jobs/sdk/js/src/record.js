@@ -1,0 +1,109 @@
+/** A record as a job sees it: a view into the batch. What is not asked for costs nothing. */
+
+import { asciiOf, isValid, itemOf, nullableItemOf, textOf, validUpTo } from './packed.js';
+
+/** The verdict that a job can't use a record. Not an Error: it needs no stack, and making one is dear. */
+export class Reject {
+  constructor(reason) {
+    this.reason = reason;
+  }
+}
+
+/** Gives up on the record at hand. Does not return. */
+export function reject(reason) {
+  throw new Reject(String(reason instanceof Error ? reason.message : reason));
+}
+
+/** What the records of one batch share. */
+export class View {
+  constructor(batch) {
+    this.batch = batch;
+    this.ends = batch.values.items.ends;
+    this.hasNulls = batch.values.validity.length !== 0;
+    this.ascii = undefined;
+  }
+}
+
+// 64-bit integers as numbers, without making a BigInt: exact up to 2^53, which no offset and no time reaches.
+function int64(list, index) {
+  const halves = new DataView(list.buffer, list.byteOffset + index * 8, 8);
+  return halves.getInt32(4, true) * 4294967296 + halves.getUint32(0, true);
+}
+
+export class Record {
+  constructor(view, index) {
+    this._view = view;
+    this._index = index;
+  }
+
+  get key() {
+    return nullableItemOf(this._view.batch.keys, this._index);
+  }
+
+  get value() {
+    return nullableItemOf(this._view.batch.values, this._index);
+  }
+
+  text() {
+    const view = this._view;
+    const index = this._index;
+    if (view.hasNulls && !isValid(view.batch.values.validity, index)) reject('value is null (a tombstone)');
+    const start = index === 0 ? 0 : view.ends[index - 1];
+    const end = view.ends[index];
+    if (start === end) reject('value is empty');
+    if (view.ascii === undefined) view.ascii = asciiOf(view.batch.values.items.bytes);
+    if (view.ascii !== null) return view.ascii.slice(start, end);
+    const bytes = itemOf(view.batch.values.items, index);
+    try {
+      return textOf(bytes);
+    } catch {
+      return reject(`value is not UTF-8: invalid at byte ${validUpTo(bytes)}`);
+    }
+  }
+
+  json() {
+    const text = this.text();
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      return reject(`value is not JSON: ${error.message}`);
+    }
+  }
+
+  keyText() {
+    const key = this.key;
+    if (key === null) return null;
+    try {
+      return textOf(key);
+    } catch {
+      return reject(`key is not UTF-8: invalid at byte ${validUpTo(key)}`);
+    }
+  }
+
+  get headers() {
+    const headers = this._view.batch.headers;
+    if (!headers) return [];
+    const list = [];
+    for (let i = this._index === 0 ? 0 : headers.ends[this._index - 1]; i < headers.ends[this._index]; i++) {
+      list.push([textOf(itemOf(headers.names, i)), nullableItemOf(headers.values, i)]);
+    }
+    return list;
+  }
+
+  get timestamp() {
+    const timestamp = int64(this._view.batch.timestamps, this._index);
+    return timestamp === -1 ? null : timestamp;
+  }
+
+  get offset() {
+    return int64(this._view.batch.offsets, this._index);
+  }
+
+  get partition() {
+    return this._view.batch.partition;
+  }
+
+  get source() {
+    return this._view.batch.source;
+  }
+}

@@ -1,0 +1,61 @@
+/** One instance of a job: takes batches as the contract hands them over, and answers in kind. Used by the component and by
+ * the fake host, so that tests go the same way as records. */
+
+import { Mistake, Outputs } from './outputs.js';
+import { Parameters } from './parameters.js';
+import { Record, Reject, View } from './record.js';
+import { specOf } from './spec.js';
+
+/** How much of an error's text and stack reaches the host, in characters. */
+const SHOWN = 4096;
+
+export class Runner {
+  constructor(job) {
+    this.job = job;
+    this.spec = specOf(job);
+    this.out = null;
+  }
+
+  /** `task.configure`. Throws what the job throws. */
+  configure(pairs) {
+    this.out = new Outputs(this.job.sinks ?? []);
+    this.settings = this.job.configure?.(new Parameters(pairs));
+  }
+
+  /** `task.process`. Throws an Error whose message is the reason why the whole batch failed; its outputs are dropped. */
+  process(batch) {
+    const { job, out, settings } = this;
+    if (out === null) throw new Error('process was called before configure succeeded');
+    const view = new View(batch);
+    const rejects = [];
+    const records = view.ends.length;
+    let index = 0;
+    try {
+      for (; index < records; index++) {
+        out._at = index;
+        try {
+          job.process(new Record(view, index), out, settings);
+        } catch (error) {
+          if (!(error instanceof Reject)) throw error;
+          rejects.push({ index, reason: error.reason });
+        }
+      }
+      return { outputs: out.finish(), rejects };
+    } catch (error) {
+      out.clear();
+      if (error instanceof Mistake) {
+        throw new Error(`${error.reason} (at offset ${new Record(view, error.record).offset})`);
+      }
+      const record = new Record(view, index);
+      throw new Error(`record at partition ${record.partition} offset ${record.offset}: ${describe(error)}`.slice(0, SHOWN));
+    }
+  }
+}
+
+/** `Type: text`, and below it the stack. V8's stacks begin with that line, SpiderMonkey's lack it. */
+export function describe(error) {
+  if (!(error instanceof Error)) return `thrown: ${String(error)}`;
+  const title = `${error.name}: ${error.message}`;
+  const stack = String(error.stack ?? '').trimEnd();
+  return stack.startsWith(title) ? stack : `${title}\n${stack}`.trimEnd();
+}

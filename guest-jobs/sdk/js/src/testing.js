@@ -1,0 +1,129 @@
+/** A fake host: runs a job under plain node, over records given in a test, through the same packing as in the real one. */
+
+import { connect } from './host.js';
+import { isValid, itemOf, nullableItemOf, pack, packNullable, textOf } from './packed.js';
+import { Runner } from './runner.js';
+
+/** Configures a job and hands it one batch: partition 0, offsets from 0. `index.d.ts` has the details. */
+export function run(job, records, parameters = {}) {
+  const runner = new Runner(job);
+  const logs = [];
+  const metrics = [];
+  const before = connect({
+    log: (level, message) => logs.push([level, message]),
+    count: (name, value) => metrics.push([name, Number(value)]),
+    gauge: (name, value) => metrics.push([name, value]),
+  });
+  try {
+    runner.configure(settingsOf(runner.spec, parameters));
+    const inputs = Array.from(records, inputOf);
+    return new Run(job, runner.process(batchOf(inputs)), logs, metrics);
+  } finally {
+    connect(before);
+  }
+}
+
+function settingsOf(spec, given) {
+  for (const name of Object.keys(given)) {
+    if (!spec.parameters.some((parameter) => parameter.name === name)) {
+      throw new Error(`the job has no parameter \`${name}\``);
+    }
+  }
+  return spec.parameters.map(({ name, default: value }) => {
+    const setting = given[name] ?? value;
+    if (setting === undefined) throw new Error(`parameter \`${name}\` is not set`);
+    return [name, String(setting)];
+  });
+}
+
+function inputOf(record) {
+  const plain = record === null || typeof record === 'string' || record instanceof Uint8Array;
+  const { key = null, value = null, headers = [], timestamp = null } = plain ? { value: record } : record;
+  return { key, value, headers, timestamp };
+}
+
+/** Records as they cross. */
+export function batchOf(inputs, partition = 0, source = 0) {
+  let headers = 0;
+  const pairs = inputs.flatMap((input) => input.headers);
+  return {
+    source,
+    partition,
+    offsets: BigInt64Array.from(inputs, (_, index) => BigInt(index)),
+    timestamps: BigInt64Array.from(inputs, (input) => BigInt(input.timestamp ?? -1)),
+    keys: packNullable(inputs.map((input) => input.key)),
+    values: packNullable(inputs.map((input) => input.value)),
+    headers: {
+      ends: Uint32Array.from(inputs, (input) => (headers += input.headers.length)),
+      names: pack(pairs.map(([name]) => name)),
+      values: packNullable(pairs.map(([, value]) => value)),
+    },
+  };
+}
+
+class Run {
+  #job;
+  #outputs;
+
+  constructor(job, outcome, logs, metrics) {
+    this.#job = job;
+    this.#outputs = outcome.outputs;
+    this.rejects = outcome.rejects.map(({ index, reason }) => [index, reason]);
+    this.logs = logs;
+    this.metrics = metrics;
+  }
+
+  forwards(sink) {
+    return this.#of(sink, 'forward').flatMap(({ origin }) => Array.from(origin));
+  }
+
+  messages(sink) {
+    return this.#of(sink, 'messages').flatMap(({ origin, keys, values, headers }) =>
+      Array.from(origin, (record, n) => ({
+        record,
+        key: shown(nullableItemOf(keys, n)),
+        value: shown(nullableItemOf(values, n)),
+        headers: headers === undefined ? [] : headersOf(headers, n),
+      })),
+    );
+  }
+
+  rows(sink) {
+    return this.#of(sink, 'rows').flatMap(({ origin, columns }) =>
+      Array.from(origin, (record, n) => ({
+        record,
+        values: columns.map((column, at) => valueOf(column, sink.columns[at].type, n)),
+      })),
+    );
+  }
+
+  #of(sink, tag) {
+    const index = (this.#job.sinks ?? []).indexOf(sink);
+    return this.#outputs.filter((output) => output.tag === tag && output.val.sink === index).map((output) => output.val);
+  }
+}
+
+// Text where it is UTF-8: what tests compare with.
+function shown(bytes) {
+  if (bytes === null) return null;
+  try {
+    return textOf(bytes);
+  } catch {
+    return bytes.slice();
+  }
+}
+
+function headersOf(headers, n) {
+  const list = [];
+  for (let i = n === 0 ? 0 : headers.ends[n - 1]; i < headers.ends[n]; i++) {
+    list.push([textOf(itemOf(headers.names, i)), shown(nullableItemOf(headers.values, i))]);
+  }
+  return list;
+}
+
+function valueOf({ validity, data }, type, n) {
+  if (!isValid(validity, n)) return null;
+  if (data.tag !== 'packed') return data.val[n];
+  const bytes = itemOf(data.val, n);
+  return type === 'bytea' || type === 'uuid' ? bytes.slice() : textOf(bytes);
+}
