@@ -101,6 +101,8 @@ fn rust(source: &Path) -> Result<Vec<(String, Vec<u8>)>> {
 
 /// WASI preview 1 for modules that import it: `preview1.wat` with the types of `preview1.wit`.
 const PREVIEW1: &[u8] = include_bytes!("componentize/preview1.wasm");
+/// What such a module imports from.
+const PREVIEW1_NAME: &str = "wasi_snapshot_preview1";
 
 /// Puts the contract's component type into a core module whose toolchain leaves it out, as Go's does: what
 /// [`componentize()`] asks for.
@@ -134,14 +136,13 @@ pub fn componentize(module: &[u8]) -> Result<Vec<u8>> {
         "this is a core WebAssembly module that holds no component's bindings; use an SDK of Pelton or wit-bindgen, or \
          make a component of it with `pelton build` or `wasm-tools component new`"
     );
-    let component = wit_component::ComponentEncoder::default()
-        .validate(true)
-        .module(module)
-        .context("cannot read the module")?
-        .adapter("wasi_snapshot_preview1", PREVIEW1)
-        .context("cannot read the adapter of WASI preview 1")?
-        .encode()
-        .context("cannot make a component of the module")?;
+    let mut encoder =
+        wit_component::ComponentEncoder::default().validate(true).module(module).context("cannot read the module")?;
+    // An adapter's types must fit those of the module, so it comes only where it is wanted, or where the bytes look so.
+    if module.windows(PREVIEW1_NAME.len()).any(|bytes| bytes == PREVIEW1_NAME.as_bytes()) {
+        encoder = encoder.adapter(PREVIEW1_NAME, PREVIEW1).context("cannot adapt the module to WASI 0.2")?;
+    }
+    let component = encoder.encode().context("cannot make a component of the module")?;
     strip::strip(&component)
 }
 

@@ -148,7 +148,7 @@ impl Engine {
         let mut linker = Linker::<Guest>::new(&self.inner);
         v0_1::Job::add_to_linker::<_, wasmtime::component::HasSelf<Guest>>(&mut linker, |guest| guest)
             .map_err(anyhow::Error::from)?;
-        wasi::link(&mut linker, component)?;
+        wasi::link(&mut linker, component).map_err(anyhow::Error::from)?;
         let pre = linker
             .instantiate_pre(component)
             .and_then(v0_1::JobPre::new)

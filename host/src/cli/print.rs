@@ -196,7 +196,21 @@ pub(super) fn log_line(log: &LogLine, as_json: bool) -> Result<()> {
     if as_json {
         return line(&serde_json::to_string(log)?);
     }
-    line(&format!("{} {:5} {}: {}", log.at.format(TIME), log.level, log.source, log.message))
+    line(&format!("{} {:5} {}: {}", log.at.format(TIME), log.level, log.source, printable_lines(&log.message)))
+}
+
+/// The text with its control characters escaped.
+pub(super) fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
+}
+
+/// The same, but with lines kept as lines, all after the first indented: exceptions come with their stack.
+pub(super) fn printable_lines(text: &str) -> String {
+    text.trim_end().lines().map(|line| printable(&line.replace('\t', "    "))).collect::<Vec<_>>().join("\n    ")
 }
 
 /// What a shadow run found.

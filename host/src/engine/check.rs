@@ -8,7 +8,7 @@ use crate::record::{Column, ColumnData, Headers, Messages, NullablePacked, Outco
 use crate::spec::{ColumnType, Spec, Target};
 
 /// Longest reason kept, bytes: reasons become Kafka headers.
-const REASON_BYTES: usize = 4096;
+pub const REASON_BYTES: usize = 4096;
 
 impl From<raw::PackedResult> for Packed {
     fn from(raw: raw::PackedResult) -> Self {

@@ -41,14 +41,20 @@ pub struct Guest {
     meter: Meter,
     pub(super) host: Arc<dyn Host>,
     pub(super) wasi: Wasi,
-    /// What the guest last logged as an error during the call: a panic says so before it traps.
-    last_error: Option<String>,
+    /// What it said of errors in the call at hand: where that traps, its language's words for why.
+    said: String,
 }
 
 impl Guest {
-    /// A call of the guest is over: what it printed without ending the line is a line.
-    fn end_call(&mut self) {
-        self.wasi.end_lines(&*self.host);
+    /// A line for the job's log.
+    pub(super) fn say(&mut self, level: tracing::Level, line: &str) {
+        // Errors of the log, warnings of WASI's standard error.
+        let matters = level <= tracing::Level::WARN;
+        if matters && self.said.len() < check::REASON_BYTES {
+            self.said.push('\n');
+            self.said.push_str(line);
+        }
+        self.host.log(level, line);
     }
 }
 
@@ -63,10 +69,7 @@ impl log::Host for Guest {
             log::Level::Warn => tracing::Level::WARN,
             log::Level::Error => tracing::Level::ERROR,
         };
-        self.host.log(level, &message);
-        if level == tracing::Level::ERROR {
-            self.last_error = Some(message);
-        }
+        self.say(level, &message);
     }
 }
 
@@ -89,7 +92,7 @@ pub enum Failure {
     /// It was refused memory and gave up.
     #[error("the job needed more than {0} MiB of memory")]
     Memory(usize),
-    /// It trapped.
+    /// It trapped. What it said of errors in that call stands below: a panic's message, an exception and its stack.
     #[error("the job trapped: {0}")]
     Trap(String),
     /// It answered with an error.
@@ -116,7 +119,7 @@ impl Job {
         let task = instance.job.pelton_job_task();
         let parameters: Vec<(&str, &str)> = parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         let configured = task.call_configure(&mut instance.store, &parameters);
-        instance.store.data_mut().end_call();
+        instance.store.data_mut().end_lines();
         match configured {
             Ok(Ok(())) => Ok(instance),
             Ok(Err(mut reason)) => {
@@ -128,13 +131,13 @@ impl Job {
     }
 
     fn bare(&self, host: Arc<dyn Host>) -> Result<Instance, Failure> {
-        let guest = Guest { meter: Meter::new(&self.limits), host, wasi: Wasi::new(), last_error: None };
+        let guest = Guest { meter: Meter::new(&self.limits), host, wasi: Wasi::new(), said: String::new() };
         let mut store = Store::new(self.pre.engine(), guest);
         store.limiter(|guest| &mut guest.meter);
         store.set_hostcall_fuel(self.limits.answer_bytes());
         allow(&mut store, self.limits.start_time);
         let job = self.pre.instantiate(&mut store);
-        store.data_mut().end_call();
+        store.data_mut().end_lines();
         match job {
             Ok(job) => Ok(Instance { store, job, spec: Arc::clone(&self.spec), limits: self.limits.clone() }),
             Err(error) => Err(failure(&error, store.data(), &self.limits, self.limits.start_time)),
@@ -168,7 +171,7 @@ impl Instance {
             }),
         };
         let answer = self.job.pelton_job_task().call_process(&mut self.store, param);
-        self.store.data_mut().end_call();
+        self.store.data_mut().end_lines();
         match answer {
             Ok(Ok(outcome)) => check::outcome(outcome, batch.len(), &self.spec).map_err(Failure::Broken),
             Ok(Err(mut reason)) => {
@@ -185,7 +188,6 @@ impl Instance {
     }
 
     fn allow(&mut self, time: Duration) {
-        self.store.data_mut().last_error = None;
         allow(&mut self.store, time);
     }
 
@@ -197,23 +199,26 @@ impl Instance {
 /// A call may take so long, from now on.
 fn allow(store: &mut Store<Guest>, time: Duration) {
     store.set_epoch_deadline(ticks(time));
-    store.data_mut().wasi.deadline = Instant::now() + time;
+    let guest = store.data_mut();
+    guest.wasi.deadline = Instant::now() + time;
+    guest.said.clear();
 }
 
 fn failure(error: &wasmtime::Error, guest: &Guest, limits: &Limits, allowed: Duration) -> Failure {
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => Failure::Timeout(allowed),
         _ if guest.meter.denied() => Failure::Memory(limits.memory_mib),
-        Some(trap) => {
-            let said = guest.last_error.as_ref();
-            let mut reason = said.map_or_else(|| trap.to_string(), |said| format!("{said} ({trap})"));
-            check::cut(&mut reason);
-            Failure::Trap(reason)
-        }
-        None if let Some(refused) = error.downcast_ref::<Refused>() => Failure::Trap(refused.to_string()),
+        Some(trap) => trapped(trap.to_string(), guest),
+        None if let Some(refused) = error.downcast_ref::<Refused>() => trapped(refused.to_string(), guest),
         // Lifting an answer that points outside of the guest's memory, or is larger than allowed, ends here.
         None => Failure::Broken(error.root_cause().to_string()),
     }
+}
+
+fn trapped(mut reason: String, guest: &Guest) -> Failure {
+    reason.push_str(&guest.said);
+    check::cut(&mut reason);
+    Failure::Trap(reason)
 }
 
 /// At least the time: the current tick has begun already.

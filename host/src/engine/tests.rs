@@ -6,17 +6,17 @@ use std::time::Duration;
 use super::*;
 use crate::record::{Batch, Outcome, Output};
 
-fn guest(name: &str) -> Vec<u8> {
+pub(super) fn guest(name: &str) -> Vec<u8> {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     std::fs::read(tests.join("guests").join(format!("{name}.wasm"))).unwrap()
 }
 
-fn engine() -> Engine {
+pub(super) fn engine() -> Engine {
     let limits = Limits { memory_mib: 16, batch_time: Duration::from_millis(200), answer_mib: 4, ..Limits::default() };
     Engine::new(limits, None).unwrap()
 }
 
-fn batch(values: &[&str]) -> Batch {
+pub(super) fn batch(values: &[&str]) -> Batch {
     let mut batch = Batch { topic: "in".into(), ..Batch::default() };
     for (i, value) in values.iter().enumerate() {
         batch.offsets.push(i as i64);
@@ -30,7 +30,7 @@ fn batch(values: &[&str]) -> Batch {
 
 /// Collects log lines.
 #[derive(Default)]
-struct Lines(Mutex<Vec<String>>);
+pub(super) struct Lines(pub(super) Mutex<Vec<String>>);
 
 impl Host for Lines {
     fn log(&self, level: tracing::Level, message: &str) {
@@ -40,13 +40,13 @@ impl Host for Lines {
     fn gauge(&self, _: &str, _: f64) {}
 }
 
-fn run(name: &str, values: &[&str]) -> Result<Outcome, Failure> {
+pub(super) fn run(name: &str, values: &[&str]) -> Result<Outcome, Failure> {
     let job = engine().load(&guest(name)).unwrap();
     let parameters = job.parameters(&[]).unwrap();
     job.instantiate(&parameters, Arc::new(Lines::default()))?.process(&batch(values))
 }
 
-fn refusal(wasm: &[u8]) -> String {
+pub(super) fn refusal(wasm: &[u8]) -> String {
     format!("{:#}", engine().load(wasm).unwrap_err())
 }
 

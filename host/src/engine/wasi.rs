@@ -13,16 +13,16 @@
 
 mod cli;
 mod clocks;
+mod files;
 mod io;
 mod random;
 mod sockets;
 
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
 use wasmtime::Trap;
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, Linker, LinkerInstance, Resource, ResourceTable, Val};
+use wasmtime::component::{Component, Linker, LinkerInstance, Resource, ResourceTable};
 
 use super::instance::Guest;
 use io::Lines;
@@ -46,14 +46,7 @@ impl Wasi {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
         let now = Instant::now();
-        let (out, err) = (Lines::new(tracing::Level::INFO), Lines::new(tracing::Level::WARN));
-        Self { table, out, err, started: now, deadline: now }
-    }
-
-    /// Hands over lines without an end yet: the call that wrote them is over.
-    pub(super) fn end_lines(&mut self, host: &dyn super::Host) {
-        self.out.end(host);
-        self.err.end(host);
+        Self { table, out: Lines::default(), err: Lines::default(), started: now, deadline: now }
     }
 
     /// A handle for the guest to hold.
@@ -100,22 +93,16 @@ const INTERFACES: [(&str, Define); 27] = [
     ("wasi:random/random", random::random),
     ("wasi:random/insecure", random::insecure),
     ("wasi:random/insecure-seed", random::insecure_seed),
-    ("wasi:filesystem/preopens", cli::preopens),
-    ("wasi:filesystem/types", nothing),
+    ("wasi:filesystem/preopens", files::preopens),
+    ("wasi:filesystem/types", files::types),
     ("wasi:sockets/network", sockets::network),
     ("wasi:sockets/instance-network", sockets::instance_network),
     ("wasi:sockets/ip-name-lookup", sockets::ip_name_lookup),
-    ("wasi:sockets/tcp", nothing),
+    ("wasi:sockets/tcp", sockets::tcp),
     ("wasi:sockets/tcp-create-socket", sockets::tcp_create_socket),
-    ("wasi:sockets/udp", nothing),
+    ("wasi:sockets/udp", sockets::udp),
     ("wasi:sockets/udp-create-socket", sockets::udp_create_socket),
 ];
-
-/// An interface whose functions need a resource that nobody gets.
-#[expect(clippy::unnecessary_wraps, reason = "one of several definitions of one type")]
-fn nothing(_: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
-    Ok(())
-}
 
 /// What defines an interface, by its full name.
 fn definition(name: &str) -> Option<Define> {
@@ -130,19 +117,24 @@ pub(super) fn is_offered(name: &str) -> bool {
     definition(name).is_some()
 }
 
-/// Gives a component what it imports of WASI, under the versions that it names.
-pub(super) fn link(linker: &mut Linker<Guest>, component: &Component) -> Result<()> {
+/// Gives a component what it imports of WASI, under the versions that it names. A function that is not defined, such as
+/// one on a file that nobody has, traps.
+pub(super) fn link(linker: &mut Linker<Guest>, component: &Component) -> wasmtime::Result<()> {
     let engine = linker.engine().clone();
-    let ty = component.component_type();
-    for (name, item) in ty.imports(&engine) {
-        let Some(define) = definition(name) else { continue };
-        ensure!(
-            matches!(item.ty, ComponentItem::ComponentInstance(_)),
-            "the component imports {name:?} as something else than an interface"
-        );
-        let mut at = linker.instance(name).map_err(anyhow::Error::from)?;
-        define(&mut at).map_err(anyhow::Error::from)?;
+    linker.allow_shadowing(true);
+    for (name, item) in component.component_type().imports(&engine) {
+        let (Some(define), ComponentItem::ComponentInstance(interface)) = (definition(name), item.ty) else { continue };
+        let mut at = linker.instance(name)?;
+        for (function, item) in interface.exports(&engine) {
+            if let ComponentItem::ComponentFunc(_) = item.ty {
+                let told = format!("the job called {name}#{function}, which does nothing here");
+                at.func_new(function, move |_, _, _, _| Err(refused(told.as_str())))?;
+            }
+        }
+        define(&mut at)?;
     }
-    // What is left are functions on files and sockets that nobody has.
-    linker.define_unknown_imports_as_traps(component).map_err(anyhow::Error::from)
+    Ok(())
 }
+
+#[cfg(test)]
+mod tests;

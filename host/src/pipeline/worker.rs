@@ -281,7 +281,13 @@ impl Worker {
             }
         }
         self.version.told = true;
-        self.status.raise(&self.part, State::Failing, failure.to_string());
+        let batch = delivery.batch();
+        let offset = batch.offsets.get(index as usize).copied().unwrap_or(-1);
+        let told = format!("{}/{}/{offset}: {failure}", batch.topic, batch.partition);
+        // The first of a row is told with the state.
+        if !self.status.raise(&self.part, State::Failing, told.as_str()) {
+            self.host.log(tracing::Level::ERROR, &told);
+        }
         self.router.dead_letters.send(delivery, index, Stage::Guest, &failure.to_string());
         ControlFlow::Continue(())
     }

@@ -25,8 +25,11 @@ fn pelton_test(component: &Path, input: &str, arguments: &[&str]) -> Output {
 /// Runs a component in batches of one size, and holds it to the golden file of its job.
 fn hold(component: &Path, job: &str, batch: &str) {
     let golden = format!("{job}.golden.jsonl");
-    let (input, prefix) =
-        if job == "conformance" { ("conformance.jsonl", &["--set", "prefix=> "][..]) } else { ("sensors.jsonl", &[][..]) };
+    let (input, prefix) = if job == "conformance" {
+        ("conformance.jsonl", &["--set", "prefix=> "][..])
+    } else {
+        ("sensors.jsonl", &[][..])
+    };
     let arguments = [&["--golden", &golden, "--batch", batch][..], prefix].concat();
     let output = pelton_test(component, input, &arguments);
     let text = String::from_utf8_lossy(&output.stdout);

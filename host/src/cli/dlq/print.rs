@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::api::types::dead_letters::{Bytes, DeadLetter, DeadLetterList, Purged, Redriven};
-use crate::cli::print::{json, line, table};
+use crate::cli::print::{json, line, printable, printable_lines, table};
 
 /// Characters of a reason or a value in a table.
 const CELL: usize = 60;
@@ -65,7 +65,6 @@ pub(super) fn letter(letter: &DeadLetter, as_json: bool) -> Result<()> {
     facts.add_row(["letter", &place(letter)]);
     facts.add_row(["written", &time(letter.at)]);
     facts.add_row(["stage", letter.stage.as_str()]);
-    facts.add_row(["reason", &printable(&letter.reason)]);
     let digest = letter.digest.get(..12).unwrap_or(&letter.digest);
     facts.add_row(["version", &printable(&format!("{} ({digest})", letter.version))]);
     facts.add_row(["record", &source(letter)]);
@@ -81,9 +80,10 @@ pub(super) fn letter(letter: &DeadLetter, as_json: bool) -> Result<()> {
     }
     facts.add_row(["key", &letter.key.as_ref().map_or_else(|| "null".to_owned(), text)]);
     line(&facts.to_string())?;
+    // Outside of the table, which would break it into lines of its own; so is the value.
+    line(&format!("reason\n    {}", printable_lines(&letter.reason)))?;
     match &letter.value {
         None => line("value null"),
-        // Outside of the table, which would break it into lines of its own.
         Some(value) => line(&format!("value ({} bytes)\n{}", value.size, text(value))),
     }
 }
@@ -141,15 +141,6 @@ fn cell(text: &str) -> String {
     if text.chars().count() <= CELL { text } else { text.chars().take(CELL - 1).chain(['…']).collect() }
 }
 
-/// The text with its control characters escaped.
-fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,6 +148,7 @@ mod tests {
     #[test]
     fn no_record_writes_to_the_terminal_itself() {
         assert_eq!(printable("a\x1b[2J\nb\u{9b}ü"), "a\\u{1b}[2J\\nb\\u{9b}ü");
+        assert_eq!(printable_lines("E: x\r\n\tat f\x1b[2J\n"), "E: x\n        at f\\u{1b}[2J");
         assert_eq!(cell(&"x".repeat(100)).chars().count(), CELL);
     }
 }

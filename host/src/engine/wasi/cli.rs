@@ -1,10 +1,10 @@
-//! `wasi:cli` and the root of `wasi:filesystem`: no arguments, no environment, no input, no terminal, no folder.
+//! `wasi:cli`: no arguments, no environment, no input, no terminal; output goes to the job's log.
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{LinkerInstance, Resource};
 
 use super::io::{Input, Output, resource};
-use super::{Guest, Val, refused};
+use super::{Guest, refused};
 
 /// `wasi:cli/terminal-input#terminal-input` and its like: nobody gets one.
 struct Terminal<const OUTPUT: bool>;
@@ -61,12 +61,4 @@ pub(super) fn terminal_stdout(at: &mut LinkerInstance<'_, Guest>) -> wasmtime::R
 
 pub(super) fn terminal_stderr(at: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
     at.func_wrap("get-terminal-stderr", |_, (): ()| Ok((None::<Resource<Terminal<true>>>,)))
-}
-
-/// `wasi:filesystem/preopens`: no folder is open, and no other can be opened but from one.
-pub(super) fn preopens(at: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
-    at.func_new("get-directories", |_, _, _, results| {
-        results.fill(Val::List(Vec::new()));
-        Ok(())
-    })
 }

@@ -6,7 +6,6 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentType, Lift, LinkerInstance, Lower, Resource, ResourceType};
 
 use super::{Guest, refused};
-use crate::engine::Host;
 
 /// Bytes that a guest may write in one call.
 const WRITE: u64 = 64 << 10;
@@ -39,37 +38,33 @@ enum StreamError {
 }
 
 /// Text on its way to the log: complete lines go at once.
+#[derive(Default)]
 pub(super) struct Lines {
-    level: tracing::Level,
     begun: Vec<u8>,
 }
 
 impl Lines {
-    pub(super) fn new(level: tracing::Level) -> Self {
-        Self { level, begun: Vec::new() }
-    }
-
-    fn write(&mut self, bytes: &[u8], host: &dyn Host) {
+    fn write(&mut self, bytes: &[u8], mut log: impl FnMut(&str)) {
         for part in bytes.split_inclusive(|&byte| byte == b'\n') {
             let (text, ends) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
             for piece in text.chunks(LINE) {
                 if self.begun.len() + piece.len() > LINE {
-                    self.end(host);
+                    self.end(&mut log);
                 }
                 self.begun.extend_from_slice(piece);
             }
             if ends {
-                self.end(host);
+                self.end(&mut log);
             }
         }
     }
 
     /// The line at hand is over. Empty ones are left out.
-    pub(super) fn end(&mut self, host: &dyn Host) {
+    fn end(&mut self, mut log: impl FnMut(&str)) {
         let line = String::from_utf8_lossy(&self.begun);
         let line = line.trim_end_matches('\r');
         if !line.is_empty() {
-            host.log(self.level, line);
+            log(line);
         }
         self.begun.clear();
     }
@@ -81,12 +76,28 @@ impl Guest {
         if bytes.len() as u64 > WRITE {
             return Err(refused(format!("the job wrote {} bytes in one call; {WRITE} are allowed", bytes.len())));
         }
-        let lines = match self.wasi.table.get(stream)? {
-            Output::Out => &mut self.wasi.out,
-            Output::Err => &mut self.wasi.err,
-        };
-        lines.write(bytes, &*self.host);
+        let output = *self.wasi.table.get(stream)?;
+        self.with_lines(output, |lines, log| lines.write(bytes, log));
         Ok(())
+    }
+
+    /// A call of the guest is over: what it printed without ending the line is a line.
+    pub(in crate::engine) fn end_lines(&mut self) {
+        for output in [Output::Out, Output::Err] {
+            self.with_lines(output, |lines, log| lines.end(log));
+        }
+    }
+
+    fn with_lines(&mut self, output: Output, work: impl FnOnce(&mut Lines, &mut dyn FnMut(&str))) {
+        let (mut lines, level) = match output {
+            Output::Out => (std::mem::take(&mut self.wasi.out), tracing::Level::INFO),
+            Output::Err => (std::mem::take(&mut self.wasi.err), tracing::Level::WARN),
+        };
+        work(&mut lines, &mut |line| self.say(level, line));
+        match output {
+            Output::Out => self.wasi.out = lines,
+            Output::Err => self.wasi.err = lines,
+        }
     }
 }
 
@@ -181,42 +192,28 @@ fn ready_now(guest: &mut Guest) -> wasmtime::Result<(Resource<Pollable>,)> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use super::*;
-
-    #[derive(Default)]
-    struct Log(Mutex<Vec<String>>);
-
-    impl Host for Log {
-        fn log(&self, _: tracing::Level, message: &str) {
-            self.0.lock().unwrap().push(message.to_owned());
-        }
-        fn count(&self, _: &str, _: u64) {}
-        fn gauge(&self, _: &str, _: f64) {}
-    }
 
     #[test]
     fn writes_become_lines() {
-        let (log, mut lines) = (Log::default(), Lines::new(tracing::Level::INFO));
+        let (mut log, mut lines) = (Vec::new(), Lines::default());
         for text in ["one", " line\r\n\n", "two\nth", "ree", "\n", "bad \u{e9}"] {
-            lines.write(text.as_bytes(), &log);
+            lines.write(text.as_bytes(), |line| log.push(line.to_owned()));
         }
-        lines.write(&[0xff], &log);
-        lines.end(&log);
-        lines.end(&log);
-        assert_eq!(*log.0.lock().unwrap(), ["one line", "two", "three", "bad \u{e9}\u{fffd}"]);
+        lines.write(&[0xff], |line| log.push(line.to_owned()));
+        lines.end(|line| log.push(line.to_owned()));
+        lines.end(|line| log.push(line.to_owned()));
+        assert_eq!(log, ["one line", "two", "three", "bad \u{e9}\u{fffd}"]);
     }
 
     #[test]
     fn a_line_without_end_comes_in_pieces() {
-        let (log, mut lines) = (Log::default(), Lines::new(tracing::Level::INFO));
+        let (mut log, mut lines) = (Vec::new(), Lines::default());
         for _ in 0..10 {
-            lines.write(&[b'x'; 1000], &log);
+            lines.write(&[b'x'; 1000], |line| log.push(line.to_owned()));
         }
-        lines.write(&[b'y'; 3 * LINE], &log);
-        lines.end(&log);
-        let log = log.0.lock().unwrap();
+        lines.write(&[b'y'; 3 * LINE], |line| log.push(line.to_owned()));
+        lines.end(|line| log.push(line.to_owned()));
         assert!(log.iter().all(|line| line.len() <= LINE), "{log:?}");
         assert_eq!(log.concat().len(), 10_000 + 3 * LINE);
     }

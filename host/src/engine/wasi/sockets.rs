@@ -2,12 +2,16 @@
 //! nobody has one.
 
 use wasmtime::StoreContextMut;
-use wasmtime::component::LinkerInstance;
+use wasmtime::component::{LinkerInstance, Val};
 
-use super::{Guest, Val};
+use super::Guest;
+use super::io::resource;
 
 /// `wasi:sockets/network#network`: a name for the network, which opens nothing.
 struct Network;
+
+/// The other resources of `wasi:sockets`, each of a type of its own: nobody gets one.
+struct Socket<const NUMBER: u8>;
 
 /// Defines a function that answers `error-code.access-denied`.
 fn denied(at: &mut LinkerInstance<'_, Guest>, name: &str) -> wasmtime::Result<()> {
@@ -18,7 +22,7 @@ fn denied(at: &mut LinkerInstance<'_, Guest>, name: &str) -> wasmtime::Result<()
 }
 
 pub(super) fn network(at: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
-    super::io::resource::<Network>(at, "network")
+    resource::<Network>(at, "network")
 }
 
 pub(super) fn instance_network(at: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
@@ -28,11 +32,22 @@ pub(super) fn instance_network(at: &mut LinkerInstance<'_, Guest>) -> wasmtime::
 }
 
 pub(super) fn ip_name_lookup(at: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
+    resource::<Socket<0>>(at, "resolve-address-stream")?;
     denied(at, "resolve-addresses")
+}
+
+pub(super) fn tcp(at: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
+    resource::<Socket<1>>(at, "tcp-socket")
 }
 
 pub(super) fn tcp_create_socket(at: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
     denied(at, "create-tcp-socket")
+}
+
+pub(super) fn udp(at: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
+    resource::<Socket<2>>(at, "udp-socket")?;
+    resource::<Socket<3>>(at, "incoming-datagram-stream")?;
+    resource::<Socket<4>>(at, "outgoing-datagram-stream")
 }
 
 pub(super) fn udp_create_socket(at: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {

@@ -46,8 +46,8 @@ fn core_module() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("core.wasm");
     fs::write(&file, b"\0asm\x01\0\0\0").unwrap();
-    let words = "this is a core WebAssembly module, not a component; `pelton build` or `wasm-tools component new` makes \
-                 one of it";
+    let words = "this is a core WebAssembly module that holds no component's bindings; use an SDK of Pelton or \
+                 wit-bindgen, or make a component of it with `pelton build` or `wasm-tools component new`";
     refused(&file, words);
 }
 
@@ -68,7 +68,7 @@ pub(super) fn wrong_world() {
 #[test]
 pub(super) fn foreign_import() {
     let words = "the component imports \"open-the-vault\", which Pelton does not offer; a job may import pelton:job/log \
-                 and pelton:job/metrics";
+                 and pelton:job/metrics, and of WASI 0.2 the clocks, random numbers and what a program starts with";
     refused(&guest("foreign_import"), words);
 }
 
