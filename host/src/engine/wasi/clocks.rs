@@ -20,7 +20,8 @@ struct Datetime {
 pub(super) fn monotonic(at: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
     at.func_wrap("now", |store: StoreContextMut<'_, Guest>, (): ()| {
         let since = store.data().wasi.started.elapsed();
-        Ok((since.as_millis() as u64 * RESOLUTION.as_nanos() as u64,))
+        // Never zero: Go's runtime takes that for a broken clock.
+        Ok(((since.as_millis() as u64 + 1) * RESOLUTION.as_nanos() as u64,))
     })?;
     at.func_wrap("resolution", |_, (): ()| Ok((RESOLUTION.as_nanos() as u64,)))?;
     at.func_wrap("subscribe-instant", |mut store: StoreContextMut<'_, Guest>, (when,): (u64,)| {
