@@ -60,6 +60,11 @@ fn a_python_project_builds_and_passes() {
 }
 
 #[test]
+fn a_javascript_project_builds_and_passes() {
+    builds_and_passes(test_name!(), "js");
+}
+
+#[test]
 fn a_missing_toolchain_is_named_with_the_way_to_get_it() {
     let parent = tempfile::tempdir().unwrap();
     let nothing = parent.path().join("nothing");
@@ -68,6 +73,7 @@ fn a_missing_toolchain_is_named_with_the_way_to_get_it() {
     let cases = [
         ("go", "get Go 1.24 or later from https://go.dev/dl"),
         ("c", "get one with `pelton build --install`"),
+        ("js", "get Node.js 20 or later from https://nodejs.org"),
         ("python", "is not installed; run `pelton build --install`"),
     ];
     for (language, advice) in cases {
