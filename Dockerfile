@@ -18,6 +18,7 @@ RUN mkdir host/src host/benches guest-jobs/sensors/src \
 
 COPY wit wit
 COPY usr_jobs usr_jobs
+COPY guest-jobs/sdk guest-jobs/sdk
 COPY docs/compose docs/compose
 COPY host host
 # Cargo goes by the time of a file, and the stand-ins above are younger than what was just copied.

@@ -3,6 +3,7 @@
 pub mod client;
 pub mod dlq;
 mod lifecycle;
+mod new;
 mod print;
 mod test;
 
@@ -23,6 +24,8 @@ use crate::simulate::SimulateArgs;
 use client::Client;
 use lifecycle::{LogsArgs, ReloadArgs, RollbackArgs, ScaleArgs, SetArgs};
 pub use lifecycle::{logs, pause, reload, resume, rollback, scale, set};
+use new::NewArgs;
+pub use new::new;
 use test::TestArgs;
 pub use test::test;
 
@@ -68,6 +71,8 @@ pub enum Command {
     /// List, show, redrive and purge dead letters
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
+    /// Make a project for a new job
+    New(NewArgs),
     /// Build a job into a component
     Build(BuildArgs),
     /// Run a job over records from standard input, without Kafka and Postgres

@@ -16,6 +16,7 @@ pub mod files;
 pub mod jobs;
 pub mod kafka;
 pub mod metrics;
+pub mod new;
 pub mod pipeline;
 pub mod record;
 pub mod run;

@@ -41,6 +41,7 @@ fn execute(command: Command) -> Result<()> {
         Command::Cancel(args) => cli::cancel(&args),
         Command::Dlq(command) => cli::dlq::run(command),
         Command::Completions(args) => cli::completions(&args),
+        Command::New(args) => cli::new(&args),
         Command::Build(args) => {
             telemetry::start(LogFormat::Text);
             cli::build(args)

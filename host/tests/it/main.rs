@@ -27,6 +27,7 @@ mod kafka;
 mod lifecycle;
 mod local_postgres;
 mod logs;
+mod new;
 mod openapi;
 mod outages;
 mod pelton;

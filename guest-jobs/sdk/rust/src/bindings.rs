@@ -4,7 +4,7 @@
 
 wit_bindgen::generate!({
     world: "job",
-    path: "../../../wit",
+    path: "wit",
     additional_derives: [Clone, PartialEq],
     pub_export_macro: true,
     export_macro_name: "export_component",

@@ -1,0 +1,65 @@
+//! Lists what `pelton new` unpacks: for each language its template (`src/new/<language>`) and its SDK
+//! (`guest-jobs/sdk/<language>`), as constants that hold the files' bytes.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+const LANGUAGES: [&str; 5] = ["rust", "js", "python", "go", "c"];
+/// What builds and tests leave behind.
+const LEFT_BEHIND: [&str; 5] = ["node_modules", "target", "__pycache__", ".venv", ".pytest_cache"];
+/// What an SDK has for its own tests.
+const TESTS: [&str; 2] = ["test", "tests"];
+
+fn main() -> io::Result<()> {
+    let host = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
+    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
+    let mut list = String::from("const FILES: &[(&str, &str, &[u8])] = &[\n");
+    for language in LANGUAGES {
+        let template = host.join("src/new").join(language);
+        let sdk = host.join("../guest-jobs/sdk").join(language);
+        for (folder, into, passed_over) in [(template, "", &[][..]), (sdk, "sdk/", &TESTS[..])] {
+            println!("cargo::rerun-if-changed={}", folder.display());
+            let mut files = Vec::new();
+            // A layer of the image that builds dependencies only has neither.
+            if folder.is_dir() {
+                collect(&folder, "", passed_over, &mut files)?;
+            }
+            // JavaScript's tools read the contract itself; Rust's SDK has a link to it, the others have it in their code.
+            if !into.is_empty() && language == "js" && !files.is_empty() {
+                files.push(("wit/job.wit".to_owned(), host.join("../wit/job.wit")));
+            }
+            files.sort();
+            for (name, path) in files {
+                let path = path.canonicalize()?;
+                // Writing to a string doesn't fail.
+                let _ = writeln!(
+                    list,
+                    "    ({language:?}, \"{into}{name}\", include_bytes!({:?})),",
+                    path.display().to_string()
+                );
+            }
+        }
+    }
+    list.push_str("];\n");
+    fs::write(out.join("new.rs"), list)
+}
+
+/// All files below a folder, with their names from there.
+fn collect(folder: &Path, prefix: &str, passed_over: &[&str], files: &mut Vec<(String, PathBuf)>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        let is_gos_test = !passed_over.is_empty() && name.ends_with("_test.go");
+        if LEFT_BEHIND.contains(&name) || passed_over.contains(&name) || is_gos_test {
+            continue;
+        }
+        let full = format!("{prefix}{name}");
+        if path.is_dir() {
+            collect(&path, &format!("{full}/"), passed_over, files)?;
+        } else {
+            files.push((full, path));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! `pelton new`: a project in one of the languages that have an SDK, which builds and passes its tests as it is.
+//!
+//! It carries a copy of the SDK, so it needs nothing of ours from anywhere. Template and SDK are part of this binary. The
+//! folder appears whole or not at all, and nothing that exists is touched.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::engine::check_name;
+
+/// What stands for the project's name in a template.
+const NAME: &[u8] = b"{{name}}";
+/// Names that are taken in some language: a crate or a package of that name would hide another.
+const TAKEN: [&str; 8] = ["alloc", "core", "job", "pelton", "pelton_job", "sdk", "std", "test"];
+
+include!(concat!(env!("OUT_DIR"), "/new.rs"));
+
+/// A language of projects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Language {
+    /// Rust
+    Rust,
+    /// JavaScript, with TypeScript's types
+    #[value(alias = "javascript")]
+    Js,
+    /// Python
+    Python,
+    /// Go
+    Go,
+    /// C
+    C,
+}
+
+impl Language {
+    /// The folder of its template and of its SDK.
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Rust => "rust",
+            Self::Js => "js",
+            Self::Python => "python",
+            Self::Go => "go",
+            Self::C => "c",
+        }
+    }
+
+    /// What runs a project's own tests.
+    pub fn test_command(self) -> &'static str {
+        match self {
+            Self::Rust => "cargo test",
+            Self::Js => "npm install && npm test",
+            Self::Python => "pytest",
+            Self::Go => "go test .",
+            Self::C => "sh test.sh",
+        }
+    }
+}
+
+/// Makes the folder of a new project, and gives its path.
+///
+/// # Errors
+/// The name is none for a job, is a path, or is taken; something of that name is there; the folder can't be written.
+pub fn create(parent: &Path, name: &str, language: Language) -> Result<PathBuf> {
+    refuse(name)?;
+    let folder = parent.join(name);
+    // Of a link that leads nowhere there is something too.
+    ensure!(fs::symlink_metadata(&folder).is_err(), "{} is there already; nothing was changed", folder.display());
+    let files: Vec<_> = FILES.iter().filter(|(of, _, _)| *of == language.folder()).collect();
+    ensure!(!files.is_empty(), "this pelton was built without the template for {}", language.folder());
+
+    let draft = tempfile::Builder::new().prefix(".new-").tempdir_in(parent);
+    let draft = draft.with_context(|| format!("failed to make a folder in {}", parent.display()))?;
+    for (_, path, bytes) in files {
+        let bytes = if path.starts_with("sdk/") { bytes.to_vec() } else { named(bytes, name) };
+        // Under its own name it would hide files of this repository from git.
+        let path = draft.path().join(if *path == "gitignore" { ".gitignore" } else { path });
+        let write = || {
+            fs::create_dir_all(path.parent().unwrap_or(draft.path()))?;
+            fs::write(&path, &bytes)
+        };
+        write().with_context(|| format!("failed to write {}", path.display()))?;
+    }
+    // Temporary folders are their owner's alone.
+    fs::set_permissions(draft.path(), fs::Permissions::from_mode(0o755))
+        .and_then(|()| fs::rename(draft.path(), &folder))
+        .with_context(|| format!("failed to make {}", folder.display()))?;
+    Ok(folder)
+}
+
+fn refuse(name: &str) -> Result<()> {
+    if name.contains(['/', '\\']) || name.starts_with('.') {
+        bail!("{name:?} is a path, not a name; run `pelton new` in the folder that the project is to lie in");
+    }
+    // A crate, a module of Go and a file have this name too.
+    let is_plain = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    ensure!(
+        is_plain && check_name(name).is_ok(),
+        "{name:?} is no name for a new job: use lower-case letters, digits and `_`, a letter first, at most 100"
+    );
+    ensure!(!TAKEN.contains(&name), "{name:?} is the name of a package that jobs use; choose another");
+    Ok(())
+}
+
+/// The template's text with the project's name in it.
+fn named(template: &[u8], name: &str) -> Vec<u8> {
+    let mut text = Vec::with_capacity(template.len());
+    let mut rest = template;
+    while let Some(at) = rest.windows(NAME.len()).position(|window| window == NAME) {
+        let (before, after) = rest.split_at(at);
+        text.extend_from_slice(before);
+        text.extend_from_slice(name.as_bytes());
+        rest = after.get(NAME.len()..).unwrap_or_default();
+    }
+    text.extend_from_slice(rest);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_project_is_the_template_with_the_name_and_the_sdk() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = create(parent.path(), "my_words2", Language::Rust).unwrap();
+        assert_eq!(folder, parent.path().join("my_words2"));
+        let read = |path: &str| fs::read_to_string(folder.join(path)).unwrap();
+        assert!(read("Cargo.toml").contains("name = \"my_words2\"\n"));
+        assert!(read("src/lib.rs").contains("Spec::new(\"my_words2\""));
+        assert!(read("sdk/src/lib.rs").contains("pub trait Job"));
+        assert!(read("sdk/wit/job.wit").contains("package pelton:job@"));
+        assert!(folder.join(".gitignore").is_file() && !folder.join("sdk/tests").exists());
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_there_stays() {
+        let parent = tempfile::tempdir().unwrap();
+        fs::create_dir(parent.path().join("words")).unwrap();
+        std::os::unix::fs::symlink("nowhere", parent.path().join("link")).unwrap();
+        for name in ["words", "link"] {
+            let error = create(parent.path(), name, Language::Rust).unwrap_err().to_string();
+            assert!(error.ends_with("is there already; nothing was changed"), "{error}");
+        }
+        assert_eq!(fs::read_dir(parent.path().join("words")).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn odd_names_are_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let long = "x".repeat(101);
+        let refusal = |name: &str| create(parent.path(), name, Language::Rust).unwrap_err().to_string();
+        for name in ["../x", "a/b", "/tmp/x", "a\\b", ".", "..", ".hidden"] {
+            assert!(refusal(name).contains("is a path, not a name"), "{name}");
+        }
+        for name in ["", "1st", "_x", "Words", "my-words", "a b", "a.b", "é", "a\n", "{{name}}", &long] {
+            assert!(refusal(name).contains("is no name for a new job"), "{name}");
+        }
+        assert!(refusal("core").ends_with("is the name of a package that jobs use; choose another"));
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_name_is_put_in_wherever_it_stands() {
+        assert_eq!(named(b"{{name}} and {{name}}{{nam", "x"), b"x and x{{nam");
+        assert_eq!(named(b"", "x"), b"");
+    }
+}

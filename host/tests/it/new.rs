@@ -1,0 +1,101 @@
+//! From `pelton new` to a component that does what its golden file says, in every language whose tools are here; and what
+//! is said where they are not.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::pelton::Said;
+use crate::skip::{skip, test_name};
+
+/// What `pelton build` says where a tool is missing, which is no fault of Pelton's.
+const MISSING: [&str; 3] = ["not installed", "found no ", "is needed, found "];
+
+fn pelton(folder: &Path, args: &[&str], variables: &[(&str, &Path)]) -> Said {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pelton"));
+    command.args(args).current_dir(folder).envs(variables.iter().copied());
+    let records = folder.join("records.jsonl");
+    if args.first() == Some(&"test") {
+        command.stdin(std::fs::File::open(records).unwrap());
+    }
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Said { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+}
+
+/// A new project builds as it is, and does what its golden file says.
+fn builds_and_passes(test: &str, language: &str) {
+    let parent = tempfile::tempdir().unwrap();
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new");
+    let variables = [("CARGO_TARGET_DIR", target.as_path())];
+    let made = pelton(parent.path(), &["new", "long_words", "--lang", language], &variables);
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    let project = parent.path().join("long_words");
+    let built = pelton(&project, &["build", ".", "--out", "usr_jobs"], &variables);
+    if built.code != 0 && MISSING.iter().any(|missing| built.stderr.contains(missing)) {
+        return skip(test, built.stderr.lines().last().unwrap_or_default());
+    }
+    assert_eq!(built.code, 0, "{}", built.stderr);
+    let tested = pelton(&project, &["test", "usr_jobs/long_words.wasm", "--golden", "golden.jsonl"], &variables);
+    assert_eq!((tested.code, tested.stdout.as_str()), (0, ""), "{}", tested.stderr);
+}
+
+#[test]
+fn a_rust_project_builds_and_passes() {
+    builds_and_passes(test_name!(), "rust");
+}
+
+#[test]
+fn a_go_project_builds_and_passes() {
+    builds_and_passes(test_name!(), "go");
+}
+
+#[test]
+fn a_c_project_builds_and_passes() {
+    builds_and_passes(test_name!(), "c");
+}
+
+#[test]
+fn a_python_project_builds_and_passes() {
+    builds_and_passes(test_name!(), "python");
+}
+
+#[test]
+fn a_javascript_project_builds_and_passes() {
+    builds_and_passes(test_name!(), "js");
+}
+
+#[test]
+fn a_missing_toolchain_is_named_with_the_way_to_get_it() {
+    let parent = tempfile::tempdir().unwrap();
+    let nothing = parent.path().join("nothing");
+    std::fs::create_dir(&nothing).unwrap();
+    let variables = [("PATH", nothing.as_path()), ("XDG_CACHE_HOME", nothing.as_path())];
+    let cases = [
+        ("go", "get Go 1.24 or later from https://go.dev/dl"),
+        ("c", "get one with `pelton build --install`"),
+        ("js", "get Node.js 20 or later from https://nodejs.org"),
+        ("python", "is not installed; run `pelton build --install`"),
+    ];
+    for (language, advice) in cases {
+        let name = format!("job_{language}");
+        assert_eq!(pelton(parent.path(), &["new", &name, "--lang", language], &[]).code, 0);
+        let built = pelton(&parent.path().join(&name), &["build"], &variables);
+        assert_eq!(built.code, 1, "{}", built.stderr);
+        assert!(built.stderr.contains(advice), "{}", built.stderr);
+    }
+}
+
+#[test]
+fn what_can_not_be_made_or_built_is_refused() {
+    let parent = tempfile::tempdir().unwrap();
+    let refusal = |args: &[&str]| {
+        let said = pelton(parent.path(), args, &[]);
+        assert_eq!(said.code, 1, "{}", said.stderr);
+        said.stderr
+    };
+    assert!(refusal(&["new", "../x", "--lang", "rust"]).contains("is a path, not a name"));
+    assert!(refusal(&["new", "Long Words", "--lang", "rust"]).contains("is no name for a new job"));
+    assert!(refusal(&["build", "."]).contains("holds no job"));
+    assert_eq!(pelton(parent.path(), &["new", "x", "--lang", "cobol"], &[]).code, 2);
+    assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
+}
