@@ -29,7 +29,7 @@ use crate::metrics::JobMetrics;
 use crate::pipeline::ack::Delivery;
 use crate::pipeline::fault::Fault;
 use crate::pipeline::trace::outgoing;
-use crate::sink::kafka::{Group, KafkaSink, Kind, Message, SendError, Tracked, Undeliverable};
+use crate::sink::kafka::{Body, Group, KafkaSink, Kind, Message, Tracked, Undeliverable};
 
 /// Who gave up on a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, clap::ValueEnum)]
@@ -127,13 +127,9 @@ impl DeadLetters for KafkaDeadLetters {
         let own = coordinates.iter().map(|(name, value)| (name.as_bytes(), Some(value.as_bytes())));
         let headers = outgoing(delivery, i, batch.headers.of(i).chain(own));
         let timestamp = batch.timestamps.get(i).copied().unwrap_or(-1);
-        let topic = topic(&self.job);
-        let message = Message { topic: &topic, key, value, timestamp, headers };
-        match self.sink.send(message, Box::new(Tracked { group, index })) {
-            Ok(()) => {}
-            Err(SendError::Undeliverable(undeliverable)) => self.undeliverable(undeliverable),
-            Err(SendError::Other(reason)) => self.fault.set(reason),
-        }
+        let topic = topic(&self.job).into();
+        let message = Message { topic, body: Body::OfRecord, timestamp, headers };
+        self.sink.send([(message, Box::new(Tracked { group, index }))]);
     }
 }
 

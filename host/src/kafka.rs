@@ -92,7 +92,8 @@ pub fn producer(kafka: &config::Kafka, client_id: &str) -> ClientConfig {
         .set("queue.buffering.max.kbytes", "2147483647")
         // The broker decides what is too large; what it refuses becomes a dead letter.
         .set("message.max.bytes", "100000000")
-        .set("linger.ms", "5")
+        // Longer than handing over takes: the sink has everything sent once it has handed a round over.
+        .set("linger.ms", "100")
         .set("statistics.interval.ms", "1000");
     for (key, value) in &kafka.producer {
         config.set(key, value);

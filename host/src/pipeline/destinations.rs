@@ -46,7 +46,7 @@ impl Destinations {
                 return Ok(had.swap_remove(same));
             }
             let destination = match &sink.target {
-                Target::Topic(topic) => Destination::Topic(topic.clone(), self.metrics.sink(&sink.name)),
+                Target::Topic(topic) => Destination::Topic(topic.as_str().into(), self.metrics.sink(&sink.name)),
                 target => {
                     let observer = Arc::new(Observer {
                         job: self.name.clone(),

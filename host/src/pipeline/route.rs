@@ -8,14 +8,14 @@ use crate::pipeline::ack::Delivery;
 use crate::pipeline::fault::Fault;
 use crate::pipeline::trace::outgoing;
 use crate::record::{Outcome, Output};
-use crate::sink::kafka::{Group, KafkaSink, Kind, Message, SendError, Tracked};
+use crate::sink::kafka::{Body, Group, KafkaSink, Kind, Message, Tracked};
 use crate::sink::postgres::{Encoder, PostgresSink, RowChunk};
 
 /// Where the outputs of one declared sink go.
 #[derive(Debug)]
 pub enum Destination {
     /// A topic.
-    Topic(String, SinkMetrics),
+    Topic(Arc<str>, SinkMetrics),
     /// A table or statement. Boxed: it is the larger by far.
     Postgres(Box<(Encoder, PostgresSink)>),
 }
@@ -80,7 +80,7 @@ impl Router {
         }
     }
 
-    fn to_topic(&self, topic: &str, metrics: &SinkMetrics, delivery: &Arc<Delivery>, output: &Output) {
+    fn to_topic(&self, topic: &Arc<str>, metrics: &SinkMetrics, delivery: &Arc<Delivery>, output: &Output) {
         let batch = delivery.batch();
         let origin = output.origin();
         let made = match output {
@@ -101,20 +101,22 @@ impl Router {
         };
         let bytes = origin.iter().enumerate().map(size).sum();
         let group = Group::new(delivery, origin.len(), bytes, Kind::Output(metrics.clone()));
-        for (n, &index) in origin.iter().enumerate() {
-            let (key, value) = pair(n, index as usize);
-            let headers = match made {
-                None => outgoing(delivery, index as usize, batch.headers.of(index as usize)),
-                Some(made) => outgoing(delivery, index as usize, made.headers.iter().flat_map(|own| own.of(n))),
+        let message = |(n, &index): (usize, &u32)| {
+            let (body, headers) = match made {
+                None => (Body::OfRecord, outgoing(delivery, index as usize, batch.headers.of(index as usize))),
+                Some(made) => {
+                    let [key, value] = [&made.keys, &made.values].map(|column| column.get(n).map(Box::from));
+                    let own = made.headers.iter().flat_map(|own| own.of(n));
+                    (Body::Made { key, value }, outgoing(delivery, index as usize, own))
+                }
             };
             // As Kafka Streams and Flink do, an output keeps the time of the record that it was made from.
             let timestamp = batch.timestamps.get(index as usize).copied().unwrap_or(-1);
-            let message = Message { topic, key, value, timestamp, headers };
-            match self.kafka.send(message, Box::new(Tracked { group: Arc::clone(&group), index })) {
-                Ok(()) => {}
-                Err(SendError::Undeliverable(undeliverable)) => self.dead_letters.undeliverable(undeliverable),
-                Err(SendError::Other(reason)) => self.fault.set(reason),
-            }
-        }
+            let message = Message { topic: Arc::clone(topic), body, timestamp, headers };
+            (message, Box::new(Tracked { group: Arc::clone(&group), index }))
+        };
+        // Made before the outbox is locked.
+        let messages: Vec<_> = origin.iter().enumerate().map(message).collect();
+        self.kafka.send(messages);
     }
 }

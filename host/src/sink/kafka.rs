@@ -5,8 +5,11 @@
 //! makes a dead letter of its record; any other final failure stops the attempt, and the job starts again from what is
 //! committed.
 
+mod sender;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
@@ -15,9 +18,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{
-    BaseProducer, BaseRecord, DeliveryResult, NoCustomPartitioner, Producer, ProducerContext, PurgeConfig,
-};
+use rdkafka::producer::{BaseProducer, DeliveryResult, NoCustomPartitioner, Producer, ProducerContext, PurgeConfig};
 use rdkafka::statistics::Statistics;
 use rdkafka::util::IntoOpaque;
 
@@ -27,6 +28,7 @@ use crate::metrics::SinkMetrics;
 use crate::pipeline::ack::{Delivery, lock};
 use crate::pipeline::fault::Fault;
 use crate::status::Status;
+use sender::{Outbox, Sender};
 
 /// How long the thread of a producer polls at a time, thus how long it may outlive the sink.
 const POLL: Duration = Duration::from_secs(1);
@@ -107,18 +109,30 @@ pub struct Undeliverable {
 }
 
 /// A message for [`KafkaSink::send`].
-#[derive(Debug, Default)]
-pub struct Message<'a> {
+#[derive(Debug)]
+pub struct Message {
     /// The topic.
-    pub topic: &'a str,
-    /// The key; null without one.
-    pub key: Option<&'a [u8]>,
-    /// The value; null for a tombstone.
-    pub value: Option<&'a [u8]>,
+    pub topic: Arc<str>,
+    /// Key and value.
+    pub body: Body,
     /// Milliseconds since the Unix epoch; -1 for now.
     pub timestamp: i64,
     /// Headers, in order.
     pub headers: Option<OwnedHeaders>,
+}
+
+/// Key and value of a message.
+#[derive(Debug)]
+pub enum Body {
+    /// Those of the record that it was made from: the batch has them.
+    OfRecord,
+    /// Others.
+    Made {
+        /// Null without one.
+        key: Option<Box<[u8]>>,
+        /// Null for a tombstone.
+        value: Option<Box<[u8]>>,
+    },
 }
 
 /// The producer of one attempt of a job, made for its first message: a job that writes nothing costs none.
@@ -126,8 +140,15 @@ pub struct Message<'a> {
 /// Dropping it forgets what is not delivered, at once; that was not acknowledged, thus is read again.
 pub struct KafkaSink {
     config: ClientConfig,
-    context: Mutex<Option<Reports>>,
-    producer: OnceLock<Arc<BaseProducer<Reports>>>,
+    reports: Reports,
+    outbox: Arc<Outbox>,
+    producer: OnceLock<Result<Producing, String>>,
+}
+
+/// A producer and the thread that feeds it.
+struct Producing {
+    producer: Arc<BaseProducer<Reports>>,
+    sender: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl std::fmt::Debug for KafkaSink {
@@ -140,79 +161,70 @@ impl KafkaSink {
     /// A producer with these settings. What the broker will never take comes out of the returned channel.
     pub fn new(config: &ClientConfig, status: Arc<Status>, fault: Arc<Fault>) -> (Self, mpsc::Receiver<Undeliverable>) {
         let (undeliverable, receiver) = mpsc::channel();
-        let context = Mutex::new(Some(Reports { undeliverable, status, fault }));
-        (Self { config: config.clone(), context, producer: OnceLock::new() }, receiver)
+        let reports = Reports { undeliverable, status, fault };
+        (Self { config: config.clone(), reports, outbox: Arc::default(), producer: OnceLock::new() }, receiver)
     }
 
-    fn producer(&self) -> Result<&Arc<BaseProducer<Reports>>, String> {
-        if let Some(producer) = self.producer.get() {
-            return Ok(producer);
+    /// Takes messages to be sent, in order; never blocks for long. One that no broker will take comes out of the channel; any
+    /// other failure is the attempt's fault.
+    pub fn send(&self, messages: impl IntoIterator<Item = (Message, Box<Tracked>)>) {
+        match self.producer.get_or_init(|| self.start()) {
+            Ok(_) => self.outbox.put(messages),
+            Err(reason) => self.reports.fault.set(reason.clone()),
         }
-        let mut context = lock(&self.context);
-        if let Some(context) = context.take() {
-            let producer = self.config.create_with_context(context).map_err(crate::kafka::refused);
-            let producer: Arc<BaseProducer<Reports>> =
-                Arc::new(producer.map_err(|error| format!("failed to make a Kafka producer: {error:#}"))?);
-            let polled = Arc::downgrade(&producer);
+    }
+
+    fn start(&self) -> Result<Producing, String> {
+        let producer = self.config.create_with_context(self.reports.clone()).map_err(crate::kafka::refused);
+        let producer: Arc<BaseProducer<Reports>> =
+            Arc::new(producer.map_err(|error| format!("failed to make a Kafka producer: {error:#}"))?);
+        let polled = Arc::downgrade(&producer);
+        let sender = Sender {
+            outbox: Arc::clone(&self.outbox),
+            producer: Arc::clone(&producer),
+            undeliverable: self.reports.undeliverable.clone(),
+            fault: Arc::clone(&self.reports.fault),
+        };
+        let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
             let span = tracing::Span::current();
             std::thread::Builder::new()
-                .name("producer".to_owned())
-                .spawn(move || {
-                    let _entered = span.enter();
-                    while let Some(producer) = polled.upgrade() {
-                        // Reports are served as they come. (`ThreadedProducer` polls for 100 ms at a time, and the
-                        // binding spins through the last millisecond of each poll.)
-                        producer.poll(POLL);
-                    }
-                })
-                .map_err(|error| format!("failed to start the thread of a Kafka producer: {error}"))?;
-            let _ = self.producer.set(producer);
-        }
-        self.producer.get().ok_or_else(|| "there is no Kafka producer".to_owned())
+                .name(name.to_owned())
+                .spawn(move || span.in_scope(run))
+                .map_err(|error| format!("failed to start a thread of a Kafka producer: {error}"))
+        };
+        spawn(
+            "reports",
+            Box::new(move || {
+                while let Some(producer) = polled.upgrade() {
+                    // Reports are served as they come. (`ThreadedProducer` polls for 100 ms at a time, and the binding
+                    // spins through the last millisecond of each poll.)
+                    producer.poll(POLL);
+                }
+            }),
+        )?;
+        let sender = spawn("sender", Box::new(move || sender.run()))?;
+        Ok(Producing { producer, sender: Mutex::new(Some(sender)) })
     }
 
-    /// Enqueues a message; never blocks. One that is too large for the client itself comes back.
-    pub fn send(&self, message: Message<'_>, tracked: Box<Tracked>) -> Result<(), SendError> {
-        let producer = self.producer().map_err(SendError::Other)?;
-        let mut record = BaseRecord::<[u8], [u8], _>::with_opaque_to(message.topic, tracked);
-        record.key = message.key;
-        record.payload = message.value;
-        record.timestamp = (message.timestamp >= 0).then_some(message.timestamp);
-        record.headers = message.headers;
-        producer.send(record).map_err(|(error, record)| match error.rdkafka_error_code() {
-            Some(code) if is_of_the_record(code) => {
-                SendError::Undeliverable(Undeliverable { message: *record.delivery_opaque, reason: code.to_string() })
-            }
-            _ => SendError::Other(format!("failed to produce to topic {}: {error}", message.topic)),
-        })
-    }
-
-    /// Waits until everything has been delivered or `timeout` is over.
+    /// Waits until everything has been delivered or `timeout` is over. What is still undelivered then is not acknowledged,
+    /// thus read again.
     pub fn flush(&self, timeout: Duration) {
-        if let Some(producer) = self.producer.get() {
-            // What is still undelivered then is not acknowledged, thus read again.
-            let _ = producer.flush(timeout);
-        }
+        self.outbox.drain(timeout);
     }
 }
 
 impl Drop for KafkaSink {
     fn drop(&mut self) {
-        // The thread that polls ends a moment later. Nothing may be sent any more by then, for the next attempt of the job
-        // sends it again, in order.
-        if let Some(producer) = self.producer.get() {
-            producer.purge(PurgeConfig::default().queue().inflight());
+        self.outbox.close();
+        let Some(Ok(Producing { producer, sender })) = self.producer.get() else { return };
+        // Nothing may be sent any more once this returns, for the next attempt of the job sends it again, in order. The purge
+        // ends the sender's wait; the thread that polls ends a moment later.
+        producer.purge(PurgeConfig::default().queue().inflight());
+        if let Some(sender) = lock(sender).take() {
+            // It can't panic, and if it did, it sends nothing any more either.
+            let _ = sender.join();
         }
     }
-}
-
-/// Why a message was not enqueued.
-#[derive(Debug)]
-pub enum SendError {
-    /// No broker would take it.
-    Undeliverable(Undeliverable),
-    /// Something else: the attempt must end.
-    Other(String),
 }
 
 /// Whether the failure lies in the one record and comes back however often it is tried.
@@ -222,6 +234,7 @@ fn is_of_the_record(code: RDKafkaErrorCode) -> bool {
 }
 
 /// Librdkafka's word on each message, served by the producer's thread.
+#[derive(Clone)]
 struct Reports {
     undeliverable: mpsc::Sender<Undeliverable>,
     status: Arc<Status>,
