@@ -17,7 +17,7 @@ use crate::stage::{RUN, Servers, guest, guests};
 const MOST_MEMORY: u64 = 700;
 
 /// The components in `tests/guests`, each with the test that runs it.
-const TESTED: [(&str, fn()); 14] = [
+const TESTED: [(&str, fn()); 16] = [
     ("all_types", accepted::all_types),
     ("always_trap", broken::always_trap),
     ("bad_index", broken::bad_index),
@@ -29,8 +29,10 @@ const TESTED: [(&str, fn()); 14] = [
     ("hog", broken::hog),
     ("identity", accepted::identity),
     ("loop_forever", broken::loop_forever),
+    ("preview1", accepted::preview1),
     ("sensor_statement", accepted::sensor_statement),
     ("trap_on_marker", broken::trap_on_marker),
+    ("wasi", broken::wasi),
     ("wrong_world", refused::wrong_world),
 ];
 

@@ -14,6 +14,7 @@ mod bad_guests;
 mod bad_records;
 mod bad_records_run;
 mod browser;
+mod core_module;
 mod demo;
 mod dlq;
 mod edges;

@@ -1,10 +1,15 @@
 //! The guests in `tests/guests` that are not bad: every column type, a statement, and records passed on unchanged.
 
+use std::ffi::OsStr;
+use std::fs;
+
 use serde_json::json;
 
 use super::records;
+use crate::core_module;
+use crate::eventually::eventually;
 use crate::kafka::Record;
-use crate::stage::{guest, require_stage};
+use crate::stage::{RUN, guest, require_stage};
 
 /// The columns of `all_types`, as the job declares them.
 const COLUMNS: [&str; 16] = [
@@ -177,4 +182,42 @@ pub(super) fn sensor_statement() {
         stage.reasons("sensor_statement"),
         [letter(1, "sink", too_long), letter(2, "reject", "value is not JSON: expected a value at line 1 column 1"),]
     );
+}
+
+/// WASI preview 1 through the adapter, as a component and as the core module that a compiler prints: dropped into
+/// `usr_jobs`, and submitted as a file.
+#[test]
+pub(super) fn preview1() {
+    let stage = require_stage!();
+    stage.topics(1);
+    stage.kafka.produce("sensors", &records(&["first", "PRINT", "last"]));
+    let component = fs::read(guest("preview1")).unwrap();
+    let module = pelton::componentize::embed(&core_module::first(&component)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("core.wasm");
+    fs::write(&file, &module).unwrap();
+    let mut host = stage.host();
+    host.start();
+    host.drop_job("dropped", &module);
+    eventually(RUN, "the file is checked", || {
+        let (_, list) = host.get("/api/v1/jobs");
+        (list["available"][0]["spec"]["name"] == "preview1").then_some(())
+    });
+    host.submit("dropped", &[]);
+    stage.wait_until_done("preview1");
+    assert_eq!(stage.alerts(), ["first", "PRINT", "last"]);
+    let view = host.show("preview1");
+    assert_eq!(view["digest"], pelton::engine::digest(&module), "the digest is that of what was submitted: {view}");
+    let said = host.cli(&["logs", "preview1"]).stdout;
+    for line in ["info  job: printed in parts", "info  job: and more", "warn  job: an error"] {
+        assert!(said.contains(line), "{said}");
+    }
+    // The same code as a component, and as a file given by its path.
+    for other in [guest("preview1"), file] {
+        let said = host.cli(&[OsStr::new("reload"), OsStr::new("preview1"), other.as_os_str()]);
+        assert_eq!(said.code, 0, "{}", said.stderr);
+    }
+    stage.kafka.produce("sensors", &records(&["after"]));
+    stage.wait_until_done("preview1");
+    assert_eq!(stage.alerts(), ["first", "PRINT", "last", "after"]);
 }

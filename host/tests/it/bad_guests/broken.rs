@@ -1,13 +1,14 @@
 //! Guests that fail at run: on some records, which are found and put aside, or on every one.
 
-use super::{fails_alone, isolates};
-use crate::stage::require_stage;
+use super::{fails_alone, isolates, records, strict_host};
+use crate::stage::{guest, require_stage};
 
 #[test]
 pub(super) fn trap_on_marker() {
     let stage = require_stage!();
     stage.topics(1);
-    let trap = "the job trapped: wasm trap: wasm `unreachable` instruction executed";
+    let trap = "the job trapped: wasm trap: wasm `unreachable` instruction executed\npanicked at \
+                fixtures/trap_on_marker/src/lib.rs:16:9: a value contains TRAP";
     let time = "the job ran longer than 300ms on one batch";
     let memory = "the job needed more than 48 MiB of memory";
     let error = "the job failed: a value contains FAIL";
@@ -16,6 +17,57 @@ pub(super) fn trap_on_marker() {
         "trap_on_marker",
         &[("TRAP", trap), ("LOOP", time), ("HOG", memory), ("FAIL", error), ("TRAP once more", trap)],
     );
+}
+
+#[test]
+pub(super) fn wasi() {
+    let stage = require_stage!();
+    stage.topics(1);
+    let time = "the job ran longer than 300ms on one batch";
+    let random = "the job trapped: the job asked for 1073741824 random bytes in one call; 65536 are allowed";
+    isolates(
+        &stage,
+        "wasi",
+        &[
+            ("FILES", "the job failed: 0 folders"),
+            ("SOCKET", "the job failed: denied: true"),
+            ("SLEEP", time),
+            ("GIBIBYTE", random),
+            ("PRINT WITHOUT END", time),
+            ("HANDLES", "the job trapped: the job holds more than 1000 handles of WASI"),
+        ],
+    );
+}
+
+/// An exception of a language: its text and stack are in the dead letter, and in the log with the record's coordinates.
+#[test]
+fn an_exception_is_told_whole() {
+    let stage = require_stage!();
+    stage.topics(1);
+    stage.kafka.produce("sensors", &records(&["good", "RAISE", "good", "TRAP"]));
+    let mut host = strict_host(&stage);
+    host.start();
+    host.submit(guest("trap_on_marker"), &[]);
+    stage.wait_until_done("trap_on_marker");
+
+    let [(1, _, reason), (3, _, panic)] = &stage.reasons("trap_on_marker")[..] else { panic!("other dead letters") };
+    let first =
+        "the job failed: record at partition 0 offset 1: ValueError: bad value\n  File \"job.py\", line 3, in process";
+    assert!(reason.starts_with(first) && reason.len() > 4000, "{reason}");
+    let told =
+        "the job trapped: wasm trap: wasm `unreachable` instruction executed\npanicked at fixtures/trap_on_marker/";
+    assert!(panic.starts_with(told) && panic.ends_with(": a value contains TRAP"), "{panic}");
+
+    let told = host.cli(&["logs", "trap_on_marker", "--json"]).stdout;
+    let lines: Vec<serde_json::Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let has = |text: &str| lines.iter().any(|line| line["message"].as_str().unwrap().contains(text));
+    assert!(has(&format!("sensors/0/1: {first}")), "{told}");
+    assert!(has(&format!("sensors/0/3: {panic}")), "{told}");
+    // On a terminal the lines are lines, and what would clear the screen doesn't.
+    let shown = "ValueError: bad value\n      File \"job.py\", line 3, in process\n        raise ValueError(\"bad \\u{1b}[2J\")\n";
+    for said in [host.cli(&["logs", "trap_on_marker"]), host.cli(&["dlq", "show", "trap_on_marker", "0/0"])] {
+        assert!(said.stdout.contains(shown) && !said.stdout.contains('\u{1b}'), "{}", said.stdout);
+    }
 }
 
 #[test]
