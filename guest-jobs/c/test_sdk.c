@@ -171,11 +171,16 @@ static void test_text(void) {
 
 static void test_contradictions(void) {
     const uint32_t falling[] = {3, 1}, beyond[] = {1, 9}, good[] = {1, 3};
-    packed items = {{falling, 2}, {"abc", 3}};
+    packed items = {{falling, sizeof falling}, {"abc", 3}};
     EXPECT(!item(&items, 1).data && !item(&items, 2).data);
     items.ends.items = beyond;
     EXPECT(item(&items, 0).size == 1 && !item(&items, 1).data);
-    nullable_packed nullable = {{"\x01", 1}, {{good, 2}, {"abc", 3}}};
+    items.ends = (list){good, sizeof good - 1};
+    EXPECT(item(&items, 0).size == 1 && !item(&items, 1).data);
+    const char odd[] = "\0\1\0\0\0\3\0\0\0";
+    items.ends = (list){odd + 1, 2 * sizeof(uint32_t)};
+    EXPECT(item(&items, 1).size == 2);
+    nullable_packed nullable = {{"\x01", 1}, {{good, sizeof good}, {"abc", 3}}};
     EXPECT(nullable_item(&nullable, 0).size == 1 && !nullable_item(&nullable, 1).data && !nullable_item(&nullable, 9).data);
 }
 

@@ -10,6 +10,7 @@ mod check;
 mod describe;
 mod instance;
 mod limits;
+mod numbers;
 mod program;
 mod wasi;
 

@@ -27,6 +27,7 @@ enum { TEXT_LIMIT = 4096 };
 
 /* === The contract's records === */
 
+/* A list of items; numbers cross as bytes, of which `count` is how many. */
 typedef struct { const void *items; size_t count; } list;
 typedef struct { list ends, bytes; } packed;
 typedef struct { list validity; packed items; } nullable_packed;
@@ -387,11 +388,23 @@ void pelton_gauge(const char *name, double value) {
 
 /* === Records === */
 
+/* Number `index` of a list of bytes, which begins at any address; it must be there. Each is one load. */
+static uint32_t u32_at(const list *numbers, size_t index) {
+    uint32_t number;
+    memcpy(&number, (const char *)numbers->items + index * sizeof number, sizeof number);
+    return number;
+}
+
+static int64_t s64_at(const list *numbers, size_t index) {
+    int64_t number;
+    memcpy(&number, (const char *)numbers->items + index * sizeof number, sizeof number);
+    return number;
+}
+
 /* Item `index`; null where the lists contradict each other. */
 static pelton_bytes item(const packed *items, size_t index) {
-    if (index >= items->ends.count) return PELTON_NULL;
-    const uint32_t *ends = items->ends.items;
-    uint32_t start = index ? ends[index - 1] : 0, end = ends[index];
+    if (index >= items->ends.count / sizeof(uint32_t)) return PELTON_NULL;
+    uint32_t start = index ? u32_at(&items->ends, index - 1) : 0, end = u32_at(&items->ends, index);
     if (start > end || end > items->bytes.count) return PELTON_NULL;
     return (pelton_bytes){end > start ? (const char *)items->bytes.items + start : "", end - start};
 }
@@ -414,16 +427,17 @@ static pelton_record read_record(const batch *batch, size_t index) {
     pelton_record record = {
         .key = nullable_item(&batch->keys, index),
         .value = nullable_item(&batch->values, index),
-        .offset = ((const int64_t *)batch->offsets.items)[index],
-        .timestamp = index < batch->timestamps.count ? ((const int64_t *)batch->timestamps.items)[index] : -1,
+        .offset = s64_at(&batch->offsets, index),
+        .timestamp = index < batch->timestamps.count / sizeof(int64_t) ? s64_at(&batch->timestamps, index) : -1,
         .partition = batch->partition,
         .source = batch->source,
         .batch = batch,
     };
-    if (batch->has_headers && index < batch->headers.ends.count) {
-        const uint32_t *ends = batch->headers.ends.items;
-        record.first_header = index ? ends[index - 1] : 0;
-        record.header_count = ends[index] > record.first_header ? ends[index] - record.first_header : 0;
+    const list *ends = &batch->headers.ends;
+    if (batch->has_headers && index < ends->count / sizeof(uint32_t)) {
+        uint32_t end = u32_at(ends, index);
+        record.first_header = index ? u32_at(ends, index - 1) : 0;
+        record.header_count = end > record.first_header ? end - record.first_header : 0;
     }
     return record;
 }
@@ -655,27 +669,27 @@ void pelton_row_of(pelton_out *out, const pelton_sink *sink, const pelton_value 
 
 /* === One batch === */
 
-static list as_list(const pelton_buffer *buffer, size_t item_size) {
-    return (list){buffer->data, buffer->size / item_size};
+static list as_list(const pelton_buffer *buffer) {
+    return (list){buffer->data, buffer->size};
 }
 
 static packed as_packed(const column *column) {
-    return (packed){as_list(&column->ends, sizeof(uint32_t)), as_list(&column->data, 1)};
+    return (packed){as_list(&column->ends), as_list(&column->data)};
 }
 
 static nullable_packed as_nullable(const column *column) {
-    return (nullable_packed){as_list(&column->validity, 1), as_packed(column)};
+    return (nullable_packed){as_list(&column->validity), as_packed(column)};
 }
 
 /* One output as the contract has it; `columns` has room for the columns of a row. */
 static output finish_output(const growing *from, column_data *columns) {
     const column *each = (const void *)from->columns.data;
-    output to = {.tag = (uint8_t)from->kind, .sink = from->sink, .origin = as_list(&from->origin, sizeof(uint32_t))};
+    output to = {.tag = (uint8_t)from->kind, .sink = from->sink, .origin = as_list(&from->origin)};
     if (from->kind == MESSAGES) {
         to.as.messages.keys = as_nullable(&each[KEYS]);
         to.as.messages.values = as_nullable(&each[VALUES]);
         to.as.messages.has_headers = from->has_headers;
-        to.as.messages.headers = (headers){as_list(&from->header_ends, sizeof(uint32_t)), as_packed(&each[HEADER_NAMES]),
+        to.as.messages.headers = (headers){as_list(&from->header_ends), as_packed(&each[HEADER_NAMES]),
                                            as_nullable(&each[HEADER_VALUES])};
     }
     if (from->kind == ROWS) {
@@ -683,9 +697,9 @@ static output finish_output(const growing *from, column_data *columns) {
         size_t count = row_length(sink);
         for (size_t n = 0; n < count; n++) {
             pelton_type type = row_type(sink, n);
-            columns[n] = (column_data){.validity = as_list(&each[n].validity, 1), .tag = types[type].tag};
+            columns[n] = (column_data){.validity = as_list(&each[n].validity), .tag = types[type].tag};
             if (types[type].tag == PACKED) columns[n].data.packed = as_packed(&each[n]);
-            else columns[n].data.plain = as_list(&each[n].data, types[type].size);
+            else columns[n].data.plain = as_list(&each[n].data);
         }
         to.as.columns = (list){columns, count};
     }
@@ -726,7 +740,7 @@ static void process_batch(const batch *batch, pelton_out *out) {
         memset(out->open.data, 0, out->sink_count * sizeof(uint32_t));
     }
     if (!is_configured) set_failure(out, "process was called before configure succeeded");
-    for (uint32_t index = 0; index < batch->offsets.count && !out->has_failed && !out_of_memory; index++) {
+    for (uint32_t index = 0; index < batch->offsets.count / sizeof(int64_t) && !out->has_failed && !out_of_memory; index++) {
         pelton_record record = read_record(batch, index);
         out->record = &record, out->index = index, out->is_rejected = false;
         if (!pelton_job.process(&record, out) && !out->is_rejected && !out->has_failed) {

@@ -98,9 +98,8 @@ static void pelton_test_message(pelton_buffer *to, const output *output, size_t 
     pelton_test_bytes(to, nullable_item(&output->as.messages.keys, n));
     pelton_appendf(to, ", \"value\": ");
     pelton_test_bytes(to, nullable_item(&output->as.messages.values, n));
-    const uint32_t *ends = headers->ends.items;
-    size_t first = output->as.messages.has_headers && n ? ends[n - 1] : 0;
-    size_t end = output->as.messages.has_headers ? ends[n] : 0;
+    size_t first = output->as.messages.has_headers && n ? u32_at(&headers->ends, n - 1) : 0;
+    size_t end = output->as.messages.has_headers ? u32_at(&headers->ends, n) : 0;
     for (size_t at = first; at < end; at++) {
         pelton_appendf(to, at == first ? ", \"headers\": [[" : ", [");
         pelton_test_bytes(to, item(&headers->names, at));
@@ -134,9 +133,9 @@ static void pelton_test_record_lines(pelton_buffer *to, size_t index, size_t rec
     const reject *rejects = answer.as.ok.rejects.items;
     for (uint32_t sink = 0; sink < count_sinks(); sink++) {
         for (size_t at = 0; at < answer.as.ok.outputs.count; at++) {
-            const uint32_t *origin = outputs[at].origin.items;
-            for (size_t n = 0; n < outputs[at].origin.count && outputs[at].sink == sink; n++) {
-                if (origin[n] == index) pelton_test_output(to, &outputs[at], n, record);
+            const list *origin = &outputs[at].origin;
+            for (size_t n = 0; n < origin->count / sizeof(uint32_t) && outputs[at].sink == sink; n++) {
+                if (u32_at(origin, n) == index) pelton_test_output(to, &outputs[at], n, record);
             }
         }
     }
@@ -164,10 +163,10 @@ static void pelton_test_batch(pelton_buffer *to, const pelton_test_record *recor
         pelton_append(&ends, &(uint32_t){(uint32_t)(names.ends.size / sizeof(uint32_t))}, sizeof(uint32_t));
     }
     batch batch = {
-        .offsets = as_list(&offsets, sizeof(int64_t)), .timestamps = as_list(&timestamps, sizeof(int64_t)),
+        .offsets = as_list(&offsets), .timestamps = as_list(&timestamps),
         .keys = as_nullable(&keys), .values = as_nullable(&values),
         .has_headers = pelton_job.sources && pelton_job.sources[0].headers,
-        .headers = {as_list(&ends, sizeof(uint32_t)), as_packed(&names), as_nullable(&header_values)},
+        .headers = {as_list(&ends), as_packed(&names), as_nullable(&header_values)},
     };
     pelton_task_process(&batch);
     pelton_buffer *buffers[] = {&keys.validity, &keys.ends, &keys.data, &values.validity, &values.ends, &values.data,

@@ -1,8 +1,9 @@
 //! The border check: a guest's answer becomes an [`Outcome`] only if every index, length and type in it fits the batch and
-//! the declared sinks. Lists are moved, not copied.
+//! the declared sinks. Bytes are moved, not copied; buffers of numbers become lists of them.
 
 use super::bindings::v0_1::exports::pelton::job::task::Outcome as RawOutcome;
 use super::bindings::v0_1::pelton::job::types as raw;
+use super::numbers::{booleans, numbers};
 use crate::record::check_validity;
 use crate::record::{Column, ColumnData, Headers, Messages, NullablePacked, Outcome, Output, Packed, Reject, Rows};
 use crate::spec::{ColumnType, Spec, Target};
@@ -10,42 +11,45 @@ use crate::spec::{ColumnType, Spec, Target};
 /// Longest reason kept, bytes: reasons become Kafka headers.
 pub const REASON_BYTES: usize = 4096;
 
-impl From<raw::PackedResult> for Packed {
-    fn from(raw: raw::PackedResult) -> Self {
-        Self { ends: raw.ends, bytes: raw.bytes }
-    }
+type Checked<T> = Result<T, String>;
+
+fn packed(raw: raw::PackedResult) -> Checked<Packed> {
+    Ok(Packed { ends: ends(&raw.ends)?, bytes: raw.bytes })
 }
 
-impl From<raw::NullablePackedResult> for NullablePacked {
-    fn from(raw: raw::NullablePackedResult) -> Self {
-        Self { validity: raw.validity, items: raw.items.into() }
-    }
+fn nullable(raw: raw::NullablePackedResult) -> Checked<NullablePacked> {
+    Ok(NullablePacked { validity: raw.validity, items: packed(raw.items)? })
 }
 
-impl From<raw::HeadersResult> for Headers {
-    fn from(raw: raw::HeadersResult) -> Self {
-        Self { ends: raw.ends, names: raw.names.into(), values: raw.values.into() }
-    }
+fn headers(raw: raw::HeadersResult, records: usize) -> Checked<Headers> {
+    let headers = Headers {
+        ends: ends(&raw.ends).map_err(|e| format!("header {e}"))?,
+        names: packed(raw.names).map_err(|e| format!("header names: {e}"))?,
+        values: nullable(raw.values).map_err(|e| format!("header values: {e}"))?,
+    };
+    headers.check(records)?;
+    Ok(headers)
 }
 
-impl From<raw::Column> for Column {
-    fn from(raw: raw::Column) -> Self {
-        use raw::ColumnData as Raw;
-        let data = match raw.data {
-            Raw::Booleans(v) => ColumnData::Booleans(v),
-            Raw::Int16s(v) => ColumnData::Int16s(v),
-            Raw::Int32s(v) => ColumnData::Int32s(v),
-            Raw::Int64s(v) => ColumnData::Int64s(v),
-            Raw::Float32s(v) => ColumnData::Float32s(v),
-            Raw::Float64s(v) => ColumnData::Float64s(v),
-            Raw::Packed(v) => ColumnData::Packed(v.into()),
-        };
-        Self { validity: raw.validity, data }
-    }
+fn ends(raw: &[u8]) -> Checked<Vec<u32>> {
+    numbers(raw, u32::from_le_bytes).map_err(|e| format!("ends: {e}"))
+}
+
+fn data(raw: raw::ColumnData) -> Checked<ColumnData> {
+    use raw::ColumnData as Raw;
+    Ok(match raw {
+        Raw::Booleans(v) => ColumnData::Booleans(booleans(&v)?),
+        Raw::Int16s(v) => ColumnData::Int16s(numbers(&v, i16::from_le_bytes)?),
+        Raw::Int32s(v) => ColumnData::Int32s(numbers(&v, i32::from_le_bytes)?),
+        Raw::Int64s(v) => ColumnData::Int64s(numbers(&v, i64::from_le_bytes)?),
+        Raw::Float32s(v) => ColumnData::Float32s(numbers(&v, f32::from_le_bytes)?),
+        Raw::Float64s(v) => ColumnData::Float64s(numbers(&v, f64::from_le_bytes)?),
+        Raw::Packed(v) => ColumnData::Packed(packed(v)?),
+    })
 }
 
 /// Checks the answer to a batch of `records`; an error says what is broken.
-pub fn outcome(raw: RawOutcome, records: usize, spec: &Spec) -> Result<Outcome, String> {
+pub fn outcome(raw: RawOutcome, records: usize, spec: &Spec) -> Checked<Outcome> {
     let mut outputs = Vec::with_capacity(raw.outputs.len());
     for (i, output) in raw.outputs.into_iter().enumerate() {
         outputs.push(self::output(output, records, spec).map_err(|e| format!("output {i}: {e}"))?);
@@ -66,74 +70,74 @@ pub fn cut(reason: &mut String) {
     reason.truncate(reason.floor_char_boundary(REASON_BYTES));
 }
 
-fn output(raw: raw::Output, records: usize, spec: &Spec) -> Result<Output, String> {
+fn output(raw: raw::Output, records: usize, spec: &Spec) -> Checked<Output> {
+    use raw::Output as Raw;
     let (sink, origin) = match &raw {
-        raw::Output::Forward(v) => (v.sink, &v.origin),
-        raw::Output::Messages(v) => (v.sink, &v.origin),
-        raw::Output::Rows(v) => (v.sink, &v.origin),
+        Raw::Forward(v) => (v.sink, &v.origin),
+        Raw::Messages(v) => (v.sink, &v.origin),
+        Raw::Rows(v) => (v.sink, &v.origin),
     };
     let declared = spec
         .sinks
         .get(sink as usize)
         .ok_or_else(|| format!("sink {sink}, but the job declares {}", spec.sinks.len()))?;
+    let in_sink = |e: String| format!("sink {:?}: {e}", declared.name);
+    let origin = numbers(origin, u32::from_le_bytes).map_err(|e| in_sink(format!("origin: {e}")))?;
     if let Some(index) = origin.iter().find(|&&index| index as usize >= records) {
         return Err(format!("origin {index} in a batch of {records} records"));
     }
-    let in_sink = |e: String| format!("sink {:?}: {e}", declared.name);
     match (raw, &declared.target) {
-        (raw::Output::Forward(v), Target::Topic(_)) => Ok(Output::Forward { sink, origin: v.origin }),
-        (raw::Output::Messages(v), Target::Topic(_)) => {
-            let messages = Messages {
-                origin: v.origin,
-                keys: v.keys.into(),
-                values: v.values.into(),
-                headers: v.headers.map(Headers::from),
-            };
-            check_messages(&messages).map_err(in_sink)?;
+        (Raw::Forward(_), Target::Topic(_)) => Ok(Output::Forward { sink, origin }),
+        (Raw::Messages(v), Target::Topic(_)) => {
+            let messages = messages(v, origin).map_err(in_sink)?;
             Ok(Output::Messages { sink, messages })
         }
-        (raw::Output::Rows(v), Target::Table(table)) => {
-            let rows = Rows { origin: v.origin, columns: v.columns.into_iter().map(Column::from).collect() };
+        (Raw::Rows(v), Target::Table(table)) => {
             let types = table.columns.iter().map(|column| column.column_type);
-            check_rows(&rows, types).map_err(in_sink)?;
+            let rows = rows(v.columns, origin, types).map_err(in_sink)?;
             Ok(Output::Rows { sink, rows })
         }
-        (raw::Output::Rows(v), Target::Statement(statement)) => {
-            let rows = Rows { origin: v.origin, columns: v.columns.into_iter().map(Column::from).collect() };
-            check_rows(&rows, statement.placeholders.iter().copied()).map_err(in_sink)?;
+        (Raw::Rows(v), Target::Statement(statement)) => {
+            let rows = rows(v.columns, origin, statement.placeholders.iter().copied()).map_err(in_sink)?;
             Ok(Output::Rows { sink, rows })
         }
-        (raw::Output::Rows(_), Target::Topic(_)) => Err(in_sink("rows for a topic".to_owned())),
+        (Raw::Rows(_), Target::Topic(_)) => Err(in_sink("rows for a topic".to_owned())),
         (_, Target::Table(_) | Target::Statement(_)) => Err(in_sink("messages for a table or statement".to_owned())),
     }
 }
 
-fn check_messages(messages: &Messages) -> Result<(), String> {
-    let count = messages.origin.len();
-    messages.keys.check(count).map_err(|e| format!("keys: {e}"))?;
-    messages.values.check(count).map_err(|e| format!("values: {e}"))?;
-    messages.headers.as_ref().map_or(Ok(()), |headers| headers.check(count))
+fn messages(raw: raw::Messages, origin: Vec<u32>) -> Checked<Messages> {
+    let count = origin.len();
+    let column = |raw| nullable(raw).and_then(|column| column.check(count).map(|()| column));
+    let keys = column(raw.keys).map_err(|e| format!("keys: {e}"))?;
+    let values = column(raw.values).map_err(|e| format!("values: {e}"))?;
+    let headers = raw.headers.map(|raw| headers(raw, count)).transpose()?;
+    Ok(Messages { origin, keys, values, headers })
 }
 
-fn check_rows(rows: &Rows, types: impl ExactSizeIterator<Item = ColumnType>) -> Result<(), String> {
-    if rows.columns.len() != types.len() {
-        return Err(format!("{} columns where {} are declared", rows.columns.len(), types.len()));
+fn rows(raw: Vec<raw::Column>, origin: Vec<u32>, types: impl ExactSizeIterator<Item = ColumnType>) -> Checked<Rows> {
+    if raw.len() != types.len() {
+        return Err(format!("{} columns where {} are declared", raw.len(), types.len()));
     }
-    let count = rows.origin.len();
-    for (i, (column, declared)) in rows.columns.iter().zip(types).enumerate() {
-        let in_column = |e: String| format!("column {i}: {e}");
-        check_validity(&column.validity, count).map_err(in_column)?;
-        if column.data.len() != count {
-            return Err(in_column(format!("{} values for {count} rows", column.data.len())));
-        }
-        if let ColumnData::Packed(packed) = &column.data {
-            packed.check(count).map_err(in_column)?;
-        }
-        if !carries(&column.data, declared) {
-            return Err(in_column(format!("data of another type than {declared:?}")));
-        }
+    let checked = raw.into_iter().zip(types).enumerate();
+    let columns =
+        checked.map(|(i, (raw, declared))| column(raw, declared, origin.len()).map_err(|e| format!("column {i}: {e}")));
+    Ok(Rows { columns: columns.collect::<Checked<_>>()?, origin })
+}
+
+fn column(raw: raw::Column, declared: ColumnType, rows: usize) -> Checked<Column> {
+    check_validity(&raw.validity, rows)?;
+    let data = data(raw.data)?;
+    if data.len() != rows {
+        return Err(format!("{} values for {rows} rows", data.len()));
     }
-    Ok(())
+    if let ColumnData::Packed(packed) = &data {
+        packed.check(rows)?;
+    }
+    if !carries(&data, declared) {
+        return Err(format!("data of another type than {declared:?}"));
+    }
+    Ok(Column { validity: raw.validity, data })
 }
 
 /// Whether the data is of the kind that `wit/job.wit` prescribes for the type.

@@ -12,6 +12,7 @@ use super::bindings::v0_1::exports::pelton::job::task::{Batch as BatchParam, Spe
 use super::bindings::v0_1::pelton::job::{log, metrics, types};
 use super::bindings::v0_1::{self};
 use super::limits::{Limits, Meter};
+use super::numbers::bytes;
 use super::wasi::{Refused, Wasi};
 use super::{Job, TICK, check};
 use crate::record::{Batch, NullablePacked, Outcome, Packed};
@@ -160,12 +161,12 @@ impl Instance {
         let param = BatchParam {
             source: batch.source,
             partition: batch.partition,
-            offsets: &batch.offsets,
-            timestamps: &batch.timestamps,
+            offsets: bytes(&batch.offsets),
+            timestamps: bytes(&batch.timestamps),
             keys: nullable(&batch.keys),
             values: nullable(&batch.values),
             headers: headers.then(|| types::HeadersParam {
-                ends: &batch.headers.ends,
+                ends: bytes(&batch.headers.ends),
                 names: packed(&batch.headers.names),
                 values: nullable(&batch.headers.values),
             }),
@@ -227,7 +228,7 @@ fn ticks(time: Duration) -> u64 {
 }
 
 fn packed(packed: &Packed) -> types::PackedParam<'_> {
-    types::PackedParam { ends: &packed.ends, bytes: &packed.bytes }
+    types::PackedParam { ends: bytes(&packed.ends), bytes: &packed.bytes }
 }
 
 fn nullable(column: &NullablePacked) -> types::NullablePackedParam<'_> {

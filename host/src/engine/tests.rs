@@ -145,7 +145,8 @@ fn one_answer_cannot_fill_the_hosts_memory() {
 
 #[test]
 fn answers_that_lie_are_refused() {
-    let lengths = ["EXCEED", "FALL", "SHORT", "COUNT", "VALIDITY", "HEADERS"].map(|lie| ("bad_lengths", lie));
+    let lengths =
+        ["EXCEED", "FALL", "SHORT", "COUNT", "VALIDITY", "HEADERS", "ORIGIN", "ENDS"].map(|lie| ("bad_lengths", lie));
     let sinks = ["RANGE", "ROWS", "MESSAGES", "TYPE", "COLUMNS", "COUNT"].map(|lie| ("bad_sink", lie));
     let indices = ["BAD_REJECT", "BAD_MESSAGE", "BAD"].map(|lie| ("bad_index", lie));
     for (name, value) in lengths.into_iter().chain(sinks).chain(indices) {

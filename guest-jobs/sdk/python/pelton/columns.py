@@ -6,9 +6,7 @@ is each value looked at.
 
 from __future__ import annotations
 
-import math
 import struct
-from array import array
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -16,7 +14,7 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from .contract import Column, Packed
-from .packed import pack, pack_text, validity_of
+from .packed import pack, pack_numbers, pack_text, validity_of
 from .spec import Type
 
 Value: TypeAlias = bool | int | float | str | bytes | Decimal | datetime | date | UUID | None
@@ -159,9 +157,8 @@ _TYPES: dict[Type, tuple[str, Callable[[Value], Any], str]] = {
 }
 """For each type what carries it, what turns a value into that, and what an author calls the values that it takes."""
 
-_NULLS: dict[str, Any] = {"booleans": False, "float32s": 0.0, "float64s": 0.0, "packed": b""}
-_CODES = {"int16s": "h", "int32s": "i", "int64s": "q"}
-"""The codes of :mod:`array` that have the same range."""
+CODES = {"booleans": "?", "int16s": "h", "int32s": "i", "int64s": "q", "float32s": "f", "float64s": "d"}
+"""What :mod:`struct` calls the carriers."""
 
 
 def column(kind: Type, values: Sequence[Value]) -> Column:
@@ -170,7 +167,7 @@ def column(kind: Type, values: Sequence[Value]) -> Column:
     quick = _quick(carrier, check, values)
     if quick is not None:
         return Column(b"", carrier, quick)
-    null = _NULLS.get(carrier, 0)
+    null = b"" if carrier == "packed" else 0
     data: list[Any] = []
     for row, value in enumerate(values):
         try:
@@ -178,30 +175,24 @@ def column(kind: Type, values: Sequence[Value]) -> Column:
         except _Wrong as wrong:
             what = str(wrong) or type(value).__name__
             raise Refused(row, f"{kind} and takes {takes}, not {what}") from None
-    return Column(validity_of(values), carrier, pack(data) if carrier == "packed" else data)
+    return Column(validity_of(values), carrier, pack(data) if carrier == "packed" else pack_numbers(CODES[carrier], data))
 
 
-def _quick(carrier: str, check: object, values: Sequence[Any]) -> list[Any] | Packed | None:
+def _quick(carrier: str, check: object, values: Sequence[Any]) -> bytes | Packed | None:
     """What crosses where all values are of the plainest type and fit. Each step is one pass in C, which fails where a
     value is another."""
     try:
-        if carrier in _CODES:
-            # An array checks type and range; what crosses is a list.
-            array(_CODES[carrier], values)
-            return list(values)
-        if check is _float and set(map(type, values)) == {float}:
-            return list(values)
+        if carrier in ("int16s", "int32s", "int64s") or carrier in ("float32s", "float64s") and set(map(type, values)) == {float}:
+            return pack_numbers(CODES[carrier], values)
         if check is _text:
             return pack_text(values)
         if check is _bytes:
             return pack(values)
-    except (TypeError, OverflowError, UnicodeEncodeError):
+    except (struct.error, OverflowError, TypeError, UnicodeEncodeError):
         pass
     return None
 
 
 def value_of(kind: Type, carried: Any) -> Value:
     """What a test sees of a value that crossed: ``int``, ``float``, ``bool``, ``str``, or ``bytes``."""
-    if isinstance(carried, bytes) and kind not in ("bytea", "uuid"):
-        return carried.decode()
-    return float(struct.unpack("<f", struct.pack("<f", carried))[0]) if kind == "float4" and math.isfinite(carried) else carried
+    return carried.decode() if isinstance(carried, bytes) and kind not in ("bytea", "uuid") else carried

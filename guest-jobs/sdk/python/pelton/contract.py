@@ -2,7 +2,9 @@
 
 A job's author never sees these; :mod:`pelton` hides them. Names and order of the fields are those of the contract, so
 what the host hands over can be read as if it were one of these, and :mod:`pelton.component` only has to change the
-class of what goes back. Lists have one item per record, message or row; offsets into bytes count from 0.
+class of what goes back. Columns have one item per record, message or row; offsets into bytes count from 0. Numbers lie
+end to end as bytes: ``ends`` and ``origin`` as ``u32``, ``offsets`` and ``timestamps`` as ``s64``, all little-endian. As
+lists they would cross one object at a time, at some 300 ns each.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import TypeAlias
 class Packed:
     """Byte strings laid end to end: item ``i`` is ``bytes[ends[i - 1]:ends[i]]``, and item 0 starts at 0."""
 
-    ends: list[int]
+    ends: bytes
     bytes: bytes
 
 
@@ -34,7 +36,7 @@ class NullablePacked:
 class Headers:
     """Headers, flattened: record ``i`` has the headers ``ends[i - 1]:ends[i]``, in order."""
 
-    ends: list[int]
+    ends: bytes
     names: Packed
     values: NullablePacked
 
@@ -45,8 +47,8 @@ class Batch:
 
     source: int
     partition: int
-    offsets: list[int]
-    timestamps: list[int]
+    offsets: bytes
+    timestamps: bytes
     keys: NullablePacked
     values: NullablePacked
     headers: Headers | None
@@ -57,7 +59,7 @@ class Forward:
     """Records passed on unchanged to a topic, by their index in the batch."""
 
     sink: int
-    origin: list[int]
+    origin: bytes
 
 
 @dataclass(slots=True)
@@ -65,7 +67,7 @@ class Messages:
     """New messages for a topic."""
 
     sink: int
-    origin: list[int]
+    origin: bytes
     keys: NullablePacked
     values: NullablePacked
     headers: Headers | None
@@ -77,7 +79,7 @@ class Column:
 
     validity: bytes
     carrier: str
-    data: list[bool] | list[int] | list[float] | Packed
+    data: bytes | Packed
 
 
 @dataclass(slots=True)
@@ -85,7 +87,7 @@ class Rows:
     """Rows for a table, or the parameters of so many executions of a statement."""
 
     sink: int
-    origin: list[int]
+    origin: bytes
     columns: list[Column]
 
 

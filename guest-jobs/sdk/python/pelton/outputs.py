@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from .columns import Refused, Value, column
 from .contract import Forward, Messages, Output, Rows
-from .packed import Header, pack_headers, pack_nullable
+from .packed import Header, pack_headers, pack_nullable, pack_numbers
 from .spec import Sink, Statement, Table, Topic, Type
 
 _Items: TypeAlias = list[Any]
@@ -97,13 +97,13 @@ class Outputs:
             return
         for kind, group in groupby(self._topics[sink], type):
             items = list(group)
-            yield Forward(index, items) if kind is int else _messages(index, sink, items)
+            yield Forward(index, pack_numbers("I", items)) if kind is int else _messages(index, sink, items)
 
 
 def _messages(index: int, sink: Topic, items: _Items) -> Messages:
     origin, keys, values, headers = zip(*items)
     try:
-        return Messages(index, list(origin), pack_nullable(keys), pack_nullable(values), pack_headers(headers))
+        return Messages(index, pack_numbers("I", origin), pack_nullable(keys), pack_nullable(values), pack_headers(headers))
     except (TypeError, ValueError):
         pass
     # Which one it is.
@@ -140,7 +140,7 @@ def _rows(index: int, sink: Table | Statement, items: _Items) -> Rows:
             packed.append(column(kind, values))
         except Refused as refused:
             raise MistakeAt(origin[refused.row], _at(sink, f"{name} is {refused}")) from None
-    return Rows(index, list(origin), packed)
+    return Rows(index, pack_numbers("I", origin), packed)
 
 
 def _declared(sink: Table | Statement) -> list[tuple[str, Type]]:

@@ -1,4 +1,4 @@
-"""Byte strings laid end to end, with or without nulls, read and written as the contract says.
+"""Numbers and byte strings laid end to end, with or without nulls, read and written as the contract says.
 
 What is done for each item is done in C where Python can: a batch has a thousand records, and an interpreted loop over
 them costs more than most jobs do.
@@ -6,8 +6,10 @@ them costs more than most jobs do.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Sequence
-from itertools import accumulate, chain, repeat
+from itertools import accumulate, chain
+from typing import Any
 
 from .contract import Headers, NullablePacked, Packed
 
@@ -15,9 +17,24 @@ _Bytes = bytes | None
 Header = tuple[str, str | bytes | None]
 
 
+def pack_numbers(code: str, items: Sequence[Any]) -> bytes:
+    """Numbers of one of :mod:`struct`'s kinds. Raises :class:`struct.error` where one is of another type or range."""
+    return struct.pack(f"<{len(items)}{code}", *items)
+
+
+def numbers(code: str, data: bytes) -> tuple[Any, ...]:
+    """The numbers that :func:`pack_numbers` packed."""
+    return struct.unpack(f"<{len(data) // struct.calcsize(code)}{code}", data)
+
+
+def ends_of(items: Iterable[Any]) -> bytes:
+    """Where each of some items ends, when they lie end to end: the packed sums of their lengths."""
+    return pack_numbers("I", list(accumulate(map(len, items))))
+
+
 def slices(packed: Packed) -> list[bytes]:
     """The items."""
-    data, ends = packed.bytes, packed.ends
+    data, ends = packed.bytes, numbers("I", packed.ends)
     return [data[start:end] for start, end in zip(chain((0,), ends), ends)]
 
 
@@ -39,7 +56,7 @@ def valid(validity: bytes, count: int) -> list[bool]:
 
 def nullable_items(packed: NullablePacked) -> Sequence[_Bytes]:
     """The items, ``None`` where one is null."""
-    validity, count = packed.validity, len(packed.items.ends)
+    validity, count = packed.validity, len(packed.items.ends) // 4
     if not validity:
         return slices(packed.items)
     if not any(validity):
@@ -50,14 +67,14 @@ def nullable_items(packed: NullablePacked) -> Sequence[_Bytes]:
 def pack(items: Iterable[bytes]) -> Packed:
     """Byte strings, packed."""
     items = list(items)
-    return Packed(list(accumulate(map(len, items))), b"".join(items))
+    return Packed(ends_of(items), b"".join(items))
 
 
 def pack_text(items: Sequence[str]) -> Packed:
     """Texts, packed as UTF-8. Raises :class:`UnicodeEncodeError` where one holds half a surrogate pair."""
     text = "".join(items)
     if text.isascii():
-        return Packed(list(accumulate(map(len, items))), text.encode())
+        return Packed(ends_of(items), text.encode())
     return pack(map(str.encode, items))
 
 
@@ -67,7 +84,7 @@ def pack_nullable(items: Sequence[str | bytes | None]) -> NullablePacked:
     if kinds == {str}:
         return NullablePacked(b"", pack_text(items))  # type: ignore[arg-type]
     if kinds == {type(None)}:
-        return NullablePacked(bytes((len(items) + 7) // 8), Packed(list(repeat(0, len(items))), b""))
+        return NullablePacked(bytes((len(items) + 7) // 8), Packed(bytes(4 * len(items)), b""))
     return NullablePacked(validity_of(items), pack(map(_encoded, items)))
 
 
@@ -88,11 +105,12 @@ def pack_headers(headers: Sequence[Sequence[Header]]) -> Headers | None:
     flat = list(chain.from_iterable(headers))
     names = pack_text([name for name, _ in flat])
     values = pack_nullable([value for _, value in flat])
-    return Headers(list(accumulate(map(len, headers))), names, values)
+    return Headers(ends_of(headers), names, values)
 
 
 def headers_of(headers: Headers) -> list[tuple[tuple[str, _Bytes], ...]]:
     """The headers of each record. A byte of a name that is not UTF-8 reads as U+FFFD."""
     names = [name.decode(errors="replace") for name in slices(headers.names)]
     pairs = tuple(zip(names, nullable_items(headers.values)))
-    return [pairs[start:end] for start, end in zip(chain((0,), headers.ends), headers.ends)]
+    ends = numbers("I", headers.ends)
+    return [pairs[start:end] for start, end in zip(chain((0,), ends), ends)]

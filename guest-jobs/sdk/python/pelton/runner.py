@@ -10,7 +10,7 @@ from . import failure
 from .contract import Batch, Outcome
 from .job import Job
 from .outputs import MistakeAt, Outputs
-from .packed import headers_of, nullable_items
+from .packed import headers_of, nullable_items, numbers
 from .parameters import Parameters
 from .record import Record, Reject
 
@@ -38,9 +38,10 @@ class Runner:
         """Handles one batch. After a :class:`Failure` nothing of it is left."""
         process, out = self._job.process, self._out
         rejects: list[tuple[int, str]] = []
+        offsets = numbers("q", batch.offsets)
         index = 0
         try:
-            for index, record in enumerate(records(batch)):
+            for index, record in enumerate(records(batch, offsets)):
                 out._index = index
                 try:
                     process(record, out)
@@ -48,16 +49,16 @@ class Runner:
                     rejects.append((index, str(reject)))
             return Outcome(out.finish(), rejects)
         except MistakeAt as mistake:
-            raise Failure(f"{mistake} (at offset {batch.offsets[mistake.index]})") from None
+            raise Failure(f"{mistake} (at offset {offsets[mistake.index]})") from None
         except Exception as error:
             out.clear()
-            place = f"record at partition {batch.partition} offset {batch.offsets[index]}: "
+            place = f"record at partition {batch.partition} offset {offsets[index]}: "
             raise Failure(failure.cut(place + failure.describe(error))) from None
 
 
-def records(batch: Batch) -> Iterator[Record]:
+def records(batch: Batch, offsets: Sequence[int]) -> Iterator[Record]:
     """The records of a batch. They are made in C, which costs a fifth of calling the class for each."""
-    timestamps: Sequence[int | None] = batch.timestamps
+    timestamps: Sequence[int | None] = numbers("q", batch.timestamps)
     if -1 in timestamps:
         timestamps = [None if timestamp == -1 else timestamp for timestamp in timestamps]
     headers = repeat(()) if batch.headers is None else headers_of(batch.headers)
@@ -67,7 +68,7 @@ def records(batch: Batch) -> Iterator[Record]:
         headers,
         timestamps,
         repeat(batch.partition),
-        batch.offsets,
+        offsets,
         repeat(batch.source),
     )
     return map(tuple.__new__, repeat(Record), fields)

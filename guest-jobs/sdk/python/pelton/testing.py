@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import log, metrics
-from .columns import value_of
+from .columns import CODES, value_of
 from .contract import Batch, Forward, Headers, Messages, Packed, Rows
 from .job import Job
-from .packed import Header, headers_of, nullable_items, pack_headers, pack_nullable, slices, valid
+from .packed import Header, headers_of, nullable_items, numbers, pack_headers, pack_nullable, pack_numbers, slices, valid
 from .runner import Failure as Failure
 from .runner import Runner
 from .spec import Sink, Statement, Table, Topic
@@ -127,12 +127,12 @@ def _settings(job: type[Job], given: Mapping[str, str]) -> list[tuple[str, str]]
 
 def _batch(inputs: list[Input], source: int, partition: int, first_offset: int, with_headers: bool) -> Batch:
     headers = pack_headers([record.headers for record in inputs])
-    none = Headers([0] * len(inputs), Packed([], b""), pack_nullable([]))
+    none = Headers(bytes(4 * len(inputs)), Packed(b"", b""), pack_nullable([]))
     return Batch(
         source,
         partition,
-        [first_offset + index for index in range(len(inputs))],
-        [-1 if record.timestamp is None else record.timestamp for record in inputs],
+        pack_numbers("q", range(first_offset, first_offset + len(inputs))),
+        pack_numbers("q", [-1 if record.timestamp is None else record.timestamp for record in inputs]),
         pack_nullable([record.key for record in inputs]),
         pack_nullable([record.value for record in inputs]),
         (headers or none) if with_headers else None,
@@ -140,15 +140,16 @@ def _batch(inputs: list[Input], source: int, partition: int, first_offset: int, 
 
 
 def _unpacked(sink: Sink, output: Forward | Messages | Rows) -> Iterable[int | Message | Row]:
+    origin = numbers("I", output.origin)
     if isinstance(output, Forward):
-        return output.origin
+        return origin
     if isinstance(output, Messages):
-        headers = [()] * len(output.origin) if output.headers is None else headers_of(output.headers)
-        return map(Message, output.origin, nullable_items(output.keys), nullable_items(output.values), headers)
+        headers = [()] * len(origin) if output.headers is None else headers_of(output.headers)
+        return map(Message, origin, nullable_items(output.keys), nullable_items(output.values), headers)
     kinds = sink.placeholders if isinstance(sink, Statement) else [c.type for c in getattr(sink, "columns", ())]
     columns = []
     for kind, column in zip(kinds, output.columns):
-        data = slices(column.data) if isinstance(column.data, Packed) else column.data
-        present = valid(column.validity, len(output.origin))
+        data = slices(column.data) if isinstance(column.data, Packed) else numbers(CODES[column.carrier], column.data)
+        present = valid(column.validity, len(origin))
         columns.append([value_of(kind, item) if is_valid else None for item, is_valid in zip(data, present)])
-    return map(Row, output.origin, zip(*columns))
+    return map(Row, origin, zip(*columns))

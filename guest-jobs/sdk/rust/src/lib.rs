@@ -50,6 +50,7 @@
 pub mod bindings;
 pub mod log;
 pub mod metrics;
+pub mod numbers;
 mod outputs;
 mod packed;
 mod parameters;

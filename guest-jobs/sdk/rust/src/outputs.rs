@@ -4,6 +4,7 @@
 use crate::{
     Sink, Type, Value,
     bindings::pelton::job::types::{Forward, Messages, Output, Rows},
+    numbers::Number,
     packed::{HeadersWriter, Nullable},
     rows::Column,
 };
@@ -27,6 +28,13 @@ struct At {
     records: usize,
 }
 
+impl At {
+    /// An empty list of origins with room for each record once.
+    fn origin(self) -> Vec<u8> {
+        Vec::with_capacity(size_of::<u32>() * self.records)
+    }
+}
+
 /// A sink, and its output in the making.
 struct State {
     index: u32,
@@ -40,16 +48,16 @@ struct State {
 
 enum Open {
     Forward {
-        origin: Vec<u32>,
+        origin: Vec<u8>,
     },
     Messages {
-        origin: Vec<u32>,
+        origin: Vec<u8>,
         keys: Nullable,
         values: Nullable,
         headers: Option<Box<HeadersWriter>>,
     },
     Rows {
-        origin: Vec<u32>,
+        origin: Vec<u8>,
         columns: Vec<Column>,
     },
 }
@@ -135,11 +143,11 @@ impl State {
     fn forward(&mut self, at: At) -> Result<Option<Output>, String> {
         self.must_be_topic()?;
         if let Some(Open::Forward { origin }) = &mut self.open {
-            origin.push(at.record);
+            at.record.push(origin);
             return Ok(None);
         }
-        let mut origin = Vec::with_capacity(at.records);
-        origin.push(at.record);
+        let mut origin = at.origin();
+        at.record.push(&mut origin);
         let sealed = self.seal();
         self.open = Some(Open::Forward { origin });
         Ok(sealed)
@@ -157,7 +165,7 @@ impl State {
         if !matches!(self.open, Some(Open::Messages { .. })) {
             sealed = self.seal();
             self.open = Some(Open::Messages {
-                origin: Vec::with_capacity(at.records),
+                origin: at.origin(),
                 keys: Nullable::with_capacity(at.records, self.size(0)),
                 values: Nullable::with_capacity(at.records, self.size(1)),
                 headers: None,
@@ -171,11 +179,11 @@ impl State {
         }) = &mut self.open
         {
             if !headers.is_empty() || writer.is_some() {
-                let writer =
-                    writer.get_or_insert_with(|| Box::new(HeadersWriter::after(origin.len())));
+                let writer = writer
+                    .get_or_insert_with(|| Box::new(HeadersWriter::after(u32::count(origin))));
                 writer.push(headers.iter().copied());
             }
-            origin.push(at.record);
+            at.record.push(origin);
             keys.push(key);
             values.push(value);
         }
@@ -199,12 +207,12 @@ impl State {
             };
             let columns = row.iter().enumerate().map(column).collect();
             self.open = Some(Open::Rows {
-                origin: Vec::with_capacity(at.records),
+                origin: at.origin(),
                 columns,
             });
         }
         if let Some(Open::Rows { origin, columns }) = &mut self.open {
-            origin.push(at.record);
+            at.record.push(origin);
             for ((column, value), (name, _)) in columns.iter_mut().zip(values).zip(row) {
                 column
                     .push(*value)

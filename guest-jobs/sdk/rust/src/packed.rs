@@ -2,6 +2,7 @@
 //! of the contract themselves, so that handing them over copies nothing.
 
 use crate::bindings::pelton::job::types::{Headers, NullablePacked, Packed};
+use crate::numbers::Number;
 
 /// The length of a list as the contract counts. A guest's memory ends at 4 GiB, so it always fits there.
 fn end(length: usize) -> u32 {
@@ -12,14 +13,14 @@ impl Packed {
     /// An empty one with room for so many items of so many bytes in all.
     pub(crate) fn with_capacity(items: usize, bytes: usize) -> Self {
         Self {
-            ends: Vec::with_capacity(items),
+            ends: Vec::with_capacity(size_of::<u32>() * items),
             bytes: Vec::with_capacity(bytes),
         }
     }
 
     pub(crate) fn push(&mut self, item: &[u8]) {
         self.bytes.extend_from_slice(item);
-        self.ends.push(end(self.bytes.len()));
+        end(self.bytes.len()).push(&mut self.ends);
     }
 
     /// Item `index`; nothing where there is none or the lists contradict each other.
@@ -29,12 +30,12 @@ impl Packed {
 }
 
 /// Where item `index` lies in what `ends` divides.
-pub(crate) fn range(ends: &[u32], index: usize) -> Option<std::ops::Range<usize>> {
+pub(crate) fn range(ends: &[u8], index: usize) -> Option<std::ops::Range<usize>> {
     let start = match index.checked_sub(1) {
-        Some(before) => *ends.get(before)?,
+        Some(before) => u32::get(ends, before)?,
         None => 0,
     };
-    Some(start as usize..*ends.get(index)? as usize)
+    Some(start as usize..u32::get(ends, index)? as usize)
 }
 
 /// Writes a validity bitmap: nothing until the first null.
@@ -122,7 +123,7 @@ impl NullablePacked {
 
 /// Writes the headers of records or messages.
 pub(crate) struct HeadersWriter {
-    ends: Vec<u32>,
+    ends: Vec<u8>,
     names: Packed,
     values: Nullable,
 }
@@ -131,7 +132,7 @@ impl HeadersWriter {
     /// One that already holds so many items without headers.
     pub(crate) fn after(items: usize) -> Self {
         Self {
-            ends: vec![0; items],
+            ends: vec![0; size_of::<u32>() * items],
             names: Packed::with_capacity(0, 0),
             values: Nullable::with_capacity(0, 0),
         }
@@ -146,7 +147,7 @@ impl HeadersWriter {
             self.names.push(name.as_bytes());
             self.values.push(value);
         }
-        self.ends.push(end(self.names.ends.len()));
+        end(u32::count(&self.names.ends)).push(&mut self.ends);
     }
 
     pub(crate) fn finish(self) -> Headers {
@@ -179,7 +180,7 @@ mod tests {
     #[test]
     fn lists_that_contradict_each_other_hold_nothing() {
         let packed = |ends: &[u32]| Packed {
-            ends: ends.to_vec(),
+            ends: crate::numbers::pack(ends.iter().copied()),
             bytes: b"abc".to_vec(),
         };
         assert_eq!(packed(&[1, 3]).get(1), Some(&b"bc"[..]));

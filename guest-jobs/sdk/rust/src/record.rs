@@ -1,6 +1,6 @@
 //! A record as a job sees it: a view into the batch, which copies nothing.
 
-use crate::bindings::pelton::job::types::Batch;
+use crate::{bindings::pelton::job::types::Batch, numbers::Number};
 use std::fmt::Display;
 
 /// Why a job can't use a record. Anything that can be shown becomes one, so `?` works on the errors of parsers, and
@@ -59,11 +59,7 @@ impl<'a> Record<'a> {
 
     /// The Kafka timestamp, milliseconds since the Unix epoch; nothing where the record has none.
     pub fn timestamp(&self) -> Option<i64> {
-        self.batch
-            .timestamps
-            .get(self.index)
-            .copied()
-            .filter(|&timestamp| timestamp != -1)
+        i64::get(&self.batch.timestamps, self.index).filter(|&timestamp| timestamp != -1)
     }
 
     /// The Kafka partition number.
@@ -73,7 +69,7 @@ impl<'a> Record<'a> {
 
     /// The Kafka offset.
     pub fn offset(&self) -> i64 {
-        self.batch.offsets.get(self.index).copied().unwrap_or(-1)
+        i64::get(&self.batch.offsets, self.index).unwrap_or(-1)
     }
 
     /// Which of the spec's sources the record is from: 0 for the first.

@@ -3,6 +3,7 @@
 use crate::{
     Type,
     bindings::pelton::job::types::{self as wit, ColumnData, Packed},
+    numbers::Number,
     packed::{Validity, is_valid},
 };
 
@@ -101,13 +102,13 @@ impl Column {
     pub(crate) fn with_capacity(kind: Type, rows: usize, bytes: usize) -> Self {
         let data = match kind {
             Type::Boolean => ColumnData::Booleans(Vec::with_capacity(rows)),
-            Type::Int2 => ColumnData::Int16s(Vec::with_capacity(rows)),
-            Type::Int4 | Type::Date => ColumnData::Int32s(Vec::with_capacity(rows)),
+            Type::Int2 => ColumnData::Int16s(Vec::with_capacity(2 * rows)),
+            Type::Int4 | Type::Date => ColumnData::Int32s(Vec::with_capacity(4 * rows)),
             Type::Int8 | Type::Timestamptz | Type::Timestamp => {
-                ColumnData::Int64s(Vec::with_capacity(rows))
+                ColumnData::Int64s(Vec::with_capacity(8 * rows))
             }
-            Type::Float4 => ColumnData::Float32s(Vec::with_capacity(rows)),
-            Type::Float8 => ColumnData::Float64s(Vec::with_capacity(rows)),
+            Type::Float4 => ColumnData::Float32s(Vec::with_capacity(4 * rows)),
+            Type::Float8 => ColumnData::Float64s(Vec::with_capacity(8 * rows)),
             Type::Numeric
             | Type::Text
             | Type::Varchar
@@ -129,12 +130,12 @@ impl Column {
     /// The column's type doesn't take it; says what it takes.
     pub(crate) fn push(&mut self, value: Value<'_>) -> Result<(), String> {
         match (&mut self.data, value) {
-            (ColumnData::Booleans(data), Value::Boolean(value)) => data.push(value),
-            (ColumnData::Int16s(data), Value::Int2(value)) => data.push(value),
-            (ColumnData::Int32s(data), Value::Int4(value)) => data.push(value),
-            (ColumnData::Int64s(data), Value::Int8(value)) => data.push(value),
-            (ColumnData::Float32s(data), Value::Float4(value)) => data.push(value),
-            (ColumnData::Float64s(data), Value::Float8(value)) => data.push(value),
+            (ColumnData::Booleans(data), Value::Boolean(value)) => data.push(value.into()),
+            (ColumnData::Int16s(data), Value::Int2(value)) => value.push(data),
+            (ColumnData::Int32s(data), Value::Int4(value)) => value.push(data),
+            (ColumnData::Int64s(data), Value::Int8(value)) => value.push(data),
+            (ColumnData::Float32s(data), Value::Float4(value)) => value.push(data),
+            (ColumnData::Float64s(data), Value::Float8(value)) => value.push(data),
             (ColumnData::Packed(data), Value::Text(value))
                 if !matches!(self.kind, Type::Bytea | Type::Uuid) =>
             {
@@ -173,12 +174,12 @@ impl Column {
 
 fn push_null(data: &mut ColumnData) {
     match data {
-        ColumnData::Booleans(data) => data.push(false),
-        ColumnData::Int16s(data) => data.push(0),
-        ColumnData::Int32s(data) => data.push(0),
-        ColumnData::Int64s(data) => data.push(0),
-        ColumnData::Float32s(data) => data.push(0.0),
-        ColumnData::Float64s(data) => data.push(0.0),
+        ColumnData::Booleans(data) => data.push(0),
+        ColumnData::Int16s(data) => 0_i16.push(data),
+        ColumnData::Int32s(data) => 0_i32.push(data),
+        ColumnData::Int64s(data) => 0_i64.push(data),
+        ColumnData::Float32s(data) => 0.0_f32.push(data),
+        ColumnData::Float64s(data) => 0.0_f64.push(data),
         ColumnData::Packed(data) => data.push(&[]),
     }
 }
@@ -190,12 +191,12 @@ impl wit::Column {
             return Some(Value::Null);
         }
         Some(match &self.data {
-            ColumnData::Booleans(data) => Value::Boolean(*data.get(row)?),
-            ColumnData::Int16s(data) => Value::Int2(*data.get(row)?),
-            ColumnData::Int32s(data) => Value::Int4(*data.get(row)?),
-            ColumnData::Int64s(data) => Value::Int8(*data.get(row)?),
-            ColumnData::Float32s(data) => Value::Float4(*data.get(row)?),
-            ColumnData::Float64s(data) => Value::Float8(*data.get(row)?),
+            ColumnData::Booleans(data) => Value::Boolean(*data.get(row)? == 1),
+            ColumnData::Int16s(data) => Value::Int2(i16::get(data, row)?),
+            ColumnData::Int32s(data) => Value::Int4(i32::get(data, row)?),
+            ColumnData::Int64s(data) => Value::Int8(i64::get(data, row)?),
+            ColumnData::Float32s(data) => Value::Float4(f32::get(data, row)?),
+            ColumnData::Float64s(data) => Value::Float8(f64::get(data, row)?),
             ColumnData::Packed(data) if matches!(kind, Type::Bytea | Type::Uuid) => {
                 Value::Bytes(data.get(row)?)
             }

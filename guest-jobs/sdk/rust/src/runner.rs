@@ -4,6 +4,7 @@
 use crate::{
     Job, Outputs, Parameters,
     bindings::pelton::job::types::{self as wit, Batch, Outcome},
+    numbers::Number,
 };
 use std::cell::{Cell, RefCell};
 
@@ -29,7 +30,7 @@ impl<J: Job> Runner<J> {
 
     pub(crate) fn process(&mut self, batch: &Batch) -> Result<Outcome, String> {
         let mut rejects = Vec::new();
-        let records = batch.offsets.len();
+        let records = i64::count(&batch.offsets);
         for (index, position) in (0..records).zip(0..) {
             self.out.turn_to(position, records);
             let record = crate::Record { batch, index };

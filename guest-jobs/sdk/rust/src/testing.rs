@@ -3,6 +3,7 @@
 use crate::{
     Job, Sink, Type, Value,
     bindings::pelton::job::types::{Batch, Outcome, Output},
+    numbers::{pack, unpack},
     packed::{HeadersWriter, Nullable},
     runner::Runner,
 };
@@ -112,11 +113,8 @@ pub(crate) fn batch(records: &[Input]) -> Batch {
     Batch {
         source: 0,
         partition: 0,
-        offsets: (0..).take(records.len()).collect(),
-        timestamps: records
-            .iter()
-            .map(|record| record.timestamp.unwrap_or(-1))
-            .collect(),
+        offsets: pack((0..).take(records.len())),
+        timestamps: pack(records.iter().map(|record| record.timestamp.unwrap_or(-1))),
         keys: keys.finish(),
         values: values.finish(),
         headers: Some(headers.finish()),
@@ -134,7 +132,7 @@ impl Run {
                 Output::Forward(forward) if self.is(sink, forward.sink) => Some(&forward.origin),
                 _ => None,
             });
-        forwards.flatten().map(|&index| index as usize).collect()
+        forwards.flat_map(|origin| origins(origin)).collect()
     }
 
     /// The messages that were sent to a sink, in order.
@@ -148,12 +146,10 @@ impl Run {
                 _ => None,
             });
         let each = messages.flat_map(|messages| {
-            messages
-                .origin
-                .iter()
+            origins(&messages.origin)
                 .enumerate()
-                .map(|(n, &origin)| Message {
-                    origin: origin as usize,
+                .map(|(n, origin)| Message {
+                    origin,
                     key: messages.keys.get(n),
                     value: messages.values.get(n),
                     headers: messages
@@ -183,13 +179,13 @@ impl Run {
                 _ => None,
             });
         let each = rows.flat_map(|rows| {
-            rows.origin.iter().enumerate().map(|(n, &origin)| {
+            origins(&rows.origin).enumerate().map(|(n, origin)| {
                 let values = rows
                     .columns
                     .iter()
                     .zip(&types)
                     .filter_map(move |(column, &kind)| column.get(kind, n));
-                (origin as usize, values.collect())
+                (origin, values.collect())
             })
         });
         each.collect()
@@ -209,4 +205,9 @@ impl Run {
             .get(index as usize)
             .is_some_and(|candidate| candidate.name == sink.name)
     }
+}
+
+/// The records that outputs were made from.
+fn origins(origin: &[u8]) -> impl Iterator<Item = usize> {
+    unpack::<u32>(origin).map(|index| index as usize)
 }

@@ -101,6 +101,8 @@ pub(super) fn bad_lengths() {
             ("COUNT", &broken("values: 1 items where 2 are due")),
             ("VALIDITY", &broken("values: a validity bitmap of 2 bytes for 2 items")),
             ("HEADERS", &broken("header names: 1 items where 9 are due")),
+            ("ORIGIN", &broken("origin: 7 bytes where numbers of 4 bytes are due")),
+            ("ENDS", &broken("values: ends: 9 bytes where numbers of 4 bytes are due")),
         ],
     );
 }

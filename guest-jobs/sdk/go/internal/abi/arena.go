@@ -63,6 +63,11 @@ func Ahead() {
 	used = 0
 }
 
+// number is what lies end to end in the contract's buffers. A bool is one byte, 0 or 1.
+type number interface {
+	bool | uint32 | int16 | int32 | int64 | float32 | float64
+}
+
 // list is a list, or a string, as it crosses.
 type list struct{ pointer, length uint32 }
 
@@ -88,6 +93,19 @@ func lower[T any](items []T) list {
 		return list{pointer: uint32(unsafe.Alignof(*new(T)))}
 	}
 	return list{pointer: Address(unsafe.SliceData(items)), length: uint32(len(items))}
+}
+
+// liftNumbers is numbers that the host put into the arena as bytes. Realloc aligns them, and they are little-endian as
+// the machine is; so they are a slice of numbers where they lie. A part of a number at the end is left out.
+func liftNumbers[T number](l list) []T {
+	return lift[T](list{l.pointer, l.length / uint32(unsafe.Sizeof(*new(T)))})
+}
+
+// lowerNumbers is numbers as bytes.
+func lowerNumbers[T number](numbers []T) list {
+	l := lower(numbers)
+	l.length *= uint32(unsafe.Sizeof(*new(T)))
+	return l
 }
 
 func lowerString(text string) list {

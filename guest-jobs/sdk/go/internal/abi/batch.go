@@ -35,7 +35,7 @@ type batch struct {
 }
 
 func (p packed) lift() wire.Packed {
-	return wire.Packed{Ends: lift[uint32](p.ends), Bytes: lift[byte](p.bytes)}
+	return wire.Packed{Ends: liftNumbers[uint32](p.ends), Bytes: lift[byte](p.bytes)}
 }
 
 func (n nullable) lift() wire.Nullable {
@@ -49,14 +49,14 @@ func LiftBatch(at unsafe.Pointer) *wire.Batch {
 	batch := &wire.Batch{
 		Source:     from.source,
 		Partition:  from.partition,
-		Offsets:    lift[int64](from.offsets),
-		Timestamps: lift[int64](from.timestamps),
+		Offsets:    liftNumbers[int64](from.offsets),
+		Timestamps: liftNumbers[int64](from.timestamps),
 		Keys:       from.keys.lift(),
 		Values:     from.values.lift(),
 	}
 	if from.hasHeaders != 0 {
 		batch.Headers = &wire.Headers{
-			Ends:   lift[uint32](from.headers.ends),
+			Ends:   liftNumbers[uint32](from.headers.ends),
 			Names:  from.headers.names.lift(),
 			Values: from.headers.values.lift(),
 		}

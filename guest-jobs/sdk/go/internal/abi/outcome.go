@@ -80,13 +80,13 @@ func LowerOutcome(outcome *wire.Outcome) uint32 {
 }
 
 func lowerOutput(from *wire.Output) output {
-	to := output{tag: uint8(from.Kind), sink: from.Sink, origin: lower(from.Origin)}
+	to := output{tag: uint8(from.Kind), sink: from.Sink, origin: lowerNumbers(from.Origin)}
 	switch from.Kind {
 	case wire.Messages:
 		to.keys, to.values = lowerNullable(&from.Keys), lowerNullable(&from.Values)
 		if from.HasHeaders {
 			to.hasHeaders = 1
-			to.headers = headers{lower(from.Headers.Ends), lowerPacked(&from.Headers.Names), lowerNullable(&from.Headers.Values)}
+			to.headers = headers{lowerNumbers(from.Headers.Ends), lowerPacked(&from.Headers.Names), lowerNullable(&from.Headers.Values)}
 		}
 	case wire.Rows:
 		first := len(columns)
@@ -102,17 +102,17 @@ func lowerColumn(from *wire.Column) column {
 	to := column{validity: lower(from.Validity), tag: uint8(from.Type.Data())}
 	switch from.Type.Data() {
 	case wire.Booleans:
-		to.data.ends = lower(from.Booleans)
+		to.data.ends = lowerNumbers(from.Booleans)
 	case wire.Int16s:
-		to.data.ends = lower(from.Int16s)
+		to.data.ends = lowerNumbers(from.Int16s)
 	case wire.Int32s:
-		to.data.ends = lower(from.Int32s)
+		to.data.ends = lowerNumbers(from.Int32s)
 	case wire.Int64s:
-		to.data.ends = lower(from.Int64s)
+		to.data.ends = lowerNumbers(from.Int64s)
 	case wire.Float32s:
-		to.data.ends = lower(from.Float32s)
+		to.data.ends = lowerNumbers(from.Float32s)
 	case wire.Float64s:
-		to.data.ends = lower(from.Float64s)
+		to.data.ends = lowerNumbers(from.Float64s)
 	case wire.PackedData:
 		to.data = lowerPacked(&from.Packed)
 	}
@@ -120,7 +120,7 @@ func lowerColumn(from *wire.Column) column {
 }
 
 func lowerPacked(from *wire.Packed) packed {
-	return packed{lower(from.Ends), lower(from.Bytes)}
+	return packed{lowerNumbers(from.Ends), lower(from.Bytes)}
 }
 
 func lowerNullable(from *wire.Nullable) nullable {
