@@ -61,7 +61,7 @@ def parse(record: Record) -> Reading:
     if printed is None:
         return _parse_any(record, text)
     message_id, sensor_id, message, temperature, timestamp = printed.groups()
-    minute = _minutes.get(timestamp[:16])
+    minute = _minutes.get(timestamp[:16]) or _minute(timestamp[:16])
     if minute is None:
         return _parse_any(record, text)
     microseconds = minute + int(timestamp[17:19] + timestamp[20:26])
@@ -73,6 +73,16 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 _minutes: dict[str, int] = {}
 """Microseconds since 1970 of the last few minutes in UTC, such as ``2024-05-02T10:11``: readings come many in one."""
+
+
+def _minute(text: str) -> int | None:
+    try:
+        start = datetime.fromisoformat(f"{text}+00:00")
+    except ValueError:
+        return None
+    if len(_minutes) == 64:
+        _minutes.clear()
+    return _minutes.setdefault(text, (start - _EPOCH) // _MICROSECOND)
 
 
 def _parse_any(record: Record, text: str) -> Reading:
@@ -172,12 +182,7 @@ def microseconds_of(text: str) -> int | None:
         start = datetime.fromisoformat(f"{day}T{minute}:00{zone.upper()}")
     except ValueError:
         return None
-    microseconds = (start - _EPOCH) // _MICROSECOND
-    if zone == "+00:00":
-        if len(_minutes) == 64:
-            _minutes.clear()
-        _minutes[f"{day}T{minute}"] = microseconds
-    return microseconds + int(second) * 1_000_000 + int(f"{fraction:0<6}"[:6])
+    return (start - _EPOCH) // _MICROSECOND + int(second) * 1_000_000 + int(f"{fraction:0<6}"[:6])
 
 
 def _wrong(name: str, what: str, text: str) -> Reject:
