@@ -113,7 +113,7 @@ pub(crate) fn batch(records: &[Input]) -> Batch {
     Batch {
         source: 0,
         partition: 0,
-        offsets: pack((0..).take(records.len())),
+        offsets: pack((0_i64..).take(records.len())),
         timestamps: pack(records.iter().map(|record| record.timestamp.unwrap_or(-1))),
         keys: keys.finish(),
         values: values.finish(),
