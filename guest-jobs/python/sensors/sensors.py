@@ -9,7 +9,7 @@ import json
 import math
 import re
 from datetime import datetime, timedelta, timezone
-from json.encoder import encode_basestring_ascii as quote  # type: ignore[attr-defined]
+from json.encoder import encode_basestring_ascii as quote
 from typing import NamedTuple
 
 from pelton import Record, Reject
