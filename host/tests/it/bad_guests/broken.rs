@@ -8,7 +8,7 @@ pub(super) fn trap_on_marker() {
     let stage = require_stage!();
     stage.topics(1);
     let trap = "the job trapped: wasm trap: wasm `unreachable` instruction executed\npanicked at \
-                fixtures/trap_on_marker/src/lib.rs:16:9: a value contains TRAP";
+                fixtures/trap_on_marker/src/lib.rs:17:9: a value contains TRAP";
     let time = "the job ran longer than 300ms on one batch";
     let memory = "the job needed more than 48 MiB of memory";
     let error = "the job failed: a value contains FAIL";
