@@ -1,6 +1,7 @@
 //! The command line. Client commands talk to a host's API and to nothing else.
 
 pub mod client;
+mod dev;
 pub mod dlq;
 mod lifecycle;
 mod new;
@@ -22,6 +23,8 @@ use crate::demo::DemoArgs;
 use crate::kafka::StartFrom;
 use crate::simulate::SimulateArgs;
 use client::Client;
+use dev::DevArgs;
+pub use dev::dev;
 use lifecycle::{LogsArgs, ReloadArgs, RollbackArgs, ScaleArgs, SetArgs};
 pub use lifecycle::{logs, pause, reload, resume, rollback, scale, set};
 use new::NewArgs;
@@ -77,6 +80,8 @@ pub enum Command {
     Build(BuildArgs),
     /// Run a job over records from standard input, without Kafka and Postgres
     Test(TestArgs),
+    /// Build, test and reload a job whenever its sources are saved
+    Dev(DevArgs),
     /// Send simulated sensor readings to a topic
     Simulate(SimulateArgs),
     /// Run everything in one go: a broker, Postgres, sensors, and the example jobs

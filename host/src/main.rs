@@ -50,6 +50,8 @@ fn execute(command: Command) -> Result<()> {
             telemetry::start(LogFormat::Text);
             cli::test(args)
         }
+        // It tells each step itself.
+        Command::Dev(args) => cli::dev(args),
         Command::Simulate(args) => {
             telemetry::start(LogFormat::Text);
             Runtime::new()?.block_on(simulate::run(args))
