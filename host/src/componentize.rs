@@ -217,8 +217,8 @@ struct Target {
     crate_types: Vec<String>,
 }
 
-/// Writes a file under another name, then renames it.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+/// Writes a file under another name, then renames it. The path must have a folder.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().context("the file has no folder")?;
     // Not ending in `.wasm`, so that who watches the folder doesn't take it for a job.
     let mut file = tempfile::Builder::new().prefix(".build-").tempfile_in(folder)?;

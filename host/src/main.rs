@@ -52,6 +52,8 @@ fn execute(command: Command) -> Result<()> {
         }
         // It tells each step itself.
         Command::Dev(args) => cli::dev(args),
+        Command::Push(args) => cli::push(&args),
+        Command::Pull(args) => cli::pull(&args),
         Command::Simulate(args) => {
             telemetry::start(LogFormat::Text);
             Runtime::new()?.block_on(simulate::run(args))

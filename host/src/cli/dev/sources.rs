@@ -13,7 +13,7 @@ use crate::files::Stamp;
 
 /// How often they are looked at: more seldom where looking takes long, so that it never takes more than a fiftieth of a
 /// core.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(50);
 const LONGEST_LOOK: Duration = Duration::from_millis(1000);
 
 /// Folders that toolchains write, or fetch, and that hold no sources.
