@@ -252,7 +252,7 @@ fn main() {
     let text = table.markdown();
     println!("{text}");
     if std::env::args().any(|argument| argument == "--save") {
-        report::save("pipeline", &text);
+        report::save("benchmarks.md", "pipeline", &text);
     }
     drop(bench);
     drop(broker);

@@ -19,19 +19,19 @@ mod it {
     pub(crate) mod kafka;
     pub(crate) mod skip;
 }
+#[path = "pipeline/process.rs"]
+mod process;
 #[path = "pipeline/report.rs"]
-#[allow(dead_code, reason = "shared with the other benchmark")]
+#[allow(dead_code, reason = "shared with the other benchmarks")]
 mod report;
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use pelton::api::types::{Reload, Submit};
-use pelton::cli::client::Client;
 use pelton::engine::{Engine, Limits};
 use pelton::kafka::StartFrom;
 use rdkafka::ClientConfig;
@@ -40,6 +40,7 @@ use rdkafka::producer::{BaseRecord, DefaultProducerContext, ThreadedProducer};
 
 // Where the shared modules look for each other.
 use it::{eventually, kafka};
+use process::Process;
 
 const PATIENCE: Duration = Duration::from_secs(600);
 const SOURCE: &str = "sensors";
@@ -51,81 +52,44 @@ fn identity() -> Vec<u8> {
     fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests/identity.wasm")).unwrap()
 }
 
-/// A host as a process of its own.
+/// A host with one component.
 struct Host {
-    process: Child,
-    client: Client,
+    process: Process,
     digest: String,
-    _folder: tempfile::TempDir,
 }
 
 impl Host {
     fn start(broker: &kafka::Kafka) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let listen = format!("127.0.0.1:{port}");
-        let process = Command::new(env!("CARGO_BIN_EXE_pelton"))
-            .args(["run", "--kafka", &broker.bootstrap(), "--listen", &listen])
-            // The benchmark's own variables are no settings of a host.
-            .env_clear()
-            .current_dir(folder.path())
-            .stderr(fs::File::create(folder.path().join("log")).unwrap())
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
-        let client = Client::new(&format!("http://{listen}"), None).unwrap();
-        eventually::eventually(PATIENCE, "the host answers", || client.list().ok().map(drop));
+        let process = Process::start(&["--kafka", &broker.bootstrap()]);
         let wasm = identity();
-        let digest = client.upload(wasm.as_slice(), wasm.len()).unwrap().digest;
-        Self { process, client, digest, _folder: folder }
-    }
-
-    /// Memory that is not backed by files, KiB.
-    fn memory(&self) -> f64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
-        let anonymous = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
-        anonymous.trim().trim_end_matches(" kB").parse().unwrap()
-    }
-
-    /// CPU time so far, seconds.
-    fn cpu(&self) -> f64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
-        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-        // Fields 14 and 15 of proc_pid_stat(5), in ticks of 1/100 s.
-        (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+        let digest = process.client.upload(wasm.as_slice(), wasm.len()).unwrap().digest;
+        Self { process, digest }
     }
 
     /// The share of one core that the host takes while nothing happens, percent.
     fn idle_cpu(&self) -> f64 {
-        let before = self.cpu();
+        let before = self.process.cpu();
         std::thread::sleep(WINDOW);
-        (self.cpu() - before) / WINDOW.as_secs_f64() * 100.0
+        (self.process.cpu() - before) / WINDOW.as_secs_f64() * 100.0
     }
 
     fn submit(&self, name: &str, from: StartFrom) {
         let (digest, name) = (Some(self.digest.clone()), Some(name.to_owned()));
-        self.client.submit(&Submit { digest, name, from: Some(from), ..Submit::default() }).unwrap();
+        self.process.client.submit(&Submit { digest, name, from: Some(from), ..Submit::default() }).unwrap();
     }
 
     fn wait_for_partitions(&self, jobs: usize) {
         eventually::eventually(PATIENCE, "all jobs have their partitions", || {
-            let list = self.client.list().ok()?.jobs;
+            let list = self.process.client.list().ok()?.jobs;
             (list.len() == jobs && list.iter().all(|job| !job.partitions.is_empty())).then_some(())
         });
     }
 
     fn wait_for_records(&self, records: u64) {
         eventually::eventually(PATIENCE, "all records are through", || {
-            let list = self.client.list().ok()?.jobs;
+            let list = self.process.client.list().ok()?.jobs;
             list.iter().all(|job| job.counts.sinks[0].records_out == records).then_some(())
         });
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 
@@ -135,14 +99,14 @@ fn idle(broker: &kafka::Kafka, jobs: usize, text: &mut String) {
     host.submit("idle-0", StartFrom::Latest);
     host.wait_for_partitions(1);
     let cpu_of_one = host.idle_cpu();
-    let one = host.memory();
+    let one = host.process.memory();
     for n in 1..jobs {
         host.submit(&format!("idle-{n}"), StartFrom::Latest);
     }
     host.wait_for_partitions(jobs);
     // Once the group coordinator has settled.
     std::thread::sleep(WINDOW);
-    let (all, cpu) = (host.memory(), host.idle_cpu());
+    let (all, cpu) = (host.process.memory(), host.idle_cpu());
     let each = (all - one) / (jobs - 1).max(1) as f64;
     writeln!(text, "| memory of each of {jobs} idle jobs beyond the first | {each:.0} KiB | ≤ 1024 KiB |").unwrap();
     writeln!(text, "| CPU of {jobs} idle jobs; of one | {cpu:.1} %; {cpu_of_one:.1} % of a core | not measurable |")
@@ -161,10 +125,10 @@ fn busy(broker: &kafka::Kafka, jobs: usize, records: usize, text: &mut String) {
             host.submit(&format!("busy-{jobs}-{n}"), StartFrom::Latest);
         }
         host.wait_for_partitions(jobs);
-        let before = host.cpu();
+        let before = host.process.cpu();
         write(records);
         host.wait_for_records(records as u64);
-        host.cpu() - before
+        host.process.cpu() - before
     };
     let many = cost(jobs, records);
     let one = cost(1, records * jobs);
@@ -186,7 +150,7 @@ fn swaps(broker: &kafka::Kafka, text: &mut String) {
         // The same component with another digest: with a custom section at its end.
         let mut wasm = identity();
         wasm.extend([0, 3, 1, b'v', number]);
-        host.client.upload(wasm.as_slice(), wasm.len()).unwrap().digest
+        host.process.client.upload(wasm.as_slice(), wasm.len()).unwrap().digest
     });
     let stop = AtomicBool::new(false);
     let (mut quiet, mut swapped) = (Duration::ZERO, Duration::ZERO);
@@ -219,7 +183,7 @@ fn swaps(broker: &kafka::Kafka, text: &mut String) {
                 move || {
                     if swap {
                         let reload = Reload { digest: Some(digest), ..Reload::default() };
-                        host.client.change("swapped", "reload", &reload).unwrap();
+                        host.process.client.change("swapped", "reload", &reload).unwrap();
                     }
                 }
             });
@@ -301,6 +265,6 @@ fn main() {
     }
     println!("{text}");
     if std::env::args().any(|argument| argument == "--save") {
-        report::save("session", &text);
+        report::save("benchmarks.md", "session", &text);
     }
 }

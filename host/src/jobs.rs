@@ -49,7 +49,7 @@ pub struct Jobs {
     engine: Engine,
     metrics: Arc<Metrics>,
     tracer: Option<Arc<Tracer>>,
-    registry: Registry,
+    registry: Arc<Registry>,
     available: Arc<AvailableJobs>,
     runtime: Handle,
     supervised: Mutex<BTreeMap<String, Arc<Supervised>>>,
@@ -61,7 +61,7 @@ pub struct Jobs {
 impl Jobs {
     /// Opens the registry, starts every job in it, and watches `usr_jobs`. Damaged records are told and left out.
     pub fn open(config: Arc<Config>, metrics: Arc<Metrics>, runtime: Handle) -> Result<Arc<Self>> {
-        let registry = Registry::open(config.data.clone())?;
+        let registry = Arc::new(Registry::open(config.data.clone())?);
         let cache = std::path::absolute(config.data.join("cache")).context("failed to find the data folder")?;
         let tracer = Tracer::start(&config.tracing, &metrics)?;
         let engine = Engine::new(config.limits.clone(), Some(&cache))?;
@@ -110,10 +110,10 @@ impl Jobs {
 
     /// Gets a kept component compiled: from the cache, or else from its bytes.
     fn load(&self) -> Load {
-        let (engine, data) = (self.engine.clone(), self.config.data.clone());
+        let (engine, registry) = (self.engine.clone(), Arc::clone(&self.registry));
         Box::new(move |digest| match engine.cached(digest) {
             Some(job) => Ok(job),
-            None => engine.load(&Registry::open(data.clone())?.component(digest)?),
+            None => engine.load(&registry.component(digest)?),
         })
     }
 

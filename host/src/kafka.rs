@@ -70,7 +70,8 @@ pub fn consumer(kafka: &config::Kafka, client_id: &str, group: &str, commit_inte
         .set("auto.offset.reset", "earliest")
         // Prefetched records; with the budget of what is in flight this bounds a job's memory.
         .set("queued.max.messages.kbytes", "16384")
-        .set("statistics.interval.ms", "1000");
+        // They tell which brokers are up. To make and read them is most of what an idle job would cost.
+        .set("statistics.interval.ms", "5000");
     for (key, value) in &kafka.consumer {
         config.set(key, value);
     }

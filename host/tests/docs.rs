@@ -126,7 +126,7 @@ fn the_readme_is_short_and_leads_to_every_page() {
 /// The arguments of `pelton` in a line of a shell block, if that is what it runs.
 fn arguments(line: &str) -> Option<Vec<&str>> {
     let line = line.split(" # ").next()?.trim_end_matches(" &");
-    let words: Vec<_> = line.split_whitespace().take_while(|word| !word.contains('>')).collect();
+    let words: Vec<_> = line.split_whitespace().take_while(|word| !word.contains(['<', '>', '|'])).collect();
     let command = words.iter().position(|word| !word.contains('='))?;
     match words.get(command..)? {
         ["pelton", arguments @ ..] | ["cargo", "run", "--", arguments @ ..] => Some(arguments.to_vec()),

@@ -1,40 +1,50 @@
-//! `sensor_alerts` without Wasm: the same parsing, in the same pipeline, on the host's own heap.
+//! `sensor_alerts` and `sensor_pipeline` without Wasm: the same parsing, in the same pipeline, on the host's own heap.
 
 use std::sync::Arc;
 
 use pelton::engine::{Failure, Host, Process, Program};
-use pelton::record::{Batch, Messages, Outcome, Output, Reject};
+use pelton::record::{Batch, Column, ColumnData, Messages, Outcome, Output, Packed, Reject, Rows};
 use pelton::spec::{Sink, Source, Spec, Target};
 use sensors::Reading;
 
 const THRESHOLD: f64 = 30.0;
 
-/// The program.
-pub(crate) struct Filter(Arc<Spec>);
+/// The program; with rows it is `sensor_pipeline`.
+pub(crate) struct Filter {
+    spec: Arc<Spec>,
+    rows: bool,
+}
 
 impl Filter {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Spec {
+        let spec = Spec {
             name: "native".to_owned(),
             version: "0".to_owned(),
             sources: vec![Source { topic: super::SOURCE.to_owned(), headers: false }],
             sinks: vec![Sink { name: super::SINK.to_owned(), target: Target::Topic(super::SINK.to_owned()) }],
             ..Spec::default()
-        }))
+        };
+        Self { spec: Arc::new(spec), rows: false }
+    }
+
+    /// Every reading a row as well. Only for calls of its own: the sink for the rows is not declared.
+    pub(crate) fn pipeline() -> Self {
+        Self { rows: true, ..Self::new() }
     }
 }
 
 struct Instance {
     alert: String,
+    rows: bool,
 }
 
 impl Program for Filter {
     fn spec(&self) -> &Arc<Spec> {
-        &self.0
+        &self.spec
     }
 
     fn instantiate(&self, _: &[(String, String)], _: Arc<dyn Host>) -> Result<Box<dyn Process>, Failure> {
-        Ok(Box::new(Instance { alert: String::new() }))
+        Ok(Box::new(Instance { alert: String::new(), rows: self.rows }))
     }
 }
 
@@ -42,22 +52,42 @@ impl Process for Instance {
     fn process(&mut self, batch: &Batch) -> Result<Outcome, Failure> {
         let mut outcome = Outcome::default();
         let mut messages = Messages::default();
+        let (mut origin, mut ids, mut sensors) = (Vec::new(), Packed::default(), Vec::new());
+        let (mut texts, mut times) = (Packed::default(), Vec::new());
         for i in 0..batch.len() {
             let index = i as u32;
             let text = std::str::from_utf8(batch.values.get(i).unwrap_or_default()).unwrap_or_default();
             match Reading::parse(text) {
                 Err(reason) => outcome.rejects.push(Reject { index, reason }),
-                Ok(reading) if reading.temperature > THRESHOLD => {
-                    self.alert.clear();
-                    reading.write_alert(&mut self.alert).map_err(|error| Failure::Error(error.to_string()))?;
-                    messages.origin.push(index);
-                    messages.keys.push(batch.keys.get(i));
-                    messages.values.push(Some(self.alert.as_bytes()));
+                Ok(reading) => {
+                    if self.rows {
+                        origin.push(index);
+                        ids.push(reading.message_id.as_bytes());
+                        sensors.push(reading.sensor_id);
+                        texts.push(reading.message.as_bytes());
+                        times.push(reading.microseconds);
+                    }
+                    if reading.temperature > THRESHOLD {
+                        self.alert.clear();
+                        reading.write_alert(&mut self.alert).map_err(|error| Failure::Error(error.to_string()))?;
+                        messages.origin.push(index);
+                        messages.keys.push(batch.keys.get(i));
+                        messages.values.push(Some(self.alert.as_bytes()));
+                    }
                 }
-                Ok(_) => {}
             }
         }
         outcome.outputs.push(Output::Messages { sink: 0, messages });
+        if self.rows {
+            let column = |data| Column { validity: Vec::new(), data };
+            let columns = vec![
+                column(ColumnData::Packed(ids)),
+                column(ColumnData::Int32s(sensors)),
+                column(ColumnData::Packed(texts)),
+                column(ColumnData::Int64s(times)),
+            ];
+            outcome.outputs.push(Output::Rows { sink: 1, rows: Rows { origin, columns } });
+        }
         Ok(outcome)
     }
 }

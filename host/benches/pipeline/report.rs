@@ -72,9 +72,9 @@ impl Table {
     }
 }
 
-/// Replaces a benchmark's result in `docs/benchmarks.md`.
-pub(crate) fn save(bench: &str, result: &str) {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/benchmarks.md");
+/// Replaces a benchmark's result in a page of `docs`.
+pub(crate) fn save(page: &str, bench: &str, result: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(page);
     let page = std::fs::read_to_string(&path).unwrap();
     let begin = format!("<!-- result: written by `cargo bench --bench {bench} -- --save` -->\n");
     let (head, rest) = page.split_once(&begin).expect("the page has no place for the result");

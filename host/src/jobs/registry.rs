@@ -4,10 +4,10 @@
 //! is told and left where it is; the others are served.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -136,20 +136,41 @@ impl Record {
     }
 }
 
-/// The files.
+/// The files. No other process has them at the same time.
 #[derive(Debug)]
 pub struct Registry {
     folder: PathBuf,
+    /// Locked for as long as it is open.
+    _lock: File,
 }
 
 impl Registry {
     /// The registry below a data folder, which is made where needed.
+    ///
+    /// # Errors
+    /// The folder can't be made, or another host uses it.
     pub fn open(data: PathBuf) -> Result<Self> {
         for folder in ["jobs", "components", "dead-letters"] {
             let folder = data.join(folder);
             private_folder(&folder).with_context(|| format!("failed to make the data folder {}", folder.display()))?;
         }
-        Ok(Self { folder: data })
+        let path = data.join("lock");
+        let lock = File::create(&path).with_context(|| format!("failed to make {}", path.display()))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { folder: data, _lock: lock }),
+            Err(TryLockError::WouldBlock) => bail!(
+                "another Pelton uses the data folder {}: stop it, or give this one a folder of its own with --data",
+                data.display()
+            ),
+            // Some network file systems know no locks.
+            Err(TryLockError::Error(error)) => {
+                tracing::warn!(
+                    "failed to lock {}: {error}; see to it that no other Pelton uses the folder",
+                    path.display()
+                );
+                Ok(Self { folder: data, _lock: lock })
+            }
+        }
     }
 
     fn job_file(&self, name: &str) -> PathBuf {
@@ -254,6 +275,16 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_belongs_to_one_host_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Registry::open(folder.path().to_owned()).unwrap();
+        let refusal = Registry::open(folder.path().to_owned()).unwrap_err().to_string();
+        assert!(refusal.starts_with("another Pelton uses the data folder "), "{refusal}");
+        drop(first);
+        Registry::open(folder.path().to_owned()).unwrap();
+    }
+
+    #[test]
     fn records_survive_and_a_damaged_one_harms_no_other() {
         let folder = tempfile::tempdir().unwrap();
         let registry = Registry::open(folder.path().to_owned()).unwrap();
@@ -261,7 +292,9 @@ mod tests {
         registry.save(&record("a")).unwrap();
         fs::write(folder.path().join("jobs/c.json"), "{").unwrap();
         fs::copy(folder.path().join("jobs/a.json"), folder.path().join("jobs/d.json")).unwrap();
-        let loaded = Registry::open(folder.path().to_owned()).unwrap().load().unwrap();
+        drop(registry);
+        let registry = Registry::open(folder.path().to_owned()).unwrap();
+        let loaded = registry.load().unwrap();
         let names: Vec<_> = loaded.iter().map(|r| r.as_ref().ok().map(|r| r.name.as_str())).collect();
         assert_eq!(names, [Some("a"), Some("b"), None, None]);
         let damaged = format!("{:#}", loaded[2].as_ref().unwrap_err());

@@ -185,7 +185,7 @@ impl KafkaSource {
     }
 
     fn observe(&self) {
-        self.consumer.context().observe();
+        self.consumer.context().observe(&self.consumer);
         self.context.metrics.in_flight.set(self.context.budget.used() as i64);
     }
 

@@ -9,6 +9,7 @@ mod refused;
 use std::fs;
 
 use crate::eventually::eventually;
+use crate::golden;
 use crate::kafka::Record;
 use crate::pelton::Host;
 use crate::stage::{RUN, Servers, guest, guests};
@@ -17,7 +18,7 @@ use crate::stage::{RUN, Servers, guest, guests};
 const MOST_MEMORY: u64 = 700;
 
 /// The components in `tests/guests`, each with the test that runs it.
-const TESTED: [(&str, fn()); 16] = [
+const TESTED: [(&str, fn()); 17] = [
     ("all_types", accepted::all_types),
     ("always_trap", broken::always_trap),
     ("bad_index", broken::bad_index),
@@ -25,6 +26,7 @@ const TESTED: [(&str, fn()); 16] = [
     ("bad_sink", broken::bad_sink),
     ("big_output", broken::big_output),
     ("configure_fails", refused::configure_fails),
+    ("conformance", golden::conformance),
     ("foreign_import", refused::foreign_import),
     ("hog", broken::hog),
     ("identity", accepted::identity),
@@ -40,7 +42,9 @@ const TESTED: [(&str, fn()); 16] = [
 fn every_guest_has_a_test() {
     let mut found: Vec<String> = fs::read_dir(guests())
         .unwrap()
-        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
         .collect();
     found.sort();
     assert_eq!(found, TESTED.map(|(name, _)| name));

@@ -43,6 +43,10 @@ fn rusts_jobs_are_golden() {
         hold(&repository().join("usr_jobs/sensor_alerts.wasm"), "sensor_alerts", batch);
         hold(&repository().join("usr_jobs/sensor_pipeline.wasm"), "sensor_pipeline", batch);
     }
+}
+
+#[test]
+pub(crate) fn conformance() {
     hold(&repository().join("host/tests/guests/conformance.wasm"), "conformance", "1000");
 }
 

@@ -42,6 +42,7 @@ fn every_line_in_json_is_an_object_and_names_its_job() {
     };
     record.adopt(&digest, &Spec { sources, ..Spec::default() }, BTreeMap::new(), "somebody", "submit");
     registry.save(&record).unwrap();
+    drop(registry);
     host.drop_job("broken", b"not a component:\n\"two lines\"");
     host.start();
     eventually(WAIT, "the job and the file are told", || {

@@ -4,6 +4,7 @@
 //! go on in their own threads, and the partitions are given up when the callback returns.
 
 use std::collections::HashMap;
+use std::ffi::CString;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -173,14 +174,17 @@ impl Group {
     }
 
     /// Brings lag and commit age up to date.
-    pub(super) fn observe(&self) {
+    pub(super) fn observe(&self, consumer: &BaseConsumer<Self>) {
         let mut last_clean = lock(&self.last_clean);
-        let partitions = lock(&self.assignment.partitions);
+        let mut partitions = lock(&self.assignment.partitions);
         if partitions.values().all(Partition::is_clean) {
             *last_clean = Instant::now();
         }
         self.metrics.commit_age.set(last_clean.elapsed().as_secs_f64());
-        for ((topic, partition), p) in partitions.iter() {
+        for ((topic, partition), p) in partitions.iter_mut() {
+            if let Some(end) = known_end(consumer, topic, *partition) {
+                p.end = Some(end);
+            }
             if let Some(lag) = p.lag() {
                 self.metrics.set_lag(topic, *partition, lag);
             }
@@ -250,6 +254,25 @@ impl Group {
     }
 }
 
+/// The end of a partition as of the last answer to a fetch: no request is made.
+#[expect(unsafe_code, reason = "the binding has no call for this but one that asks the broker")]
+fn known_end(consumer: &BaseConsumer<Group>, topic: &str, partition: i32) -> Option<i64> {
+    let topic = CString::new(topic).ok()?;
+    let (mut low, mut high) = (-1, -1);
+    // SAFETY: the pointers are those of a consumer and of locals that outlive the call, which keeps none of them.
+    let result = unsafe {
+        let client = consumer.client().native_ptr();
+        rdkafka::bindings::rd_kafka_get_watermark_offsets(
+            client,
+            topic.as_ptr(),
+            partition,
+            &raw mut low,
+            &raw mut high,
+        )
+    };
+    (result == rdkafka::bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
+}
+
 fn list(partitions: &TopicPartitionList) -> String {
     let names: Vec<_> = partitions.elements().iter().map(|e| format!("{}/{}", e.topic(), e.partition())).collect();
     if names.is_empty() { "no partition".to_owned() } else { names.join(", ") }
@@ -262,12 +285,6 @@ impl ClientContext for Group {
 
     fn stats(&self, statistics: Statistics) {
         watch_brokers(&self.status, "kafka consumer", &statistics, true);
-        for ((topic, partition), p) in lock(&self.assignment.partitions).iter_mut() {
-            let end = statistics.topics.get(topic).and_then(|t| t.partitions.get(partition)).map(|s| s.hi_offset);
-            if let Some(end) = end.filter(|&end| end >= 0) {
-                p.end = Some(end);
-            }
-        }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

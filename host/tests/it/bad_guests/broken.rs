@@ -139,7 +139,9 @@ pub(super) fn big_output() {
 pub(super) fn always_trap() {
     let stage = require_stage!();
     stage.topics(1);
-    fails_alone(&stage, "always_trap", "the job trapped: wasm trap: wasm `unreachable` instruction executed");
+    let reason = "the job trapped: wasm trap: wasm `unreachable` instruction executed\npanicked at \
+                  fixtures/always_trap/src/lib.rs:11:5: this job always panics";
+    fails_alone(&stage, "always_trap", reason);
 }
 
 #[test]

@@ -1,0 +1,213 @@
+//! What a job costs in each language: size, start and CPU per record of the two example jobs, against the same parsing in
+//! native Rust: `cargo bench --bench languages`.
+//!
+//! The components are built by `pelton build --install`; `PELTON_BENCH_COMPONENTS` names a folder where they are kept and
+//! taken from (`<language>-<job>.wasm`). Batches of 1,000 records go straight into an instance, no Kafka, no Postgres. The
+//! languages take turns, round by round, and a figure per record is CPU time of the thread, the median of the rounds. With
+//! `-- --save` the result replaces the one in `docs/languages.md`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a benchmark may panic, as tests may"
+)]
+
+#[path = "pipeline/native.rs"]
+#[allow(dead_code, reason = "shared with the other benchmarks")]
+mod native;
+#[path = "pipeline/report.rs"]
+#[allow(dead_code, reason = "shared with the other benchmarks")]
+mod report;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pelton::engine::{Engine, Host, Instance, Job, Limits, Process as _, Program as _};
+use pelton::record::Batch;
+use pelton::simulate::Sensors;
+
+const SOURCE: &str = "sensors";
+const SINK: &str = "alerts";
+const JOBS: [&str; 2] = ["sensor_alerts", "sensor_pipeline"];
+const LANGUAGES: [(&str, &str); 5] =
+    [("Rust", "."), ("C", "c"), ("Go", "go"), ("JavaScript", "js"), ("Python", "python")];
+const BATCH: usize = 1000;
+const ROUNDS: usize = 15;
+const STARTS: usize = 7;
+
+struct Silent;
+
+impl Host for Silent {
+    fn log(&self, level: tracing::Level, message: &str) {
+        assert!(level > tracing::Level::WARN, "{message}");
+    }
+    fn count(&self, _: &str, _: u64) {}
+    fn gauge(&self, _: &str, _: f64) {}
+}
+
+fn median<T: PartialOrd + Copy>(values: &mut [T]) -> T {
+    values.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    values[values.len() / 2]
+}
+
+fn cpu() -> Duration {
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap().into()
+}
+
+fn component(folder: &Path, language: &str, job: &str) -> Vec<u8> {
+    let kept = folder.join(format!("{language}-{job}.wasm"));
+    if !kept.is_file() {
+        let (_, project) = LANGUAGES.iter().find(|(name, _)| *name == language).unwrap();
+        let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-jobs").join(project).join(job);
+        let out = tempfile::tempdir().unwrap();
+        let mut build = Command::new(env!("CARGO_BIN_EXE_pelton"));
+        let build = build.args(["build", "--install"]).arg(project).arg("--out").arg(out.path());
+        assert!(build.status().unwrap().success(), "{build:?} failed");
+        fs::copy(out.path().join(format!("{job}.wasm")), &kept).unwrap();
+    }
+    fs::read(kept).unwrap()
+}
+
+fn instance(job: &Job) -> Instance {
+    job.instantiate(&job.parameters(&[]).unwrap(), Arc::new(Silent)).unwrap()
+}
+
+/// What a language is measured by.
+#[derive(Default)]
+struct Figures {
+    bytes: usize,
+    compile: Duration,
+    cold: Duration,
+    cached: Duration,
+    /// Nanoseconds per record of each job, by round.
+    rounds: [Vec<f64>; 2],
+    memory: usize,
+}
+
+/// The starts of a component: compiled, and from the cache, each up to the first outcome.
+fn starts(wasm: &[u8], one: &Batch, figures: &mut Figures) {
+    let folder = tempfile::tempdir().unwrap();
+    // An engine of its own has nothing in memory.
+    let engine = || Engine::new(Limits::default(), Some(folder.path())).unwrap();
+    let first = engine();
+    let began = Instant::now();
+    let job = first.load(wasm).unwrap();
+    figures.compile = began.elapsed();
+    instance(&job).process(one).unwrap();
+    figures.cold = began.elapsed();
+    let mut times = [Duration::ZERO; STARTS].map(|_| {
+        let engine = engine();
+        let began = Instant::now();
+        instance(&engine.cached(job.digest()).unwrap()).process(one).unwrap();
+        began.elapsed()
+    });
+    figures.cached = median(&mut times);
+    figures.bytes = wasm.len();
+}
+
+fn main() {
+    // `cargo test --benches` runs this too, as `--test`: a benchmark is not a test.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        println!("run me by `cargo bench --bench languages`");
+        return;
+    }
+    let kept = std::env::var_os("PELTON_BENCH_COMPONENTS").map(PathBuf::from);
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = kept.as_deref().unwrap_or(temporary.path());
+
+    let mut batch = Batch { topic: SOURCE.into(), ..Batch::default() };
+    for (offset, reading) in (0..).zip(Sensors::new(7).take(BATCH)) {
+        batch.offsets.push(offset);
+        batch.timestamps.push(1_714_644_672_000 + offset);
+        batch.keys.push(None);
+        batch.values.push(Some(reading.to_string().as_bytes()));
+        batch.headers.end_record();
+    }
+    let one = batch.slice(0..1);
+
+    let engine = Engine::new(Limits::default(), None).unwrap();
+    let mut figures: Vec<Figures> = LANGUAGES.iter().map(|_| Figures::default()).collect();
+    let mut instances = Vec::new();
+    for (figures, (language, _)) in figures.iter_mut().zip(LANGUAGES) {
+        eprintln!("{language}: building, compiling, starting");
+        for job in JOBS {
+            let wasm = component(folder, language, job);
+            instances.push(instance(&engine.load(&wasm).unwrap()));
+            if job == "sensor_pipeline" {
+                starts(&wasm, &one, figures);
+            }
+        }
+    }
+    let mut natives =
+        [native::Filter::new(), native::Filter::pipeline()].map(|job| job.instantiate(&[], Arc::new(Silent)).unwrap());
+    let mut native: [Vec<f64>; 2] = Default::default();
+    let per_record = |began: Duration| (cpu() - began).as_nanos() as f64 / BATCH as f64;
+    for round in 0..=ROUNDS {
+        let mut expected = Vec::new();
+        for (times, program) in native.iter_mut().zip(&mut natives) {
+            let began = cpu();
+            expected.push(program.process(&batch).unwrap());
+            times.push(per_record(began));
+        }
+        for (number, instance) in instances.iter_mut().enumerate() {
+            let (language, job) = (number / 2, number % 2);
+            let began = cpu();
+            let outcome = instance.process(&batch).unwrap();
+            figures[language].rounds[job].push(per_record(began));
+            let outputs = |outcome: &pelton::record::Outcome| outcome.outputs.len();
+            assert!(outcome.rejects.is_empty() && outputs(&outcome) == outputs(&expected[job]), "other outputs");
+        }
+        // The first one warms up.
+        if round == 0 {
+            native.iter_mut().chain(figures.iter_mut().flat_map(|f| &mut f.rounds)).for_each(Vec::clear);
+        }
+    }
+    for (number, instance) in instances.iter().enumerate() {
+        figures[number / 2].memory = figures[number / 2].memory.max(instance.memory());
+    }
+
+    let mut text = String::from(
+        "| language | component | compile | start, compiling | start, from the cache | filter: ns/record | against native | \
+         pipeline: ns/record | against native | memory |\n|---|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for (figures, (language, _)) in figures.iter().zip(LANGUAGES) {
+        let ms = |time: Duration| time.as_secs_f64() * 1e3;
+        write!(
+            text,
+            "| {language} | {} | {:.0} ms | {:.0} ms | {:.1} ms |",
+            size(figures.bytes),
+            ms(figures.compile),
+            ms(figures.cold),
+            ms(figures.cached)
+        )
+        .unwrap();
+        for (times, native) in figures.rounds.iter().zip(&native) {
+            let mut ratios: Vec<f64> = times.iter().zip(native).map(|(guest, native)| guest / native).collect();
+            write!(text, " {:.0} | {:.2} |", median(&mut times.clone()), median(&mut ratios)).unwrap();
+        }
+        writeln!(text, " {} |", size(figures.memory)).unwrap();
+    }
+    writeln!(
+        text,
+        "| native Rust | | | | | {:.0} | 1 | {:.0} | 1 | |",
+        median(&mut native[0].clone()),
+        median(&mut native[1].clone())
+    )
+    .unwrap();
+    println!("{text}");
+    if std::env::args().any(|argument| argument == "--save") {
+        report::save("languages.md", "languages", &text);
+    }
+}
+
+fn size(bytes: usize) -> String {
+    let kib = bytes as f64 / 1024.0;
+    if kib < 1000.0 { format!("{kib:.0} KiB") } else { format!("{:.1} MiB", kib / 1024.0) }
+}

@@ -1,0 +1,60 @@
+//! A host as a process of its own.
+
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use pelton::cli::client::Client;
+
+use crate::eventually::eventually;
+
+/// A host; dropping it ends it.
+pub(crate) struct Process {
+    process: Child,
+    pub(crate) client: Client,
+    _folder: tempfile::TempDir,
+}
+
+impl Process {
+    /// `pelton run` with these arguments, in a folder of its own; waits until it answers.
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let listen = format!("127.0.0.1:{port}");
+        let process = Command::new(env!("CARGO_BIN_EXE_pelton"))
+            .args(["run", "--listen", &listen])
+            .args(arguments)
+            // A benchmark's own variables are no settings of a host.
+            .env_clear()
+            .current_dir(folder.path())
+            .stderr(fs::File::create(folder.path().join("log")).unwrap())
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let client = Client::new(&format!("http://{listen}"), None).unwrap();
+        eventually(Duration::from_secs(60), "the host answers", || client.list().ok().map(drop));
+        Self { process, client, _folder: folder }
+    }
+
+    /// Memory that is not backed by files, KiB.
+    pub(crate) fn memory(&self) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let anonymous = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+        anonymous.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// CPU time so far, seconds.
+    pub(crate) fn cpu(&self) -> f64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        // Fields 14 and 15 of proc_pid_stat(5), in ticks of 1/100 s.
+        (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
