@@ -77,28 +77,22 @@ pub fn dev(args: DevArgs) -> Result<()> {
     };
     bench.steps.begin(&format!("watching {}; Ctrl-C ends it", bench.project.folder().display()))?;
     let mut sources = Sources::of(bench.project.folder());
-    // What is tested and waits for a host, and when one was last looked for.
+    // What was last found good and waits for a host, and when one was last looked for.
     let mut waiting: Option<(Tested, Instant)> = None;
     while !stop.is_asked() {
-        let pause = match sources.look() {
-            (Some(saved), pause) => {
-                let result = bench.build_and_test(saved, &stop);
-                sources.pass_over_locks();
-                waiting = match result {
-                    Ok(done) => done.map(|tested| (tested, Instant::now())),
-                    // A Ctrl-C ends the toolchain too: that is no failure.
-                    Err(_) if stop.is_asked() => None,
-                    Err(error) => {
-                        bench.steps.fail(&error)?;
-                        None
-                    }
-                };
-                pause
+        let (saved, pause) = sources.look();
+        if let Some(saved) = saved {
+            let result = bench.build_and_test(saved, &stop);
+            sources.pass_over_locks();
+            match result {
+                Ok(tested) => waiting = tested.map(|tested| (tested, Instant::now())),
+                // A Ctrl-C ends the toolchain too: that is no failure.
+                Err(_) if stop.is_asked() => {}
+                Err(error) => bench.steps.fail(&error)?,
             }
-            (None, pause) => pause,
-        };
-        if let Some((tested, tried)) = waiting.take_if(|(_, tried)| tried.elapsed() >= TRY_AGAIN) {
-            waiting = bench.go_live(tested, tried)?.map(|tested| (tested, Instant::now()));
+        }
+        if let Some((tested, _)) = waiting.take_if(|(_, tried)| tried.elapsed() >= TRY_AGAIN) {
+            waiting = bench.go_live(tested, None)?.map(|tested| (tested, Instant::now()));
         }
         std::thread::sleep(pause);
     }
@@ -140,17 +134,20 @@ impl Bench {
         });
         let (job, told) = tested?;
         self.steps.step("tested", began, &told)?;
-        self.go_live(Tested { job, wasm }, saved)
+        self.go_live(Tested { job, wasm }, Some(saved))
     }
 
-    /// Puts it to work in the host; gives it back where there is none.
-    fn go_live(&mut self, tested: Tested, saved: Instant) -> Result<Option<Tested>> {
+    /// Puts it to work in the host; gives it back where there is none. `saved` is when it was saved, if it did not wait.
+    fn go_live(&mut self, tested: Tested, saved: Option<Instant>) -> Result<Option<Tested>> {
         let began = Instant::now();
         match self.submitter.put_to_work(&tested) {
             Live::Now(told) => {
                 self.is_away = false;
                 self.steps.step("live", began, &told)?;
-                self.steps.total(saved)?;
+                match saved {
+                    Some(saved) => self.steps.total(saved)?,
+                    None => self.steps.end()?,
+                }
                 Ok(None)
             }
             Live::Refused(error) => {

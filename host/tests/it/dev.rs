@@ -140,6 +140,9 @@ fn every_good_save_is_live_and_no_bad_one() {
     dev.says("waiting for a host: no Pelton host answers at ");
     dev.save("Cargo.toml", |text| text.replace("at least four letters", "four letters, or more"));
     dev.says("tested 4 records ");
+    // A bad one meanwhile takes nothing from the good one.
+    dev.save("src/lib.rs", |text| text.replace("word.len() >=", "word.length() >="));
+    dev.says("cargo could not build");
     host.start();
     let said = dev.says("live as version 4 ");
     assert!(!said.contains("waiting"), "{said}");
