@@ -171,6 +171,8 @@ pub fn push(reference: &Reference, wasm: &[u8], created: DateTime<Utc>, plain_ht
 
 /// The names of what a component imports and exports.
 fn world(wasm: &[u8]) -> Result<World> {
+    // The decoder takes one for a component without a name.
+    ensure!(!crate::engine::is_core_module(wasm), "it is a core module");
     let DecodedWasm::Component(resolve, world) = wit_component::decode(wasm)? else {
         bail!("it is a package of interfaces");
     };
