@@ -29,7 +29,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pelton::engine::{Engine, Host, Instance, Job, Limits, Process as _, Program as _};
+use pelton::engine::{Engine, Host, Instance, Job, Limits, Program as _};
 use pelton::record::Batch;
 use pelton::simulate::Sensors;
 

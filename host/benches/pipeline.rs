@@ -23,6 +23,7 @@ mod it {
     pub(crate) mod skip;
 }
 #[path = "pipeline/native.rs"]
+#[allow(dead_code, reason = "shared with the other benchmarks")]
 mod native;
 #[path = "pipeline/report.rs"]
 mod report;

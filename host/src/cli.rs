@@ -1,9 +1,11 @@
 //! The command line. Client commands talk to a host's API and to nothing else.
 
 pub mod client;
+mod dev;
 pub mod dlq;
 mod lifecycle;
 mod new;
+mod oci;
 mod print;
 mod test;
 
@@ -22,10 +24,14 @@ use crate::demo::DemoArgs;
 use crate::kafka::StartFrom;
 use crate::simulate::SimulateArgs;
 use client::Client;
+use dev::DevArgs;
+pub use dev::dev;
 use lifecycle::{LogsArgs, ReloadArgs, RollbackArgs, ScaleArgs, SetArgs};
 pub use lifecycle::{logs, pause, reload, resume, rollback, scale, set};
 use new::NewArgs;
 pub use new::new;
+use oci::{Plain, PullArgs, PushArgs};
+pub use oci::{pull, push};
 use test::TestArgs;
 pub use test::test;
 
@@ -77,6 +83,12 @@ pub enum Command {
     Build(BuildArgs),
     /// Run a job over records from standard input, without Kafka and Postgres
     Test(TestArgs),
+    /// Build, test and reload a job whenever its sources are saved
+    Dev(DevArgs),
+    /// Push a component to an OCI registry
+    Push(PushArgs),
+    /// Pull a component from an OCI registry
+    Pull(PullArgs),
     /// Send simulated sensor readings to a topic
     Simulate(SimulateArgs),
     /// Run everything in one go: a broker, Postgres, sensors, and the example jobs
@@ -165,8 +177,8 @@ pub struct CompletionsArgs {
 /// `pelton submit`.
 #[derive(Debug, Args)]
 pub struct SubmitArgs {
-    /// A .wasm file of yours, or the name of a job in the host's usr_jobs folder
-    #[arg(value_name = "FILE|NAME")]
+    /// A .wasm file of yours, the name of a job in the host's usr_jobs folder, or a component in a registry
+    #[arg(value_name = "FILE|NAME|oci://REF")]
     job: String,
     /// The name to run under [default: the one that it declares]
     #[arg(long)]
@@ -192,6 +204,8 @@ pub struct SubmitArgs {
     /// Why, for the job's history
     #[arg(long)]
     why: Option<String>,
+    #[command(flatten)]
+    plain: Plain,
     #[command(flatten)]
     api: Api,
 }
@@ -250,10 +264,11 @@ pub struct BuildArgs {
 /// Submits a job: a file is uploaded first.
 pub fn submit(args: SubmitArgs) -> Result<()> {
     let client = args.api.client()?;
-    let (digest, available) = lifecycle::component(&client, &args.job)?;
+    let named = lifecycle::component(&client, &args.job, &args.plain)?;
+    let why = named.why(args.why);
     let request = Submit {
-        available,
-        digest,
+        available: named.available,
+        digest: named.digest,
         name: args.name,
         parameters: args.set.into_iter().collect(),
         from: args.from,
@@ -262,7 +277,7 @@ pub fn submit(args: SubmitArgs) -> Result<()> {
         group: args.group,
         create: args.create,
         by: lifecycle::caller(),
-        why: args.why,
+        why,
     };
     print::job(&client.submit(&request)?, args.api.json)
 }

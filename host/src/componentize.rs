@@ -44,6 +44,43 @@ pub struct BuiltComponent {
     pub size: usize,
 }
 
+/// A project in a language that has an SDK.
+#[derive(Debug)]
+pub struct Project {
+    folder: PathBuf,
+    language: Language,
+}
+
+impl Project {
+    /// The project in a folder.
+    ///
+    /// # Errors
+    /// The folder can't be opened, or holds no project.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let folder = folder.canonicalize().with_context(|| format!("cannot open {}", folder.display()))?;
+        let language = Language::of(&folder)?;
+        Ok(Self { folder, language })
+    }
+
+    /// Its folder, as an absolute path.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Runs the language's toolchain: each component with its name, in the order of names. Whether they are jobs is not
+    /// looked at. With `install`, missing tools are installed into the cache folder; with `quiet`, cargo prints warnings and
+    /// errors only.
+    ///
+    /// # Errors
+    /// A toolchain is missing or too old (says what to install), it fails, or there is nothing to build.
+    pub fn components(&self, install: bool, quiet: bool) -> Result<Vec<(String, Vec<u8>)>> {
+        match self.language {
+            Language::Rust => rust(&self.folder, quiet),
+            language => Ok(vec![language::build(language, &self.folder, install)?]),
+        }
+    }
+}
+
 /// Builds the project in a folder, and gives what was written, by name. Each component is one that a host would take: it says
 /// what it declares.
 ///
@@ -53,15 +90,12 @@ pub struct BuiltComponent {
 /// The folder holds no project, a toolchain is missing or too old (says what to install), it fails, what it made is no job, or
 /// the output folder can't be written.
 pub fn build(options: &BuildOptions) -> Result<Vec<BuiltComponent>> {
-    let source = options.source.canonicalize().with_context(|| format!("cannot open {}", options.source.display()))?;
-    let components = match Language::of(&source)? {
-        Language::Rust => rust(&source)?,
-        language => {
-            let (name, component) = language::build(language, &source, options.install)?;
-            check(&name, &component)?;
-            vec![(name, component)]
-        }
-    };
+    let project = Project::open(&options.source)?;
+    let components = project.components(options.install, false)?;
+    // Fixtures of a workspace may be none that a host takes.
+    if project.language != Language::Rust {
+        components.iter().try_for_each(|(name, component)| check(name, component))?;
+    }
     fs::create_dir_all(&options.output).with_context(|| format!("cannot make {}", options.output.display()))?;
     let mut built = Vec::new();
     for (name, component) in components {
@@ -81,11 +115,11 @@ fn check(name: &str, component: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// The components of a crate or a workspace. Fixtures of a workspace may be none that a host takes.
-fn rust(source: &Path) -> Result<Vec<(String, Vec<u8>)>> {
+/// The components of a crate or a workspace.
+fn rust(source: &Path, quiet: bool) -> Result<Vec<(String, Vec<u8>)>> {
     let toolchain = Toolchain::find(source)?;
     tracing::info!(build.toolchain = %toolchain, build.source = %source.display(), "building guests");
-    let modules = compile(&toolchain, source)?;
+    let modules = compile(&toolchain, source, quiet)?;
     ensure!(
         !modules.is_empty(),
         "{} has no crate of type cdylib: a job needs `crate-type = [\"cdylib\"]` under `[lib]`",
@@ -147,8 +181,8 @@ pub fn componentize(module: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// Runs cargo, and gives the module of each `cdylib` it made, by name.
-fn compile(toolchain: &Toolchain, source: &Path) -> Result<BTreeMap<String, PathBuf>> {
-    let output = toolchain.cargo_build(source)?.output().context("cannot run cargo")?;
+fn compile(toolchain: &Toolchain, source: &Path, quiet: bool) -> Result<BTreeMap<String, PathBuf>> {
+    let output = toolchain.cargo_build(source, quiet)?.output().context("cannot run cargo")?;
     if !output.status.success() {
         bail!("cargo could not build {} ({}); its messages are above", source.display(), output.status);
     }
@@ -183,8 +217,8 @@ struct Target {
     crate_types: Vec<String>,
 }
 
-/// Writes a file under another name, then renames it.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+/// Writes a file under another name, then renames it. The path must have a folder.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().context("the file has no folder")?;
     // Not ending in `.wasm`, so that who watches the folder doesn't take it for a job.
     let mut file = tempfile::Builder::new().prefix(".build-").tempfile_in(folder)?;

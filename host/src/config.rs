@@ -293,8 +293,18 @@ const NAMED: [(&str, &str); 7] = [
 const SECRETS: [&str; 4] = ["postgres.url", "postgres.password", "api.token", "api.read_token"];
 
 /// Variables that are no settings of the host.
-const OTHERS: [&str; 8] =
-    ["api", "token", "token_file", "log", "test_require_kafka", "test_records", "bench_records", "bench_rounds"];
+const OTHERS: [&str; 10] = [
+    "api",
+    "token",
+    "token_file",
+    "log",
+    "registry_user",
+    "registry_password",
+    "test_require_kafka",
+    "test_records",
+    "bench_records",
+    "bench_rounds",
+];
 
 impl Config {
     /// Reads the settings. `flags` are those given on the command line, as key paths and values; they win.

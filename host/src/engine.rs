@@ -193,7 +193,7 @@ pub fn digest(bytes: &[u8]) -> String {
 }
 
 /// Whether these are the bytes of a core module: the layer field of the preamble is 0, a component's is 1.
-fn is_core_module(wasm: &[u8]) -> bool {
+pub(crate) fn is_core_module(wasm: &[u8]) -> bool {
     wasm.starts_with(b"\0asm\x01\0\0\0")
 }
 

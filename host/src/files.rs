@@ -3,10 +3,21 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+
+/// What tells that a file has changed: its size, its times and its identity.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stamp(u64, i64, i64, i64, i64, u64);
+
+impl Stamp {
+    /// The stamp of a file.
+    pub fn of(file: &fs::Metadata) -> Self {
+        Self(file.len(), file.mtime(), file.mtime_nsec(), file.ctime(), file.ctime_nsec(), file.ino())
+    }
+}
 
 /// Makes a folder, where needed with those above it, that only this account can look into (0700).
 pub fn private_folder(folder: &Path) -> std::io::Result<()> {

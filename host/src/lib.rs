@@ -17,6 +17,7 @@ pub mod jobs;
 pub mod kafka;
 pub mod metrics;
 pub mod new;
+pub mod oci;
 pub mod pipeline;
 pub mod record;
 pub mod run;

@@ -50,6 +50,10 @@ fn execute(command: Command) -> Result<()> {
             telemetry::start(LogFormat::Text);
             cli::test(args)
         }
+        // It tells each step itself.
+        Command::Dev(args) => cli::dev(args),
+        Command::Push(args) => cli::push(&args),
+        Command::Pull(args) => cli::pull(&args),
         Command::Simulate(args) => {
             telemetry::start(LogFormat::Text);
             Runtime::new()?.block_on(simulate::run(args))

@@ -36,6 +36,11 @@ impl Stop {
         Ok(Self(receiver))
     }
 
+    /// Whether the process was asked to end by now.
+    pub fn is_asked(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Completes once the process was asked to end.
     pub async fn asked(&self) {
         // The sender lives as long as the process.

@@ -1,7 +1,7 @@
 //! Commands that change a submitted job, and its log.
 
-use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -9,16 +9,19 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::client::Client;
+use super::oci::{self, Plain};
 use super::{Api, JobArgs, key_value, print};
 use crate::api::types::{Hold, Reload, Rollback, Scale, SetParameters, ShadowRun};
+use crate::oci::{Reference, SCHEME};
 
 /// `pelton reload`.
 #[derive(Debug, Args)]
 pub struct ReloadArgs {
     /// The job's name
     job: String,
-    /// A .wasm file of yours, or the name of a job in the host's usr_jobs folder [default: the file that it came from]
-    #[arg(value_name = "FILE|NAME")]
+    /// A .wasm file of yours, the name of a job in the host's usr_jobs folder, or a component in a registry
+    /// [default: the file that it came from]
+    #[arg(value_name = "FILE|NAME|oci://REF")]
     file: Option<String>,
     /// Also where the new version drops a source, a sink or a parameter
     #[arg(long)]
@@ -35,6 +38,8 @@ pub struct ReloadArgs {
     /// Why, for the job's history
     #[arg(long)]
     why: Option<String>,
+    #[command(flatten)]
+    plain: Plain,
     #[command(flatten)]
     api: Api,
 }
@@ -102,16 +107,15 @@ pub(super) fn caller() -> Option<String> {
     Some(host.map_or_else(|| user.clone(), |host| format!("{user}@{host}")))
 }
 
-/// Uploads a file, with a bar on a terminal while it is on its way and while it is compiled; returns its digest.
-pub(super) fn upload(client: &Client, path: &Path) -> Result<String> {
-    let wasm = std::fs::read(path).with_context(|| format!("failed to read {}", path.display()))?;
+/// Uploads a component, with a bar on a terminal while it is on its way and while it is compiled; returns its digest.
+fn upload(client: &Client, name: &str, wasm: &Vec<u8>) -> Result<String> {
     let bar = if std::io::stderr().is_terminal() { ProgressBar::new(wasm.len() as u64) } else { ProgressBar::hidden() };
     bar.set_style(ProgressStyle::with_template("uploading {wide_bar} {bytes}/{total_bytes}")?);
     let compiling = ProgressStyle::with_template("{spinner} compiling ({elapsed})")?;
-    let reader = Finishing { inner: std::io::Cursor::new(&wasm), bar: &bar, then: &compiling };
+    let reader = Finishing { inner: std::io::Cursor::new(wasm), bar: &bar, then: &compiling };
     let uploaded = client.upload(reader, wasm.len());
     bar.finish_and_clear();
-    Ok(uploaded.with_context(|| format!("failed to upload {}", path.display()))?.digest)
+    Ok(uploaded.with_context(|| format!("failed to upload {name}"))?.digest)
 }
 
 /// Moves a bar along with what is read, and turns it into a spinner at the end.
@@ -133,16 +137,43 @@ impl std::io::Read for Finishing<'_> {
     }
 }
 
-/// What a `FILE|NAME` means: a digest, after an upload, or the name of an available job.
-pub(super) fn component(client: &Client, job: &str) -> Result<(Option<String>, Option<String>)> {
-    let path = PathBuf::from(job);
-    if path.is_file() {
-        Ok((Some(upload(client, &path)?), None))
-    } else if job.contains('/') {
-        bail!("there is no file {}", path.display())
-    } else {
-        Ok((None, Some(job.to_owned())))
+/// The component that a command names.
+pub(super) struct Named {
+    /// Its digest, after an upload.
+    pub(super) digest: Option<String>,
+    /// Or the name of an available job.
+    pub(super) available: Option<String>,
+    /// The registry's reference that it came from, with the digest that was found there.
+    from: Option<Reference>,
+}
+
+impl Named {
+    /// Why it is put to work, for the history: what the caller said, and where it came from.
+    pub(super) fn why(&self, said: Option<String>) -> Option<String> {
+        match (&self.from, said) {
+            (Some(from), Some(said)) => Some(format!("{said} (from {SCHEME}{from})")),
+            (Some(from), None) => Some(format!("from {SCHEME}{from}")),
+            (None, said) => said,
+        }
     }
+}
+
+/// What a `FILE|NAME|oci://REF` means. Files and what registries hold are uploaded.
+pub(super) fn component(client: &Client, job: &str, plain: &Plain) -> Result<Named> {
+    let path = PathBuf::from(job);
+    let (digest, available, from) = if let Some(reference) = oci::reference(job) {
+        let pulled = oci::fetch(&reference?, plain)?;
+        writeln!(std::io::stderr(), "pulled {}", pulled.reference).context("failed to print")?;
+        (Some(upload(client, job, &pulled.wasm)?), None, Some(pulled.reference))
+    } else if path.is_file() {
+        let wasm = std::fs::read(&path).with_context(|| format!("failed to read {job}"))?;
+        (Some(upload(client, job, &wasm)?), None, None)
+    } else if job.contains('/') {
+        bail!("there is no file {job}; a component in a registry is oci://{job}")
+    } else {
+        (None, Some(job.to_owned()), None)
+    };
+    Ok(Named { digest, available, from })
 }
 
 /// Holds a job.
@@ -158,14 +189,16 @@ pub fn resume(args: &JobArgs) -> Result<()> {
 /// Puts a new version to work, or runs it beside the job.
 pub fn reload(args: ReloadArgs) -> Result<()> {
     let client = args.api.client()?;
-    let (digest, available) = match &args.file {
-        Some(file) => component(&client, file)?,
-        None => (None, None),
+    let named = args.file.as_deref().map(|file| component(&client, file, &args.plain)).transpose()?;
+    let why = match &named {
+        Some(named) => named.why(args.why.clone()),
+        None => args.why.clone(),
     };
+    let (digest, available) = named.map_or((None, None), |named| (named.digest, named.available));
     if args.shadow {
         return shadow(&client, &args, digest, available);
     }
-    let ReloadArgs { force, create, why, .. } = args;
+    let ReloadArgs { force, create, .. } = args;
     let request = Reload { available, digest, force, create, by: caller(), why };
     print::job(&client.change(&args.job, "reload", &request)?, args.api.json)
 }

@@ -39,8 +39,10 @@ impl Toolchain {
         }
     }
 
-    /// `cargo build` for the guests of a folder, with its messages as JSON on standard output.
-    pub(super) fn cargo_build(&self, source: &Path) -> Result<Command> {
+    /// `cargo build` for the guests of a folder, with its messages as JSON on standard output; if `quiet`, without telling
+    /// what it is doing.
+    pub(super) fn cargo_build(&self, source: &Path, quiet: bool) -> Result<Command> {
+        let quiet = quiet.then_some("--quiet");
         let mut locate = self.cargo(source);
         locate.args(["locate-project", "--workspace", "--message-format=plain"]);
         let manifest =
@@ -50,7 +52,7 @@ impl Toolchain {
 
         // Before the flags are made: they name the folders that this unpacks to.
         let mut fetch = self.cargo(source);
-        fetch.args(["fetch", "--target", TARGET]).args(locked);
+        fetch.args(["fetch", "--target", TARGET]).args(locked).args(quiet);
         let status = fetch.stderr(Stdio::inherit()).status().context("cannot run cargo")?;
         ensure!(status.success(), "cargo could not fetch what the guests depend on ({status})");
 
@@ -58,7 +60,7 @@ impl Toolchain {
         let sysroot = answer(print.args(["--print", "sysroot"]).current_dir(source))
             .with_context(|| format!("cannot ask {} for its folder", self.rustc()))?;
         let mut build = self.cargo(source);
-        build.args(["build", "--release", "--target", TARGET]).args(locked);
+        build.args(["build", "--release", "--target", TARGET]).args(locked).args(quiet);
         build.arg("--message-format=json-render-diagnostics");
         if let Self::Debian { .. } = self {
             build.arg("-Zbuild-std=std,panic_abort");

@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -16,6 +15,7 @@ use anyhow::{Context, Result};
 use super::registry::DroppedFile;
 use crate::api::types::{Available, Problem};
 use crate::engine::{Engine, digest};
+use crate::files::Stamp;
 use crate::pipeline::ack::lock;
 use crate::spec::Spec;
 
@@ -28,8 +28,6 @@ const SETTLE: Duration = Duration::from_secs(60);
 /// Largest file that is read.
 const LARGEST: u64 = 256 << 20;
 
-/// What tells that a file has changed: its size, its times and its identity.
-type Stamp = (u64, i64, i64, i64, i64, u64);
 /// The digest and declaration of a job, or why a file is none.
 type Found = Result<(String, Spec), String>;
 
@@ -120,11 +118,8 @@ impl AvailableJobs {
         };
         files.files.retain(|name, _| found.contains_key(name));
         for (name, stamp) in found {
-            let file = files.files.entry(name.clone()).or_insert(File {
-                stamp: (0, 0, 0, 0, 0, 0),
-                read: None,
-                queued: false,
-            });
+            let unseen = File { stamp: Stamp::default(), read: None, queued: false };
+            let file = files.files.entry(name.clone()).or_insert(unseen);
             let is_still = file.stamp == stamp;
             file.stamp = stamp;
             if is_still && !file.is_settled() && !file.queued {
@@ -145,7 +140,7 @@ impl AvailableJobs {
             // It may have gone since.
             let Ok(metadata) = fs::metadata(self.folder.join(&name)) else { continue };
             if metadata.is_file() {
-                found.insert(name, stamp(&metadata));
+                found.insert(name, Stamp::of(&metadata));
             }
         }
         Ok(found)
@@ -243,10 +238,6 @@ impl AvailableJobs {
     }
 }
 
-fn stamp(metadata: &fs::Metadata) -> Stamp {
-    (metadata.len(), metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec(), metadata.ino())
-}
-
 /// Reads what is queued, until the folder is no longer watched.
 fn read_all(weak: &Weak<AvailableJobs>, engine: &Engine, dropped: &Dropped) {
     while let Some(this) = weak.upgrade() {
@@ -285,11 +276,11 @@ fn read_all(weak: &Weak<AvailableJobs>, engine: &Engine, dropped: &Dropped) {
 fn read(path: &Path, engine: &Engine) -> Result<(Stamp, Found)> {
     let before = fs::metadata(path)?;
     if before.len() > LARGEST {
-        return Ok((stamp(&before), Err(format!("it is larger than {} MiB", LARGEST >> 20))));
+        return Ok((Stamp::of(&before), Err(format!("it is larger than {} MiB", LARGEST >> 20))));
     }
     let wasm = fs::read(path);
-    let after = stamp(&fs::metadata(path)?);
-    anyhow::ensure!(after == stamp(&before), "it has changed while it was read");
+    let after = Stamp::of(&fs::metadata(path)?);
+    anyhow::ensure!(after == Stamp::of(&before), "it has changed while it was read");
     let loaded = wasm.map_err(anyhow::Error::from).and_then(|wasm| engine.load(&wasm));
     Ok((
         after,

@@ -1,0 +1,102 @@
+//! A tested component, put to work in the host that the API client talks to: submitted where no job of its name runs,
+//! reloaded where one does.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Error, Result};
+
+use super::DevArgs;
+use super::trial::Tested;
+use crate::api::types::{JobView, Problem, Reload, Submit, Uploaded};
+use crate::cli::client::Client;
+use crate::cli::lifecycle::caller;
+use crate::kafka::StartFrom;
+
+/// What came of putting a component to work.
+pub(super) enum Live {
+    /// It is at work, as told.
+    Now(String),
+    /// The host refused it: the version before goes on.
+    Refused(Error),
+    /// There is no host, or it lacks its servers for now.
+    Away(Error),
+}
+
+/// How jobs are submitted and reloaded.
+pub(super) struct Submitter {
+    client: Client,
+    name: Option<String>,
+    parameters: BTreeMap<String, String>,
+    from: Option<StartFrom>,
+    create: bool,
+    force: bool,
+}
+
+impl Submitter {
+    pub(super) fn new(args: &DevArgs) -> Result<Self> {
+        Ok(Self {
+            client: args.api.client()?,
+            name: args.name.clone(),
+            parameters: args.set.iter().cloned().collect(),
+            from: args.from,
+            create: args.create,
+            force: args.force,
+        })
+    }
+
+    /// Has the host take in a component and compile it. A second time costs no more than its way.
+    pub(super) fn upload(&self, wasm: &[u8]) -> Result<Uploaded> {
+        self.client.upload(wasm, wasm.len())
+    }
+
+    /// Submits it or reloads the job.
+    pub(super) fn put_to_work(&self, tested: &Tested) -> Live {
+        match self.try_it(tested) {
+            Ok(told) => Live::Now(told),
+            Err(error) if is_away(&error) => Live::Away(error),
+            Err(error) => Live::Refused(error),
+        }
+    }
+
+    fn try_it(&self, tested: &Tested) -> Result<String> {
+        let digest = Some(self.upload(&tested.wasm)?.digest);
+        let name = self.name.as_ref().unwrap_or(&tested.job);
+        let before = match self.client.show(name) {
+            Ok(view) => Some(view),
+            Err(error) if problem(&error).is_some_and(|problem| problem.code == "no-such-job") => None,
+            Err(error) => return Err(error),
+        };
+        let (by, why) = (caller(), Some("pelton dev".to_owned()));
+        let live = |view: &JobView| format!("live as version {}", view.version);
+        match before {
+            Some(view) if Some(&view.digest) == digest.as_ref() => Ok(format!("{} already", live(&view))),
+            Some(_) => {
+                let (force, create) = (self.force, self.create);
+                let request = Reload { available: None, digest, force, create, by, why };
+                self.client.change(name, "reload", &request).map(|view| live(&view))
+            }
+            None => {
+                let request = Submit {
+                    digest,
+                    name: self.name.clone(),
+                    parameters: self.parameters.clone(),
+                    from: self.from,
+                    create: self.create,
+                    by,
+                    why,
+                    ..Submit::default()
+                };
+                self.client.submit(&request).map(|view| live(&view))
+            }
+        }
+    }
+}
+
+fn problem(error: &Error) -> Option<&Problem> {
+    error.downcast_ref()
+}
+
+/// Whether it may go well a little later as it is.
+fn is_away(error: &Error) -> bool {
+    error.downcast_ref::<ureq::Error>().is_some() || problem(error).is_some_and(|problem| problem.status == 503)
+}

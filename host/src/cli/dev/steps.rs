@@ -1,0 +1,85 @@
+//! What `pelton dev` tells: one line for each save, which grows step by step; or, for programs, a JSON object for each step.
+//! Failures go to standard error, as those of the toolchains do.
+
+use std::io::Write;
+use std::time::Instant;
+
+use anyhow::{Context, Error, Result};
+use serde::Serialize;
+
+use crate::cli::print;
+
+/// The line of the save at hand.
+pub(super) struct Steps {
+    as_json: bool,
+    /// Whether something stands on the line.
+    is_open: bool,
+}
+
+/// A step, for programs.
+#[derive(Serialize)]
+struct Step<'a> {
+    step: &'a str,
+    told: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<f64>,
+}
+
+impl Steps {
+    pub(super) fn new(as_json: bool) -> Self {
+        Self { as_json, is_open: false }
+    }
+
+    /// Tells, on a line of its own, what begins.
+    pub(super) fn begin(&mut self, told: &str) -> Result<()> {
+        if self.as_json { json("watching", told, None) } else { print::line(told) }
+    }
+
+    /// Tells that a step that began at `began` is done: `told`, and the time that it took.
+    pub(super) fn step(&mut self, step: &str, began: Instant, told: &str) -> Result<()> {
+        let seconds = began.elapsed().as_secs_f64();
+        if self.as_json {
+            return json(step, told, Some(seconds));
+        }
+        let separator = if std::mem::replace(&mut self.is_open, true) { " · " } else { "" };
+        let mut out = std::io::stdout();
+        write!(out, "{separator}{told} {seconds:.1} s").and_then(|()| out.flush()).context("failed to print")
+    }
+
+    /// Tells how long everything took since a save, and ends its line.
+    pub(super) fn total(&mut self, saved: Instant) -> Result<()> {
+        let seconds = saved.elapsed().as_secs_f64();
+        if self.as_json {
+            return json("done", "save to live", Some(seconds));
+        }
+        self.is_open = false;
+        print::line(&format!(" · {seconds:.1} s from save to live"))
+    }
+
+    /// Ends the line.
+    pub(super) fn end(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.is_open) { print::line("") } else { Ok(()) }
+    }
+
+    /// Tells what failed.
+    pub(super) fn fail(&mut self, error: &Error) -> Result<()> {
+        self.trouble("failed", &format!("{error:#}"))
+    }
+
+    /// Tells that it waits for a host.
+    pub(super) fn wait(&mut self, error: &Error) -> Result<()> {
+        self.trouble("waiting", &format!("waiting for a host: {error:#}"))
+    }
+
+    fn trouble(&mut self, step: &str, told: &str) -> Result<()> {
+        self.end()?;
+        if self.as_json {
+            return json(step, told, None);
+        }
+        writeln!(std::io::stderr(), "{told}").context("failed to print")
+    }
+}
+
+fn json(step: &str, told: &str, seconds: Option<f64>) -> Result<()> {
+    print::line(&serde_json::to_string(&Step { step, told, seconds })?)
+}
