@@ -1,6 +1,6 @@
 /** Rows become columns once a batch is done: one tight loop for each column, each value checked against its type. */
 
-import { pack, validityOf } from './packed.js';
+import { bytesOf, pack, validityOf } from './packed.js';
 
 const WANTS = {
   boolean: 'a boolean',
@@ -49,20 +49,20 @@ export function columnOf(column, rows, at) {
 function dataOf(column, values) {
   switch (column.type) {
     case 'boolean':
-      return { tag: 'booleans', val: values.map((value, row) => booleanOf(column, value, row)) };
+      return { tag: 'booleans', val: Uint8Array.from(values, (value, row) => booleanOf(column, value, row)) };
     case 'int2':
-      return { tag: 'int16s', val: integers(column, values, new Int16Array(values.length)) };
+      return { tag: 'int16s', val: bytesOf(integers(column, values, new Int16Array(values.length))) };
     case 'int4':
     case 'date':
-      return { tag: 'int32s', val: integers(column, values, new Int32Array(values.length)) };
+      return { tag: 'int32s', val: bytesOf(integers(column, values, new Int32Array(values.length))) };
     case 'int8':
     case 'timestamptz':
     case 'timestamp':
-      return { tag: 'int64s', val: longs(column, values) };
+      return { tag: 'int64s', val: bytesOf(longs(column, values)) };
     case 'float4':
-      return { tag: 'float32s', val: floats(column, values, new Float32Array(values.length)) };
+      return { tag: 'float32s', val: bytesOf(floats(column, values, new Float32Array(values.length))) };
     case 'float8':
-      return { tag: 'float64s', val: floats(column, values, new Float64Array(values.length)) };
+      return { tag: 'float64s', val: bytesOf(floats(column, values, new Float64Array(values.length))) };
     case 'bytea':
     case 'uuid':
       return { tag: 'packed', val: packedBytes(column, values) };

@@ -6,25 +6,6 @@ import { count, gauge } from 'pelton:job/metrics@0.1.0';
 import { connect } from './host.js';
 import { Runner } from './runner.js';
 
-// The bindings live in a realm of their own, whose Uint8Array is not the job's: `instanceof` would deny it, and each element
-// would be read through a proxy. A view of the same buffer would be made in that realm again; a copy is not.
-function ours(batch) {
-  batch.keys.validity = new Uint8Array(batch.keys.validity);
-  batch.values.validity = new Uint8Array(batch.values.validity);
-  adopt(batch.keys.items);
-  adopt(batch.values.items);
-  if (batch.headers) {
-    adopt(batch.headers.names);
-    adopt(batch.headers.values.items);
-  }
-  return batch;
-}
-
-function adopt(packed) {
-  packed.bytes = new Uint8Array(packed.bytes);
-  packed.ends = new Uint32Array(packed.ends);
-}
-
 /** The interface `pelton:job/task`. The bindings make `err(text)` of a thrown string. */
 export function component(job) {
   connect({ log, count, gauge });
@@ -40,7 +21,7 @@ export function component(job) {
     },
     process(batch) {
       try {
-        return runner.process(ours(batch));
+        return runner.process(batch);
       } catch (error) {
         throw error.message;
       }

@@ -4,7 +4,7 @@
  */
 
 import { columnOf, Misfit } from './columns.js';
-import { pack, packNullable } from './packed.js';
+import { bytesOf, pack, packNullable } from './packed.js';
 
 /** A mistake of the job in its outputs: a text without stack, and the record that it happened at. */
 export class Mistake {
@@ -92,7 +92,7 @@ function isBytes(item) {
 function seal(open) {
   const sink = open.index;
   // Of an array, which is quick; `from` goes through an iterator.
-  const origin = new Uint32Array(open.origin);
+  const origin = bytesOf(new Uint32Array(open.origin));
   if (open.kind === 'forward') return { tag: 'forward', val: { sink, origin } };
   if (open.kind === 'messages') {
     const headers = open.headers.size === 0 ? undefined : sealHeaders(open);
@@ -119,5 +119,5 @@ function sealHeaders(open) {
     }
     ends[i] = names.length;
   }
-  return { ends, names: pack(names), values: packNullable(values) };
+  return { ends: bytesOf(ends), names: pack(names), values: packNullable(values) };
 }

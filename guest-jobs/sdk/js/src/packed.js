@@ -12,6 +12,35 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 const NOTHING = new Uint8Array(0);
 
+/** Numbers as they cross: their bytes, little-endian as in every engine that runs WebAssembly. */
+export function bytesOf(numbers) {
+  return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
+}
+
+/**
+ * A column that crossed, for `itemOf`. Copied, for two reasons: a buffer may start anywhere, and the bindings of a component
+ * live in a realm of their own, whose Uint8Array is not the job's: `instanceof` would deny it, and each element would be
+ * read through a proxy.
+ */
+export function opened({ ends, bytes }) {
+  return { ends: uint32s(ends), bytes: new Uint8Array(bytes) };
+}
+
+export function openedNullable({ validity, items }) {
+  return { validity: new Uint8Array(validity), items: opened(items) };
+}
+
+/** The headers of a batch or of an output; undefined where there are none. */
+export function openedHeaders(headers) {
+  if (!headers) return undefined;
+  return { ends: uint32s(headers.ends), names: opened(headers.names), values: openedNullable(headers.values) };
+}
+
+/** 32-bit numbers that crossed. */
+export function uint32s(bytes) {
+  return new Uint32Array(new Uint8Array(bytes).buffer);
+}
+
 /** Whether item `index` is not null. */
 export function isValid(validity, index) {
   return validity.length === 0 || ((validity[index >> 3] >> (index & 7)) & 1) === 1;
@@ -41,7 +70,7 @@ export function pack(items) {
   if (text) {
     // `join` puts nothing in the place of a null.
     const bytes = encoder.encode(items.join(''));
-    if (bytes.length === end) return { ends, bytes };
+    if (bytes.length === end) return { ends: bytesOf(ends), bytes };
   }
   return packEach(items, ends);
 }
@@ -54,14 +83,14 @@ function packEach(items, ends) {
     bytes.set(parts[i], end);
     ends[i] = end += parts[i].length;
   }
-  return { ends, bytes };
+  return { ends: bytesOf(ends), bytes };
 }
 
 export function packNullable(items) {
   return { validity: validityOf(items), items: pack(items) };
 }
 
-/** Item `index` as bytes: a view, not a copy. */
+/** Item `index` of an opened column as bytes: a view, not a copy. */
 export function itemOf(packed, index) {
   return packed.bytes.subarray(index === 0 ? 0 : packed.ends[index - 1], packed.ends[index]);
 }

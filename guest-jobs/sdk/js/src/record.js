@@ -1,6 +1,6 @@
 /** A record as a job sees it: a view into the batch. What is not asked for costs nothing. */
 
-import { asciiOf, isValid, itemOf, nullableItemOf, textOf, validUpTo } from './packed.js';
+import { asciiOf, isValid, itemOf, nullableItemOf, openedHeaders, openedNullable, textOf, validUpTo } from './packed.js';
 
 /** The verdict that a job can't use a record. Not an Error: it needs no stack, and making one is dear. */
 export class Reject {
@@ -14,19 +14,31 @@ export function reject(reason) {
   throw new Reject(String(reason instanceof Error ? reason.message : reason));
 }
 
-/** What the records of one batch share. */
+/** What the records of one batch share. Keys and headers are opened when a job first asks for one. */
 export class View {
   constructor(batch) {
     this.batch = batch;
-    this.ends = batch.values.items.ends;
-    this.hasNulls = batch.values.validity.length !== 0;
+    this.values = openedNullable(batch.values);
+    this.ends = this.values.items.ends;
+    this.hasNulls = this.values.validity.length !== 0;
     this.ascii = undefined;
+    this._keys = undefined;
+    this._headers = undefined;
+  }
+
+  get keys() {
+    return (this._keys ??= openedNullable(this.batch.keys));
+  }
+
+  /** Undefined where the source has none. */
+  get headers() {
+    return (this._headers ??= openedHeaders(this.batch.headers));
   }
 }
 
 // 64-bit integers as numbers, without making a BigInt: exact up to 2^53, which no offset and no time reaches.
-function int64(list, index) {
-  const halves = new DataView(list.buffer, list.byteOffset + index * 8, 8);
+function int64(bytes, index) {
+  const halves = new DataView(bytes.buffer, bytes.byteOffset + index * 8, 8);
   return halves.getInt32(4, true) * 4294967296 + halves.getUint32(0, true);
 }
 
@@ -37,23 +49,23 @@ export class Record {
   }
 
   get key() {
-    return nullableItemOf(this._view.batch.keys, this._index);
+    return nullableItemOf(this._view.keys, this._index);
   }
 
   get value() {
-    return nullableItemOf(this._view.batch.values, this._index);
+    return nullableItemOf(this._view.values, this._index);
   }
 
   text() {
     const view = this._view;
     const index = this._index;
-    if (view.hasNulls && !isValid(view.batch.values.validity, index)) reject('value is null (a tombstone)');
+    if (view.hasNulls && !isValid(view.values.validity, index)) reject('value is null (a tombstone)');
     const start = index === 0 ? 0 : view.ends[index - 1];
     const end = view.ends[index];
     if (start === end) reject('value is empty');
-    if (view.ascii === undefined) view.ascii = asciiOf(view.batch.values.items.bytes);
+    if (view.ascii === undefined) view.ascii = asciiOf(view.values.items.bytes);
     if (view.ascii !== null) return view.ascii.slice(start, end);
-    const bytes = itemOf(view.batch.values.items, index);
+    const bytes = itemOf(view.values.items, index);
     try {
       return textOf(bytes);
     } catch {
@@ -81,7 +93,7 @@ export class Record {
   }
 
   get headers() {
-    const headers = this._view.batch.headers;
+    const headers = this._view.headers;
     if (!headers) return [];
     const list = [];
     for (let i = this._index === 0 ? 0 : headers.ends[this._index - 1]; i < headers.ends[this._index]; i++) {

@@ -1,7 +1,19 @@
 /** A fake host: runs a job under plain node, over records given in a test, through the same packing as in the real one. */
 
 import { connect } from './host.js';
-import { isValid, itemOf, nullableItemOf, pack, packNullable, textOf } from './packed.js';
+import {
+  bytesOf,
+  isValid,
+  itemOf,
+  nullableItemOf,
+  opened,
+  openedHeaders,
+  openedNullable,
+  pack,
+  packNullable,
+  textOf,
+  uint32s,
+} from './packed.js';
 import { Runner } from './runner.js';
 
 /** Configures a job and hands it one batch: partition 0, offsets from 0. `index.d.ts` has the details. */
@@ -49,12 +61,12 @@ export function batchOf(inputs, partition = 0, source = 0) {
   return {
     source,
     partition,
-    offsets: BigInt64Array.from(inputs, (_, index) => BigInt(index)),
-    timestamps: BigInt64Array.from(inputs, (input) => BigInt(input.timestamp ?? -1)),
+    offsets: bytesOf(BigInt64Array.from(inputs, (_, index) => BigInt(index))),
+    timestamps: bytesOf(BigInt64Array.from(inputs, (input) => BigInt(input.timestamp ?? -1))),
     keys: packNullable(inputs.map((input) => input.key)),
     values: packNullable(inputs.map((input) => input.value)),
     headers: {
-      ends: Uint32Array.from(inputs, (input) => (headers += input.headers.length)),
+      ends: bytesOf(Uint32Array.from(inputs, (input) => (headers += input.headers.length))),
       names: pack(pairs.map(([name]) => name)),
       values: packNullable(pairs.map(([, value]) => value)),
     },
@@ -74,27 +86,31 @@ class Run {
   }
 
   forwards(sink) {
-    return this.#of(sink, 'forward').flatMap(({ origin }) => Array.from(origin));
+    return this.#of(sink, 'forward').flatMap(({ origin }) => Array.from(uint32s(origin)));
   }
 
   messages(sink) {
-    return this.#of(sink, 'messages').flatMap(({ origin, keys, values, headers }) =>
-      Array.from(origin, (record, n) => ({
+    return this.#of(sink, 'messages').flatMap((output) => {
+      const keys = openedNullable(output.keys);
+      const values = openedNullable(output.values);
+      const headers = openedHeaders(output.headers);
+      return Array.from(uint32s(output.origin), (record, n) => ({
         record,
         key: shown(nullableItemOf(keys, n)),
         value: shown(nullableItemOf(values, n)),
         headers: headers === undefined ? [] : headersOf(headers, n),
-      })),
-    );
+      }));
+    });
   }
 
   rows(sink) {
-    return this.#of(sink, 'rows').flatMap(({ origin, columns }) =>
-      Array.from(origin, (record, n) => ({
+    return this.#of(sink, 'rows').flatMap((output) => {
+      const columns = output.columns.map((column, at) => valuesOf(column, sink.columns[at].type));
+      return Array.from(uint32s(output.origin), (record, n) => ({
         record,
-        values: columns.map((column, at) => valueOf(column, sink.columns[at].type, n)),
-      })),
-    );
+        values: columns.map((valueAt) => valueAt(n)),
+      }));
+    });
   }
 
   #of(sink, tag) {
@@ -121,9 +137,27 @@ function headersOf(headers, n) {
   return list;
 }
 
-function valueOf({ validity, data }, type, n) {
-  if (!isValid(validity, n)) return null;
-  if (data.tag !== 'packed') return data.val[n];
-  const bytes = itemOf(data.val, n);
-  return type === 'bytea' || type === 'uuid' ? bytes.slice() : textOf(bytes);
+const NUMBERS = {
+  int16s: Int16Array,
+  int32s: Int32Array,
+  int64s: BigInt64Array,
+  float32s: Float32Array,
+  float64s: Float64Array,
+};
+
+// What reads value `n` of a column.
+function valuesOf({ validity, data: { tag, val } }, type) {
+  const valueAt = tag === 'packed' ? itemsOf(opened(val), type) : numbersOf(tag, val);
+  return (n) => (isValid(validity, n) ? valueAt(n) : null);
+}
+
+function itemsOf(items, type) {
+  if (type === 'bytea' || type === 'uuid') return (n) => itemOf(items, n).slice();
+  return (n) => textOf(itemOf(items, n));
+}
+
+function numbersOf(tag, bytes) {
+  if (tag === 'booleans') return (n) => bytes[n] === 1;
+  const numbers = new NUMBERS[tag](new Uint8Array(bytes).buffer);
+  return (n) => numbers[n];
 }

@@ -72,6 +72,7 @@ test('a throw says where, what and the stack', () => {
 test('the next batch knows nothing of a failed one', async () => {
   const { Runner } = await import('../src/runner.js');
   const { batchOf } = await import('../src/testing.js');
+  const { uint32s } = await import('../src/packed.js');
   const runner = new Runner(job((record, out) => {
     out.forward(OUT);
     if (record.text() === 'bad') throw new Error('bad');
@@ -80,7 +81,7 @@ test('the next batch knows nothing of a failed one', async () => {
   runner.configure([]);
   assert.throws(() => runner.process(batchOf([input('good'), input('bad')])));
   const { outputs } = runner.process(batchOf([input('good')]));
-  assert.deepEqual(outputs.map((output) => Array.from(output.val.origin)), [[0]]);
+  assert.deepEqual(outputs.map((output) => Array.from(uint32s(output.val.origin))), [[0]]);
 });
 
 test('mistakes name sink, column and record', () => {
