@@ -8,7 +8,7 @@ use crate::pelton::Said;
 use crate::skip::{skip, test_name};
 
 /// What `pelton build` says where a tool is missing, which is no fault of Pelton's.
-const MISSING: [&str; 3] = ["not installed", "found no ", "is needed, found "];
+pub(crate) const MISSING: [&str; 3] = ["not installed", "found no ", "is needed, found "];
 
 fn pelton(folder: &Path, args: &[&str], variables: &[(&str, &Path)]) -> Said {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pelton"));
