@@ -4,7 +4,8 @@
 //! is told and left where it is; the others are served.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -155,7 +156,8 @@ impl Registry {
             private_folder(&folder).with_context(|| format!("failed to make the data folder {}", folder.display()))?;
         }
         let path = data.join("lock");
-        let lock = File::create(&path).with_context(|| format!("failed to make {}", path.display()))?;
+        let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+        let lock = lock.with_context(|| format!("failed to open {}", path.display()))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { folder: data, _lock: lock }),
             Err(TryLockError::WouldBlock) => bail!(

@@ -148,7 +148,8 @@ fn what_makes_no_sense_is_refused() {
         "the job is not submitted: exactly-once is not available in this version\nsubmit it with --guarantee \
          at-least-once; a table with a key and on-conflict ignore or update holds each row once all the same",
     );
-    refused(&host, "no/such/file.wasm", &[], "there is no file no/such/file.wasm");
+    let absent = "there is no file no/such/file.wasm; a component in a registry is oci://no/such/file.wasm";
+    refused(&host, "no/such/file.wasm", &[], absent);
     let usr_jobs = host.usr_jobs();
     let unavailable = format!(
         "no job \"nothing\" is available: the host's folder {} has nothing\ndrop its .wasm there, or submit the file itself",
