@@ -41,6 +41,7 @@ use pelton::pipeline::Attempt;
 use pelton::pipeline::sample::Samples;
 use pelton::pipeline::version::{Current, Version};
 use pelton::simulate::Sensors;
+use pelton::source::kafka::Feeds;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, NoCustomPartitioner, Producer, ProducerContext, ThreadedProducer};
@@ -144,6 +145,8 @@ impl Bench {
             status: Arc::default(),
             metrics: metrics.clone(),
             stop: Arc::clone(&stop),
+            wake: Arc::default(),
+            feeds: Feeds::new(&self.config.kafka, &self.config.batch),
             runtime: self.runtime.handle().clone(),
             assignment: Arc::new(Mutex::default()),
             tracer: None,

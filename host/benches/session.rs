@@ -60,7 +60,11 @@ struct Host {
 
 impl Host {
     fn start(broker: &kafka::Kafka) -> Self {
-        let process = Process::start(&["--kafka", &broker.bootstrap()]);
+        Self::start_with(broker, &[])
+    }
+
+    fn start_with(broker: &kafka::Kafka, environment: &[(&str, &str)]) -> Self {
+        let process = Process::start_with(&["--kafka", &broker.bootstrap()], environment);
         let wasm = identity();
         let digest = process.client.upload(wasm.as_slice(), wasm.len()).unwrap().digest;
         Self { process, digest }
@@ -87,6 +91,8 @@ impl Host {
 
     fn wait_for_records(&self, records: u64) {
         eventually::eventually(PATIENCE, "all records are through", || {
+            // Each look costs the host something.
+            std::thread::sleep(Duration::from_millis(500));
             let list = self.process.client.list().ok()?.jobs;
             list.iter().all(|job| job.counts.sinks[0].records_out == records).then_some(())
         });
@@ -113,16 +119,16 @@ fn idle(broker: &kafka::Kafka, jobs: usize, text: &mut String) {
         .unwrap();
 }
 
-/// Jobs on one topic, against one job that handles as many records.
+/// Jobs on one topic, with and without sharing its fetches, against one job that handles as many records.
 fn busy(broker: &kafka::Kafka, jobs: usize, records: usize, text: &mut String) {
     let write = |count: usize| {
         let record = |n| kafka::Record::new(format!("{n:0>150}"));
         broker.produce(SOURCE, &(0..count).map(record).collect::<Vec<_>>());
     };
-    let cost = |jobs: usize, records: usize| {
-        let host = Host::start(broker);
+    let cost = |jobs: usize, records: usize, share: &str| {
+        let host = Host::start_with(broker, &[("PELTON_KAFKA__SHARE_FETCHES", share)]);
         for n in 0..jobs {
-            host.submit(&format!("busy-{jobs}-{n}"), StartFrom::Latest);
+            host.submit(&format!("busy-{share}-{jobs}-{n}"), StartFrom::Latest);
         }
         host.wait_for_partitions(jobs);
         let before = host.process.cpu();
@@ -130,15 +136,17 @@ fn busy(broker: &kafka::Kafka, jobs: usize, records: usize, text: &mut String) {
         host.wait_for_records(records as u64);
         host.process.cpu() - before
     };
-    let many = cost(jobs, records);
-    let one = cost(1, records * jobs);
-    let ratio = many / one;
-    writeln!(
-        text,
-        "| CPU of {jobs} jobs with {records} records each, against one job with {} | {ratio:.2} ({many:.1} s, {one:.1} s) | ≤ 1.5 |",
-        records * jobs
-    )
-    .unwrap();
+    let one = cost(1, records * jobs, "true");
+    for (how, share, target) in [("sharing its fetches", "true", "≤ 1.5"), ("each by itself", "false", "")] {
+        let many = cost(jobs, records, share);
+        writeln!(
+            text,
+            "| CPU of {jobs} jobs on one topic, {how}, {records} records each, against one job with {} | {:.2} ({many:.1} s, {one:.1} s) | {target} |",
+            records * jobs,
+            many / one
+        )
+        .unwrap();
+    }
 }
 
 /// The longest times without output under load: while versions are swapped, and while they are not.

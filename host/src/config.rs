@@ -89,6 +89,8 @@ pub struct Kafka {
     /// Whether topics that are to be created are asked for instead, for brokers that create what they are asked for and
     /// nothing else.
     pub auto_create: bool,
+    /// Whether jobs of this host that read the same partition share its fetches.
+    pub share_fetches: bool,
     /// Properties of both consumers and producers: `security.protocol`, `sasl.username`, ….
     pub properties: BTreeMap<String, String>,
     /// Properties of consumers only.
@@ -109,6 +111,7 @@ impl Default for Kafka {
         Self {
             bootstrap: "localhost:9092".to_owned(),
             auto_create: false,
+            share_fetches: true,
             properties: BTreeMap::new(),
             consumer: BTreeMap::new(),
             producer: BTreeMap::new(),

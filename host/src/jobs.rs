@@ -30,12 +30,13 @@ use crate::metrics::Metrics;
 use crate::pipeline::ack::lock;
 use crate::pipeline::trace::Tracer;
 use crate::pipeline::worker::backoff;
+use crate::source::kafka::Feeds;
 use crate::spec::Spec;
 use crate::status::State;
 use available::AvailableJobs;
 use log::JobLog;
 use registry::{DroppedFile, Record, Registry};
-use supervise::{Load, Supervised};
+use supervise::{Load, Shared, Supervised};
 
 /// The part under which it is told that a job's file is gone.
 const FILE: &str = "file";
@@ -49,6 +50,7 @@ pub struct Jobs {
     engine: Engine,
     metrics: Arc<Metrics>,
     tracer: Option<Arc<Tracer>>,
+    feeds: Feeds,
     registry: Arc<Registry>,
     available: Arc<AvailableJobs>,
     runtime: Handle,
@@ -86,6 +88,7 @@ impl Jobs {
             },
         )?;
         let jobs = Arc::new(Self {
+            feeds: Feeds::new(&config.kafka, &config.batch),
             config,
             engine,
             metrics,
@@ -120,9 +123,14 @@ impl Jobs {
     /// Starts a supervisor; it compiles the component itself where that has not been done.
     fn start(&self, record: Record, compiled: Option<Job>) -> Result<()> {
         let name = record.name.clone();
-        let (config, metrics) = (Arc::clone(&self.config), self.metrics.job(&name));
-        let (runtime, tracer) = (self.runtime.clone(), self.tracer.clone());
-        let supervised = Supervised::start(record, compiled, self.load(), config, metrics, runtime, tracer)?;
+        let shared = Shared {
+            config: Arc::clone(&self.config),
+            feeds: self.feeds.clone(),
+            runtime: self.runtime.clone(),
+            tracer: self.tracer.clone(),
+        };
+        let metrics = self.metrics.job(&name);
+        let supervised = Supervised::start(record, compiled, self.load(), metrics, shared)?;
         lock(&self.supervised).insert(name, supervised);
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! What source and sink share of Kafka: client settings, and topics as the broker tells of them.
 
+use std::collections::BTreeMap;
+use std::ffi::CString;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -8,9 +10,8 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaConfRes;
 
@@ -102,10 +103,29 @@ pub fn producer(kafka: &config::Kafka, client_id: &str) -> ClientConfig {
     config
 }
 
-/// Raises a condition while a client `needs` a broker and none is connected, and clears it otherwise.
-pub fn watch_brokers(status: &Status, part: &str, statistics: &Statistics, needs: bool) {
+/// What is looked at of librdkafka's statistics (its `STATISTICS.md`); all of them, parsed, are what an idle job would cost.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub struct Statistics {
+    /// Messages in a producer's queues.
+    pub msg_cnt: u64,
+    brokers: BTreeMap<String, Broker>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+struct Broker {
+    source: String,
+    nodename: String,
+    state: String,
+}
+
+/// Raises a condition while a client `needs` a broker and none is connected, and clears it otherwise. The statistics are
+/// JSON; others than librdkafka's say nothing.
+pub fn watch_brokers(status: &Status, part: &str, statistics: &[u8], needs: impl Fn(&Statistics) -> bool) {
+    let statistics: Statistics = serde_json::from_slice(statistics).unwrap_or_default();
     let brokers = || statistics.brokers.values().filter(|broker| broker.source != "internal");
-    if needs && brokers().count() > 0 && brokers().all(|broker| broker.state != "UP") {
+    if needs(&statistics) && brokers().count() > 0 && brokers().all(|broker| broker.state != "UP") {
         let names: Vec<_> = brokers().map(|broker| broker.nodename.as_str()).filter(|name| !name.is_empty()).collect();
         let reason = format!("no Kafka broker is reachable ({}); waiting", names.join(", "));
         if status.raise(part, State::Degraded, &reason) {
@@ -128,6 +148,25 @@ pub fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
         }
         _ => tracing::debug!(target: "librdkafka", "{facility}: {message}"),
     }
+}
+
+/// The end of a partition as of a consumer's last answer to a fetch: no request is made.
+#[expect(unsafe_code, reason = "the binding has no call for this but one that asks the broker")]
+pub fn known_end<C: ConsumerContext>(consumer: &BaseConsumer<C>, topic: &str, partition: i32) -> Option<i64> {
+    let topic = CString::new(topic).ok()?;
+    let (mut low, mut high) = (-1, -1);
+    // SAFETY: the pointers are those of a consumer and of locals that outlive the call, which keeps none of them.
+    let result = unsafe {
+        let client = consumer.client().native_ptr();
+        rdkafka::bindings::rd_kafka_get_watermark_offsets(
+            client,
+            topic.as_ptr(),
+            partition,
+            &raw mut low,
+            &raw mut high,
+        )
+    };
+    (result == rdkafka::bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
 }
 
 /// A client for questions and topics, apart from any job.

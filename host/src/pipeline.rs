@@ -27,6 +27,7 @@ pub mod sample;
 pub mod shadow;
 pub mod trace;
 pub mod version;
+pub mod wake;
 pub mod worker;
 
 use std::path::PathBuf;
@@ -44,7 +45,7 @@ use crate::engine::Host;
 use crate::kafka::{self, Admin};
 use crate::metrics::JobMetrics;
 use crate::sink::kafka::{KafkaSink, Undeliverable};
-use crate::source::kafka::{Assignment, Context as SourceContext, KafkaSource};
+use crate::source::kafka::{Assignment, Context as SourceContext, Feeds, KafkaSource};
 use crate::status::{State, Status};
 use ack::{Budget, Delivery, lock};
 use destinations::Destinations;
@@ -52,6 +53,7 @@ use fault::Fault;
 use route::Router;
 use trace::JobTracer;
 use version::Current;
+use wake::Wake;
 use worker::{Running, Worker};
 
 /// What it takes to run a job until it is stopped or fails.
@@ -74,6 +76,10 @@ pub struct Attempt {
     pub metrics: JobMetrics,
     /// Told to stop.
     pub stop: Arc<AtomicBool>,
+    /// Called after it was told to stop, or to have another number of instances.
+    pub wake: Arc<Wake>,
+    /// Fetches that it may share with other jobs of the host.
+    pub feeds: Feeds,
     /// Where Postgres writers run.
     pub runtime: Handle,
     /// Where the assignment can be looked at.
@@ -128,6 +134,8 @@ impl Attempt {
             &kafka::consumer(&self.config.kafka, &client, &self.group, self.config.delivery.commit_interval),
             SourceContext {
                 topics,
+                feeds: self.feeds.clone(),
+                wake: Arc::clone(&self.wake),
                 batching: self.config.batch.clone(),
                 delivery: self.config.delivery.clone(),
                 workers: Arc::clone(&self.parallelism),

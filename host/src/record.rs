@@ -172,8 +172,6 @@ impl Headers {
 /// Consecutive records of one partition, as read from Kafka.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
-    /// Index into the sources of the job.
-    pub source: u32,
     /// The topic.
     pub topic: Arc<str>,
     /// The partition.
@@ -213,12 +211,7 @@ impl Batch {
 
     /// Records `range` as a batch of their own, for isolating a bad one. The indices start anew at 0.
     pub fn slice(&self, range: std::ops::Range<usize>) -> Batch {
-        let mut out = Batch {
-            source: self.source,
-            topic: Arc::clone(&self.topic),
-            partition: self.partition,
-            ..Batch::default()
-        };
+        let mut out = Batch { topic: Arc::clone(&self.topic), partition: self.partition, ..Batch::default() };
         for i in range {
             let (Some(&offset), Some(&timestamp)) = (self.offsets.get(i), self.timestamps.get(i)) else { break };
             out.offsets.push(offset);

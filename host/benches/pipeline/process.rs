@@ -18,6 +18,11 @@ pub(crate) struct Process {
 impl Process {
     /// `pelton run` with these arguments, in a folder of its own; waits until it answers.
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &[])
+    }
+
+    /// The same with these variables in its environment, and no others.
+    pub(crate) fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let listen = format!("127.0.0.1:{port}");
@@ -26,6 +31,7 @@ impl Process {
             .args(arguments)
             // A benchmark's own variables are no settings of a host.
             .env_clear()
+            .envs(environment.iter().copied())
             .current_dir(folder.path())
             .stderr(fs::File::create(folder.path().join("log")).unwrap())
             .stdin(Stdio::null())

@@ -153,9 +153,9 @@ impl<'a> Letter<'a> {
     }
 
     /// An empty batch for records from where this one came.
-    pub fn batch(&self, source: u32) -> Batch {
+    pub fn batch(&self) -> Batch {
         let topic = Arc::from(self.source.topic.as_str());
-        Batch { source, topic, partition: self.source.partition, ..Batch::default() }
+        Batch { topic, partition: self.source.partition, ..Batch::default() }
     }
 
     /// Bytes of key, value and headers.

@@ -119,8 +119,8 @@ struct Pending {
 }
 
 impl Pending {
-    fn new(letter: &Letter<'_>, source: u32) -> Self {
-        Self { batch: letter.batch(source), marked: letter.batch(source), origins: Vec::new(), letters: Vec::new() }
+    fn new(letter: &Letter<'_>) -> Self {
+        Self { batch: letter.batch(), marked: letter.batch(), origins: Vec::new(), letters: Vec::new() }
     }
 
     fn add(&mut self, letter: &Letter<'_>, job: &str) {
@@ -235,14 +235,14 @@ impl Redriving<'_> {
         letters: Vec<(i32, i64)>,
         marker: &Marker,
     ) -> Result<(), Problem> {
-        let Some(source) = self.source(letter) else {
+        if !self.reads(letter) {
             self.counts.not_read += letters.len() as u64;
             return Ok(());
-        };
+        }
         if let Some(full) = pending.take_if(|pending| !pending.takes(letter, self.job)) {
             self.flush(full, marker)?;
         }
-        let pending = pending.get_or_insert_with(|| Pending::new(letter, source));
+        let pending = pending.get_or_insert_with(|| Pending::new(letter));
         pending.add(letter, &self.job.name);
         pending.letters.extend(letters);
         Ok(())
@@ -297,14 +297,14 @@ impl Redriving<'_> {
                 self.counts.skipped += 1;
                 continue;
             }
-            let Some(source) = self.source(&letter) else {
+            if !self.reads(&letter) {
                 self.counts.not_read += 1;
                 continue;
-            };
+            }
             // Another letter of the same record may have run it already.
             if self.records.insert(record(hasher, &letter)) {
                 self.check_stop()?;
-                let mut pending = Pending::new(&letter, source);
+                let mut pending = Pending::new(&letter);
                 pending.add(&letter, &self.job.name);
                 self.run.run(&pending.batch, pending.marked, &pending.origins)?;
             }
@@ -314,10 +314,9 @@ impl Redriving<'_> {
         Ok(())
     }
 
-    /// The index of a letter's topic among the sources of the job's version.
-    fn source(&self, letter: &Letter<'_>) -> Option<u32> {
-        let sources = &self.job.version.job.spec().sources;
-        sources.iter().position(|source| source.topic == letter.source.topic).map(|index| index as u32)
+    /// Whether the job's version reads the letter's topic.
+    fn reads(&self, letter: &Letter<'_>) -> bool {
+        self.job.version.job.spec().sources.iter().any(|source| source.topic == letter.source.topic)
     }
 
     fn check_stop(&self) -> Result<(), Problem> {

@@ -91,16 +91,11 @@ impl<R: BufRead> Records<R> {
             },
         };
         let topic = self.sources.get(first.source as usize).map(|source| Arc::from(source.topic.as_str()));
-        let mut batch = Batch {
-            source: first.source,
-            topic: topic.unwrap_or_default(),
-            partition: first.partition,
-            ..Batch::default()
-        };
+        let mut batch = Batch { topic: topic.unwrap_or_default(), partition: first.partition, ..Batch::default() };
         push(&mut batch, &first);
         while batch.len() < self.most_records {
             let Some(record) = self.next_record()? else { break };
-            let is_next = (record.source, record.partition) == (batch.source, batch.partition)
+            let is_next = (record.source, record.partition) == (first.source, first.partition)
                 && batch.offsets.last().is_some_and(|&last| last < record.offset)
                 && batch.bytes() + record.bytes() <= self.most_bytes;
             if !is_next {

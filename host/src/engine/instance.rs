@@ -157,15 +157,18 @@ impl Instance {
     /// Handles one batch within the limits; the answer is checked. After an error the instance must be dropped.
     pub fn process(&mut self, batch: &Batch) -> Result<Outcome, Failure> {
         self.allow(self.limits.batch_time);
-        let headers = self.spec.sources.get(batch.source as usize).is_some_and(|source| source.headers);
+        let Some((source, declared)) = (0..).zip(&self.spec.sources).find(|(_, source)| *source.topic == *batch.topic)
+        else {
+            return Err(Failure::Error(format!("it does not read topic {:?}", batch.topic)));
+        };
         let param = BatchParam {
-            source: batch.source,
+            source,
             partition: batch.partition,
             offsets: bytes(&batch.offsets),
             timestamps: bytes(&batch.timestamps),
             keys: nullable(&batch.keys),
             values: nullable(&batch.values),
-            headers: headers.then(|| types::HeadersParam {
+            headers: declared.headers.then(|| types::HeadersParam {
                 ends: bytes(&batch.headers.ends),
                 names: packed(&batch.headers.names),
                 values: nullable(&batch.headers.values),

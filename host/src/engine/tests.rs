@@ -17,7 +17,7 @@ pub(super) fn engine() -> Engine {
 }
 
 pub(super) fn batch(values: &[&str]) -> Batch {
-    let mut batch = Batch { topic: "in".into(), ..Batch::default() };
+    let mut batch = Batch { topic: "sensors".into(), ..Batch::default() };
     for (i, value) in values.iter().enumerate() {
         batch.offsets.push(i as i64);
         batch.timestamps.push(-1);

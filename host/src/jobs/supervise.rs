@@ -22,8 +22,9 @@ use crate::pipeline::ack::lock;
 use crate::pipeline::sample::Samples;
 use crate::pipeline::trace::{JobTracer, Tracer};
 use crate::pipeline::version::{Current, Version};
+use crate::pipeline::wake::Wake;
 use crate::pipeline::worker::{backoff, wait};
-use crate::source::kafka::Assignment;
+use crate::source::kafka::{Assignment, Feeds};
 use crate::status::{Condition, State, Status};
 
 /// Gets the compiled job with a digest; called until it succeeds.
@@ -62,12 +63,21 @@ pub(super) struct Supervised {
     phase_changed: Condvar,
     /// Tells the attempt to end.
     end: Arc<AtomicBool>,
+    /// Has the attempt look at what it is told.
+    wake: Arc<Wake>,
     /// What the thread does: `Running` also while it tries in vain.
     does: watch::Sender<Phase>,
     load: Load,
-    config: Arc<Config>,
-    runtime: Handle,
-    tracer: Option<Arc<Tracer>>,
+    shared: Shared,
+}
+
+/// What the jobs of a host share.
+#[derive(Debug, Clone)]
+pub(super) struct Shared {
+    pub(super) config: Arc<Config>,
+    pub(super) feeds: Feeds,
+    pub(super) runtime: Handle,
+    pub(super) tracer: Option<Arc<Tracer>>,
 }
 
 impl std::fmt::Debug for Supervised {
@@ -81,10 +91,8 @@ impl Supervised {
         record: Record,
         compiled: Option<Job>,
         load: Load,
-        config: Arc<Config>,
         metrics: JobMetrics,
-        runtime: Handle,
-        tracer: Option<Arc<Tracer>>,
+        shared: Shared,
     ) -> Result<Arc<Self>> {
         let log = Arc::<JobLog>::default();
         let phase = if record.paused { Phase::Paused } else { Phase::Running };
@@ -103,11 +111,10 @@ impl Supervised {
             phase: Mutex::new(phase),
             phase_changed: Condvar::new(),
             end: Arc::default(),
+            wake: Arc::default(),
             does: watch::Sender::new(Phase::Running),
             load,
-            config,
-            runtime,
-            tracer,
+            shared,
         });
         if let Some(job) = compiled {
             this.compiled(&job)?;
@@ -184,12 +191,14 @@ impl Supervised {
             current: self.current()?,
             group: self.record().group,
             parallelism: Arc::clone(&self.parallelism),
-            config: Arc::clone(&self.config),
+            config: Arc::clone(&self.shared.config),
             host: Arc::clone(&self.host),
             status: Arc::clone(&self.status),
             metrics: self.metrics.clone(),
             stop: Arc::clone(&self.end),
-            runtime: self.runtime.clone(),
+            wake: Arc::clone(&self.wake),
+            feeds: self.shared.feeds.clone(),
+            runtime: self.shared.runtime.clone(),
             assignment: Arc::clone(&self.assignment),
             tracer: self.tracer(),
         };
@@ -198,7 +207,7 @@ impl Supervised {
 
     /// Traces of the job's records, where tracing is on.
     pub(super) fn tracer(&self) -> Option<Arc<JobTracer>> {
-        self.tracer.as_ref().map(|tracer| tracer.job(&self.name, &self.record().group))
+        self.shared.tracer.as_ref().map(|tracer| tracer.job(&self.name, &self.record().group))
     }
 
     /// What runs; compiled here where that has not been done.
@@ -218,7 +227,7 @@ impl Supervised {
 
     fn compiled(&self, job: &Job) -> Result<()> {
         let version = version(&self.record(), job)?;
-        let samples = Samples::new(self.config.samples.clone());
+        let samples = Samples::new(self.shared.config.samples.clone());
         *lock(&self.current) = Some(Arc::new(Current::new(version, samples)));
         Ok(())
     }
@@ -242,6 +251,7 @@ impl Supervised {
     /// reads other topics, with a new attempt.
     pub(super) fn change(&self, record: Record, version: Option<Version>) {
         self.parallelism.store(record.parallelism, Ordering::Release);
+        self.wake.call();
         let to = if record.paused { Phase::Paused } else { Phase::Running };
         let (before, changed) = {
             let mut current = lock(&self.record);
@@ -251,7 +261,7 @@ impl Supervised {
             (before, changed)
         };
         if let Some(version) = version {
-            let samples = Samples::new(self.config.samples.clone());
+            let samples = Samples::new(self.shared.config.samples.clone());
             match self.running() {
                 Some(current) if !changed => current.set(version),
                 Some(current) => {
@@ -272,6 +282,7 @@ impl Supervised {
     fn restart(&self) {
         let _phase = lock(&self.phase);
         self.end.store(true, Ordering::Release);
+        self.wake.call();
     }
 
     fn go(&self, to: Phase) {
@@ -279,6 +290,7 @@ impl Supervised {
         if *phase != Phase::Stopped && *phase != to {
             *phase = to;
             self.end.store(to != Phase::Running, Ordering::Release);
+            self.wake.call();
             self.phase_changed.notify_all();
         }
     }

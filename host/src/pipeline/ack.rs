@@ -151,7 +151,7 @@ impl Budget {
 /// One batch on its way from the source to every sink.
 #[derive(Debug)]
 pub struct Delivery {
-    batch: Batch,
+    batch: Arc<Batch>,
     ledger: Arc<Ledger>,
     seq: u64,
     budget: Arc<Budget>,
@@ -164,7 +164,8 @@ pub struct Delivery {
 impl Delivery {
     /// Enters the batch into the ledger and the budget. One acknowledgement is pending from the start: that of the
     /// pipeline itself, given once all outputs have been handed to their sinks. `None` for a batch without records.
-    pub fn new(batch: Batch, ledger: Arc<Ledger>, budget: Arc<Budget>) -> Option<Arc<Self>> {
+    pub fn new(batch: impl Into<Arc<Batch>>, ledger: Arc<Ledger>, budget: Arc<Budget>) -> Option<Arc<Self>> {
+        let batch = batch.into();
         let next_offset = batch.offsets.last()? + 1;
         let bytes = batch.bytes();
         budget.charge(bytes);
@@ -181,8 +182,8 @@ impl Delivery {
         }))
     }
 
-    /// The records.
-    pub fn batch(&self) -> &Batch {
+    /// The records. Jobs that read the same partition may share them.
+    pub fn batch(&self) -> &Arc<Batch> {
         &self.batch
     }
 

@@ -85,7 +85,7 @@ pub struct Difference {
 /// A batch, and what the version at work made of it.
 struct Handled {
     spec: Arc<Spec>,
-    batch: Batch,
+    batch: Arc<Batch>,
     outcome: Outcome,
 }
 
@@ -135,11 +135,11 @@ impl Shadow {
     }
 
     /// Takes a copy of a handled batch, if there is room.
-    pub(super) fn offer(&self, spec: &Arc<Spec>, batch: &Batch, outcome: &Outcome) {
+    pub(super) fn offer(&self, spec: &Arc<Spec>, batch: &Arc<Batch>, outcome: &Outcome) {
         if !lock(&self.report).running {
             return;
         }
-        let handled = Handled { spec: Arc::clone(spec), batch: batch.clone(), outcome: outcome.clone() };
+        let handled = Handled { spec: Arc::clone(spec), batch: Arc::clone(batch), outcome: outcome.clone() };
         if self.batches.try_send(handled).is_err() {
             lock(&self.report).skipped += batch.len() as u64;
         }
@@ -259,7 +259,7 @@ mod tests {
         let version = Version::new(1, Arc::new(Never), vec![], "d");
         let shadow = Shadow::start("j", version, Arc::new(Never), Duration::ZERO).unwrap();
         let mut report = shadow.report();
-        count(&mut report, &Handled { spec: Arc::clone(&spec), batch, outcome: now }, &spec, &then);
+        count(&mut report, &Handled { spec: Arc::clone(&spec), batch: batch.into(), outcome: now }, &spec, &then);
         assert_eq!((report.records, report.differing), (3, 1));
         let counts: Vec<_> = report.sinks.iter().map(|s| (s.name.as_str(), s.now, s.then)).collect();
         assert_eq!(counts, [("a", 2, 1), ("(rejected)", 0, 1), ("b", 1, 1)]);

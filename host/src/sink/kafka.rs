@@ -19,7 +19,6 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, DeliveryResult, NoCustomPartitioner, Producer, ProducerContext, PurgeConfig};
-use rdkafka::statistics::Statistics;
 use rdkafka::util::IntoOpaque;
 
 use crate::dead_letter::Stage;
@@ -246,9 +245,9 @@ impl ClientContext for Reports {
         log(level, facility, message);
     }
 
-    fn stats(&self, statistics: Statistics) {
+    fn stats_raw(&self, statistics: &[u8]) {
         // An idle producer has no need of a connection.
-        watch_brokers(&self.status, "kafka producer", &statistics, statistics.msg_cnt > 0);
+        watch_brokers(&self.status, "kafka producer", statistics, |statistics| statistics.msg_cnt > 0);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

@@ -1,13 +1,18 @@
 //! The Kafka source of a job: one consumer on a thread of its own, which cuts what it reads into batches per partition.
 //!
-//! - Each record is copied once, into its partition's packed batch; the borrowed message is let go at once.
+//! - Each record is copied once, into its partition's packed batch; the borrowed message is let go at once. Where other jobs
+//!   of the host are at the same place of the partition, one fetch and one copy serve [all of them](feeds).
+//! - The thread sleeps until there is something to do, so that idle jobs cost next to nothing.
 //! - At most the job's budget is in flight. When it is used up, reading stops; when that lasts, the partitions are paused
 //!   while the consumer goes on polling, so that the group does not take it for dead.
 //! - Offsets are committed from the partitions' ledgers only: the contiguous head that every sink has acknowledged.
 //! - Before a partition is given up, what is in flight of it is drained and committed, within the drain timeout; what is
 //!   not acknowledged by then is read again by the next owner.
 
+mod feeds;
+mod fetcher;
 mod group;
+mod open;
 mod slots;
 
 use std::sync::Arc;
@@ -18,21 +23,24 @@ use anyhow::{Context as _, Result, bail};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::config::{Batching, DeliverySettings};
 use crate::metrics::JobMetrics;
 use crate::pipeline::ack::{Budget, Delivery};
 use crate::pipeline::fault::Fault;
+use crate::pipeline::wake::Wake;
 use crate::status::Status;
 use group::Group;
-use slots::Slots;
+use slots::{Slots, Turn};
 
+pub use feeds::Feeds;
 pub use group::{Assignment, PartitionView};
 
-/// How long a poll waits where there is nothing to do; also how soon a stop is noticed.
-const IDLE_POLL: Duration = Duration::from_millis(50);
-/// The same where nothing has come for a while: many idle jobs cost little that way.
-const ASLEEP_POLL: Duration = Duration::from_millis(250);
+/// How long it sleeps while anything is in flight or has come a moment ago.
+const IDLE: Duration = Duration::from_millis(50);
+/// The same where nothing is, and what was has been committed: whatever comes wakes it.
+const ASLEEP: Duration = Duration::from_secs(2);
 const ASLEEP_AFTER: Duration = Duration::from_secs(5);
 /// How many records are read before anything else is looked at.
 const STRETCH: usize = 500;
@@ -42,14 +50,21 @@ const LOOK: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How long reading goes on before a change of the number of workers is tried again.
 const CHANGE_AGAIN: Duration = Duration::from_secs(5);
+/// How long a consumer may take to go to another offset.
+const SEEK: Duration = Duration::from_secs(5);
+const PAUSING: &str = "failed to pause or resume partitions";
 /// How long leaving the group may take where the drain has used up its time.
 const LEAVE: Duration = Duration::from_secs(3);
 
 /// What a source needs of its job.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Context {
-    /// The job's topics, in the order of its sources.
+    /// The job's topics.
     pub topics: Vec<String>,
+    /// Fetches that it may share with other jobs.
+    pub feeds: Feeds,
+    /// Called by whoever has something for it: records, a stop, another number of workers.
+    pub wake: Arc<Wake>,
     /// How to cut.
     pub batching: Batching,
     /// When to commit, how long to drain.
@@ -90,10 +105,12 @@ impl KafkaSource {
     pub fn new(config: &ClientConfig, context: Context) -> Result<Self> {
         let group = Group::new(&context);
         let slots = Slots::new(&context);
-        let consumer: BaseConsumer<Group> = config
+        let mut consumer: BaseConsumer<Group> = config
             .create_with_context(group)
             .map_err(crate::kafka::refused)
             .context("failed to make a Kafka consumer")?;
+        let wake = Arc::clone(&context.wake);
+        consumer.set_nonempty_callback(move || wake.call());
         let topics: Vec<&str> = context.topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).with_context(|| format!("failed to subscribe to {}", topics.join(", ")))?;
         Ok(Self { consumer, context, slots, change_from: Instant::now(), last_record: Instant::now() })
@@ -101,7 +118,7 @@ impl KafkaSource {
 
     /// Reads until it is told to stop, something fails, or another number of workers than `workers` is asked for; then
     /// [`drain`](Self::drain) before it is called with that number. `hand_over` takes each batch with the number of its worker and
-    /// must not block; `each_turn` is called at least every 250 ms or so.
+    /// must not block; `each_turn` is called at least every 50 ms while anything is in flight.
     pub fn run(
         &mut self,
         workers: usize,
@@ -123,9 +140,12 @@ impl KafkaSource {
             if last_look.elapsed() >= LOOK {
                 self.consumer.context().store(&self.consumer);
                 self.observe();
+                if !paused {
+                    self.follow(&mut hand_over)?;
+                }
                 last_look = Instant::now();
             }
-            let room = self.context.budget.wait(if paused { Duration::ZERO } else { IDLE_POLL });
+            let room = self.context.budget.wait(if paused { Duration::ZERO } else { IDLE });
             if room {
                 starved = None;
                 if paused {
@@ -141,50 +161,97 @@ impl KafkaSource {
                 self.pause(true)?;
                 paused = true;
             }
-            self.turn(&mut hand_over)?;
+            self.turn(paused, &mut hand_over)?;
         }
         Ok(())
     }
 
-    /// Reads a stretch of what is there, and hands over what is due.
-    fn turn(&mut self, hand_over: &mut impl FnMut(usize, Arc<Delivery>)) -> Result<()> {
-        let idle = if self.last_record.elapsed() > ASLEEP_AFTER { ASLEEP_POLL } else { IDLE_POLL };
-        let mut timeout = if self.slots.has_open() { Duration::ZERO } else { idle };
-        let mut came = false;
+    /// Reads a stretch of what is there, and hands over what is due; sleeps where there is nothing.
+    fn turn(&mut self, paused: bool, hand_over: &mut impl FnMut(usize, Arc<Delivery>)) -> Result<()> {
+        self.slots.follow_group(self.consumer.context());
+        let mut came = self.slots.take(hand_over);
         for _ in 0..STRETCH {
-            match self.consumer.poll(timeout) {
+            let served = self.consumer.context().served();
+            match self.consumer.poll(Duration::ZERO) {
                 Some(Ok(message)) => {
                     self.slots.push(self.consumer.context(), &message, hand_over);
                     came = true;
                 }
                 Some(Err(error)) => check(&error)?,
-                None if timeout.is_zero() => {
+                None if served != self.consumer.context().served() => {}
+                None => {
                     // Nothing more is there right now.
                     self.slots.cut_idle(hand_over);
-                    match self.slots.until_linger() {
-                        Some(wait) if !wait.is_zero() => timeout = wait,
-                        _ => break,
+                    if !came {
+                        self.context.wake.wait(self.rest());
                     }
-                    continue;
+                    break;
                 }
-                None => break,
             }
-            timeout = Duration::ZERO;
         }
         if came {
             self.last_record = Instant::now();
         }
         self.slots.cut_lingering(hand_over);
+        self.go_back(paused)
+    }
+
+    /// How long there may be nothing to do.
+    fn rest(&self) -> Duration {
+        match self.slots.until_linger() {
+            Some(linger) => linger.min(IDLE),
+            None if self.context.budget.used() > 0 || self.last_record.elapsed() < ASLEEP_AFTER => IDLE,
+            None => ASLEEP,
+        }
+    }
+
+    /// Follows feeds where that is possible; the consumer reads those partitions no more.
+    fn follow(&mut self, hand_over: &mut impl FnMut(usize, Arc<Delivery>)) -> Result<()> {
+        let follow = self.slots.follow(hand_over);
+        if follow.is_empty() { Ok(()) } else { self.consumer.pause(&list(&follow)).context(PAUSING) }
+    }
+
+    /// Has the consumer read on where a feed was lost. That can fail while partitions are being given up; it is tried again.
+    fn go_back(&mut self, paused: bool) -> Result<()> {
+        for lost in self.slots.lost() {
+            match self.consumer.seek(&lost.topic, lost.partition, Offset::Offset(lost.next), SEEK) {
+                Ok(()) => {
+                    self.slots.found(&lost);
+                    if !paused {
+                        self.consumer.resume(&list(&[lost])).context(PAUSING)?;
+                    }
+                }
+                Err(error) => tracing::warn!(
+                    kafka.topic = &*lost.topic,
+                    kafka.partition = lost.partition,
+                    kafka.offset = lost.next,
+                    "failed to go to offset {} of {}/{}, trying again: {error}",
+                    lost.next,
+                    lost.topic,
+                    lost.partition
+                ),
+            }
+        }
         Ok(())
     }
 
+    /// Pauses all partitions, or resumes those that the consumer is to read.
     fn pause(&self, pause: bool) -> Result<()> {
         let assignment = self.consumer.assignment().context("failed to read the assignment")?;
-        if pause { self.consumer.pause(&assignment) } else { self.consumer.resume(&assignment) }
-            .context("failed to pause or resume partitions")
+        if pause {
+            return self.consumer.pause(&assignment).context(PAUSING);
+        }
+        let mut resumed = TopicPartitionList::new();
+        for element in assignment.elements() {
+            if !self.slots.is_paused(element.topic(), element.partition()) {
+                resumed.add_partition(element.topic(), element.partition());
+            }
+        }
+        self.consumer.resume(&resumed).context(PAUSING)
     }
 
     fn observe(&self) {
+        self.slots.tell(self.consumer.context());
         self.consumer.context().observe(&self.consumer);
         self.context.metrics.in_flight.set(self.context.budget.used() as i64);
     }
@@ -215,8 +282,10 @@ impl KafkaSource {
     }
 
     /// Waits for what is in flight, at most for `grace`, commits it and leaves the group.
-    pub fn close(self, grace: Duration, each_turn: impl Fn()) {
+    pub fn close(mut self, grace: Duration, each_turn: impl Fn()) {
         let deadline = Instant::now() + grace;
+        // Follows no feed any more. What was read and not handed over is read again.
+        self.slots = Slots::new(&self.context);
         let group = self.consumer.context();
         // A short wait at a time, so that dead letters made while draining get on their way.
         while !group.drain(Instant::now() + Duration::from_millis(20)) && Instant::now() < deadline {
@@ -234,6 +303,14 @@ impl KafkaSource {
         group.store(&self.consumer);
         leave(self.consumer, deadline.max(Instant::now() + LEAVE));
     }
+}
+
+fn list(turns: &[Turn]) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for turn in turns {
+        list.add_partition(&turn.topic, turn.partition);
+    }
+    list
 }
 
 /// Commits what is stored and leaves the group, which dropping a consumer does. Without a broker that answers librdkafka

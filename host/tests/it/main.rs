@@ -41,6 +41,7 @@ mod registry;
 mod reload;
 mod schema;
 mod settings;
+mod sharing;
 mod simulate;
 mod skip;
 mod stage;

@@ -4,7 +4,6 @@
 //! go on in their own threads, and the partitions are given up when the callback returns.
 
 use std::collections::HashMap;
-use std::ffi::CString;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -13,11 +12,10 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::Context;
-use crate::kafka::{REQUEST_TIMEOUT, log, watch_brokers};
+use crate::kafka::{REQUEST_TIMEOUT, known_end, log, watch_brokers};
 use crate::metrics::JobMetrics;
 use crate::pipeline::ack::{Ledger, lock};
 use crate::status::Status;
@@ -29,8 +27,10 @@ pub struct PartitionView {
     pub topic: String,
     /// The partition.
     pub partition: i32,
-    /// The instance that handles it; unknown until its first record.
+    /// The instance that handles it; unknown for a moment after it was assigned.
     pub instance: Option<usize>,
+    /// Whether one fetch serves this job and others of the host.
+    pub shared: bool,
     /// The committed offset, where one is known.
     pub committed: Option<i64>,
     /// The end of the partition, where it is known.
@@ -46,6 +46,8 @@ struct Partition {
     stored: Option<i64>,
     committed: Option<i64>,
     end: Option<i64>,
+    /// Whether it follows a feed: the consumer knows nothing of it meanwhile.
+    follows: bool,
 }
 
 impl Partition {
@@ -77,6 +79,7 @@ impl Assignment {
                 topic: topic.clone(),
                 partition: *partition,
                 instance: p.ledger.as_ref().map(|_| p.worker),
+                shared: p.follows,
                 committed: p.committed,
                 end: p.end,
                 lag: p.lag(),
@@ -95,6 +98,8 @@ pub(super) struct Group {
     closed: AtomicBool,
     /// When everything that had been read was last committed.
     last_clean: Mutex<Instant>,
+    /// How many events were served, which a poll that gives no record does not tell.
+    served: AtomicU64,
     drain_timeout: Duration,
     status: Arc<Status>,
     metrics: JobMetrics,
@@ -107,6 +112,7 @@ impl Group {
             generation: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             last_clean: Mutex::new(Instant::now()),
+            served: AtomicU64::new(0),
             drain_timeout: context.delivery.drain_timeout,
             status: Arc::clone(&context.status),
             metrics: context.metrics.clone(),
@@ -117,12 +123,35 @@ impl Group {
         Arc::clone(&self.assignment)
     }
 
-    /// Changes whenever partitions were given up.
+    /// How many events were served so far.
+    pub(super) fn served(&self) -> u64 {
+        self.served.load(Ordering::Acquire)
+    }
+
+    fn serve(&self) {
+        self.served.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Changes whenever partitions were assigned or given up.
     pub(super) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// A ledger for a partition from which records have come.
+    /// The assigned partitions, and where each starts, as far as that is known.
+    pub(super) fn starts(&self) -> Vec<(Arc<str>, i32, Option<i64>)> {
+        let partitions = lock(&self.assignment.partitions);
+        partitions.iter().map(|((topic, n), p)| (Arc::from(topic.as_str()), *n, p.committed)).collect()
+    }
+
+    /// Notes that a partition follows a feed, which knows that it ends there, or that it doesn't.
+    pub(super) fn follows(&self, topic: &str, partition: i32, end: Option<Option<i64>>) {
+        if let Some(p) = lock(&self.assignment.partitions).get_mut(&(topic.to_owned(), partition)) {
+            p.follows = end.is_some();
+            p.end = end.flatten().or(p.end);
+        }
+    }
+
+    /// The ledger of an assigned partition.
     pub(super) fn open(&self, topic: &str, partition: i32, worker: usize) -> Arc<Ledger> {
         let mut partitions = lock(&self.assignment.partitions);
         let entry = partitions.entry((topic.to_owned(), partition)).or_default();
@@ -182,7 +211,9 @@ impl Group {
         }
         self.metrics.commit_age.set(last_clean.elapsed().as_secs_f64());
         for ((topic, partition), p) in partitions.iter_mut() {
-            if let Some(end) = known_end(consumer, topic, *partition) {
+            if !p.follows
+                && let Some(end) = known_end(consumer, topic, *partition)
+            {
                 p.end = Some(end);
             }
             if let Some(lag) = p.lag() {
@@ -198,14 +229,18 @@ impl Group {
             let key = (element.topic().to_owned(), element.partition());
             lock(&self.assignment.partitions).entry(key).or_default();
         }
-        let committed = match consumer.committed_offsets(assigned.clone(), REQUEST_TIMEOUT) {
+        let committed = consumer.committed_offsets(assigned.clone(), REQUEST_TIMEOUT);
+        if let Ok(committed) = &committed {
+            self.committed(committed);
+        }
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        let committed = match committed {
             Ok(committed) => committed,
             Err(error) => {
                 tracing::warn!("failed to read the committed offsets of new partitions: {error}");
                 return;
             }
         };
-        self.committed(&committed);
         for element in committed.elements() {
             let (topic, partition) = (element.topic(), element.partition());
             let Offset::Offset(next) = element.offset() else { continue };
@@ -254,25 +289,6 @@ impl Group {
     }
 }
 
-/// The end of a partition as of the last answer to a fetch: no request is made.
-#[expect(unsafe_code, reason = "the binding has no call for this but one that asks the broker")]
-fn known_end(consumer: &BaseConsumer<Group>, topic: &str, partition: i32) -> Option<i64> {
-    let topic = CString::new(topic).ok()?;
-    let (mut low, mut high) = (-1, -1);
-    // SAFETY: the pointers are those of a consumer and of locals that outlive the call, which keeps none of them.
-    let result = unsafe {
-        let client = consumer.client().native_ptr();
-        rdkafka::bindings::rd_kafka_get_watermark_offsets(
-            client,
-            topic.as_ptr(),
-            partition,
-            &raw mut low,
-            &raw mut high,
-        )
-    };
-    (result == rdkafka::bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
-}
-
 fn list(partitions: &TopicPartitionList) -> String {
     let names: Vec<_> = partitions.elements().iter().map(|e| format!("{}/{}", e.topic(), e.partition())).collect();
     if names.is_empty() { "no partition".to_owned() } else { names.join(", ") }
@@ -283,17 +299,20 @@ impl ClientContext for Group {
         log(level, facility, message);
     }
 
-    fn stats(&self, statistics: Statistics) {
-        watch_brokers(&self.status, "kafka consumer", &statistics, true);
+    fn stats_raw(&self, statistics: &[u8]) {
+        self.serve();
+        watch_brokers(&self.status, "kafka consumer", statistics, |_| true);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        self.serve();
         tracing::debug!("Kafka consumer: {error}: {reason}");
     }
 }
 
 impl ConsumerContext for Group {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        self.serve();
         match rebalance {
             Rebalance::Assign(partitions) => self.assigned(consumer, partitions),
             Rebalance::Revoke(partitions) => self.revoked(consumer, partitions),
@@ -301,7 +320,17 @@ impl ConsumerContext for Group {
         }
     }
 
+    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        // A pause outlives an assignment: a partition may have been given up while it was paused.
+        if let Rebalance::Assign(partitions) = rebalance
+            && let Err(error) = consumer.resume(partitions)
+        {
+            tracing::warn!("failed to resume {}: {error}", list(partitions));
+        }
+    }
+
     fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        self.serve();
         match result {
             Ok(()) => self.committed(offsets),
             Err(error) => tracing::warn!("failed to commit offsets, they will be tried again: {error}"),

@@ -1,66 +1,65 @@
-//! The open batches, one per partition, and when they are cut.
+//! The partitions of a job: the open batch of each, when it is cut, and whether its records come from the job's own
+//! consumer or from a [feed](super::feeds).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::message::{BorrowedMessage, Headers as _, Message};
+use rdkafka::message::{BorrowedMessage, Message};
 
 use super::Context;
+use super::feeds::{Place, Taken};
 use super::group::Group;
-use crate::config::Batching;
+use super::open::Open;
 use crate::metrics::JobMetrics;
-use crate::pipeline::ack::{Budget, Delivery, Ledger};
+use crate::pipeline::ack::{Delivery, Ledger};
 use crate::record::Batch;
 
-/// One partition's open batch.
+/// How long a job that was too slow for a feed reads by itself.
+const FOLLOW_AGAIN: Duration = Duration::from_secs(10);
+
+/// One assigned partition.
 struct Slot {
-    topic: Arc<str>,
-    partition: i32,
-    source: u32,
+    open: Open,
     worker: usize,
     ledger: Arc<Ledger>,
-    batch: Batch,
-    opened: Instant,
+    /// The offset after the last record that was taken in, or where the partition starts, if that is known.
+    next: Option<i64>,
+    place: Place,
+    reads: Reads,
 }
 
-impl Slot {
-    fn bytes(&self) -> usize {
-        self.batch.values.items.bytes.len() + self.batch.keys.items.bytes.len()
-    }
+/// Where a partition's records come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reads {
+    /// The job's own consumer. It may follow a feed from then on.
+    Alone(Instant),
+    /// The feed; the consumer's partition is paused.
+    Follows,
+    /// It followed; the consumer is still to be set to where it is.
+    Lost,
 }
 
-/// All open batches.
+/// What a consumer has to do for a partition.
+pub(super) struct Turn {
+    pub(super) topic: Arc<str>,
+    pub(super) partition: i32,
+    /// The offset to go on at.
+    pub(super) next: i64,
+}
+
+/// All assigned partitions.
 pub(super) struct Slots {
     slots: Vec<Slot>,
     /// The slot that the last record went to: the next one's, mostly.
     last: usize,
     generation: u64,
-    /// How many slots have records.
-    open: usize,
-    topics: Vec<String>,
     workers: usize,
-    batching: Batching,
-    budget: Arc<Budget>,
-    metrics: JobMetrics,
+    context: Context,
 }
 
 impl Slots {
     pub(super) fn new(context: &Context) -> Self {
-        Self {
-            slots: Vec::new(),
-            last: 0,
-            generation: 0,
-            open: 0,
-            topics: context.topics.clone(),
-            workers: 1,
-            batching: context.batching.clone(),
-            budget: Arc::clone(&context.budget),
-            metrics: context.metrics.clone(),
-        }
-    }
-
-    pub(super) fn has_open(&self) -> bool {
-        self.open > 0
+        Self { slots: Vec::new(), last: 0, generation: 0, workers: 1, context: context.clone() }
     }
 
     /// Spreads the partitions over so many workers. Only while nothing is on its way, or else a partition's batches would
@@ -72,135 +71,187 @@ impl Slots {
         self.workers = workers;
         for (n, slot) in self.slots.iter_mut().enumerate() {
             slot.worker = n % workers.max(1);
-            group.open(&slot.topic, slot.partition, slot.worker);
+            group.open(slot.open.topic(), slot.open.partition(), slot.worker);
         }
     }
 
-    /// Takes in a record, and hands its batch over when it is full.
+    /// Has a slot for each partition that is assigned, and none for others. Open batches of partitions that were given up
+    /// are dropped: their next owner reads the records again.
+    pub(super) fn follow_group(&mut self, group: &Group) {
+        let generation = group.generation();
+        if self.generation == generation {
+            return;
+        }
+        self.generation = generation;
+        self.last = 0;
+        self.slots.retain(|slot| !slot.ledger.is_closed());
+        for (topic, partition, start) in group.starts() {
+            if self.slots.iter().all(|slot| !slot.open.is_of(&topic, partition)) {
+                self.add(group, &topic, partition, start);
+            }
+        }
+    }
+
+    /// Takes in a record of the job's own consumer, and hands its batch over when it is full.
     pub(super) fn push(
         &mut self,
         group: &Group,
         message: &BorrowedMessage<'_>,
         hand_over: &mut impl FnMut(usize, Arc<Delivery>),
     ) {
-        if self.generation != group.generation() {
-            self.forget_revoked(group);
-        }
+        self.follow_group(group);
         let index = self.find(group, message.topic(), message.partition());
-        let Batching { max_records, max_bytes, .. } = self.batching;
-        // A record that would carry the batch over the limit opens the next one.
-        let size = message.payload_len() + message.key_len();
-        if self.slots.get(index).is_some_and(|slot| slot.bytes() + size > max_bytes) {
-            self.cut(index, hand_over);
-        }
+        let batching = &self.context.batching;
         let Some(slot) = self.slots.get_mut(index) else { return };
-        if slot.batch.is_empty() {
-            slot.opened = Instant::now();
-            self.open += 1;
+        // What came before its pause. It will come again: by the feed, or by the consumer once that is set back.
+        if !matches!(slot.reads, Reads::Alone(_)) {
+            return;
         }
-        append(&mut slot.batch, message);
-        if slot.batch.len() >= max_records || slot.bytes() >= max_bytes {
-            self.cut(index, hand_over);
+        if !slot.open.has_room(message, batching) {
+            slot.cut(&self.context, hand_over);
+        }
+        slot.next = Some(message.offset() + 1);
+        if slot.open.push(message, batching) {
+            slot.cut(&self.context, hand_over);
         }
     }
 
     fn find(&mut self, group: &Group, topic: &str, partition: i32) -> usize {
-        let is = |slot: &Slot| slot.partition == partition && *slot.topic == *topic;
+        let is = |slot: &Slot| slot.open.is_of(topic, partition);
         if !self.slots.get(self.last).is_some_and(is) {
-            self.last = self.slots.iter().position(is).unwrap_or_else(|| self.add(group, topic, partition));
+            self.last =
+                self.slots.iter().position(is).unwrap_or_else(|| self.add(group, &Arc::from(topic), partition, None));
         }
         self.last
     }
 
     /// A slot for a partition, on the worker that has the fewest.
-    fn add(&mut self, group: &Group, topic: &str, partition: i32) -> usize {
+    fn add(&mut self, group: &Group, topic: &Arc<str>, partition: i32, next: Option<i64>) -> usize {
         let load = |worker: usize| self.slots.iter().filter(|slot| slot.worker == worker).count();
         let worker = (0..self.workers).min_by_key(|&worker| load(worker)).unwrap_or(0);
-        let source = self.topics.iter().position(|t| t == topic).unwrap_or(0) as u32;
         let ledger = group.open(topic, partition, worker);
-        let topic: Arc<str> = Arc::from(topic);
-        let batch = fresh(source, &topic, partition, None);
-        self.slots.push(Slot { topic, partition, source, worker, ledger, batch, opened: Instant::now() });
+        let place = self.context.feeds.enter(topic, partition, &self.context.wake);
+        let (open, reads) = (Open::new(topic, partition), Reads::Alone(Instant::now()));
+        self.slots.push(Slot { open, worker, ledger, next, place, reads });
         self.slots.len() - 1
     }
 
-    /// Drops open batches of partitions that were given up: their next owner reads the records again.
-    fn forget_revoked(&mut self, group: &Group) {
-        self.generation = group.generation();
-        self.slots.retain(|slot| !slot.ledger.is_closed());
-        self.open = self.slots.iter().filter(|slot| !slot.batch.is_empty()).count();
-        self.last = 0;
-    }
-
-    fn cut(&mut self, index: usize, hand_over: &mut impl FnMut(usize, Arc<Delivery>)) {
-        let Some(slot) = self.slots.get_mut(index).filter(|slot| !slot.batch.is_empty()) else { return };
-        self.open -= 1;
-        let next = fresh(slot.source, &slot.topic, slot.partition, Some(&slot.batch));
-        let bytes = slot.bytes();
-        let batch = std::mem::replace(&mut slot.batch, next);
-        if slot.ledger.is_closed() {
-            return;
-        }
-        self.metrics.records_in.inc_by(batch.len() as u64);
-        self.metrics.bytes_in.inc_by(bytes as u64);
-        if let Some(delivery) = Delivery::new(batch, Arc::clone(&slot.ledger), Arc::clone(&self.budget)) {
-            hand_over(slot.worker, delivery);
-        }
-    }
-
-    fn cut_where(&mut self, due: impl Fn(&Slot) -> bool, hand_over: &mut impl FnMut(usize, Arc<Delivery>)) {
-        for index in 0..self.slots.len() {
-            if self.slots.get(index).is_some_and(&due) {
-                self.cut(index, hand_over);
+    /// Takes in what feeds have, while there is room; says whether anything came.
+    pub(super) fn take(&mut self, hand_over: &mut impl FnMut(usize, Arc<Delivery>)) -> bool {
+        let mut came = false;
+        for slot in self.slots.iter_mut().filter(|slot| slot.reads == Reads::Follows) {
+            while self.context.budget.wait(Duration::ZERO)
+                && let Some(next) = slot.next
+            {
+                match slot.place.take(next) {
+                    Taken::Batch(batch) => {
+                        came = true;
+                        slot.next = batch.offsets.last().map(|last| last + 1);
+                        let taken = batch.offsets.partition_point(|&offset| offset < next);
+                        let rest = if taken == 0 { batch } else { Arc::new(batch.slice(taken..batch.len())) };
+                        slot.hand_over(rest, &self.context, hand_over);
+                    }
+                    Taken::Nothing => break,
+                    Taken::Lost => {
+                        slot.place.leave();
+                        slot.reads = Reads::Lost;
+                        break;
+                    }
+                }
             }
+        }
+        came
+    }
+
+    /// Has partitions follow feeds where that is possible. These are to be paused.
+    pub(super) fn follow(&mut self, hand_over: &mut impl FnMut(usize, Arc<Delivery>)) -> Vec<Turn> {
+        let mut follow = Vec::new();
+        for slot in &mut self.slots {
+            let (Some(next), Reads::Alone(since)) = (slot.next, slot.reads) else { continue };
+            if Instant::now() >= since && slot.place.follow(next) {
+                slot.reads = Reads::Follows;
+                // It comes before what the feed has.
+                slot.cut(&self.context, hand_over);
+                follow.push(slot.turn(next));
+            }
+        }
+        follow
+    }
+
+    /// The partitions that have lost their feeds: the consumer is to be set to where they are.
+    pub(super) fn lost(&self) -> Vec<Turn> {
+        let lost = self.slots.iter().filter(|slot| slot.reads == Reads::Lost);
+        lost.filter_map(|slot| Some(slot.turn(slot.next?))).collect()
+    }
+
+    /// The consumer reads a partition again.
+    pub(super) fn found(&mut self, turn: &Turn) {
+        let is = |slot: &&mut Slot| slot.open.is_of(&turn.topic, turn.partition);
+        if let Some(slot) = self.slots.iter_mut().find(is) {
+            slot.reads = Reads::Alone(Instant::now() + FOLLOW_AGAIN);
+        }
+    }
+
+    /// Whether the consumer's partition is to stay paused.
+    pub(super) fn is_paused(&self, topic: &str, partition: i32) -> bool {
+        let slot = self.slots.iter().find(|slot| slot.open.is_of(topic, partition));
+        slot.is_some_and(|slot| !matches!(slot.reads, Reads::Alone(_)))
+    }
+
+    /// Tells the group which partitions follow a feed, and where they end.
+    pub(super) fn tell(&self, group: &Group) {
+        for slot in &self.slots {
+            let end = (slot.reads == Reads::Follows).then(|| slot.place.end());
+            group.follows(slot.open.topic(), slot.open.partition(), end);
         }
     }
 
     /// Hands over batches of partitions that have nothing on the way: waiting would only make them late.
     pub(super) fn cut_idle(&mut self, hand_over: &mut impl FnMut(usize, Arc<Delivery>)) {
-        self.cut_where(|slot| slot.ledger.in_flight() == 0, hand_over);
+        for slot in self.slots.iter_mut().filter(|slot| slot.ledger.in_flight() == 0) {
+            slot.cut(&self.context, hand_over);
+        }
     }
 
     /// Hands over batches that have waited long enough.
     pub(super) fn cut_lingering(&mut self, hand_over: &mut impl FnMut(usize, Arc<Delivery>)) {
-        let linger = self.batching.linger;
-        self.cut_where(|slot| !slot.batch.is_empty() && slot.opened.elapsed() >= linger, hand_over);
+        for slot in &mut self.slots {
+            if slot.open.until_linger(&self.context.batching).is_some_and(|left| left.is_zero()) {
+                slot.cut(&self.context, hand_over);
+            }
+        }
     }
 
     /// How long until a batch has waited long enough; `None` where none is open.
     pub(super) fn until_linger(&self) -> Option<Duration> {
-        let open = self.slots.iter().filter(|slot| !slot.batch.is_empty());
-        open.map(|slot| self.batching.linger.saturating_sub(slot.opened.elapsed())).min()
+        self.slots.iter().filter_map(|slot| slot.open.until_linger(&self.context.batching)).min()
     }
 }
 
-/// An empty batch, with room for as much as the one before held.
-fn fresh(source: u32, topic: &Arc<str>, partition: i32, before: Option<&Batch>) -> Batch {
-    /// Room for one huge record is not kept for the batches after it.
-    const MOST: usize = 1 << 20;
-    let mut batch = Batch { source, topic: Arc::clone(topic), partition, ..Batch::default() };
-    if let Some(before) = before {
-        let records = before.len();
-        batch.offsets.reserve(records);
-        batch.timestamps.reserve(records);
-        batch.keys.items.ends.reserve(records);
-        batch.values.items.ends.reserve(records);
-        batch.headers.ends.reserve(records);
-        batch.keys.items.bytes.reserve(before.keys.items.bytes.len().min(MOST));
-        batch.values.items.bytes.reserve(before.values.items.bytes.len().min(MOST));
+impl Slot {
+    fn turn(&self, next: i64) -> Turn {
+        Turn { topic: Arc::clone(self.open.topic()), partition: self.open.partition(), next }
     }
-    batch
-}
 
-fn append(batch: &mut Batch, message: &BorrowedMessage<'_>) {
-    batch.offsets.push(message.offset());
-    batch.timestamps.push(message.timestamp().to_millis().unwrap_or(-1));
-    batch.keys.push(message.key());
-    batch.values.push(message.payload());
-    if let Some(headers) = message.headers() {
-        for header in headers.iter() {
-            batch.headers.push(header.key.as_bytes(), header.value);
+    fn cut(&mut self, context: &Context, hand_over: &mut impl FnMut(usize, Arc<Delivery>)) {
+        if !self.open.is_empty() {
+            let batch = self.open.cut();
+            self.hand_over(Arc::new(batch), context, hand_over);
         }
     }
-    batch.headers.end_record();
+
+    fn hand_over(&self, batch: Arc<Batch>, context: &Context, hand_over: &mut impl FnMut(usize, Arc<Delivery>)) {
+        if self.ledger.is_closed() {
+            return;
+        }
+        count(&context.metrics, &batch);
+        if let Some(delivery) = Delivery::new(batch, Arc::clone(&self.ledger), Arc::clone(&context.budget)) {
+            hand_over(self.worker, delivery);
+        }
+    }
+}
+
+fn count(metrics: &JobMetrics, batch: &Batch) {
+    metrics.records_in.inc_by(batch.len() as u64);
+    metrics.bytes_in.inc_by((batch.keys.items.bytes.len() + batch.values.items.bytes.len()) as u64);
 }
