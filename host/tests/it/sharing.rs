@@ -105,7 +105,7 @@ fn a_job_that_is_held_loses_the_shared_fetch_and_nothing_else() {
         wait_until_shared(&host, job, 4);
     }
     // More than is kept for all of them together.
-    let records: Vec<_> = (0..800).map(|i| Record::new(format!("{i:<120000}")).partition(i % 4)).collect();
+    let records: Vec<_> = (0..800).map(|i| Record::new(format!("{i:<60000}{:60000}", "")).partition(i % 4)).collect();
     for some in records.chunks(50) {
         stage.kafka.produce("sensors", some);
     }
@@ -149,5 +149,10 @@ fn jobs_go_on_by_themselves_where_the_broker_was_away() {
         stage.wait_until_done(job);
         eventually(RUN, "it is well again", || (host.show(job)["state"] == "running").then_some(()));
     }
-    check_forwarded_by_all(&stage, 4000, 2);
+    // What was not committed when the groups lost their members was read again.
+    let mut found: BTreeMap<usize, usize> = BTreeMap::new();
+    for value in stage.alerts() {
+        *found.entry(value.parse().unwrap()).or_default() += 1;
+    }
+    assert_eq!((0..4000).find(|number| found.get(number) < Some(&2)), None);
 }

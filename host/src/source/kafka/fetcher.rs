@@ -1,4 +1,4 @@
-//! The one consumer behind all [feeds](super::feeds) of a host. It is in no group and commits nothing.
+//! The one consumer behind all [feeds](super::feeds) of a host. It joins no group and commits nothing.
 //!
 //! It runs on a thread of its own while any feed is followed. It reads no further ahead of a feed's fastest reader than half
 //! of what is kept, so that reader never loses the feed by that. Whatever it can't read (a topic that is gone, no right to
@@ -36,6 +36,8 @@ pub(super) fn settings(kafka: &config::Kafka) -> ClientConfig {
         settings.set(key, value);
     }
     settings
+        // Librdkafka assigns nothing to a consumer without one. It neither joins it nor commits for it.
+        .set("group.id", "pelton-feeds")
         .set("enable.auto.commit", "false")
         // As the consumers of jobs.
         .set("auto.offset.reset", "earliest")
