@@ -311,7 +311,7 @@ fn main() {
     }
     outputs.empty_table();
     {
-        let host = Process::start(&["--kafka", &broker.bootstrap(), "--postgres", &postgres.url()]);
+        let host = Process::start(&["--kafka", &broker.bootstrap(), "--postgres", &postgres.url()], &[]);
         let before = outputs.alerts();
         let digest = host.client.upload(wasm.as_slice(), wasm.len()).unwrap().digest;
         let from = Some(StartFrom::Earliest);

@@ -64,7 +64,7 @@ impl Host {
     }
 
     fn start_with(broker: &kafka::Kafka, environment: &[(&str, &str)]) -> Self {
-        let process = Process::start_with(&["--kafka", &broker.bootstrap()], environment);
+        let process = Process::start(&["--kafka", &broker.bootstrap()], environment);
         let wasm = identity();
         let digest = process.client.upload(wasm.as_slice(), wasm.len()).unwrap().digest;
         Self { process, digest }

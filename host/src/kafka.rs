@@ -21,6 +21,9 @@ use crate::status::{State, Status};
 /// How long a request to the broker may take before it counts as away.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A topic to ask a broker for; that there is none is an answer.
+pub const PROBE: &str = "__pelton_ping";
+
 /// Where a job starts on partitions that it has not read yet.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema, clap::ValueEnum,
@@ -71,8 +74,8 @@ pub fn consumer(kafka: &config::Kafka, client_id: &str, group: &str, commit_inte
         .set("auto.offset.reset", "earliest")
         // Prefetched records; with the budget of what is in flight this bounds a job's memory.
         .set("queued.max.messages.kbytes", "16384")
-        // They tell which brokers are up. To make and read them is most of what an idle job would cost.
-        .set("statistics.interval.ms", "5000");
+        // To make and read them is a third of what an idle job costs.
+        .set("statistics.interval.ms", "0");
     for (key, value) in &kafka.consumer {
         config.set(key, value);
     }
@@ -103,12 +106,12 @@ pub fn producer(kafka: &config::Kafka, client_id: &str) -> ClientConfig {
     config
 }
 
-/// What is looked at of librdkafka's statistics (its `STATISTICS.md`); all of them, parsed, are what an idle job would cost.
+/// What is looked at of a producer's statistics (librdkafka's `STATISTICS.md`).
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
-pub struct Statistics {
-    /// Messages in a producer's queues.
-    pub msg_cnt: u64,
+struct Statistics {
+    /// Messages in its queues.
+    msg_cnt: u64,
     brokers: BTreeMap<String, Broker>,
 }
 
@@ -120,18 +123,30 @@ struct Broker {
     state: String,
 }
 
-/// Raises a condition while a client `needs` a broker and none is connected, and clears it otherwise. The statistics are
-/// JSON; others than librdkafka's say nothing.
-pub fn watch_brokers(status: &Status, part: &str, statistics: &[u8], needs: impl Fn(&Statistics) -> bool) {
+/// Raises a condition while a producer has messages and no broker is connected, and clears it otherwise. An idle producer has
+/// no need of a connection. The statistics are JSON; others than librdkafka's say nothing.
+pub fn watch_brokers(status: &Status, part: &str, statistics: &[u8]) {
     let statistics: Statistics = serde_json::from_slice(statistics).unwrap_or_default();
     let brokers = || statistics.brokers.values().filter(|broker| broker.source != "internal");
-    if needs(&statistics) && brokers().count() > 0 && brokers().all(|broker| broker.state != "UP") {
+    if statistics.msg_cnt > 0 && brokers().count() > 0 && brokers().all(|broker| broker.state != "UP") {
         let names: Vec<_> = brokers().map(|broker| broker.nodename.as_str()).filter(|name| !name.is_empty()).collect();
-        let reason = format!("no Kafka broker is reachable ({}); waiting", names.join(", "));
-        if status.raise(part, State::Degraded, &reason) {
-            tracing::warn!("{part}: {reason}");
-        }
-    } else if status.clear(part) {
+        brokers_away(status, part, &names.join(", "));
+    } else {
+        broker_back(status, part);
+    }
+}
+
+/// Raises the condition that no broker can be reached.
+pub fn brokers_away(status: &Status, part: &str, brokers: &str) {
+    let reason = format!("no Kafka broker is reachable ({brokers}); waiting");
+    if status.raise(part, State::Degraded, &reason) {
+        tracing::warn!("{part}: {reason}");
+    }
+}
+
+/// Clears it.
+pub fn broker_back(status: &Status, part: &str) {
+    if status.clear(part) {
         tracing::info!("{part}: a Kafka broker is back");
     }
 }
@@ -192,7 +207,7 @@ impl Admin {
     /// Whether a broker answers.
     pub fn ping(&self, timeout: Duration) -> Result<()> {
         let away = || format!("Kafka at {} does not answer", self.kafka.bootstrap);
-        self.consumer.fetch_metadata(Some("__pelton_ping"), timeout).map(drop).with_context(away)
+        self.consumer.fetch_metadata(Some(PROBE), timeout).map(drop).with_context(away)
     }
 
     /// The number of partitions of a topic; `None` where it does not exist.

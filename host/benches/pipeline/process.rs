@@ -16,13 +16,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// `pelton run` with these arguments, in a folder of its own; waits until it answers.
-    pub(crate) fn start(arguments: &[&str]) -> Self {
-        Self::start_with(arguments, &[])
-    }
-
-    /// The same with these variables in its environment, and no others.
-    pub(crate) fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+    /// `pelton run` with these arguments, and no other variables than these, in a folder of its own; waits until it answers.
+    pub(crate) fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let listen = format!("127.0.0.1:{port}");

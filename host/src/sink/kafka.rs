@@ -246,8 +246,7 @@ impl ClientContext for Reports {
     }
 
     fn stats_raw(&self, statistics: &[u8]) {
-        // An idle producer has no need of a connection.
-        watch_brokers(&self.status, "kafka producer", statistics, |statistics| statistics.msg_cnt > 0);
+        watch_brokers(&self.status, "kafka producer", statistics);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

@@ -103,7 +103,7 @@ impl std::fmt::Debug for KafkaSource {
 impl KafkaSource {
     /// Joins the group; does not wait for an assignment.
     pub fn new(config: &ClientConfig, context: Context) -> Result<Self> {
-        let group = Group::new(&context);
+        let group = Group::new(&context, config.get("bootstrap.servers").unwrap_or_default());
         let slots = Slots::new(&context);
         let mut consumer: BaseConsumer<Group> = config
             .create_with_context(group)
@@ -251,6 +251,7 @@ impl KafkaSource {
     }
 
     fn observe(&self) {
+        self.consumer.context().look_for_broker(&self.consumer);
         self.slots.tell(self.consumer.context());
         self.consumer.context().observe(&self.consumer);
         self.context.metrics.in_flight.set(self.context.budget.used() as i64);

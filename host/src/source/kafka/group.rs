@@ -11,14 +11,19 @@ use std::time::{Duration, Instant};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::Context;
-use crate::kafka::{REQUEST_TIMEOUT, known_end, log, watch_brokers};
+use crate::kafka::{PROBE, REQUEST_TIMEOUT, broker_back, brokers_away, known_end, log};
 use crate::metrics::JobMetrics;
 use crate::pipeline::ack::{Ledger, lock};
 use crate::status::Status;
+
+/// The part under which it is told that no broker can be reached.
+const PART: &str = "kafka consumer";
+/// How long a broker may take to answer, after which it is asked again.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How far an assigned partition is.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
@@ -100,19 +105,25 @@ pub(super) struct Group {
     last_clean: Mutex<Instant>,
     /// How many events were served, which a poll that gives no record does not tell.
     served: AtomicU64,
+    /// Whether no broker could be reached when that was last told.
+    is_away: AtomicBool,
+    /// Where they are.
+    brokers: String,
     drain_timeout: Duration,
     status: Arc<Status>,
     metrics: JobMetrics,
 }
 
 impl Group {
-    pub(super) fn new(context: &Context) -> Self {
+    pub(super) fn new(context: &Context, brokers: &str) -> Self {
         Self {
             assignment: Arc::default(),
             generation: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             last_clean: Mutex::new(Instant::now()),
             served: AtomicU64::new(0),
+            is_away: AtomicBool::new(false),
+            brokers: brokers.to_owned(),
             drain_timeout: context.delivery.drain_timeout,
             status: Arc::clone(&context.status),
             metrics: context.metrics.clone(),
@@ -199,6 +210,14 @@ impl Group {
             if let (Some(partition), Offset::Offset(offset)) = (partitions.get_mut(&key), element.offset()) {
                 partition.committed = Some(offset);
             }
+        }
+    }
+
+    /// Where no broker could be reached, asks whether one is back.
+    pub(super) fn look_for_broker(&self, consumer: &BaseConsumer<Self>) {
+        if self.is_away.load(Ordering::Acquire) && consumer.fetch_metadata(Some(PROBE), PROBE_TIMEOUT).is_ok() {
+            self.is_away.store(false, Ordering::Release);
+            broker_back(&self.status, PART);
         }
     }
 
@@ -299,13 +318,12 @@ impl ClientContext for Group {
         log(level, facility, message);
     }
 
-    fn stats_raw(&self, statistics: &[u8]) {
-        self.serve();
-        watch_brokers(&self.status, "kafka consumer", statistics, |_| true);
-    }
-
     fn error(&self, error: KafkaError, reason: &str) {
         self.serve();
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            self.is_away.store(true, Ordering::Release);
+            brokers_away(&self.status, PART, &self.brokers);
+        }
         tracing::debug!("Kafka consumer: {error}: {reason}");
     }
 }
