@@ -93,6 +93,33 @@ fn jobs_that_share_fetches_each_have_every_record_once() {
 }
 
 #[test]
+fn partitions_move_between_hosts_whose_jobs_share_fetches() {
+    let stage = require_stage!();
+    stage.topics(4);
+    const JOBS: [&str; 2] = ["one", "two"];
+    let (mut here, mut there) = (stage.host(), stage.host());
+    here.start();
+    for job in JOBS {
+        here.submit(guest("identity"), &["--name", job]);
+    }
+    let has = |host: &Host, partitions: usize| JOBS.iter().for_each(|job| wait_until_shared(host, job, partitions));
+    has(&here, 4);
+    let written = under_load(&stage, 0, || {
+        there.start();
+        for job in JOBS {
+            let said = there.cli(&["submit".into(), guest("identity").into_os_string(), "--name".into(), job.into()]);
+            assert_eq!(said.code, 0, "{}", said.stderr);
+        }
+        has(&there, 2);
+        has(&here, 2);
+        assert_eq!(there.sigterm(RUN), 0);
+        has(&here, 4);
+    });
+    JOBS.iter().for_each(|job| stage.wait_until_done(job));
+    check_forwarded_by_all(&stage, written, JOBS.len());
+}
+
+#[test]
 fn a_job_that_is_held_loses_the_shared_fetch_and_nothing_else() {
     let stage = require_stage!();
     stage.topics(4);
