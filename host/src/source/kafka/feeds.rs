@@ -180,12 +180,13 @@ impl Feeds {
 
     /// Says that a job has a partition. `wake` is called when there is something for it.
     pub(super) fn enter(&self, topic: &Arc<str>, partition: i32, wake: &Arc<Wake>) -> Place {
-        let feed = Arc::clone(
-            lock(&self.0.registry)
-                .feeds
-                .entry((Arc::clone(topic), partition))
-                .or_insert_with(|| Arc::new(Feed { topic: Arc::clone(topic), partition, state: Mutex::default() })),
-        );
+        // Held until it is counted: whoever leaves at this moment must not take the feed away.
+        let mut registry = lock(&self.0.registry);
+        let feed = registry
+            .feeds
+            .entry((Arc::clone(topic), partition))
+            .or_insert_with(|| Arc::new(Feed { topic: Arc::clone(topic), partition, state: Mutex::default() }));
+        let feed = Arc::clone(feed);
         lock(&feed.state).places += 1;
         let id = self.0.next_id.fetch_add(1, Ordering::Relaxed);
         Place { shared: Arc::clone(&self.0), feed, id, wake: Arc::clone(wake) }
