@@ -322,6 +322,6 @@ fn main() {
     let text = table.markdown();
     println!("{text}");
     if std::env::args().any(|argument| argument == "--save") {
-        report::save("benchmarks.md", "pyflink", &text);
+        report::save("benchmarks.md", "cargo bench --bench pyflink", &text);
     }
 }

@@ -12,6 +12,7 @@ use crate::eventually::eventually;
 pub(crate) struct Process {
     process: Child,
     pub(crate) client: Client,
+    listen: String,
     _folder: tempfile::TempDir,
 }
 
@@ -33,7 +34,12 @@ impl Process {
             .unwrap();
         let client = Client::new(&format!("http://{listen}"), None).unwrap();
         eventually(Duration::from_secs(60), "the host answers", || client.list().ok().map(drop));
-        Self { process, client, _folder: folder }
+        Self { process, client, listen, _folder: folder }
+    }
+
+    /// Where its API is.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.listen)
     }
 
     /// Memory that is not backed by files, KiB.

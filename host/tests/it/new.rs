@@ -4,11 +4,17 @@
 use std::path::Path;
 use std::process::Command;
 
+use clap::ValueEnum as _;
+use pelton::new::Language;
+
 use crate::pelton::Said;
 use crate::skip::{skip, test_name};
 
 /// What `pelton build` says where a tool is missing, which is no fault of Pelton's.
 pub(crate) const MISSING: [&str; 3] = ["not installed", "found no ", "is needed, found "];
+
+/// How a shell ends where a command is not there.
+const NOT_FOUND: i32 = 127;
 
 fn pelton(folder: &Path, args: &[&str], variables: &[(&str, &Path)]) -> Said {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pelton"));
@@ -22,12 +28,13 @@ fn pelton(folder: &Path, args: &[&str], variables: &[(&str, &Path)]) -> Said {
     Said { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }
 
-/// A new project builds as it is, and does what its golden file says.
-fn builds_and_passes(test: &str, language: &str) {
+/// A new project passes its own tests, builds as it is, and does what its golden file says.
+fn builds_and_passes(test: &str, language: Language) {
+    let of = language.to_possible_value().unwrap();
     let parent = tempfile::tempdir().unwrap();
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new");
     let variables = [("CARGO_TARGET_DIR", target.as_path())];
-    let made = pelton(parent.path(), &["new", "long_words", "--lang", language], &variables);
+    let made = pelton(parent.path(), &["new", "long_words", "--lang", of.get_name()], &variables);
     assert_eq!(made.code, 0, "{}", made.stderr);
     let project = parent.path().join("long_words");
     let built = pelton(&project, &["build", ".", "--out", "usr_jobs"], &variables);
@@ -35,33 +42,45 @@ fn builds_and_passes(test: &str, language: &str) {
         return skip(test, built.stderr.lines().last().unwrap_or_default());
     }
     assert_eq!(built.code, 0, "{}", built.stderr);
+    let own = Command::new("sh")
+        .args(["-c", language.test_command()])
+        .current_dir(&project)
+        .envs(variables)
+        .output()
+        .unwrap();
+    let said = [own.stdout, own.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    if own.status.code() == Some(NOT_FOUND) {
+        return skip(test, said.lines().last().unwrap_or_default());
+    }
+    assert!(own.status.success(), "{said}");
     let tested = pelton(&project, &["test", "usr_jobs/long_words.wasm", "--golden", "golden.jsonl"], &variables);
     assert_eq!((tested.code, tested.stdout.as_str()), (0, ""), "{}", tested.stderr);
 }
 
 #[test]
 fn a_rust_project_builds_and_passes() {
-    builds_and_passes(test_name!(), "rust");
+    builds_and_passes(test_name!(), Language::Rust);
 }
 
 #[test]
 fn a_go_project_builds_and_passes() {
-    builds_and_passes(test_name!(), "go");
+    builds_and_passes(test_name!(), Language::Go);
 }
 
 #[test]
 fn a_c_project_builds_and_passes() {
-    builds_and_passes(test_name!(), "c");
+    builds_and_passes(test_name!(), Language::C);
 }
 
 #[test]
 fn a_python_project_builds_and_passes() {
-    builds_and_passes(test_name!(), "python");
+    builds_and_passes(test_name!(), Language::Python);
 }
 
 #[test]
 fn a_javascript_project_builds_and_passes() {
-    builds_and_passes(test_name!(), "js");
+    builds_and_passes(test_name!(), Language::Js);
 }
 
 #[test]

@@ -1,0 +1,44 @@
+//! A job that raises, in each language, with the components that are kept of 0.1.0: its author reads the text, the place in
+//! the source and the record's coordinates in the dead letter and in `pelton logs`.
+
+use crate::eventually::eventually;
+use crate::frozen;
+use crate::kafka::Record;
+use crate::stage::{RUN, require_stage};
+
+/// How each language names the place where it happened.
+const PLACES: [(&str, &str); 5] = [
+    ("rust", "conformance/src/lib.rs:"),
+    ("c", "job.c:"),
+    ("go", "main.go:"),
+    ("js", "conformance.js:"),
+    ("python", "job.py\", line "),
+];
+
+#[test]
+fn what_is_raised_is_told_with_its_place_and_its_record() {
+    let servers = require_stage!();
+    servers.kafka.create_topic("conformance", 1, &[]);
+    servers.kafka.create_topic("conformance_out", 1, &[]);
+    servers.sql("CREATE TABLE notes (id bigint, note text)");
+    let values = ["forward", "forward", "raise", "forward"];
+    servers.kafka.produce("conformance", &values.map(Record::new));
+    let mut host = servers.host();
+    host.start();
+    for (language, place) in PLACES {
+        let (_folder, component) = frozen::component(language);
+        host.submit(component, &["--name", language, "--create"]);
+        let letter = eventually(RUN, &format!("{language} has a dead letter"), || {
+            servers.kafka.read_all(&format!("{language}.dlq")).pop()
+        });
+        let header = |name| letter.header_text(name).unwrap();
+        let (coordinates, error) = (["topic", "partition", "offset"], header("pelton.error"));
+        assert_eq!(coordinates.map(|name| header(&format!("pelton.{name}"))), ["conformance", "0", "2"]);
+        assert_eq!(letter.text(), "raise");
+        let logs = host.cli(&["logs", language]).stdout;
+        for told in [error, &logs] {
+            assert!(told.contains("raised on purpose") && told.contains(place), "{language}: {told}");
+        }
+        assert!(logs.contains("conformance") && logs.contains("offset 2"), "{logs}");
+    }
+}
