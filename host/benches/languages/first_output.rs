@@ -106,9 +106,10 @@ pub(crate) fn table() -> String {
     broker.create_topic(SOURCE, 1, &[]);
     broker.create_topic(SINK, 1, &[]);
     broker.produce(SOURCE, &RECORDS.lines().map(Record::new).collect::<Vec<_>>());
-    let mut text = "| language | `pelton new` | its own tests | `pelton build` | `pelton test` | `pelton submit` to the first \
+    let mut text =
+        "| language | `pelton new` | its own tests | `pelton build` | `pelton test` | `pelton submit` to the first \
                     output | all | target |\n|---|---|---|---|---|---|---|---|\n"
-        .to_owned();
+            .to_owned();
     for (title, language) in LANGUAGES {
         eprintln!("{title}: from nothing to the first output");
         write!(text, "{}", row(&broker, title, language)).unwrap();

@@ -63,6 +63,10 @@ fn types(wit: &str) -> String {
 fn nothing_that_crosses_changes() {
     let kept = fs::read_to_string(golden().join("job.wit")).unwrap();
     let now = types(include_str!("../../../wit/job.wit"));
-    assert!(now.starts_with("package pelton:job@0.1.0;\n"), "a new version gets a folder of its own beside {:?}", golden());
+    assert!(
+        now.starts_with("package pelton:job@0.1.0;\n"),
+        "a new version gets a folder of its own beside {:?}",
+        golden()
+    );
     assert_eq!(now, kept, "0.1.0 is frozen: see what may come in docs/contract.md");
 }
