@@ -38,7 +38,6 @@ mod report;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -83,7 +82,7 @@ fn component(folder: &Path, language: &str, job: &str) -> Vec<u8> {
         let (_, project) = LANGUAGES.iter().find(|(name, _)| *name == language).unwrap();
         let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-jobs").join(project).join(job);
         let out = tempfile::tempdir().unwrap();
-        let mut build = Command::new(env!("CARGO_BIN_EXE_pelton"));
+        let mut build = process::pelton();
         let build = build.args(["build", "--install"]).arg(project).arg("--out").arg(out.path());
         assert!(build.status().unwrap().success(), "{build:?} failed");
         fs::copy(out.path().join(format!("{job}.wasm")), &kept).unwrap();

@@ -273,11 +273,7 @@ fn article(broker: &kafka::Kafka, postgres: &LocalPostgres) -> String {
 fn component() -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-jobs/python/sensor_pipeline");
-    run(Command::new(env!("CARGO_BIN_EXE_pelton"))
-        .args(["build", "--install"])
-        .arg(project)
-        .arg("--out")
-        .arg(folder.path()));
+    run(process::pelton().args(["build", "--install"]).arg(project).arg("--out").arg(folder.path()));
     fs::read(folder.path().join("sensor_pipeline.wasm")).unwrap()
 }
 

@@ -14,7 +14,7 @@ use pelton::new::Language;
 
 use crate::eventually::eventually;
 use crate::kafka::{Kafka, Record};
-use crate::process::Process;
+use crate::process::{self, Process};
 
 const LANGUAGES: [(&str, Language); 5] = [
     ("Rust", Language::Rust),
@@ -66,7 +66,7 @@ impl Shell {
     }
 
     fn pelton(&self, arguments: &str, inside: &str) -> Duration {
-        let mut pelton = Command::new(env!("CARGO_BIN_EXE_pelton"));
+        let mut pelton = process::pelton();
         pelton.args(arguments.split(' '));
         let records = self.folder.path().join(inside).join("records.jsonl");
         if let Ok(records) = File::open(records) {

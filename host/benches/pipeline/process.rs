@@ -8,6 +8,15 @@ use pelton::cli::client::Client;
 
 use crate::eventually::eventually;
 
+/// The program, without the variables of benchmarks, which it would refuse as unknown settings.
+pub(crate) fn pelton() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pelton"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PELTON_BENCH_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
 /// A host; dropping it ends it.
 pub(crate) struct Process {
     process: Child,

@@ -22,6 +22,8 @@ fn pelton_test(component: &Path, folder: &Path, input: &str, arguments: &[&str])
         .arg("test")
         .arg(component)
         .arg("--envelope")
+        // An engine of 12 MB is compiled in seconds, but not where every core has much else to do.
+        .env("PELTON_LIMITS__COMPILE_TIME", "10m")
         .args(arguments)
         .stdin(File::open(folder.join(input)).unwrap())
         .current_dir(folder)
