@@ -1,10 +1,11 @@
-//! What a job costs in each language: size, start and CPU per record of the two example jobs, against the same parsing in
-//! native Rust: `cargo bench --bench languages`.
+//! What a job costs in each language: `cargo bench --bench languages`. Size, start and CPU per record of the two example
+//! jobs, against the same parsing in native Rust; and how long it takes from `pelton new` to the first output.
 //!
 //! The components are built by `pelton build --install`; `PELTON_BENCH_COMPONENTS` names a folder where they are kept and
 //! taken from (`<language>-<job>.wasm`). Batches of 1,000 records go straight into an instance, no Kafka, no Postgres. The
-//! languages take turns, round by round, and a figure per record is CPU time of the thread, the median of the rounds. With
-//! `-- --save` the result replaces the one in `docs/languages.md`.
+//! languages take turns, round by round, and a figure per record is CPU time of the thread, the median of the rounds.
+//! `PELTON_BENCH_ONLY` is one of `cost` and `first-output`, which needs pytest and a Kafka (Java 17 and Maven). With
+//! `-- --save` the results replace those in `docs/languages.md`.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,9 +16,21 @@
     reason = "a benchmark may panic, as tests may"
 )]
 
+#[path = "../tests/it"]
+#[allow(dead_code, unused_imports, unused_macros, reason = "shared with the tests, which use more of it")]
+mod it {
+    pub(crate) mod eventually;
+    pub(crate) mod kafka;
+    pub(crate) mod skip;
+}
+#[path = "languages/first_output.rs"]
+mod first_output;
 #[path = "pipeline/native.rs"]
 #[allow(dead_code, reason = "shared with the other benchmarks")]
 mod native;
+#[path = "pipeline/process.rs"]
+#[allow(dead_code, reason = "shared with the other benchmarks")]
+mod process;
 #[path = "pipeline/report.rs"]
 #[allow(dead_code, reason = "shared with the other benchmarks")]
 mod report;
@@ -25,13 +38,15 @@ mod report;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pelton::engine::{Engine, Host, Instance, Job, Limits, Program as _};
 use pelton::record::Batch;
 use pelton::simulate::Sensors;
+
+// Where the shared modules look for each other.
+use it::{eventually, kafka};
 
 const SOURCE: &str = "sensors";
 const SINK: &str = "alerts";
@@ -67,7 +82,7 @@ fn component(folder: &Path, language: &str, job: &str) -> Vec<u8> {
         let (_, project) = LANGUAGES.iter().find(|(name, _)| *name == language).unwrap();
         let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-jobs").join(project).join(job);
         let out = tempfile::tempdir().unwrap();
-        let mut build = Command::new(env!("CARGO_BIN_EXE_pelton"));
+        let mut build = process::pelton();
         let build = build.args(["build", "--install"]).arg(project).arg("--out").arg(out.path());
         assert!(build.status().unwrap().success(), "{build:?} failed");
         fs::copy(out.path().join(format!("{job}.wasm")), &kept).unwrap();
@@ -112,12 +127,8 @@ fn starts(wasm: &[u8], one: &Batch, figures: &mut Figures) {
     figures.bytes = wasm.len();
 }
 
-fn main() {
-    // `cargo test --benches` runs this too, as `--test`: a benchmark is not a test.
-    if !std::env::args().any(|argument| argument == "--bench") {
-        println!("run me by `cargo bench --bench languages`");
-        return;
-    }
+/// The table of what each costs.
+fn cost() -> String {
     let kept = std::env::var_os("PELTON_BENCH_COMPONENTS").map(PathBuf::from);
     let temporary = tempfile::tempdir().unwrap();
     let folder = kept.as_deref().unwrap_or(temporary.path());
@@ -201,9 +212,25 @@ fn main() {
         median(&mut native[1].clone())
     )
     .unwrap();
-    println!("{text}");
-    if std::env::args().any(|argument| argument == "--save") {
-        report::save("languages.md", "languages", &text);
+    text
+}
+
+fn main() {
+    // `cargo test --benches` runs this too, as `--test`: a benchmark is not a test.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        println!("run me by `cargo bench --bench languages`");
+        return;
+    }
+    let only = std::env::var("PELTON_BENCH_ONLY").unwrap_or_default();
+    for (name, table) in [("cost", &cost as &dyn Fn() -> String), ("first-output", &first_output::table)] {
+        if only.is_empty() || only == name {
+            let text = table();
+            println!("{text}");
+            if std::env::args().any(|argument| argument == "--save") {
+                let command = format!("PELTON_BENCH_ONLY={name} cargo bench --bench languages");
+                report::save("languages.md", &command, &text);
+            }
+        }
     }
 }
 

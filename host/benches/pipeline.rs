@@ -256,7 +256,7 @@ fn main() {
     let text = table.markdown();
     println!("{text}");
     if std::env::args().any(|argument| argument == "--save") {
-        report::save("benchmarks.md", "pipeline", &text);
+        report::save("benchmarks.md", "cargo bench --bench pipeline", &text);
     }
     drop(bench);
     drop(broker);

@@ -273,11 +273,7 @@ fn article(broker: &kafka::Kafka, postgres: &LocalPostgres) -> String {
 fn component() -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-jobs/python/sensor_pipeline");
-    run(Command::new(env!("CARGO_BIN_EXE_pelton"))
-        .args(["build", "--install"])
-        .arg(project)
-        .arg("--out")
-        .arg(folder.path()));
+    run(process::pelton().args(["build", "--install"]).arg(project).arg("--out").arg(folder.path()));
     fs::read(folder.path().join("sensor_pipeline.wasm")).unwrap()
 }
 
@@ -322,6 +318,6 @@ fn main() {
     let text = table.markdown();
     println!("{text}");
     if std::env::args().any(|argument| argument == "--save") {
-        report::save("benchmarks.md", "pyflink", &text);
+        report::save("benchmarks.md", "cargo bench --bench pyflink", &text);
     }
 }

@@ -20,6 +20,7 @@ mod it {
     pub(crate) mod skip;
 }
 #[path = "pipeline/process.rs"]
+#[allow(dead_code, reason = "shared with the other benchmarks")]
 mod process;
 #[path = "pipeline/report.rs"]
 #[allow(dead_code, reason = "shared with the other benchmarks")]
@@ -273,6 +274,6 @@ fn main() {
     }
     println!("{text}");
     if std::env::args().any(|argument| argument == "--save") {
-        report::save("benchmarks.md", "session", &text);
+        report::save("benchmarks.md", "cargo bench --bench session", &text);
     }
 }

@@ -8,10 +8,20 @@ use pelton::cli::client::Client;
 
 use crate::eventually::eventually;
 
+/// The program, without the variables of benchmarks, which it would refuse as unknown settings.
+pub(crate) fn pelton() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pelton"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PELTON_BENCH_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
 /// A host; dropping it ends it.
 pub(crate) struct Process {
     process: Child,
     pub(crate) client: Client,
+    listen: String,
     _folder: tempfile::TempDir,
 }
 
@@ -34,7 +44,12 @@ impl Process {
             .unwrap();
         let client = Client::new(&format!("http://{listen}"), None).unwrap();
         eventually(Duration::from_secs(60), "the host answers", || client.list().ok().map(drop));
-        Self { process, client, _folder: folder }
+        Self { process, client, listen, _folder: folder }
+    }
+
+    /// Where its API is.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.listen)
     }
 
     /// Memory that is not backed by files, KiB.

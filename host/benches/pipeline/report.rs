@@ -73,10 +73,10 @@ impl Table {
 }
 
 /// Replaces a benchmark's result in a page of `docs`.
-pub(crate) fn save(page: &str, bench: &str, result: &str) {
+pub(crate) fn save(page: &str, command: &str, result: &str) {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(page);
     let page = std::fs::read_to_string(&path).unwrap();
-    let begin = format!("<!-- result: written by `cargo bench --bench {bench} -- --save` -->\n");
+    let begin = format!("<!-- result: written by `{command} -- --save` -->\n");
     let (head, rest) = page.split_once(&begin).expect("the page has no place for the result");
     let (_, tail) = rest.split_once("<!-- end of result -->").expect("the page's result does not end");
     std::fs::write(path, format!("{head}{begin}\n{result}\n<!-- end of result -->{tail}")).unwrap();

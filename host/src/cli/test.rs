@@ -47,7 +47,8 @@ pub fn test(args: TestArgs) -> Result<()> {
         format: if args.envelope { Format::Envelope } else { Format::Value },
     };
     let engine = Engine::new(config.limits, Some(&cache_folder()?.join("compiled")))?;
-    let golden = args.golden.as_deref().map(Golden::open).transpose()?;
+    let golden = args.golden.as_deref().map(Golden::open).transpose();
+    let golden = golden.context("nothing to compare with; `pelton test` without --golden prints what to put there")?;
     let mut out = BufWriter::new(io::stdout().lock());
     let summary = match golden {
         None => {

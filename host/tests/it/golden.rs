@@ -12,32 +12,42 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn pelton_test(component: &Path, input: &str, arguments: &[&str]) -> Output {
-    let golden = repository().join("guest-jobs/golden");
+fn files() -> PathBuf {
+    repository().join("guest-jobs/golden")
+}
+
+/// `pelton test` of a component, on files of a folder.
+fn pelton_test(component: &Path, folder: &Path, input: &str, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_pelton"))
         .arg("test")
         .arg(component)
         .arg("--envelope")
+        // An engine of 12 MB is compiled in seconds, but not where every core has much else to do.
+        .env("PELTON_LIMITS__COMPILE_TIME", "10m")
         .args(arguments)
-        .stdin(File::open(golden.join(input)).unwrap())
-        .current_dir(golden)
+        .stdin(File::open(folder.join(input)).unwrap())
+        .current_dir(folder)
         .output()
         .unwrap()
 }
 
-/// Runs a component in batches of one size, and holds it to the golden file of its job.
-fn hold(component: &Path, job: &str, batch: &str) {
-    let golden = format!("{job}.golden.jsonl");
-    let (input, prefix) = if job == "conformance" {
-        ("conformance.jsonl", &["--set", "prefix=> "][..])
-    } else {
-        ("sensors.jsonl", &[][..])
-    };
-    let arguments = [&["--golden", &golden, "--batch", batch][..], prefix].concat();
-    let output = pelton_test(component, input, &arguments);
+#[track_caller]
+fn is_silent(component: &Path, output: &Output) {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{}:\n{text}{}", component.display(), String::from_utf8_lossy(&output.stderr));
     assert_eq!(text, "");
+}
+
+/// Runs an example job in batches of one size, and holds it to its golden file.
+fn hold(component: &Path, job: &str, batch: &str) {
+    let arguments = ["--golden", &format!("{job}.golden.jsonl"), "--batch", batch];
+    is_silent(component, &pelton_test(component, &files(), "sensors.jsonl", &arguments));
+}
+
+/// Runs a conformance job over the records in a folder, and holds it to the golden file there.
+pub(crate) fn hold_conformance(component: &Path, folder: &Path) {
+    let arguments = ["--golden", "conformance.golden.jsonl", "--set", "prefix=> "];
+    is_silent(component, &pelton_test(component, folder, "conformance.jsonl", &arguments));
 }
 
 #[test]
@@ -50,7 +60,7 @@ fn rusts_jobs_are_golden() {
 
 #[test]
 pub(crate) fn conformance() {
-    hold(&repository().join("host/tests/guests/conformance.wasm"), "conformance", "1000");
+    hold_conformance(&repository().join("host/tests/guests/conformance.wasm"), &files());
 }
 
 #[test]
@@ -60,7 +70,7 @@ fn cs_jobs_are_golden() {
         hold(&guests.join("sensor_alerts.wasm"), "sensor_alerts", batch);
         hold(&guests.join("sensor_pipeline.wasm"), "sensor_pipeline", batch);
     }
-    hold(&guests.join("conformance.wasm"), "conformance", "1000");
+    hold_conformance(&guests.join("conformance.wasm"), &files());
 }
 
 /// Builds the three jobs of a language and holds them.
@@ -78,9 +88,11 @@ fn built_jobs_are_golden(test: &str, language: &str) {
             return skip(test, said.lines().last().unwrap_or_default());
         }
         assert!(built.status.success(), "{said}");
-        let batches: &[&str] = if job == "conformance" { &["1000"] } else { &["1", "7", "1000"] };
-        for batch in batches {
-            hold(&out.path().join(job).with_extension("wasm"), job, batch);
+        let component = out.path().join(job).with_extension("wasm");
+        if job == "conformance" {
+            hold_conformance(&component, &files());
+        } else {
+            ["1", "7", "1000"].iter().for_each(|batch| hold(&component, job, batch));
         }
     }
 }
@@ -103,7 +115,7 @@ fn javascripts_jobs_are_golden() {
 #[test]
 fn what_differs_is_printed_and_fails() {
     let component = repository().join("usr_jobs/sensor_alerts.wasm");
-    let output = pelton_test(&component, "sensors.jsonl", &["--golden", "sensor_pipeline.golden.jsonl"]);
+    let output = pelton_test(&component, &files(), "sensors.jsonl", &["--golden", "sensor_pipeline.golden.jsonl"]);
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.lines().all(|line| line.starts_with("- ") || line.starts_with("+ ")), "{text}");

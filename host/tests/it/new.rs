@@ -1,14 +1,21 @@
 //! From `pelton new` to a component that does what its golden file says, in every language whose tools are here; and what
 //! is said where they are not.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
+
+use clap::ValueEnum as _;
+use pelton::new::Language;
 
 use crate::pelton::Said;
 use crate::skip::{skip, test_name};
 
 /// What `pelton build` says where a tool is missing, which is no fault of Pelton's.
 pub(crate) const MISSING: [&str; 3] = ["not installed", "found no ", "is needed, found "];
+
+/// How a shell ends where a command is not there.
+const NOT_FOUND: i32 = 127;
 
 fn pelton(folder: &Path, args: &[&str], variables: &[(&str, &Path)]) -> Said {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pelton"));
@@ -22,12 +29,13 @@ fn pelton(folder: &Path, args: &[&str], variables: &[(&str, &Path)]) -> Said {
     Said { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }
 
-/// A new project builds as it is, and does what its golden file says.
-fn builds_and_passes(test: &str, language: &str) {
+/// A new project passes its own tests, builds as it is, and does what its golden file says.
+fn builds_and_passes(test: &str, language: Language) {
+    let of = language.to_possible_value().unwrap();
     let parent = tempfile::tempdir().unwrap();
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new");
     let variables = [("CARGO_TARGET_DIR", target.as_path())];
-    let made = pelton(parent.path(), &["new", "long_words", "--lang", language], &variables);
+    let made = pelton(parent.path(), &["new", "long_words", "--lang", of.get_name()], &variables);
     assert_eq!(made.code, 0, "{}", made.stderr);
     let project = parent.path().join("long_words");
     let built = pelton(&project, &["build", ".", "--out", "usr_jobs"], &variables);
@@ -35,33 +43,45 @@ fn builds_and_passes(test: &str, language: &str) {
         return skip(test, built.stderr.lines().last().unwrap_or_default());
     }
     assert_eq!(built.code, 0, "{}", built.stderr);
+    let own = Command::new("sh")
+        .args(["-c", language.test_command()])
+        .current_dir(&project)
+        .envs(variables)
+        .output()
+        .unwrap();
+    let said = [own.stdout, own.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    if own.status.code() == Some(NOT_FOUND) {
+        return skip(test, said.lines().last().unwrap_or_default());
+    }
+    assert!(own.status.success(), "{said}");
     let tested = pelton(&project, &["test", "usr_jobs/long_words.wasm", "--golden", "golden.jsonl"], &variables);
     assert_eq!((tested.code, tested.stdout.as_str()), (0, ""), "{}", tested.stderr);
 }
 
 #[test]
 fn a_rust_project_builds_and_passes() {
-    builds_and_passes(test_name!(), "rust");
+    builds_and_passes(test_name!(), Language::Rust);
 }
 
 #[test]
 fn a_go_project_builds_and_passes() {
-    builds_and_passes(test_name!(), "go");
+    builds_and_passes(test_name!(), Language::Go);
 }
 
 #[test]
 fn a_c_project_builds_and_passes() {
-    builds_and_passes(test_name!(), "c");
+    builds_and_passes(test_name!(), Language::C);
 }
 
 #[test]
 fn a_python_project_builds_and_passes() {
-    builds_and_passes(test_name!(), "python");
+    builds_and_passes(test_name!(), Language::Python);
 }
 
 #[test]
 fn a_javascript_project_builds_and_passes() {
-    builds_and_passes(test_name!(), "js");
+    builds_and_passes(test_name!(), Language::Js);
 }
 
 #[test]
@@ -83,6 +103,78 @@ fn a_missing_toolchain_is_named_with_the_way_to_get_it() {
         assert_eq!(built.code, 1, "{}", built.stderr);
         assert!(built.stderr.contains(advice), "{}", built.stderr);
     }
+}
+
+#[test]
+fn a_wrong_version_is_named_with_the_one_that_is_needed() {
+    let parent = tempfile::tempdir().unwrap();
+    let tools = parent.path().join("tools");
+    std::fs::create_dir(&tools).unwrap();
+    for (tool, version) in [("go", "go1.23.4"), ("node", "v18.20.4"), ("componentize-py", "componentize-py 0.1.0")] {
+        let script = format!("#!/bin/sh\necho {version}\n");
+        let path = tools.join(tool);
+        std::fs::write(&path, script).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let variables = [("PATH", tools.as_path()), ("XDG_CACHE_HOME", parent.path())];
+    let cases = [
+        ("go", "Go 1.24 or later is needed, found go1.23.4: get it from https://go.dev/dl"),
+        ("js", "Node.js 20 or later is needed, found v18.20.4: get it from https://nodejs.org"),
+        ("python", "is needed, found componentize-py 0.1.0; run `pelton build --install`"),
+    ];
+    for (language, advice) in cases {
+        let name = format!("job_{language}");
+        assert_eq!(pelton(parent.path(), &["new", &name, "--lang", language], &[]).code, 0);
+        let built = pelton(&parent.path().join(&name), &["build"], &variables);
+        assert_eq!(built.code, 1, "{}", built.stderr);
+        assert!(built.stderr.contains(advice), "{}", built.stderr);
+    }
+}
+
+#[test]
+fn an_error_in_the_source_is_shown_as_the_language_tells_it() {
+    let parent = tempfile::tempdir().unwrap();
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new");
+    let variables = [("CARGO_TARGET_DIR", target.as_path())];
+    let cases = [
+        ("rust", "src/lib.rs", "cargo could not build"),
+        ("go", "main.go", "Go could not build"),
+        ("c", "job.c", "the C compiler could not build"),
+        ("js", "job.js", "the build script of"),
+        ("python", "job.py", "componentize-py could not build"),
+    ];
+    for (language, file, summary) in cases {
+        let name = format!("broken_{language}");
+        assert_eq!(pelton(parent.path(), &["new", &name, "--lang", language], &[]).code, 0);
+        let project = parent.path().join(&name);
+        let source = project.join(file);
+        let lines = std::fs::read_to_string(&source).unwrap().lines().count();
+        let mut text = std::fs::read_to_string(&source).unwrap();
+        text.push_str(") what is this\n");
+        std::fs::write(&source, text).unwrap();
+        let built = pelton(&project, &["build", "--out", "usr_jobs"], &variables);
+        assert_eq!(built.code, 1, "{}", built.stderr);
+        if MISSING.iter().any(|missing| built.stderr.contains(missing)) {
+            skip(test_name!(), built.stderr.lines().last().unwrap_or_default());
+            continue;
+        }
+        let line = format!("{}", lines + 1);
+        let place = built.stderr.lines().any(|told| told.contains(file) && told.contains(&line));
+        assert!(place && built.stderr.contains(summary), "{language}: {}", built.stderr);
+        assert!(!project.join("usr_jobs").exists(), "{language} left something");
+    }
+}
+
+#[test]
+fn a_project_without_a_golden_file_is_told_how_to_make_one() {
+    let parent = tempfile::tempdir().unwrap();
+    std::fs::write(parent.path().join("records.jsonl"), "{}\n").unwrap();
+    let component = crate::stage::guest("identity");
+    let component = component.to_str().unwrap();
+    let said = pelton(parent.path(), &["test", component, "--golden", "golden.jsonl"], &[]);
+    assert_eq!(said.code, 1);
+    assert!(said.stderr.contains("failed to read golden.jsonl"), "{}", said.stderr);
+    assert!(said.stderr.contains("without --golden prints what to put there"), "{}", said.stderr);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-"""The job of ``docs/sdk/python.md`` does what the page says, and is as short as it says."""
+"""The jobs of ``docs/sdk/python.md`` and of the README do what the pages say, and are as short."""
 
 import re
 from pathlib import Path
@@ -6,13 +6,32 @@ from typing import Any
 
 import pytest
 
-PAGE = Path(__file__).parents[4] / "docs" / "sdk" / "python.md"
+from pelton.testing import run
+
+REPOSITORY = Path(__file__).parents[4]
+PAGE = REPOSITORY / "docs" / "sdk" / "python.md"
+
+pytestmark = pytest.mark.skipif(not PAGE.exists(), reason="a copy of the SDK in a project has no docs beside it")
 
 
-@pytest.mark.skipif(not PAGE.exists(), reason="a copy of the SDK in a project has no docs beside it")
+def blocks(page: Path) -> list[str]:
+    found = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    assert all(len(block.splitlines()) < 40 for block in found)
+    return found
+
+
 def test_the_whole_job() -> None:
-    job, test = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert len(job.splitlines()) < 40
+    job, test = blocks(PAGE)
     names: dict[str, Any] = {"__name__": "job"}
     exec(job, names)
     exec(test, names)
+
+
+def test_the_job_of_the_readme() -> None:
+    (job,) = blocks(REPOSITORY / "README.md")
+    names: dict[str, Any] = {"__name__": "job"}
+    exec(job, names)
+    readings = [f'{{"message": {{"temperature": {degrees}}}}}' for degrees in ("31", "34.5", "null")]
+    result = run(names["HotReadings"], [*readings, "{}"], {"above": "34"})
+    assert result.forwards(names["HOT"]) == [1]
+    assert result.rejects == [(2, "no temperature"), (3, "no temperature")]

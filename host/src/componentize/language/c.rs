@@ -53,24 +53,23 @@ fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn compiler(out: &Path, tools: &Tools) -> Result<Command> {
-    if is_there_zig(Command::new("zig")) {
-        let mut zig = Command::new("zig");
-        zig.arg("cc");
-        return Ok(zig);
+    let zig = Command::new("zig");
+    if is_zig(&zig) {
+        return Ok(cc(zig));
     }
-    let kept = tools.pypi("ziglang", VERSION)?.map(|programs| programs.join("python"));
-    for python in kept.into_iter().chain([PathBuf::from("python3")]) {
-        let module = || {
-            let mut command = Command::new(&python);
-            command.args(["-m", "ziglang"]);
-            command
-        };
-        if is_there_zig(module()) {
-            tracing::info!("the first build with zig compiles the C library, about a minute");
-            let mut zig = module();
-            zig.arg("cc");
-            return Ok(zig);
+    if let Some(programs) = tools.pypi("ziglang", VERSION)? {
+        let mut zig = module(&programs.join("python"));
+        // What zig compiles once, its C library, is a part of the tool.
+        let library = programs.with_file_name("cache");
+        if !library.is_dir() {
+            tracing::info!("the first build with zig compiles its C library, about a minute");
         }
+        zig.env("ZIG_GLOBAL_CACHE_DIR", library);
+        return Ok(cc(zig));
+    }
+    let zig = module(Path::new("python3"));
+    if is_zig(&zig) {
+        return Ok(cc(zig));
     }
     if is_there("clang") && has_library(out) {
         return Ok(Command::new("clang"));
@@ -81,8 +80,21 @@ fn compiler(out: &Path, tools: &Tools) -> Result<Command> {
     )
 }
 
-fn is_there_zig(mut zig: Command) -> bool {
-    super::tools::answer(zig.arg("version")).is_some()
+/// Zig as a package of Python.
+fn module(python: &Path) -> Command {
+    let mut zig = Command::new(python);
+    zig.args(["-m", "ziglang"]);
+    zig
+}
+
+fn is_zig(zig: &Command) -> bool {
+    let mut asked = Command::new(zig.get_program());
+    super::tools::answer(asked.args(zig.get_args()).arg("version")).is_some()
+}
+
+fn cc(mut zig: Command) -> Command {
+    zig.arg("cc");
+    zig
 }
 
 /// Whether clang can build an empty module, which takes a C library and a linker for WebAssembly.
