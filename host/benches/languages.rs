@@ -28,6 +28,8 @@ mod first_output;
 #[path = "pipeline/native.rs"]
 #[allow(dead_code, reason = "shared with the other benchmarks")]
 mod native;
+#[path = "languages/plain.rs"]
+mod plain;
 #[path = "pipeline/process.rs"]
 #[allow(dead_code, reason = "shared with the other benchmarks")]
 mod process;
@@ -41,7 +43,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pelton::engine::{Engine, Host, Instance, Job, Limits, Program as _};
+use pelton::engine::{Engine, Host, Instance, Job, Limits, Process as _, Program as _};
 use pelton::record::Batch;
 use pelton::simulate::Sensors;
 
@@ -70,6 +72,11 @@ impl Host for Silent {
 fn median<T: PartialOrd + Copy>(values: &mut [T]) -> T {
     values.sort_by(|a, b| a.partial_cmp(b).unwrap());
     values[values.len() / 2]
+}
+
+/// The median of the ratios, round by round.
+fn ratio(times: &[f64], to: &[f64]) -> f64 {
+    median(&mut times.iter().zip(to).map(|(one, other)| one / other).collect::<Vec<_>>())
 }
 
 fn cpu() -> Duration {
@@ -159,6 +166,7 @@ fn cost() -> String {
     let mut natives =
         [native::Filter::new(), native::Filter::pipeline()].map(|job| job.instantiate(&[], Arc::new(Silent)).unwrap());
     let mut native: [Vec<f64>; 2] = Default::default();
+    let (mut plain, mut plain_times) = (plain::Plain, Vec::new());
     let per_record = |began: Duration| (cpu() - began).as_nanos() as f64 / BATCH as f64;
     for round in 0..=ROUNDS {
         let mut expected = Vec::new();
@@ -167,6 +175,10 @@ fn cost() -> String {
             expected.push(program.process(&batch).unwrap());
             times.push(per_record(began));
         }
+        let began = cpu();
+        let outcome = plain.process(&batch).unwrap();
+        plain_times.push(per_record(began));
+        assert!(outcome.rejects.is_empty());
         for (number, instance) in instances.iter_mut().enumerate() {
             let (language, job) = (number / 2, number % 2);
             let began = cpu();
@@ -177,6 +189,7 @@ fn cost() -> String {
         }
         // The first one warms up.
         if round == 0 {
+            plain_times.clear();
             native.iter_mut().chain(figures.iter_mut().flat_map(|f| &mut f.rounds)).for_each(Vec::clear);
         }
     }
@@ -185,8 +198,8 @@ fn cost() -> String {
     }
 
     let mut text = String::from(
-        "| language | component | compile | start, compiling | start, from the cache | filter: ns/record | against native | \
-         pipeline: ns/record | against native | memory |\n|---|---|---|---|---|---|---|---|---|---|\n",
+        "| language | component | compile | start, compiling | start, from the cache | filter: ns/record | pipeline: ns/record | \
+         against native, serde | filter, pipeline against the same code, native | memory |\n|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for (figures, (language, _)) in figures.iter().zip(LANGUAGES) {
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
@@ -199,19 +212,22 @@ fn cost() -> String {
             ms(figures.cached)
         )
         .unwrap();
-        for (times, native) in figures.rounds.iter().zip(&native) {
-            let mut ratios: Vec<f64> = times.iter().zip(native).map(|(guest, native)| guest / native).collect();
-            write!(text, " {:.0} | {:.2} |", median(&mut times.clone()), median(&mut ratios)).unwrap();
-        }
-        writeln!(text, " {} |", size(figures.memory)).unwrap();
+        let [filter, pipeline] = &figures.rounds;
+        writeln!(
+            text,
+            " {:.0} | {:.0} | {:.2} | {:.2}, {:.2} | {} |",
+            median(&mut filter.clone()),
+            median(&mut pipeline.clone()),
+            ratio(pipeline, &plain_times),
+            ratio(filter, &native[0]),
+            ratio(pipeline, &native[1]),
+            size(figures.memory)
+        )
+        .unwrap();
     }
-    writeln!(
-        text,
-        "| native Rust | | | | | {:.0} | 1 | {:.0} | 1 | |",
-        median(&mut native[0].clone()),
-        median(&mut native[1].clone())
-    )
-    .unwrap();
+    let [filter, pipeline] = native.map(|mut times| median(&mut times));
+    writeln!(text, "| native Rust, serde | | | | | | {:.0} | 1 | | |", median(&mut plain_times)).unwrap();
+    writeln!(text, "| native Rust, the same code | | | | | {filter:.0} | {pipeline:.0} | | 1 | |").unwrap();
     text
 }
 
