@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 
 use super::registry::DroppedFile;
 use crate::api::types::{Available, Problem};
-use crate::engine::{Engine, digest};
+use crate::engine::{Engine, PLACES, digest};
 use crate::files::Stamp;
 use crate::pipeline::ack::lock;
 use crate::spec::Spec;
@@ -25,6 +25,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const LONGEST_LOOK: Duration = Duration::from_millis(400);
 /// How long who asks for a file waits until it has been read.
 const SETTLE: Duration = Duration::from_secs(60);
+/// Files that are read at once: those that take long to compile hold up the others only where all are such.
+const READERS: usize = PLACES;
 /// Largest file that is read.
 const LARGEST: u64 = 256 << 20;
 
@@ -65,10 +67,10 @@ pub struct AvailableJobs {
 }
 
 /// What became of a file that is new or has changed.
-pub(super) type Dropped = Box<dyn Fn(DroppedFile, Option<&Spec>) + Send>;
+pub(super) type Dropped = Box<dyn Fn(DroppedFile, Option<&Spec>) + Send + Sync>;
 
 impl AvailableJobs {
-    /// Starts to look at a folder, which need not exist. Both threads end with the last reference. `dropped` is told of
+    /// Starts to look at a folder, which need not exist. Its threads end with the last reference. `dropped` is told of
     /// every file that has been read: what it declares if it is a job.
     pub(super) fn watch(
         folder: PathBuf,
@@ -90,11 +92,14 @@ impl AvailableJobs {
                 }
             })
             .context("failed to start the thread that looks at usr_jobs")?;
-        let weak = Arc::downgrade(&this);
-        std::thread::Builder::new()
-            .name("usr-jobs-read".to_owned())
-            .spawn(move || read_all(&weak, &engine, &dropped))
-            .context("failed to start the thread that reads usr_jobs")?;
+        let dropped = Arc::new(dropped);
+        for _ in 0..READERS {
+            let (weak, engine, dropped) = (Arc::downgrade(&this), engine.clone(), Arc::clone(&dropped));
+            std::thread::Builder::new()
+                .name("usr-jobs-read".to_owned())
+                .spawn(move || read_all(&weak, &engine, &dropped))
+                .context("failed to start a thread that reads usr_jobs")?;
+        }
         Ok(this)
     }
 
