@@ -25,7 +25,7 @@ use wasmtime::Config;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
 
-pub use compile::{PLACES, TooLong};
+pub use compile::TooLong;
 pub use describe::check_name;
 pub use instance::{Failure, Host, Instance};
 pub use limits::Limits;

@@ -46,7 +46,7 @@ macro_rules! assets {
 }
 
 /// All files. A test compares them with the folder.
-const ASSETS: [Asset; 25] = assets![
+const ASSETS: [Asset; 26] = assets![
     HTML "index.html" at "/",
     CSS "app.css" at "/page/app.css",
     SVG "icon.svg" at "/page/icon.svg",
@@ -64,6 +64,7 @@ const ASSETS: [Asset; 25] = assets![
     JAVASCRIPT "live.js" at "/page/live.js",
     JAVASCRIPT "logs.js" at "/page/logs.js",
     JAVASCRIPT "overview.js" at "/page/overview.js",
+    JAVASCRIPT "purge.js" at "/page/purge.js",
     JAVASCRIPT "records.js" at "/page/records.js",
     JAVASCRIPT "reload.js" at "/page/reload.js",
     JAVASCRIPT "settings.js" at "/page/settings.js",

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, anyhow};
 use crate::pipeline::ack::lock;
 
 /// Components that are compiled at once.
-pub const PLACES: usize = 4;
+const PLACES: usize = 4;
 /// What compilers add to the nice value of their threads: a busy job gets some ten times the time of one of them.
 const NICE: i32 = 10;
 /// Years: there is no later time to wait for.

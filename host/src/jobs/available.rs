@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 
 use super::registry::DroppedFile;
 use crate::api::types::{Available, Problem};
-use crate::engine::{Engine, PLACES, digest};
+use crate::engine::{Engine, digest};
 use crate::files::Stamp;
 use crate::pipeline::ack::lock;
 use crate::spec::Spec;
@@ -25,8 +25,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const LONGEST_LOOK: Duration = Duration::from_millis(400);
 /// How long who asks for a file waits until it has been read.
 const SETTLE: Duration = Duration::from_secs(60);
-/// Files that are read at once: those that take long to compile hold up the others only where all are such.
-const READERS: usize = PLACES;
+/// Files that are read at once: one that takes long to compile does not hold up the others.
+const READERS: usize = 2;
 /// Largest file that is read.
 const LARGEST: u64 = 256 << 20;
 
