@@ -22,6 +22,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result};
 use chrono::Utc;
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 
 use crate::api::types::{Available, JobView, Problem, SampleList, Submit, Submitted, Uploaded};
 use crate::config::Config;
@@ -243,6 +244,11 @@ impl Jobs {
             }
         }
         available
+    }
+
+    /// Tells whenever the files in `usr_jobs` are others, or have been read.
+    pub fn files(&self) -> watch::Receiver<()> {
+        self.available.news()
     }
 
     fn all(&self) -> Vec<Arc<Supervised>> {

@@ -11,6 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use tokio::sync::watch;
 
 use super::registry::DroppedFile;
 use crate::api::types::{Available, Problem};
@@ -64,6 +65,8 @@ pub struct AvailableJobs {
     folder: PathBuf,
     files: Mutex<Files>,
     changed: Condvar,
+    /// Sent to when the list is another one.
+    news: watch::Sender<()>,
 }
 
 /// What became of a file that is new or has changed.
@@ -78,7 +81,8 @@ impl AvailableJobs {
         dropped: Dropped,
         each_look: impl Fn() + Send + 'static,
     ) -> Result<Arc<Self>> {
-        let this = Arc::new(Self { folder, files: Mutex::default(), changed: Condvar::new() });
+        let news = watch::Sender::new(());
+        let this = Arc::new(Self { folder, files: Mutex::default(), changed: Condvar::new(), news });
         let weak = Arc::downgrade(&this);
         std::thread::Builder::new()
             .name("usr-jobs".to_owned())
@@ -121,11 +125,14 @@ impl AvailableJobs {
                 BTreeMap::new()
             }
         };
+        let before = files.files.len();
         files.files.retain(|name, _| found.contains_key(name));
+        let mut is_other = files.files.len() != before;
         for (name, stamp) in found {
             let unseen = File { stamp: Stamp::default(), read: None, queued: false };
             let file = files.files.entry(name.clone()).or_insert(unseen);
             let is_still = file.stamp == stamp;
+            is_other |= !is_still;
             file.stamp = stamp;
             if is_still && !file.is_settled() && !file.queued {
                 file.queued = true;
@@ -133,6 +140,10 @@ impl AvailableJobs {
             }
         }
         self.changed.notify_all();
+        drop(files);
+        if is_other {
+            self.news.send_replace(());
+        }
     }
 
     fn scan(&self) -> std::io::Result<BTreeMap<String, Stamp>> {
@@ -163,6 +174,11 @@ impl AvailableJobs {
             Available { file: name.clone(), spec, error, checking: !file.is_settled(), jobs: Vec::new() }
         };
         files.files.iter().map(available).collect()
+    }
+
+    /// Tells whenever the list is another one.
+    pub(super) fn news(&self) -> watch::Receiver<()> {
+        self.news.subscribe()
     }
 
     /// Whether a file is there; `None` before the first look.
@@ -267,6 +283,7 @@ fn read_all(weak: &Weak<AvailableJobs>, engine: &Engine, dropped: &Dropped) {
         file.read = Some((stamp, read.clone()));
         this.changed.notify_all();
         drop(files);
+        this.news.send_replace(());
         match read {
             Ok((digest, spec)) => dropped(DroppedFile { name, digest }, Some(&spec)),
             Err(error) => {

@@ -54,6 +54,6 @@ function told({ total, redriven, reasons }) {
   return [
     h("p", null, `${plural(total, "dead letter")} would be deleted.`),
     lost === 0 ? h("p", null, "All of them were redriven.") : h("p", null,
-      h("b", null, `${plural(lost, "record")} ${lost === 1 ? "was" : "were"} never redriven and would be lost`), ` (${by.join(", ")}): this is the only copy that Pelton keeps.`),
+      h("b", null, `${count(lost)} of them ${lost === 1 ? "was" : "were"} never redriven and would be lost`), ` (${by.join(", ")}): Pelton keeps no other copy of these records.`),
   ];
 }
