@@ -327,12 +327,14 @@ async fn sweep(registry: Weak<Registry>) {
     while let Some(registry) = registry.upgrade() {
         let swept = submit::blocking(move || {
             let before = SystemTime::now().checked_sub(UNUSED).unwrap_or(SystemTime::UNIX_EPOCH);
-            registry.sweep(before).map_err(|error| Problem::new(500, "internal", "", format!("{error:#}")))
+            registry
+                .sweep(before)
+                .map_err(|error| Problem::new(500, "internal", "they can't be looked through", format!("{error:#}")))
         });
         match swept.await {
             Ok(0) => {}
             Ok(count) => tracing::info!("deleted {count} components that no job refers to"),
-            Err(problem) => tracing::warn!("components that no job refers to are not deleted: {}", problem.detail),
+            Err(problem) => tracing::warn!("components that no job refers to are not deleted: {problem}"),
         }
         tokio::time::sleep(SWEEP).await;
     }

@@ -250,8 +250,9 @@ impl JobMetrics {
     /// Counts a call of the guest.
     pub fn batch(&self, took: Duration) {
         self.batch_time.observe(took.as_secs_f64());
-        let batches = self.guest_time.batches.get(bucket(took));
-        batches.into_iter().for_each(|count| drop(count.fetch_add(1, Ordering::Relaxed)));
+        if let Some(batches) = self.guest_time.batches.get(bucket(took)) {
+            batches.fetch_add(1, Ordering::Relaxed);
+        }
         self.guest_time.nanos.fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
     }
 

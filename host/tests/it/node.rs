@@ -54,7 +54,11 @@ fn succeed(folder: &Path, program: &Path, arguments: &[&str], settings: &[(&str,
     command.envs(settings.iter().map(|(name, value)| (*name, value)));
     let ended = Leash::spawn(&mut command).unwrap().wait(PATIENCE).unwrap();
     let said = fs::read_to_string(&log).unwrap();
-    assert!(ended.is_some_and(|status| status.success()), "{} {arguments:?} ended with {ended:?}:\n{said}", program.display());
+    assert!(
+        ended.is_some_and(|status| status.success()),
+        "{} {arguments:?} ended with {ended:?}:\n{said}",
+        program.display()
+    );
     said
 }
 

@@ -198,7 +198,11 @@ fn a_submit_may_be_repeated_but_not_changed() {
     // Where it was to start instead is not ignored in silence.
     let said = submit(&host, "sensor_alerts", &["--set", "threshold=20", "--from", "earliest", "--json"]);
     assert_eq!((said.code, said.stdout.starts_with('{')), (0, true), "{}", said.stderr);
-    assert!(said.stderr.starts_with("note: sensor_alerts is submitted already and goes on from its"), "{}", said.stderr);
+    assert!(
+        said.stderr.starts_with("note: sensor_alerts is submitted already and goes on from its"),
+        "{}",
+        said.stderr
+    );
     let again = json!({"available": "alerts", "parameters": {"threshold": "20"}, "from": "latest"});
     let (status, answer) = host.post("/api/v1/jobs", &again);
     assert_eq!((status, &answer["name"]), (201, &json!("sensor_alerts")), "{answer}");
