@@ -116,9 +116,10 @@ mod tests {
     async fn so_many_connections_are_served_and_others_wait_until_one_ends() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = Router::new().route("/", get(async || "here"));
+        let router = Router::new().route("/", get(|| async { "here" }));
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = tokio::spawn(serve_most(2, listener, router, PATIENCE, async { drop(stopped.await) }));
+        let server =
+            tokio::spawn(serve_most(2, listener, router, PATIENCE, async { stopped.await.unwrap_or_default() }));
         let (mut first, mut second) = (ask(address).await, ask(address).await);
         assert_eq!(answer(&mut first, PATIENCE).await, Some(b'H'));
         assert_eq!(answer(&mut second, PATIENCE).await, Some(b'H'));

@@ -170,7 +170,7 @@ mod tests {
             })
             .collect();
         // The same again takes no further place.
-        let never = || unreachable!("it is being compiled already");
+        let never = || -> Result<usize> { unreachable!("it is being compiled already") };
         assert!(too_long(compiles.run("endless-0", SHORT, never)).contains("it goes on"));
         for n in 0..10 {
             assert_eq!(compiles.run(&format!("good-{n}"), PATIENCE, move || Ok(n)).unwrap(), n);
