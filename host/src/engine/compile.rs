@@ -15,8 +15,8 @@ use crate::pipeline::ack::lock;
 
 /// Components that are compiled at once.
 const PLACES: usize = 4;
-/// What compilers add to the nice value of their threads: a busy job gets some ten times the time of one of them.
-const NICE: i32 = 10;
+/// What compilers add to the nice value of their threads: a busy job gets three times the time of one of them.
+const NICE: i32 = 5;
 /// Years: there is no later time to wait for.
 const LONG: Duration = Duration::from_secs(1 << 28);
 

@@ -414,7 +414,8 @@ fn secrets_are_in_nothing_that_the_host_says() {
         .config(&toml)
         .env("PELTON_TOKEN", SECRET)
         .env("PELTON_API__READ_TOKEN", &read)
-        .env("PELTON_LOG", "trace,hyper=trace,librdkafka=trace");
+        // The compiler's words on machine code are too many and tell nothing of settings.
+        .env("PELTON_LOG", "trace,hyper=trace,librdkafka=trace,cranelift_codegen=info,regalloc2=info");
     host.start();
     let said = std::sync::Mutex::new(String::new());
     let routes = routes();
