@@ -17,8 +17,13 @@
 mod it {
     pub(crate) mod eventually;
     pub(crate) mod kafka;
+    pub(crate) mod node;
     pub(crate) mod skip;
 }
+#[path = "session/dropped.rs"]
+mod dropped;
+#[path = "session/paint.rs"]
+mod paint;
 #[path = "pipeline/process.rs"]
 #[allow(dead_code, reason = "shared with the other benchmarks")]
 mod process;
@@ -219,6 +224,14 @@ fn swaps(broker: &kafka::Kafka, text: &mut String) {
     .unwrap();
 }
 
+/// How soon the page shows a job.
+fn paint(broker: &kafka::Kafka, text: &mut String) {
+    let host = Host::start(broker);
+    host.submit("painted", StartFrom::Latest);
+    host.wait_for_partitions(1);
+    paint::paint(&host.process.url, text);
+}
+
 /// A start from the compiled cache, against compiling. `PELTON_BENCH_COMPONENT` adds a component of one's own.
 fn cache(text: &mut String) {
     let folder = tempfile::tempdir().unwrap();
@@ -261,6 +274,8 @@ fn main() {
     }
     for (name, run) in [
         ("swaps", &swaps as &dyn Fn(&kafka::Kafka, &mut String)),
+        ("dropped", &|broker, text| dropped::dropped(&broker.bootstrap(), text)),
+        ("paint", &paint),
         ("busy", &|broker, text| busy(broker, 50, 100_000, text)),
         ("idle", &|broker, text| idle(broker, jobs, text)),
     ] {

@@ -30,7 +30,7 @@ pub use tokens::of_client as client_token;
 use types::dead_letters::{DeadLetter, DeadLetterList, ListDeadLetters, Purge, Purged, Redrive, Redriven};
 use types::{
     Hold, JobList, JobView, JobsEvent, LogLines, Reload, Rollback, SampleList, Scale, SetParameters, ShadowReport,
-    ShadowRun, Submit, Uploaded,
+    ShadowRun, Submit, Submitted, Uploaded,
 };
 
 /// What handlers reach.
@@ -58,7 +58,7 @@ pub fn routes() -> Vec<Route> {
         Route::get("/metrics", health::metrics, "metrics for Prometheus").answers_text(health::OPENMETRICS),
         Route::get("/api/v1/openapi.json", document, "this document").answers_object(),
         Route::get("/api/v1/jobs", jobs::list, "submitted jobs, and files in usr_jobs").answers::<JobList>(200),
-        Route::post("/api/v1/jobs", jobs::submit, "submits a job").takes::<Submit>().answers::<JobView>(201),
+        Route::post("/api/v1/jobs", jobs::submit, "submits a job").takes::<Submit>().answers::<Submitted>(201),
         Route::get("/api/v1/jobs/{name}", jobs::show, "one job").answers::<JobView>(200),
         Route::delete("/api/v1/jobs/{name}", jobs::cancel, "cancels a job, once it has drained")
             .answers::<JobView>(200),

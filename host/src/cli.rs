@@ -279,7 +279,11 @@ pub fn submit(args: SubmitArgs) -> Result<()> {
         by: lifecycle::caller(),
         why,
     };
-    print::job(&client.submit(&request)?, args.api.json)
+    let submitted = client.submit(&request)?;
+    if let Some(notice) = &submitted.notice {
+        print::note(notice)?;
+    }
+    print::job(&submitted.job, args.api.json)
 }
 
 /// Lists jobs.

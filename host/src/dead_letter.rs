@@ -129,7 +129,7 @@ impl DeadLetters for KafkaDeadLetters {
         let timestamp = batch.timestamps.get(i).copied().unwrap_or(-1);
         let topic = topic(&self.job).into();
         let message = Message { topic, body: Body::OfRecord, timestamp, headers };
-        self.sink.send([(message, Box::new(Tracked { group, index }))]);
+        self.sink.send([(message, Tracked { group, index })]);
     }
 }
 

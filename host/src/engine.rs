@@ -7,6 +7,7 @@
 mod bindings;
 mod cache;
 mod check;
+mod compile;
 mod describe;
 mod instance;
 mod limits;
@@ -16,15 +17,15 @@ mod wasi;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use sha2::{Digest as _, Sha256};
 use wasmtime::Config;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
 
+pub use compile::TooLong;
 pub use describe::check_name;
 pub use instance::{Failure, Host, Instance};
 pub use limits::Limits;
@@ -34,6 +35,7 @@ use crate::componentize::componentize;
 use crate::spec::Spec;
 use bindings::v0_1;
 use cache::Cache;
+use compile::{Compiles, on_compilers};
 use instance::Guest;
 
 /// How often a guest's time is looked at.
@@ -48,8 +50,7 @@ pub struct Engine {
     inner: wasmtime::Engine,
     limits: Limits,
     cache: Option<Cache>,
-    /// Where components are compiled: on all cores but one, so that jobs have that.
-    compilers: Arc<rayon::ThreadPool>,
+    compiles: Arc<Compiles<Job>>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -69,14 +70,6 @@ impl Engine {
         let inner = wasmtime::Engine::new(&config).map_err(anyhow::Error::from).context("failed to set up wasmtime")?;
         let limit = (limits.cache_mib as u64) << 20;
         let cache = cache.map(|folder| Cache::open(folder, &inner, limit)).transpose()?;
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let compilers = rayon::ThreadPoolBuilder::new()
-            .num_threads(cores.saturating_sub(1).max(1))
-            .thread_name(|n| format!("compiler-{n}"))
-            // Else a panic ends the process. Who waits hears of it: its channel closes.
-            .panic_handler(|_| {})
-            .build()
-            .context("failed to start the threads that compile")?;
         let weak = inner.weak();
         std::thread::Builder::new()
             .name("epochs".to_owned())
@@ -88,7 +81,7 @@ impl Engine {
                 }
             })
             .context("failed to start the thread that measures guests' time")?;
-        Ok(Self { inner, limits, cache, compilers: Arc::new(compilers) })
+        Ok(Self { inner, limits, cache, compiles: Arc::default() })
     }
 
     /// A job whose compiled code and declaration are in the cache: ready within milliseconds.
@@ -111,37 +104,25 @@ impl Engine {
             "this is compiled code (an ELF file, such as wasmtime's .cwasm), which Pelton takes from nobody; submit the \
              component that it was made from"
         );
-        let component = self.compile(wasm)?;
+        let (engine, bytes, of) = (self.clone(), wasm.to_vec(), digest.clone());
+        self.compiles.run(&digest, self.limits.compile_time, move || engine.compile(&bytes, &of))
+    }
+
+    /// Compiles a component, after a core module was made into one; what is a job goes to the cache.
+    fn compile(&self, wasm: &[u8], digest: &str) -> Result<Job> {
+        let component = on_compilers(|| {
+            let made = if is_core_module(wasm) { Some(componentize(wasm)?) } else { None };
+            let compiled = Component::from_binary(&self.inner, made.as_deref().unwrap_or(wasm));
+            compiled.map_err(anyhow::Error::from).context("not a valid WebAssembly component")
+        })??;
         self.check_world(&component)?;
-        let mut job = self.link(&component, &digest)?;
+        let mut job = self.link(&component, digest)?;
         let raw = job.describe()?;
         job.spec = Arc::new(describe::spec(raw).context("the job's declaration makes no sense")?);
         if let Some(cache) = &self.cache {
-            cache.put(&digest, &component, &job.spec);
+            cache.put(digest, &component, &job.spec);
         }
         Ok(job)
-    }
-
-    /// Compiles on the threads for that, after a core module was made into a component. A compile can't be broken off: one that takes too long is given up by whoever
-    /// waits for it, and ends unheard.
-    fn compile(&self, wasm: &[u8]) -> Result<Component> {
-        let (answer, answered) = mpsc::sync_channel(1);
-        let (engine, wasm) = (self.inner.clone(), wasm.to_vec());
-        self.compilers.spawn(move || {
-            let component = if is_core_module(&wasm) { componentize(&wasm) } else { Ok(wasm) };
-            let compiled = component.and_then(|component| {
-                let compiled = Component::from_binary(&engine, &component).map_err(anyhow::Error::from);
-                compiled.context("not a valid WebAssembly component")
-            });
-            // Nobody may wait any more.
-            let _ = answer.send(compiled);
-        });
-        let limit = self.limits.compile_time;
-        match answered.recv_timeout(limit) {
-            Ok(compiled) => compiled,
-            Err(RecvTimeoutError::Timeout) => Err(TooLong(limit).into()),
-            Err(RecvTimeoutError::Disconnected) => bail!("the compiler panicked on this component"),
-        }
     }
 
     /// Links a component to what it may import. What it declares is not known by that.
@@ -181,11 +162,6 @@ impl Engine {
         Ok(())
     }
 }
-
-/// A component took too long to compile.
-#[derive(Debug, thiserror::Error)]
-#[error("compiling took longer than {0:?} (limits.compile_time), waiting for other components included")]
-pub struct TooLong(Duration);
 
 /// SHA-256 of a component's bytes, in hexadecimal: what the component is known by.
 pub fn digest(bytes: &[u8]) -> String {

@@ -17,13 +17,14 @@ mod view;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use chrono::Utc;
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 
-use crate::api::types::{Available, JobView, Problem, SampleList, Submit, Uploaded};
+use crate::api::types::{Available, JobView, Problem, SampleList, Submit, Submitted, Uploaded};
 use crate::config::Config;
 use crate::engine::{Engine, Job};
 use crate::metrics::Metrics;
@@ -42,6 +43,9 @@ use supervise::{Load, Shared, Supervised};
 const FILE: &str = "file";
 /// How long a drain waits for the last spans to be exported.
 const LAST_SPANS: Duration = Duration::from_secs(2);
+/// How often components are looked through that nothing refers to, and how long they are kept: they may be submitted yet.
+const SWEEP: Duration = Duration::from_secs(24 * 3600);
+const UNUSED: Duration = Duration::from_secs(24 * 3600);
 
 /// The jobs of a host.
 #[derive(Debug)]
@@ -108,6 +112,7 @@ impl Jobs {
         }
         // Only now may files reload jobs.
         let _ = this.set(Arc::downgrade(&jobs));
+        jobs.runtime.spawn(sweep(Arc::downgrade(&jobs.registry)));
         Ok(jobs)
     }
 
@@ -137,13 +142,17 @@ impl Jobs {
 
     /// Starts a job. Refused, with every reason at once, when something that it needs is missing or of the wrong shape.
     /// Repeating a submit that is already in force changes nothing.
-    pub async fn submit(&self, request: Submit) -> Result<JobView, Problem> {
-        let _submitting = self.submitting.lock().await;
+    pub async fn submit(&self, request: Submit) -> Result<Submitted, Problem> {
         let (wasm, file) = self.component(&request.available, &request.digest).await?;
-        let (record, job) = submit::prepare(&self.config, &self.engine, &request, wasm.clone(), file, |name| {
+        let (engine, bytes) = (self.engine.clone(), wasm.clone());
+        let job = submit::blocking(move || submit::load(&engine, &bytes)).await?;
+        // Only now: other submits don't wait for a compile.
+        let _submitting = self.submitting.lock().await;
+        let (record, job) = submit::prepare(&self.config, &request, job, file, |name| {
             lock(&self.supervised).get(name).map(|supervised| supervised.record())
         })
         .await?;
+        let mut notice = None;
         if let Some(job) = job {
             let keep = || -> Result<()> {
                 self.registry.put_component(&wasm)?;
@@ -152,8 +161,10 @@ impl Jobs {
             };
             keep().map_err(|error| internal("failed to keep the job", &error))?;
             tracing::info!(job.name = record.name, "submitted {} ({})", record.name, record.digest);
+        } else if let Some(from) = request.from {
+            notice = Some(submit::not_from(&record.name, from));
         }
-        self.show(&record.name)
+        Ok(Submitted { job: self.show(&record.name)?, notice })
     }
 
     /// The component that a request names, and the file in `usr_jobs` that it is.
@@ -243,6 +254,11 @@ impl Jobs {
         available
     }
 
+    /// Tells whenever the files in `usr_jobs` are others, or have been read.
+    pub fn files(&self) -> watch::Receiver<()> {
+        self.available.news()
+    }
+
     fn all(&self) -> Vec<Arc<Supervised>> {
         lock(&self.supervised).values().cloned().collect()
     }
@@ -311,6 +327,24 @@ impl Jobs {
             // It can only have panicked; spans are all that could be lost.
             let _ = tokio::task::spawn_blocking(move || tracer.close(LAST_SPANS)).await;
         }
+    }
+}
+
+/// Deletes components that nothing refers to, now and once a day. Ends with the registry.
+async fn sweep(registry: Weak<Registry>) {
+    while let Some(registry) = registry.upgrade() {
+        let swept = submit::blocking(move || {
+            let before = SystemTime::now().checked_sub(UNUSED).unwrap_or(SystemTime::UNIX_EPOCH);
+            registry
+                .sweep(before)
+                .map_err(|error| Problem::new(500, "internal", "they can't be looked through", format!("{error:#}")))
+        });
+        match swept.await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!("deleted {count} components that no job refers to"),
+            Err(problem) => tracing::warn!("components that no job refers to are not deleted: {problem}"),
+        }
+        tokio::time::sleep(SWEEP).await;
     }
 }
 

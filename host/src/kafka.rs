@@ -36,6 +36,16 @@ pub enum StartFrom {
     Earliest,
 }
 
+impl StartFrom {
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Latest => "latest",
+            Self::Earliest => "earliest",
+        }
+    }
+}
+
 /// The settings that both kinds of client start from.
 pub fn client(kafka: &config::Kafka, client_id: &str) -> ClientConfig {
     let mut config = ClientConfig::new();

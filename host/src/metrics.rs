@@ -9,7 +9,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::pipeline::ack::lock;
@@ -78,9 +78,18 @@ pub struct Metrics {
     spans: Family<ResultLabel, Counter>,
 }
 
-/// 50 µs to 1.6 s, doubling.
+/// The bounds of batch times: 50 µs to 1.6 s, doubling.
+const BATCH_BOUNDS: usize = 16;
+const FIRST_BOUND: Duration = Duration::from_micros(50);
+
 fn batch_buckets() -> Histogram {
-    Histogram::new(prometheus_client::metrics::histogram::exponential_buckets(0.000_05, 2.0, 16))
+    let bounds = exponential_buckets(FIRST_BOUND.as_secs_f64(), 2.0, BATCH_BOUNDS as u16);
+    Histogram::new(bounds)
+}
+
+/// The bucket of a batch's time.
+fn bucket(took: Duration) -> usize {
+    (0..BATCH_BOUNDS).find(|&doubled| took <= FIRST_BOUND * (1 << doubled)).unwrap_or(BATCH_BOUNDS)
 }
 
 impl Default for Metrics {
@@ -219,25 +228,40 @@ pub struct JobMetrics {
     job: String,
 }
 
-/// What the histogram of batch times does not tell.
+/// The histogram of batch times, which the one of the registry does not tell.
 #[derive(Debug, Default)]
 struct GuestTime {
-    batches: AtomicU64,
+    batches: [AtomicU64; BATCH_BOUNDS + 1],
     nanos: AtomicU64,
+}
+
+/// Calls of a guest since it was first counted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batches {
+    /// How many there were.
+    pub count: u64,
+    /// Their time.
+    pub seconds: f64,
+    /// How many took up to 50 µs, up to twice that, and so on until 1.6 s, and longer.
+    pub times: Vec<u64>,
 }
 
 impl JobMetrics {
     /// Counts a call of the guest.
     pub fn batch(&self, took: Duration) {
         self.batch_time.observe(took.as_secs_f64());
-        self.guest_time.batches.fetch_add(1, Ordering::Relaxed);
+        if let Some(batches) = self.guest_time.batches.get(bucket(took)) {
+            batches.fetch_add(1, Ordering::Relaxed);
+        }
         self.guest_time.nanos.fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
     }
 
-    /// Calls of the guest, and their time in seconds, since this was made.
-    pub fn batches(&self) -> (u64, f64) {
+    /// Calls of the guest since this was made.
+    pub fn batches(&self) -> Batches {
         let time = &self.guest_time;
-        (time.batches.load(Ordering::Relaxed), time.nanos.load(Ordering::Relaxed) as f64 / 1e9)
+        let times: Vec<u64> = time.batches.iter().map(|count| count.load(Ordering::Relaxed)).collect();
+        let seconds = time.nanos.load(Ordering::Relaxed) as f64 / 1e9;
+        Batches { count: times.iter().sum(), seconds, times }
     }
 
     /// The counters of a sink.
@@ -316,5 +340,22 @@ impl JobMetrics {
     pub fn guest_gauge(&self, name: &str) -> FloatGauge {
         lock(&self.guest_names).insert(name.to_owned());
         self.all.guest_gauges.get_or_create_owned(&NameLabels { job: self.job.clone(), name: name.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_counted_by_their_time() {
+        let metrics = Arc::new(Metrics::default()).job("a");
+        for micros in [0, 50, 51, 100, 1_638_400, 1_638_401, 60_000_000] {
+            metrics.batch(Duration::from_micros(micros));
+        }
+        let batches = metrics.batches();
+        assert_eq!(batches.times, [vec![2, 2], vec![0; 13], vec![1, 2]].concat());
+        assert_eq!((batches.count, batches.times.len()), (7, BATCH_BOUNDS + 1));
+        assert!((batches.seconds - 63.277_002).abs() < 1e-6, "{}", batches.seconds);
     }
 }

@@ -78,8 +78,8 @@ impl Shell {
 
 /// The seconds of each step, as a row of the table.
 fn row(broker: &Kafka, title: &str, language: Language) -> String {
-    let host = Process::start(&["--kafka", &broker.bootstrap()]);
-    let shell = Shell::new(&host.url());
+    let host = Process::start(&["--kafka", &broker.bootstrap()], &[]);
+    let shell = Shell::new(&host.url);
     let outputs = || broker.end_offsets(SINK).iter().sum::<i64>();
     let before = outputs();
     let of = language.to_possible_value().unwrap();

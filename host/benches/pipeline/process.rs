@@ -1,6 +1,7 @@
 //! A host as a process of its own.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -21,8 +22,9 @@ pub(crate) fn pelton() -> Command {
 pub(crate) struct Process {
     process: Child,
     pub(crate) client: Client,
-    listen: String,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
+    /// `http://127.0.0.1:PORT`.
+    pub(crate) url: String,
 }
 
 impl Process {
@@ -42,14 +44,17 @@ impl Process {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        let client = Client::new(&format!("http://{listen}"), None).unwrap();
+        let url = format!("http://{listen}");
+        let client = Client::new(&url, None).unwrap();
         eventually(Duration::from_secs(60), "the host answers", || client.list().ok().map(drop));
-        Self { process, client, listen, _folder: folder }
+        Self { process, client, folder, url }
     }
 
-    /// Where its API is.
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.listen)
+    /// The folder in which the host looks for jobs, made where needed.
+    pub(crate) fn usr_jobs(&self) -> PathBuf {
+        let folder = self.folder.path().join("usr_jobs");
+        fs::create_dir_all(&folder).unwrap();
+        folder
     }
 
     /// Memory that is not backed by files, KiB.

@@ -19,8 +19,9 @@ use super::problem::{Problem, Query};
 use super::types::{Available, JobView, JobsEvent, LogLines};
 use crate::jobs::log::JobLog;
 
-/// How often jobs are looked at for a stream.
+/// How often jobs are looked at for a stream, and at least after a change of the files.
 const EVERY: Duration = Duration::from_millis(500);
+const SOONEST: Duration = Duration::from_millis(50);
 /// Most lines of a log in one answer.
 const MOST_LINES: usize = 1000;
 
@@ -52,14 +53,18 @@ impl Sent {
 
 /// Jobs and files: all at once, then whatever has changed.
 pub(super) async fn events(State(context): State<Context>) -> impl IntoResponse {
-    let stream = stream::unfold((context, Sent::default()), |(context, mut sent)| async move {
+    let files = context.jobs.files();
+    let stream = stream::unfold((context, files, Sent::default()), |(context, mut files, mut sent)| async move {
         loop {
             if sent.began {
-                tokio::time::sleep(EVERY).await;
+                tokio::time::sleep(SOONEST).await;
+                // Its sender is there as long as the jobs are.
+                let _ = tokio::time::timeout(EVERY - SOONEST, files.changed()).await;
             }
+            files.mark_unchanged();
             let list = context.list();
             if let Some(event) = sent.next(list.jobs, list.available) {
-                return Some((event_of("jobs", &event), (context, sent)));
+                return Some((event_of("jobs", &event), (context, files, sent)));
             }
         }
     });

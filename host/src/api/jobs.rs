@@ -9,7 +9,7 @@ use super::Context;
 use super::problem::{Body, Problem};
 use super::types::{
     Hold, JobList, JobView, Reload, Rollback, SampleList, Scale, SetParameters, ShadowReport, ShadowRun, Submit,
-    Uploaded,
+    Submitted, Uploaded,
 };
 
 pub(super) async fn list(State(context): State<Context>) -> Json<JobList> {
@@ -27,7 +27,7 @@ pub(super) async fn cancel(State(context): State<Context>, Path(name): Path<Stri
 pub(super) async fn submit(
     State(context): State<Context>,
     Body(request): Body<Submit>,
-) -> Result<(StatusCode, Json<JobView>), Problem> {
+) -> Result<(StatusCode, Json<Submitted>), Problem> {
     Ok((StatusCode::CREATED, whole(async move { context.jobs.submit(request).await }).await?))
 }
 

@@ -1,10 +1,14 @@
 //! The page at `/`: its files are part of the binary, so that it needs no folder, no build step and no internet.
 //!
-//! Nothing here holds data. Browsers ask whether a file has changed at each load, so that a new host never runs with an old
+//! The modules of its script are [joined](join) to one file, since each that a browser asks for takes it longer to show the first
+//! data. Nothing here holds data. Browsers ask whether a file has changed at each load, so that a new host never runs with an old
 //! page; and they are told to load nothing from elsewhere, to run no script that is not one of these files, to send forms
 //! nowhere, to show the page in no frame, and to let no text become markup.
 
+mod join;
+
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use axum::Router;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -45,18 +49,22 @@ macro_rules! assets {
     };
 }
 
-/// All files. A test compares them with the folder.
-const ASSETS: [Asset; 25] = assets![
+/// The files that are served as they are.
+const ASSETS: [Asset; 4] = assets![
     HTML "index.html" at "/",
     CSS "app.css" at "/page/app.css",
     SVG "icon.svg" at "/page/icon.svg",
+    JAVASCRIPT "first.js" at "/page/first.js",
+];
+
+/// The modules. A test compares both lists with the folder.
+const MODULES: [Asset; 22] = assets![
     JAVASCRIPT "api.js" at "/page/api.js",
     JAVASCRIPT "app.js" at "/page/app.js",
     JAVASCRIPT "charts.js" at "/page/charts.js",
     JAVASCRIPT "declared.js" at "/page/declared.js",
     JAVASCRIPT "dialogs.js" at "/page/dialogs.js",
     JAVASCRIPT "dom.js" at "/page/dom.js",
-    JAVASCRIPT "first.js" at "/page/first.js",
     JAVASCRIPT "flow.js" at "/page/flow.js",
     JAVASCRIPT "format.js" at "/page/format.js",
     JAVASCRIPT "job.js" at "/page/job.js",
@@ -64,6 +72,7 @@ const ASSETS: [Asset; 25] = assets![
     JAVASCRIPT "live.js" at "/page/live.js",
     JAVASCRIPT "logs.js" at "/page/logs.js",
     JAVASCRIPT "overview.js" at "/page/overview.js",
+    JAVASCRIPT "purge.js" at "/page/purge.js",
     JAVASCRIPT "records.js" at "/page/records.js",
     JAVASCRIPT "reload.js" at "/page/reload.js",
     JAVASCRIPT "settings.js" at "/page/settings.js",
@@ -74,9 +83,22 @@ const ASSETS: [Asset; 25] = assets![
     JAVASCRIPT "versions.js" at "/page/versions.js",
 ];
 
+/// The modules as one, by the name of the first.
+static SCRIPT: LazyLock<String> = LazyLock::new(|| join::join("app", &module));
+
+fn module(name: &str) -> Option<&'static str> {
+    let path = format!("/page/{name}.js");
+    MODULES.iter().find(|asset| asset.path == path).map(|asset| asset.content)
+}
+
+fn served() -> impl Iterator<Item = Asset> {
+    let script = Asset { path: "/page/app.js", content_type: JAVASCRIPT, content: SCRIPT.as_str() };
+    ASSETS.into_iter().chain([script])
+}
+
 /// `GET` and `HEAD` of `/` and of `/page/…`. They are open to everybody: what they hold is in every copy of this program.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    ASSETS.into_iter().fold(Router::new(), |router, asset| {
+    served().fold(Router::new(), |router, asset| {
         // Of hexadecimal digits and quotes, so that it is a header's value.
         let tag = HeaderValue::try_from(etag(asset.content)).ok();
         router.route(asset.path, get(move |headers: HeaderMap| async move { answer(asset, tag, &headers) }))
@@ -127,50 +149,49 @@ mod tests {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("src/page")
     }
 
+    fn files() -> impl Iterator<Item = Asset> {
+        ASSETS.into_iter().chain(MODULES)
+    }
+
     #[test]
     fn the_page_is_small() {
-        let total: usize = ASSETS.iter().map(|asset| asset.content.len()).sum();
+        let total: usize = served().map(|asset| asset.content.len()).sum();
         assert!(total <= MOST, "the page has {total} bytes");
-        for asset in ASSETS {
+        for asset in files() {
             let lines = asset.content.lines().count();
             assert!(lines <= 500, "{} has {lines} lines", asset.path);
         }
     }
 
     #[test]
-    fn every_file_of_the_folder_is_served() {
+    fn every_file_of_the_folder_is_there() {
         let found: BTreeSet<String> = fs::read_dir(folder())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .map(|name| if name == "index.html" { "/".to_owned() } else { format!("/page/{name}") })
             .collect();
-        assert_eq!(ASSETS.iter().map(|asset| asset.path.to_owned()).collect::<BTreeSet<_>>(), found);
-    }
-
-    /// The modules that a module names in its imports, and those that these name.
-    fn imports(module: &str, found: &mut BTreeSet<String>) {
-        let asset = ASSETS.iter().find(|asset| asset.path == format!("/page/{module}")).unwrap();
-        let named = asset.content.split(" from \"./").skip(1).filter_map(|rest| rest.split_once('"'));
-        for (name, _) in named {
-            if found.insert(name.to_owned()) {
-                imports(name, found);
-            }
+        assert_eq!(files().map(|asset| asset.path.to_owned()).collect::<BTreeSet<_>>(), found);
+        for asset in MODULES {
+            let name = asset.path.trim_start_matches("/page/").trim_end_matches(".js");
+            assert!(SCRIPT.contains(&format!("const ${name} = (() => {{\n")), "{name} is imported by none");
         }
     }
 
     #[test]
-    fn what_the_first_view_needs_is_fetched_at_once() {
-        let mut needed = BTreeSet::new();
-        imports("app.js", &mut needed);
-        let preloaded = ASSETS[0].content.split("modulepreload\" href=\"/page/").skip(1);
-        let preloaded: BTreeSet<String> =
-            preloaded.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect();
-        assert_eq!(preloaded, needed);
+    fn modules_have_no_imports_and_exports_but_those_that_can_be_joined() {
+        for asset in MODULES {
+            for line in asset.content.lines() {
+                assert!(join::import(line).is_some() || !line.starts_with("import"), "{}: {line}", asset.path);
+                assert!(!line.contains("import(") && !line.starts_with("export default"), "{}: {line}", asset.path);
+                assert!(!line.starts_with("export {") && !line.starts_with("export *"), "{}: {line}", asset.path);
+            }
+        }
+        assert!(SCRIPT.lines().all(|line| !line.starts_with("import ") && !line.starts_with("export ")));
     }
 
     #[test]
     fn no_text_can_become_markup() {
-        for asset in ASSETS {
+        for asset in files() {
             for risk in
                 ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "//cdn"]
             {
@@ -205,7 +226,7 @@ mod tests {
 
     #[test]
     fn files_differ_in_their_tags() {
-        let tags: BTreeSet<String> = ASSETS.iter().map(|asset| etag(asset.content)).collect();
-        assert_eq!(tags.len(), ASSETS.len());
+        let tags: BTreeSet<String> = served().map(|asset| etag(asset.content)).collect();
+        assert_eq!(tags.len(), served().count());
     }
 }

@@ -58,6 +58,17 @@ pub struct Submit {
     pub why: Option<String>,
 }
 
+/// The answer to a submit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Submitted {
+    /// The job.
+    #[serde(flatten)]
+    pub job: JobView,
+    /// What was asked for and not done, where that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
+}
+
 /// How often an output may appear.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -128,6 +139,9 @@ pub struct Counts {
     pub bytes_in: u64,
     /// Calls of the job, each with a batch.
     pub batches: u64,
+    /// How many of them took up to 50 µs, up to twice that, and so on until 1.6 s, and longer.
+    #[serde(default)]
+    pub batch_times: Vec<u64>,
     /// Their time, seconds.
     pub guest_seconds: f64,
     /// CPU time of the job's instances, seconds.

@@ -11,7 +11,9 @@ use ureq::http::{HeaderValue, Request, Response};
 use ureq::middleware::MiddlewareNext;
 use ureq::{Agent, Body, SendBody};
 
-use crate::api::types::{JobList, JobView, LogLine, LogLines, Problem, ShadowReport, ShadowRun, Submit, Uploaded};
+use crate::api::types::{
+    JobList, JobView, LogLine, LogLines, Problem, ShadowReport, ShadowRun, Submit, Submitted, Uploaded,
+};
 
 /// A client of one host.
 #[derive(Debug)]
@@ -73,7 +75,7 @@ impl Client {
     }
 
     /// Submits a job.
-    pub fn submit(&self, request: &Submit) -> Result<JobView> {
+    pub fn submit(&self, request: &Submit) -> Result<Submitted> {
         self.answer(self.agent.post(self.url("jobs")).send_json(request))
     }
 

@@ -19,6 +19,11 @@ pub(super) fn line(text: &str) -> Result<()> {
     writeln!(std::io::stdout(), "{text}").context("failed to print")
 }
 
+/// A note to standard error, beside what is printed for programs.
+pub(super) fn note(text: &str) -> Result<()> {
+    writeln!(std::io::stderr(), "note: {text}").context("failed to print")
+}
+
 pub(super) fn json(value: &impl Serialize) -> Result<()> {
     line(&serde_json::to_string_pretty(value)?)
 }

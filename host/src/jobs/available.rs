@@ -11,6 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use tokio::sync::watch;
 
 use super::registry::DroppedFile;
 use crate::api::types::{Available, Problem};
@@ -25,6 +26,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const LONGEST_LOOK: Duration = Duration::from_millis(400);
 /// How long who asks for a file waits until it has been read.
 const SETTLE: Duration = Duration::from_secs(60);
+/// Files that are read at once: one that takes long to compile does not hold up the others.
+const READERS: usize = 2;
 /// Largest file that is read.
 const LARGEST: u64 = 256 << 20;
 
@@ -62,13 +65,15 @@ pub struct AvailableJobs {
     folder: PathBuf,
     files: Mutex<Files>,
     changed: Condvar,
+    /// Sent to when the list is another one.
+    news: watch::Sender<()>,
 }
 
 /// What became of a file that is new or has changed.
-pub(super) type Dropped = Box<dyn Fn(DroppedFile, Option<&Spec>) + Send>;
+pub(super) type Dropped = Box<dyn Fn(DroppedFile, Option<&Spec>) + Send + Sync>;
 
 impl AvailableJobs {
-    /// Starts to look at a folder, which need not exist. Both threads end with the last reference. `dropped` is told of
+    /// Starts to look at a folder, which need not exist. Its threads end with the last reference. `dropped` is told of
     /// every file that has been read: what it declares if it is a job.
     pub(super) fn watch(
         folder: PathBuf,
@@ -76,7 +81,8 @@ impl AvailableJobs {
         dropped: Dropped,
         each_look: impl Fn() + Send + 'static,
     ) -> Result<Arc<Self>> {
-        let this = Arc::new(Self { folder, files: Mutex::default(), changed: Condvar::new() });
+        let news = watch::Sender::new(());
+        let this = Arc::new(Self { folder, files: Mutex::default(), changed: Condvar::new(), news });
         let weak = Arc::downgrade(&this);
         std::thread::Builder::new()
             .name("usr-jobs".to_owned())
@@ -90,11 +96,14 @@ impl AvailableJobs {
                 }
             })
             .context("failed to start the thread that looks at usr_jobs")?;
-        let weak = Arc::downgrade(&this);
-        std::thread::Builder::new()
-            .name("usr-jobs-read".to_owned())
-            .spawn(move || read_all(&weak, &engine, &dropped))
-            .context("failed to start the thread that reads usr_jobs")?;
+        let dropped = Arc::new(dropped);
+        for _ in 0..READERS {
+            let (weak, engine, dropped) = (Arc::downgrade(&this), engine.clone(), Arc::clone(&dropped));
+            std::thread::Builder::new()
+                .name("usr-jobs-read".to_owned())
+                .spawn(move || read_all(&weak, &engine, &dropped))
+                .context("failed to start a thread that reads usr_jobs")?;
+        }
         Ok(this)
     }
 
@@ -116,11 +125,14 @@ impl AvailableJobs {
                 BTreeMap::new()
             }
         };
+        let before = files.files.len();
         files.files.retain(|name, _| found.contains_key(name));
+        let mut is_other = files.files.len() != before;
         for (name, stamp) in found {
             let unseen = File { stamp: Stamp::default(), read: None, queued: false };
             let file = files.files.entry(name.clone()).or_insert(unseen);
             let is_still = file.stamp == stamp;
+            is_other |= !is_still;
             file.stamp = stamp;
             if is_still && !file.is_settled() && !file.queued {
                 file.queued = true;
@@ -128,6 +140,10 @@ impl AvailableJobs {
             }
         }
         self.changed.notify_all();
+        drop(files);
+        if is_other {
+            self.news.send_replace(());
+        }
     }
 
     fn scan(&self) -> std::io::Result<BTreeMap<String, Stamp>> {
@@ -158,6 +174,11 @@ impl AvailableJobs {
             Available { file: name.clone(), spec, error, checking: !file.is_settled(), jobs: Vec::new() }
         };
         files.files.iter().map(available).collect()
+    }
+
+    /// Tells whenever the list is another one.
+    pub(super) fn news(&self) -> watch::Receiver<()> {
+        self.news.subscribe()
     }
 
     /// Whether a file is there; `None` before the first look.
@@ -262,6 +283,7 @@ fn read_all(weak: &Weak<AvailableJobs>, engine: &Engine, dropped: &Dropped) {
         file.read = Some((stamp, read.clone()));
         this.changed.notify_all();
         drop(files);
+        this.news.send_replace(());
         match read {
             Ok((digest, spec)) => dropped(DroppedFile { name, digest }, Some(&spec)),
             Err(error) => {

@@ -3,10 +3,12 @@
 //! `<data>/jobs/<name>.json` and `<data>/components/<sha-256>.wasm`. Files are written whole or not at all. A damaged one
 //! is told and left where it is; the others are served.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail, ensure};
 use chrono::{DateTime, Utc};
@@ -204,20 +206,43 @@ impl Registry {
         write_durably(&self.job_file(&record.name), &serde_json::to_vec_pretty(record)?)
     }
 
-    /// Forgets a record. Its component stays: others may use it.
+    /// Forgets a record. Its component stays until it is [swept](Self::sweep).
     pub fn remove(&self, name: &str) -> Result<()> {
         let path = self.job_file(name);
         fs::remove_file(&path).with_context(|| format!("failed to remove {}", path.display()))
     }
 
-    /// Keeps a component; returns its digest.
+    /// Keeps a component; returns its digest. One that is there already counts as new.
     pub fn put_component(&self, wasm: &[u8]) -> Result<String> {
         let digest = digest(wasm);
         let path = self.component_file(&digest);
-        if !path.exists() {
+        let touched = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
+        if touched.is_err() {
             write_durably(&path, wasm)?;
         }
         Ok(digest)
+    }
+
+    /// Deletes components that no version of a job refers to and that were last put before a time; returns how many. While
+    /// a job's file can't be read, nothing is deleted: it may refer to any of them.
+    pub fn sweep(&self, before: SystemTime) -> Result<usize> {
+        let mut used = BTreeSet::new();
+        for record in self.load()? {
+            let record = record?;
+            used.extend(record.versions.into_iter().map(|version| version.digest).chain([record.digest]));
+        }
+        let folder = self.folder.join("components");
+        let mut deleted = 0;
+        for entry in fs::read_dir(&folder).with_context(|| format!("failed to read {}", folder.display()))? {
+            let path = entry?.path();
+            let is_used = path.file_stem().and_then(OsStr::to_str).is_some_and(|stem| used.contains(stem));
+            // What a write that was cut off has left is deleted as well.
+            if !is_used && fs::metadata(&path)?.modified()? < before {
+                fs::remove_file(&path).with_context(|| format!("failed to delete {}", path.display()))?;
+                deleted += 1;
+            }
+        }
+        Ok(deleted)
     }
 
     /// The component with a digest; refuses bytes that do not have it.
@@ -239,6 +264,8 @@ impl Registry {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn record(name: &str) -> Record {
@@ -303,6 +330,39 @@ mod tests {
         assert!(damaged.contains("c.json"), "{damaged}");
         registry.remove("a").unwrap();
         assert_eq!(registry.load().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn only_old_components_that_no_version_refers_to_are_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let registry = Registry::open(folder.path().to_owned()).unwrap();
+        let [first, second, unused, fresh] =
+            [b"first", b"secnd", b"unusd", b"fresh"].map(|wasm| registry.put_component(wasm).unwrap());
+        let mut job = record("a");
+        job.digest.clone_from(&second);
+        for digest in [&first, &second] {
+            job.adopt(digest, &Spec::default(), BTreeMap::new(), "ana", "because");
+        }
+        registry.save(&job).unwrap();
+        let (now, hour) = (SystemTime::now(), Duration::from_secs(3600));
+        let cut_off = folder.path().join("components/.tmpcut");
+        fs::write(&cut_off, "").unwrap();
+        for path in [&registry.component_file(&first), &registry.component_file(&unused), &cut_off] {
+            File::open(path).unwrap().set_modified(now - 2 * hour).unwrap();
+        }
+        fs::write(folder.path().join("jobs/damaged.json"), "{").unwrap();
+        assert!(format!("{:#}", registry.sweep(now - hour).unwrap_err()).contains("damaged.json"));
+        fs::remove_file(folder.path().join("jobs/damaged.json")).unwrap();
+
+        assert_eq!(registry.sweep(now - hour).unwrap(), 2);
+        assert_eq!(registry.sweep(now - hour).unwrap(), 0);
+        let left = [&first, &second, &unused, &fresh].map(|digest| registry.component(digest).is_ok());
+        assert_eq!((left, cut_off.exists()), ([true, true, false, true], false));
+
+        // What is put once more is new again.
+        File::open(registry.component_file(&fresh)).unwrap().set_modified(now - 2 * hour).unwrap();
+        assert_eq!(registry.put_component(b"fresh").unwrap(), fresh);
+        assert_eq!(registry.sweep(now - hour).unwrap(), 0);
     }
 
     #[test]

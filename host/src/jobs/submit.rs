@@ -35,7 +35,7 @@ pub(super) async fn blocking<T: Send + 'static>(
 pub(super) fn load(engine: &Engine, wasm: &[u8]) -> Result<Job, Problem> {
     engine.load(wasm).map_err(|error| match error.downcast_ref::<TooLong>() {
         Some(error) => Problem::new(422, "compile-time", "the component is not compiled", error.to_string())
-            .fix("try again when the host has less to do, or raise limits.compile_time"),
+            .fix("try again later, or raise limits.compile_time; what never ends keeps its place until the host is restarted"),
         None => Problem::new(422, "not-a-job", "the file is not a job", format!("{error:#}")),
     })
 }
@@ -49,12 +49,20 @@ pub(super) fn check_parallelism(parallelism: usize) -> Result<(), Problem> {
     Err(Problem::new(422, "bad-request", "that many instances can't be had", detail))
 }
 
+/// What is said where a job that is submitted already was to start somewhere else.
+pub(super) fn not_from(name: &str, from: StartFrom) -> String {
+    let from = from.as_str();
+    format!(
+        "{name} is submitted already and goes on from its committed offsets, not from the {from}; to begin there, cancel it \
+         (`pelton cancel {name}`) and submit it again with --from {from}"
+    )
+}
+
 /// Checks everything and pins where the job starts. `None` beside the record says that this very job is submitted already.
 pub(super) async fn prepare(
     config: &Arc<Config>,
-    engine: &Engine,
     request: &Submit,
-    wasm: Vec<u8>,
+    job: Job,
     file: Option<DroppedFile>,
     submitted: impl Fn(&str) -> Option<Record>,
 ) -> Result<(Record, Option<Job>), Problem> {
@@ -64,8 +72,6 @@ pub(super) async fn prepare(
             .fix("submit it with --guarantee at-least-once; a table with a key and on-conflict ignore or update holds each row once all the same"));
     }
     check_parallelism(request.parallelism.unwrap_or(1))?;
-    let engine = engine.clone();
-    let job = blocking(move || load(&engine, &wasm)).await?;
     let name = request.name.clone().unwrap_or_else(|| job.spec().name.clone());
     check_name(&name).map_err(|error| refused(error.to_string()))?;
     let mut record = Record::new(name.clone(), &job, request);

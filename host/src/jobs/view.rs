@@ -21,7 +21,7 @@ impl Supervised {
             let metrics = self.metrics.sink(&sink.name);
             SinkCounts { name: sink.name.clone(), records_out: metrics.records.get(), bytes_out: metrics.bytes.get() }
         });
-        let (batches, guest_seconds) = self.metrics.batches();
+        let batches = self.metrics.batches();
         JobView {
             state,
             conditions,
@@ -30,8 +30,9 @@ impl Supervised {
             counts: Counts {
                 records_in: self.metrics.records_in.get(),
                 bytes_in: self.metrics.bytes_in.get(),
-                batches,
-                guest_seconds,
+                batches: batches.count,
+                batch_times: batches.times,
+                guest_seconds: batches.seconds,
                 cpu_seconds: self.metrics.cpu.get(),
                 rejects: self.metrics.rejects.get(),
                 dead_letters: self.metrics.dead_letters_total(),

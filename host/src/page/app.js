@@ -3,6 +3,7 @@
 import { keepToken, onUnauthorized, Problem, stream, token } from "./api.js";
 import { announce, askToken, say } from "./dialogs.js";
 import { hide, text } from "./dom.js";
+import { jobView } from "./job.js";
 import { overview } from "./overview.js";
 import { Store } from "./store.js";
 
@@ -31,18 +32,12 @@ function route() {
   }
 }
 
-let asked = 0;
-
-async function navigate(event) {
-  const mine = ++asked;
+function navigate(event) {
   const at = route();
   const wanted = at ? `job ${at.name}` : "overview";
   if (wanted !== shown) {
-    // The first view needs half of the modules only, and is there sooner without the others.
-    const make = at ? (await import("./job.js")).jobView : overview;
-    if (mine !== asked) return;
     view?.close();
-    view = make({ store, now, name: at?.name });
+    view = (at ? jobView : overview)({ store, now, name: at?.name });
     main.replaceChildren(view.node);
     shown = wanted;
     // The first view takes no focus; a later one tells where one has got to.
@@ -53,21 +48,11 @@ async function navigate(event) {
   render();
 }
 
-let painted = false;
-
 function render() {
   if (document.hidden || view === null) return;
   view.update();
   const wrong = [...store.jobs.values()].filter(({ view: job }) => ["failing", "failed", "degraded"].includes(job.state)).length;
   text(document.head.querySelector("title"), `${wrong > 0 ? `(${wrong}) ` : ""}${view.title()} · Pelton`);
-  if (store.known && !painted) {
-    painted = true;
-    // After the frame that shows the data: what the browser tests read as the time of the first paint with data.
-    requestAnimationFrame(() => setTimeout(() => {
-      performance.mark("pelton-data-painted");
-      import("./job.js");
-    }));
-  }
 }
 
 function connected(state, words) {

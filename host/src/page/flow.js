@@ -165,10 +165,10 @@ function details(one, job) {
   const write = (line, value) => text(line, fit(value, one.inner, one.font));
   if (one.kind === "job") {
     attribute(one.group, "data-state", view.state);
-    const latency = `${duration(job.latency)} a batch`;
-    const size = `${plural(view.parallelism, "instance")} · ${view.spec.version}`;
-    write(first, second ? size : `${size} · ${latency}`);
-    if (second) write(second, `${latency} · ${share(job.now("cpu"))} CPU`);
+    const size = `${plural(view.parallelism, "instance")} · ${share(job.now("cpu"))} CPU`;
+    const half = duration(job.recent("p50"));
+    write(first, second ? size : `${size} · ${half} a batch`);
+    if (second) write(second, `${half} a batch, p99 ${duration(job.recent("p99"))}`);
   } else if (one.kind === "source") {
     const partitions = (view.partitions ?? []).filter((partition) => partition.topic === one.key);
     const known = partitions.length > 0 && partitions.every((partition) => typeof partition.lag === "number");

@@ -4,6 +4,7 @@ import { get, of, send } from "./api.js";
 import { confirm, problemBox, say } from "./dialogs.js";
 import { button, field, h, head, hide, keyed, section, text } from "./dom.js";
 import { base64, bytes, count, hex, plural, time } from "./format.js";
+import { purgeDialog } from "./purge.js";
 
 /** Letters shown at first, and how many more each time; the host gives a thousand at most. */
 const PAGE = 50;
@@ -64,14 +65,15 @@ export function lettersPanel({ name, job }) {
   const more = button("Show more", () => (limit += PAGE, load()));
   const fresh = button("New letters have come: show them", () => load(), { class: "notice" });
   const all = button("Redrive all…", redriveAll);
+  const purge = button("Purge…", () => purgeDialog(name).then((purged) => purged && load()), { class: "danger" });
   const total = h("span", { class: "hint", role: "status" });
   const notes = h("ul", { class: "hint" });
   const node = section("Dead letters", h("p", { class: "hint" }, `Records that could not go on, kept whole in the topic ${name}.dlq. Redriven, they go through the version that runs now; each once.`),
-    filters, h("div", { class: "row" }, total, all), trouble, fresh, notes, counts, list, none, more);
+    filters, h("div", { class: "row" }, total, all, purge), trouble, fresh, notes, counts, list, none, more);
   let limit = PAGE;
   let seen = null;
   let asked = 0;
-  [counts, more, fresh, all].forEach((one) => hide(one, true));
+  [counts, more, fresh, all, purge].forEach((one) => hide(one, true));
 
   const from = () => (since.value ? new Date(Date.now() - since.value * 60_000).toISOString() : "");
   const filter = () => Object.fromEntries([["stage", stage.value], ["reason", reason.value.trim()], ["version", version.value.trim()], ["since", from()]]
@@ -104,6 +106,8 @@ export function lettersPanel({ name, job }) {
     text(none, filtered ? "No dead letter fits the filter." : "No dead letters: every record went through.");
     hide(counts, found.reasons.length === 0);
     hide(all, found.total === (found.redriven ?? 0));
+    // With a filter on, there may be others: purging goes by time alone.
+    hide(purge, found.total === 0 && !filtered);
     hide(more, !found.next || limit >= MOST);
     note(found);
     text(all, filtered ? "Redrive all that fit…" : "Redrive all…");

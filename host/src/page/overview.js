@@ -36,18 +36,20 @@ function jobRow({ view }) {
   const cells = {
     in: cell("In", "in", "/s"),
     lag: cell("Lag", "lag"),
-    latency: cell("Latency", "latency"),
+    latency: cell("Latency", "p50", "p50"),
     refused: cell("Rejects", null),
     dead: cell("Dead", null),
     memory: cell("Memory", null),
     cpu: cell("CPU", "cpu"),
   };
+  const tail = h("span", { class: "unit tail" });
+  cells.latency.spark.node.before(tail);
   const sinks = h("div", { class: "cell wide" }, h("dt", null, "Out"), outs);
   const { in: input, ...rest } = cells;
   const node = h("li", { class: "job" },
     h("div", { class: "who" }, h("h3", null, link, " ", state.node), what, reason),
     h("dl", { class: "figures" }, input.node, sinks, Object.values(rest).map((one) => one.node)));
-  return { node, state, what, reason, outs, cells, still: false };
+  return { node, state, what, reason, outs, tail, cells, still: false };
 }
 
 function outRow(sink) {
@@ -63,11 +65,12 @@ function updateRow(row, job, now) {
   text(row.what, `${view.spec.version} · ${summary(view.spec)}`);
   const reasons = view.conditions.map((condition) => `${condition.part}: ${condition.reason}`);
   if (view.probation) reasons.push(`on probation: ${view.probation.batches} of ${view.probation.of} batches`);
+  text(row.tail, `p99 ${duration(job.recent("p99"))}`);
   text(row.reason, reasons.join(" · "));
   hide(row.reason, reasons.length === 0);
   attribute(row.reason, "data-mild", view.conditions.some((condition) => WRONG.has(condition.state)) ? null : "yes");
   const figures = {
-    in: rate(job.now("in")), lag: count(view.lag), latency: duration(job.latency), refused: count(counts.rejects),
+    in: rate(job.now("in")), lag: count(view.lag), latency: duration(job.recent("p50")), refused: count(counts.rejects),
     dead: count(counts.dead_letters), memory: bytes(view.memory_bytes), cpu: share(job.now("cpu")),
   };
   for (const [name, value] of Object.entries(figures)) text(row.cells[name].figure, value);

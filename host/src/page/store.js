@@ -61,6 +61,22 @@ export class History {
   }
 }
 
+/** The first bound of the host's histogram of batch times, in seconds; each further one is twice the one before. */
+const FIRST_BOUND = 0.000_05;
+
+/** The time in seconds that a share of batches took at most, of counts per bucket; null where there is no batch. */
+export function quantile(counts, share) {
+  const wanted = share * counts.reduce((sum, one) => sum + one, 0);
+  let before = 0;
+  for (const [i, count] of counts.entries()) {
+    const from = i === 0 ? 0 : FIRST_BOUND * 2 ** (i - 1);
+    const to = i === counts.length - 1 ? from : FIRST_BOUND * 2 ** i;
+    if (count > 0 && before + count >= wanted) return from + ((to - from) * (wanted - before)) / count;
+    before += count;
+  }
+  return null;
+}
+
 /** The key of a sink's rate. */
 export const out = (sink) => `out ${sink}`;
 /** The key of a topic's rate, by what has been committed of it. */
@@ -99,11 +115,12 @@ export class Job {
     const { counts, partitions = [] } = this.view;
     const old = before?.counts;
     const per = (now, then) => (old && typeof now === "number" && typeof then === "number" ? Math.max(0, now - then) / span : null);
-    const batches = old ? counts.batches - old.batches : 0;
+    const batches = old ? counts.batch_times.map((one, i) => Math.max(0, one - old.batch_times[i])) : [];
     const figures = new Map([
       ["in", per(counts.records_in, old?.records_in)],
       ["bytes", per(counts.bytes_in, old?.bytes_in)],
-      ["latency", batches > 0 ? (counts.guest_seconds - old.guest_seconds) / batches : null],
+      ["p50", quantile(batches, 0.5)],
+      ["p99", quantile(batches, 0.99)],
       ["lag", this.view.lag ?? null],
       ["memory", this.view.memory_bytes ?? null],
       ["cpu", per(counts.cpu_seconds, old?.cpu_seconds)],
@@ -134,10 +151,10 @@ export class Job {
     return rates.some((rate) => rate !== null) ? rates.reduce((sum, rate) => sum + (rate ?? 0), 0) : null;
   }
 
-  /** The mean latency of the last seconds in which there was a batch. */
-  get latency() {
-    const recent = this.history.since("latency", this.base.at - 10).filter(([, value]) => !Number.isNaN(value));
-    return recent.length === 0 ? null : recent[recent.length - 1][1];
+  /** A figure of the last seconds in which it was known: that of batches, while none comes. */
+  recent(name) {
+    const known = this.history.since(name, this.base.at - 10).filter(([, value]) => !Number.isNaN(value));
+    return known.length === 0 ? null : known[known.length - 1][1];
   }
 }
 

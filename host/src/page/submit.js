@@ -52,7 +52,7 @@ export function parameterFields(spec) {
   return { node, values };
 }
 
-/** Shows what a component declares and submits it. Resolves to the name that it runs under, or null. */
+/** Shows what a component declares and submits it. */
 export async function submitDialog(spec, component, file) {
   const name = h("input", { type: "text", value: spec.name, spellcheck: "false", autocomplete: "off", required: true });
   const from = h("select", null,
@@ -77,8 +77,7 @@ export async function submitDialog(spec, component, file) {
     };
     if (from.value) request.from = from.value;
     try {
-      const view = await send("POST", "/api/v1/jobs", request);
-      dialog.close(view.name);
+      dialog.close(await send("POST", "/api/v1/jobs", request));
     } catch (error) {
       trouble.replaceChildren(problemBox(error));
       trouble.scrollIntoView({ block: "nearest" });
@@ -99,10 +98,9 @@ export async function submitDialog(spec, component, file) {
   ], { buttons: [act], submit: () => act.click(), wide: true });
   const submitted = await dialog.closed;
   if (submitted) {
-    say(`${submitted} is submitted`);
-    location.hash = `#/jobs/${encodeURIComponent(submitted)}`;
+    say(submitted.notice ?? `${submitted.name} is submitted`);
+    location.hash = `#/jobs/${encodeURIComponent(submitted.name)}`;
   }
-  return submitted;
 }
 
 /** A button that opens the browser's choice of files, for those who do not drop. */

@@ -113,7 +113,7 @@ impl Router {
             // As Kafka Streams and Flink do, an output keeps the time of the record that it was made from.
             let timestamp = batch.timestamps.get(index as usize).copied().unwrap_or(-1);
             let message = Message { topic: Arc::clone(topic), body, timestamp, headers };
-            (message, Box::new(Tracked { group: Arc::clone(&group), index }))
+            (message, Tracked { group: Arc::clone(&group), index })
         };
         // Made before the outbox is locked.
         let messages: Vec<_> = origin.iter().enumerate().map(message).collect();

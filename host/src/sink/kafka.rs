@@ -2,8 +2,8 @@
 //!
 //! A message counts as delivered once all in-sync replicas have it (`acks=all`). Nothing times out: while the brokers are
 //! away messages wait, within the job's budget. A message that the broker will never take (too large, an invalid record)
-//! makes a dead letter of its record; any other final failure stops the attempt, and the job starts again from what is
-//! committed.
+//! makes a dead letter of its record, and only of its own: the broker refuses whole requests, so those are sent once more in
+//! parts. Any other final failure stops the attempt, and the job starts again from what is committed.
 
 mod sender;
 
@@ -27,7 +27,7 @@ use crate::metrics::SinkMetrics;
 use crate::pipeline::ack::{Delivery, lock};
 use crate::pipeline::fault::Fault;
 use crate::status::Status;
-use sender::{Outbox, Sender};
+use sender::{Outbox, Parcel, Refused, Sender};
 
 /// How long the thread of a producer polls at a time, thus how long it may outlive the sink.
 const POLL: Duration = Duration::from_secs(1);
@@ -89,8 +89,8 @@ impl Group {
     }
 }
 
-/// A message on its way.
-#[derive(Debug)]
+/// What a message on its way belongs to.
+#[derive(Debug, Clone)]
 pub struct Tracked {
     /// What it belongs to.
     pub group: Arc<Group>,
@@ -160,13 +160,14 @@ impl KafkaSink {
     /// A producer with these settings. What the broker will never take comes out of the returned channel.
     pub fn new(config: &ClientConfig, status: Arc<Status>, fault: Arc<Fault>) -> (Self, mpsc::Receiver<Undeliverable>) {
         let (undeliverable, receiver) = mpsc::channel();
-        let reports = Reports { undeliverable, status, fault };
-        (Self { config: config.clone(), reports, outbox: Arc::default(), producer: OnceLock::new() }, receiver)
+        let outbox = Arc::default();
+        let reports = Reports { undeliverable, status, fault, outbox: Arc::clone(&outbox) };
+        (Self { config: config.clone(), reports, outbox, producer: OnceLock::new() }, receiver)
     }
 
     /// Takes messages to be sent, in order; never blocks for long. One that no broker will take comes out of the channel; any
     /// other failure is the attempt's fault.
-    pub fn send(&self, messages: impl IntoIterator<Item = (Message, Box<Tracked>)>) {
+    pub fn send(&self, messages: impl IntoIterator<Item = (Message, Tracked)>) {
         match self.producer.get_or_init(|| self.start()) {
             Ok(_) => self.outbox.put(messages),
             Err(reason) => self.reports.fault.set(reason.clone()),
@@ -226,10 +227,17 @@ impl Drop for KafkaSink {
     }
 }
 
-/// Whether the failure lies in the one record and comes back however often it is tried.
-fn is_of_the_record(code: RDKafkaErrorCode) -> bool {
+/// Whether the failure lies in a record of the request and comes back however often it is tried.
+fn is_of_a_record(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as Code;
-    matches!(code, Code::MessageSizeTooLarge | Code::InvalidMessageSize | Code::InvalidMessage | Code::InvalidRecord)
+    matches!(
+        code,
+        Code::MessageSizeTooLarge
+            | Code::InvalidMessageSize
+            | Code::InvalidMessage
+            | Code::InvalidRecord
+            | Code::InvalidDifferentRecord
+    )
 }
 
 /// Librdkafka's word on each message, served by the producer's thread.
@@ -238,6 +246,8 @@ struct Reports {
     undeliverable: mpsc::Sender<Undeliverable>,
     status: Arc<Status>,
     fault: Arc<Fault>,
+    /// Where messages go back to that were refused.
+    outbox: Arc<Outbox>,
 }
 
 impl ClientContext for Reports {
@@ -257,29 +267,26 @@ impl ClientContext for Reports {
 }
 
 impl ProducerContext<NoCustomPartitioner> for Reports {
-    type DeliveryOpaque = Box<Tracked>;
+    type DeliveryOpaque = Arc<Parcel>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, tracked: Box<Tracked>) {
+    fn delivery(&self, result: &DeliveryResult<'_>, parcel: Arc<Parcel>) {
+        use rdkafka::Message as _;
         match result {
-            Ok(_) => tracked.group.done(),
+            Ok(_) => parcel.tracked.group.done(),
             Err((error, message)) => match error.rdkafka_error_code() {
-                Some(code) if is_of_the_record(code) => {
-                    // The pipeline makes a dead letter of it. It outlives this only when the attempt is over.
-                    let _ = self.undeliverable.send(Undeliverable { message: *tracked, reason: code.to_string() });
+                Some(code) if is_of_a_record(code) => {
+                    self.outbox.refuse(Refused { parcel, partition: message.partition(), code });
                 }
-                _ => {
-                    let topic = rdkafka::Message::topic(message);
-                    self.fault.set(format!("failed to produce to topic {topic}: {error}"));
-                }
+                _ => self.fault.set(format!("failed to produce to topic {}: {error}", message.topic())),
             },
         }
     }
 }
 
-// The opaque pointer of a message is a box; this fails to compile should that change.
+// The opaque pointer of a message is a counted one; this fails to compile should that change.
 const _: fn() = || {
     fn is_opaque<T: IntoOpaque>() {}
-    is_opaque::<Box<Tracked>>();
+    is_opaque::<Arc<Parcel>>();
 };
 
 /// Headers for a message from those of a record, in order.

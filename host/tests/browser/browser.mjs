@@ -8,7 +8,7 @@ import { chromium } from "playwright-core";
 /** How long anything may take before a test gives up on it; nothing is asserted to be faster. */
 export const PATIENCE = 60_000;
 /** Chromium is to talk to the host only: no updates, no trials, no names looked up. */
-const ARGUMENTS = [
+export const ARGUMENTS = [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync",
 ];

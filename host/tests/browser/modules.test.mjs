@@ -7,7 +7,7 @@ import { setting } from "./browser.mjs";
 
 const load = (name) => import(pathToFileURL(`${setting("PELTON_PAGE")}/${name}`));
 const { Parser } = await load("sse.js");
-const { History, Job, Store } = await load("store.js");
+const { History, Job, Store, quantile } = await load("store.js");
 const format = await load("format.js");
 
 test("events are the same however the stream is cut", () => {
@@ -34,14 +34,14 @@ test("a day of figures takes no more than two minutes of them", () => {
 
 const view = (records, more) => ({
   name: "j", state: "running", submitted: "t", lag: 3, memory_bytes: 1, partitions: [], conditions: [], ...more,
-  counts: { records_in: records, bytes_in: 0, batches: records / 16, guest_seconds: records / 1024, cpu_seconds: records / 100, rejects: 0, dead_letters: 0, sinks: [{ name: "s", records_out: records / 2 }] },
+  counts: { records_in: records, bytes_in: 0, batch_times: [0, 0, records / 16, 0], cpu_seconds: records / 100, rejects: 0, dead_letters: 0, sinks: [{ name: "s", records_out: records / 2 }] },
 });
 
 test("rates are differences over the time between", () => {
   const job = new Job(view(100), 10);
   assert.equal(job.now("in"), null, "of one view alone there is no rate");
   job.observe(view(300), 12);
-  assert.deepEqual([job.now("in"), job.now("out s"), job.now("latency"), job.now("cpu")], [100, 50, 1 / 64, 1]);
+  assert.deepEqual([job.now("in"), job.now("out s"), job.now("p50"), job.now("cpu")], [100, 50, 0.000_15, 1]);
   job.observe(view(310), 12.1);
   assert.equal(job.now("in"), 100, "views that come close together are taken together");
   job.observe(view(400), 13);
@@ -52,6 +52,14 @@ test("rates are differences over the time between", () => {
   assert.ok(job.now("in") > 50, "the silence does not thin the rate that comes after it");
   job.observe(view(5), 19);
   assert.equal(job.now("in"), null, "a host that was started again counts anew");
+});
+
+test("quantiles of batch times", () => {
+  assert.equal(quantile([], 0.5), null);
+  assert.equal(quantile([0, 0, 0], 0.5), null);
+  assert.equal(quantile([4, 0, 0], 0.5), 0.000_025, "in the middle of the first bucket");
+  assert.equal(quantile([98, 0, 2, 0], 0.99), 0.000_15, "in the middle of the third");
+  assert.equal(quantile([1, 0, 3], 0.99), 0.000_1, "longer than the last bound");
 });
 
 test("the first event after a connect is all there is", () => {

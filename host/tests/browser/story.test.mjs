@@ -178,6 +178,24 @@ test("the life of a job", async (t) => {
     assert.ok(found.total > 0 && found.letters.every((one) => one.redriven), "all are marked");
   });
 
+  await t.test("a purge names what is lost before it is", async () => {
+    const { total, redriven } = await page.evaluate(async () => (await fetch("/api/v1/jobs/sensor_alerts/dead-letters")).json());
+    await page.getByRole("button", { name: "Purge…" }).click();
+    const said = dialog(page).getByRole("status");
+    await said.getByText(`${total} dead letters would be deleted`).waitFor();
+    await said.getByText(`${total - redriven} of them were never redriven and would be lost`).waitFor();
+    await accessible(page, "the question before a purge");
+    await shot(page, "purge");
+    await dialog(page).getByLabel("Which").selectOption("older than a day");
+    await said.getByText("There is none.").waitFor();
+    await dialog(page).getByLabel("Which").selectOption("all of them");
+    await said.getByText(/would be deleted/).waitFor();
+    await dialog(page).getByRole("button", { name: "Purge for good" }).click();
+    await page.getByText(/dead letters purged/).waitFor();
+    await page.getByLabel("Stage").selectOption("any");
+    await page.getByText("No dead letters: every record went through.").waitFor();
+  });
+
   await t.test("the log is followed", async () => {
     await panel(page, "Logs");
     await page.locator(".lines li").filter({ hasText: /roll/ }).first().waitFor();

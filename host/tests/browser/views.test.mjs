@@ -176,17 +176,3 @@ test("a log that never ends takes no more than its lines", async (t) => {
   await page.getByText("line 6000", { exact: true }).waitFor({ state: "attached" });
   assert.equal(await page.locator(".lines li").count(), 500);
 });
-
-test("how soon the data is painted", async (t) => {
-  const browser = await launch(t);
-  const times = [];
-  for (let i = 0; i < 5; i++) {
-    const page = await open(t, browser);
-    await live(page);
-    times.push(await eventually("the mark is set", () => page.evaluate(() => performance.getEntriesByName("pelton-data-painted")[0]?.startTime)));
-    await page.context().close();
-  }
-  const sorted = times.sort((a, b) => a - b).map((time) => `${time.toFixed(0)} ms`);
-  t.diagnostic(`first paint with data, each in a new profile: ${sorted.join(", ")}`);
-  console.log(`first paint with data, each in a new profile: ${sorted.join(", ")}`);
-});

@@ -252,9 +252,12 @@ fn a_host_that_others_can_reach_needs_a_token() {
     let folder = tempfile::tempdir().unwrap();
     let short = folder.path().join("short");
     fs::write(&short, "hunter2\n").unwrap();
-    let (code, log) = lonely().env("PELTON_TOKEN_FILE", &short).start_in_vain();
-    assert_eq!(code, 1, "{log}");
-    assert!(log.contains("has 7 characters") && !log.contains("hunter2"), "{log}");
+    for (mode, words) in [(0o600, "has 7 characters"), (0o620, "other accounts can write it (mode 620)")] {
+        fs::set_permissions(&short, fs::Permissions::from_mode(mode)).unwrap();
+        let (code, log) = lonely().env("PELTON_TOKEN_FILE", &short).start_in_vain();
+        assert_eq!(code, 1, "{log}");
+        assert!(log.contains(words) && !log.contains("hunter2"), "{log}");
+    }
 }
 
 #[test]
@@ -289,6 +292,7 @@ fn client_commands_bring_the_token() {
 
     let file = host.data().join("token");
     fs::write(&file, format!("{WRITE}\n")).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     let job = example("sensor_alerts");
     let submit = ["submit", job.to_str().unwrap()];
     let said = run(&submit, &[("PELTON_TOKEN", READ)]);
@@ -346,6 +350,33 @@ fn slow_clients_hold_nothing_up() {
     assert_eq!(second.answer().code(), "not-a-job");
 }
 
+#[test]
+fn an_upload_that_waits_too_long_for_its_turn_is_refused() {
+    let mut host = lonely().config("[api]\nupload_time = \"3s\"\nuploads = 1\n");
+    host.start();
+    let head = "POST /api/v1/components HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/wasm\r\n\
+                content-length: 9\r\nexpect: 100-continue\r\n\r\n";
+    // None of them sends what it announced: the first has its turn and is too slow; the next has it then, and is as slow, so
+    // that the last is still waiting when its time is over.
+    let mut first = Connection::open(host.port());
+    first.send(head.as_bytes());
+    assert_eq!(first.answer().status, 100, "the first has its turn");
+    let mut waiting = [(); 2].map(|()| {
+        let mut connection = Connection::open(host.port());
+        connection.send(head.as_bytes());
+        connection
+    });
+    assert_eq!(first.answer().code(), "too-slow");
+    let answers = waiting.each_mut().map(|connection| {
+        let answer = connection.answer();
+        if answer.status == 100 { connection.answer() } else { answer }
+    });
+    let mut codes = answers.each_ref().map(|answer| (answer.status, answer.code()));
+    codes.sort();
+    assert_eq!(codes, [(408, "too-slow".to_owned()), (429, "too-many-uploads".to_owned())], "{answers:?}");
+    assert!(answers.iter().any(|answer| answer.body.contains("api.uploads")), "{answers:?}");
+}
+
 /// Every path below a folder, itself included, that other accounts could read or write.
 pub(crate) fn open_to_others(path: &Path) -> Vec<String> {
     let mode = path.metadata().unwrap().permissions().mode() & 0o777;
@@ -383,7 +414,8 @@ fn secrets_are_in_nothing_that_the_host_says() {
         .config(&toml)
         .env("PELTON_TOKEN", SECRET)
         .env("PELTON_API__READ_TOKEN", &read)
-        .env("PELTON_LOG", "trace,hyper=trace,librdkafka=trace");
+        // The compiler's words on machine code are too many and tell nothing of settings.
+        .env("PELTON_LOG", "trace,hyper=trace,librdkafka=trace,cranelift_codegen=info,regalloc2=info");
     host.start();
     let said = std::sync::Mutex::new(String::new());
     let routes = routes();

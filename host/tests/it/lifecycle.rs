@@ -1,6 +1,7 @@
 //! The life of a job by its verbs, each of which may be repeated, and what is kept of it over restarts.
 
-use std::fs;
+use std::fs::{self, File};
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
@@ -126,9 +127,18 @@ fn versions_are_kept_and_rolled_back_to() {
         let first = done(&host, &["rollback", ALERTS, "--to", "1"]);
         assert_eq!((&first["version"], &first["parameters"]["threshold"]), (&json!(1), &json!("25")));
     }
-    // Kept: also what was rolled back, and over a restart.
+    // Kept: also what was rolled back, and over a restart, which deletes old components that nothing refers to.
     host.kill9();
+    let components = host.data().join("components");
+    let unused = components.join(format!("{}.wasm", "0".repeat(64)));
+    fs::write(&unused, "").unwrap();
+    let yesterday = SystemTime::now() - Duration::from_secs(25 * 3600);
+    for component in fs::read_dir(&components).unwrap() {
+        File::open(component.unwrap().path()).unwrap().set_modified(yesterday).unwrap();
+    }
     host.start();
+    eventually(RUN, "the unused component is gone", || (!unused.exists()).then_some(()));
+    assert_eq!(fs::read_dir(&components).unwrap().count(), 2, "both versions are there");
     let view = host.show(ALERTS);
     assert_eq!((&view["version"], view["versions"].as_array().unwrap().len()), (&json!(1), 2));
     assert_eq!(done(&host, &["rollback", ALERTS, "--to", "2"])["parameters"]["threshold"], "5");

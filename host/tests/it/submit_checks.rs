@@ -195,6 +195,19 @@ fn a_submit_may_be_repeated_but_not_changed() {
         let view: Value = serde_json::from_str(&said.stdout).unwrap();
         assert_eq!((&view["name"], &view["parameters"]["threshold"]), (&json!("sensor_alerts"), &json!("20")));
     }
+    // Where it was to start instead is not ignored in silence.
+    let said = submit(&host, "sensor_alerts", &["--set", "threshold=20", "--from", "earliest", "--json"]);
+    assert_eq!((said.code, said.stdout.starts_with('{')), (0, true), "{}", said.stderr);
+    assert!(
+        said.stderr.starts_with("note: sensor_alerts is submitted already and goes on from its"),
+        "{}",
+        said.stderr
+    );
+    let again = json!({"available": "alerts", "parameters": {"threshold": "20"}, "from": "latest"});
+    let (status, answer) = host.post("/api/v1/jobs", &again);
+    assert_eq!((status, &answer["name"]), (201, &json!("sensor_alerts")), "{answer}");
+    assert!(answer["notice"].as_str().unwrap().contains("not from the latest"), "{answer}");
+
     let other = "a job \"sensor_alerts\" is submitted already: with another component or other settings
 change it while it runs (`pelton reload`, `set`, `scale`), cancel it first (`pelton cancel sensor_alerts`; its offsets are kept), or submit this one under another --name";
     refused(&host, "sensor_alerts", &["--set", "threshold=21"], other);

@@ -86,7 +86,7 @@ impl Submitter {
                     why,
                     ..Submit::default()
                 };
-                self.client.submit(&request).map(|view| live(&view))
+                self.client.submit(&request).map(|submitted| live(&submitted.job))
             }
         }
     }

@@ -4,14 +4,20 @@
 //! librdkafka's own gathering is not used, for what it costs: an idempotent producer has one request on its way for each
 //! partition, and while messages older than `linger.ms` wait behind it, its thread spins (`rd_kafka_broker_producer_serve`
 //! with a wakeup in the past). Fifty producers that share a slow broker spent six sevenths of a host's time on that.
+//!
+//! A broker refuses a request as a whole, for one record in it that is too large or invalid, or for its own size where the
+//! topic's `max.message.bytes` is small. What was refused goes once more in halves, one after the other, until each message
+//! is delivered or was refused alone. Nothing else is sent meanwhile, and each goes to the partition that it was meant for,
+//! so the order in a partition stays.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
 use std::time::{Duration, Instant};
 
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
 
-use super::{Body, Message, Reports, Tracked, Undeliverable, is_of_the_record};
+use super::{Body, Message, Reports, Tracked, Undeliverable, is_of_a_record};
 use crate::pipeline::ack::lock;
 use crate::pipeline::fault::Fault;
 
@@ -19,31 +25,74 @@ use crate::pipeline::fault::Fault;
 /// `batch.num.messages` of 10,000), so that nothing is left to wait behind it.
 const ROUND_BYTES: usize = 500_000;
 const ROUND_MESSAGES: usize = 5_000;
+/// What a record takes of a request beside its key and value, about.
+const FRAMING: usize = 32;
 /// How long librdkafka is asked to flush at a time.
 const FLUSH: Duration = Duration::from_millis(200);
 /// Months: there is no longer time to wait on some platforms.
 const LONG: Duration = Duration::from_secs(1 << 24);
 
-/// Messages that wait for their round.
+/// A message and what it belongs to.
+#[derive(Debug)]
+pub(super) struct Parcel {
+    message: Message,
+    pub(super) tracked: Tracked,
+}
+
+/// A message that was refused along with its request.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) parcel: Arc<Parcel>,
+    /// Where it was to go.
+    pub(super) partition: i32,
+    pub(super) code: RDKafkaErrorCode,
+}
+
+/// Messages that wait for their round, and those of the present one that were refused.
 #[derive(Default)]
 pub(super) struct Outbox {
     state: Mutex<State>,
     changed: Condvar,
 }
 
-#[derive(Default)]
 struct State {
-    waiting: VecDeque<(Message, Box<Tracked>)>,
+    waiting: VecDeque<Arc<Parcel>>,
+    refused: Vec<Refused>,
+    /// The most bytes of a round.
+    round: usize,
     /// Whether a round is on its way.
     busy: bool,
     closed: bool,
 }
 
+impl Default for State {
+    fn default() -> Self {
+        Self { waiting: VecDeque::new(), refused: Vec::new(), round: ROUND_BYTES, busy: false, closed: false }
+    }
+}
+
 impl Outbox {
     /// Adds messages, in order. Never blocks for long.
-    pub(super) fn put(&self, messages: impl IntoIterator<Item = (Message, Box<Tracked>)>) {
-        lock(&self.state).waiting.extend(messages);
+    pub(super) fn put(&self, messages: impl IntoIterator<Item = (Message, Tracked)>) {
+        let parcels = messages.into_iter().map(|(message, tracked)| Arc::new(Parcel { message, tracked }));
+        lock(&self.state).waiting.extend(parcels);
         self.changed.notify_all();
+    }
+
+    /// Takes back a message of the present round.
+    pub(super) fn refuse(&self, refused: Refused) {
+        lock(&self.state).refused.push(refused);
+    }
+
+    /// What was refused since the last time, in the order of each partition.
+    fn refused(&self) -> Vec<Refused> {
+        std::mem::take(&mut lock(&self.state).refused)
+    }
+
+    /// Makes rounds smaller, where those before were too large for the topic.
+    fn shrink(&self, bytes: usize) {
+        let mut state = lock(&self.state);
+        state.round = state.round.min(bytes);
     }
 
     /// Waits until everything has been delivered or `timeout` is over.
@@ -72,7 +121,7 @@ impl Outbox {
     }
 
     /// The next round, once there is one; nothing after the close.
-    fn next(&self) -> Option<Vec<(Message, Box<Tracked>)>> {
+    fn next(&self) -> Option<Vec<Arc<Parcel>>> {
         let mut state = lock(&self.state);
         state.busy = false;
         self.changed.notify_all();
@@ -80,12 +129,13 @@ impl Outbox {
             state = self.wait(state, Duration::MAX);
         }
         let mut bytes = 0;
-        let mut fits = |(message, tracked): &(Message, Box<Tracked>)| {
-            bytes += message.size(tracked);
-            bytes <= ROUND_BYTES
+        let round = state.round;
+        let mut fits = |parcel: &Arc<Parcel>| {
+            bytes += parcel.size();
+            bytes <= round
         };
         let most = state.waiting.len().min(ROUND_MESSAGES);
-        let count = state.waiting.iter().take(most).take_while(|message| fits(message)).count();
+        let count = state.waiting.iter().take(most).take_while(|parcel| fits(parcel)).count();
         // One that is larger than a round goes alone.
         let round: Vec<_> = state.waiting.drain(..count.max(1).min(most)).collect();
         state.busy = true;
@@ -110,31 +160,72 @@ impl Sender {
     /// Sends until the outbox is closed. Nothing that was not delivered by then is sent any more when this returns.
     pub(super) fn run(self) {
         while let Some(round) = self.outbox.next() {
-            for (message, tracked) in round {
-                self.hand_over(&message, tracked);
-            }
-            while !self.outbox.is_closed() && !self.flush() {}
+            self.deliver(round);
         }
         self.producer.purge(PurgeConfig::default().queue().inflight());
     }
 
-    fn hand_over(&self, message: &Message, tracked: Box<Tracked>) {
-        let delivery = Arc::clone(tracked.group.delivery());
-        let (key, value) = message.body.of(delivery.batch(), tracked.index);
-        let mut record = BaseRecord::<[u8], [u8], _>::with_opaque_to(&message.topic, tracked);
+    /// Sends messages until each is delivered, or was refused alone.
+    fn deliver(&self, round: Vec<Arc<Parcel>>) {
+        let mut refused = self.send(round.into_iter().map(|parcel| (parcel, None)));
+        // The part that comes next is the last one.
+        let mut parts = Vec::new();
+        loop {
+            match refused.len() {
+                0 => {}
+                1 => refused.into_iter().for_each(|one| self.give_up(&one.parcel.tracked, one.code)),
+                all => {
+                    self.learn(&refused);
+                    let second = refused.split_off(all / 2);
+                    parts.extend([second, refused]);
+                }
+            }
+            let Some(part) = parts.pop() else { return };
+            refused = self.send(part.into_iter().map(|one| (one.parcel, Some(one.partition))));
+        }
+    }
+
+    /// Sends messages, each to its partition where it has one, and waits until the broker has answered; returns what it has
+    /// refused.
+    fn send(&self, messages: impl Iterator<Item = (Arc<Parcel>, Option<i32>)>) -> Vec<Refused> {
+        for (parcel, partition) in messages {
+            self.hand_over(parcel, partition);
+        }
+        while !self.outbox.is_closed() && !self.flush() {}
+        self.outbox.refused()
+    }
+
+    /// A request without any message that is larger than half of it was too large itself: smaller ones will do. Rounds never
+    /// become smaller than half of what the topic takes.
+    fn learn(&self, refused: &[Refused]) {
+        let sizes = || refused.iter().map(|one| one.parcel.size());
+        let half = sizes().sum::<usize>() / 2;
+        let is_of_size = refused.iter().all(|one| one.code == RDKafkaErrorCode::MessageSizeTooLarge);
+        if is_of_size && sizes().all(|size| size <= half) {
+            self.outbox.shrink(half);
+        }
+    }
+
+    fn hand_over(&self, parcel: Arc<Parcel>, partition: Option<i32>) {
+        let Parcel { message, tracked } = &*parcel;
+        let (key, value) = message.body.of(tracked.group.delivery().batch(), tracked.index);
+        let mut record = BaseRecord::<[u8], [u8], _>::with_opaque_to(&message.topic, Arc::clone(&parcel));
         record.key = key;
         record.payload = value;
+        record.partition = partition;
         record.timestamp = (message.timestamp >= 0).then_some(message.timestamp);
         record.headers = message.headers.clone();
-        let Err((error, record)) = self.producer.send(record) else { return };
+        let Err((error, _)) = self.producer.send(record) else { return };
         match error.rdkafka_error_code() {
-            Some(code) if is_of_the_record(code) => {
-                let undeliverable = Undeliverable { message: *record.delivery_opaque, reason: code.to_string() };
-                // The pipeline makes a dead letter of it. It outlives this only when the attempt is over.
-                let _ = self.undeliverable.send(undeliverable);
-            }
+            Some(code) if is_of_a_record(code) => self.give_up(tracked, code),
             _ => self.fault.set(format!("failed to produce to topic {}: {error}", message.topic)),
         }
+    }
+
+    /// The pipeline makes a dead letter of it.
+    fn give_up(&self, tracked: &Tracked, code: RDKafkaErrorCode) {
+        // It outlives this only when the attempt is over.
+        let _ = self.undeliverable.send(Undeliverable { message: tracked.clone(), reason: code.to_string() });
     }
 
     /// Has everything sent at once, and waits a while until it is delivered; says whether it is. Other than the binding's own
@@ -159,10 +250,10 @@ impl Body {
     }
 }
 
-impl Message {
-    fn size(&self, tracked: &Tracked) -> usize {
-        let (key, value) = self.body.of(tracked.group.delivery().batch(), tracked.index);
-        key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)
+impl Parcel {
+    fn size(&self) -> usize {
+        let (key, value) = self.message.body.of(self.tracked.group.delivery().batch(), self.tracked.index);
+        key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len) + FRAMING
     }
 }
 
@@ -177,7 +268,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// Messages of these sizes, each made from the record of its number.
-    fn messages(sizes: &[usize]) -> Vec<(Message, Box<Tracked>)> {
+    fn messages(sizes: &[usize]) -> Vec<(Message, Tracked)> {
         let mut batch = Batch::default();
         for (offset, _) in (0..).zip(sizes) {
             batch.offsets.push(offset);
@@ -193,7 +284,7 @@ mod tests {
         let message = |(index, &size): (u32, &usize)| {
             let body = Body::Made { key: None, value: Some(vec![0; size].into()) };
             let message = Message { topic: "out".into(), body, timestamp: -1, headers: None };
-            (message, Box::new(Tracked { group: Arc::clone(&group), index }))
+            (message, Tracked { group: Arc::clone(&group), index })
         };
         (0..).zip(sizes).map(message).collect()
     }
@@ -208,9 +299,9 @@ mod tests {
             let mut sent = Vec::new();
             while sent.len() < sizes.len() {
                 let round = outbox.next().unwrap();
-                let bytes: usize = round.iter().map(|(message, tracked)| message.size(tracked)).sum();
+                let bytes: usize = round.iter().map(|parcel| parcel.size()).sum();
                 prop_assert!(round.len() == 1 || (!round.is_empty() && bytes <= ROUND_BYTES));
-                sent.extend(round.iter().map(|(_, tracked)| tracked.index as usize));
+                sent.extend(round.iter().map(|parcel| parcel.tracked.index as usize));
             }
             prop_assert_eq!(sent, (0..sizes.len()).collect::<Vec<_>>());
         }
@@ -221,6 +312,16 @@ mod tests {
         let outbox = Outbox::default();
         outbox.put(messages(&vec![1; ROUND_MESSAGES + 1]));
         assert_eq!([outbox.next(), outbox.next()].map(|round| round.unwrap().len()), [ROUND_MESSAGES, 1]);
+    }
+
+    #[test]
+    fn rounds_become_smaller_and_never_empty() {
+        let outbox = Outbox::default();
+        outbox.shrink(2 * (100 + FRAMING));
+        outbox.shrink(ROUND_BYTES);
+        outbox.put(messages(&[100, 100, 100, 1_000, 100]));
+        let rounds = [outbox.next(), outbox.next(), outbox.next(), outbox.next()];
+        assert_eq!(rounds.map(|round| round.unwrap().len()), [2, 1, 1, 1]);
     }
 
     #[test]
