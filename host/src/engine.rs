@@ -7,7 +7,7 @@
 mod bindings;
 mod cache;
 mod check;
-mod compile;
+mod compiles;
 mod describe;
 mod instance;
 mod limits;
@@ -25,7 +25,7 @@ use wasmtime::Config;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
 
-pub use compile::TooLong;
+pub use compiles::TooLong;
 pub use describe::check_name;
 pub use instance::{Failure, Host, Instance};
 pub use limits::Limits;
@@ -35,7 +35,7 @@ use crate::componentize::componentize;
 use crate::spec::Spec;
 use bindings::v0_1;
 use cache::Cache;
-use compile::{Compiles, on_compilers};
+use compiles::{Compiles, on_compilers};
 use instance::Guest;
 
 /// How often a guest's time is looked at.
