@@ -24,8 +24,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use sha2::{Digest as _, Sha256};
 use wasmtime::Config;
-use wasmtime::component::types::ComponentItem;
 use wasmtime::component::Linker;
+use wasmtime::component::types::ComponentItem;
 
 pub use describe::check_name;
 pub use instance::{Failure, Host, Instance};

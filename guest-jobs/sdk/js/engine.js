@@ -16,6 +16,10 @@ import { restOf, withMemory } from './sections.js';
 
 const COMPONENTIZE = '@bytecodealliance/componentize-js';
 
+/** What is kept: the engine with its bindings, and a whole component. */
+const COMPONENT = 'component.wasm';
+const FILES = ['engine.wasm', 'bindings.js', COMPONENT];
+
 /**
  * Makes a component of a bundle.
  *
@@ -43,9 +47,10 @@ export async function componentize(modules, wit, bundle) {
 /** The engine as it is kept, if it is there and whole. */
 async function keptEngine(folder) {
   try {
-    const kept = JSON.parse(await readFile(join(folder, 'engine.json'), 'utf8'));
-    const component = await readFile(join(folder, 'component.wasm'));
-    return digest([component]) === kept.component ? { ...kept, folder, component } : undefined;
+    const { files, ...engine } = JSON.parse(await readFile(join(folder, 'engine.json'), 'utf8'));
+    const found = await Promise.all(FILES.map((file) => readFile(join(folder, file))));
+    if (!FILES.every((file, i) => digest([found[i]]) === files[file])) return undefined;
+    return { ...engine, folder, component: found[FILES.indexOf(COMPONENT)] };
   } catch {
     return undefined;
   }
@@ -88,9 +93,9 @@ async function preinitialise(modules, engine, bundle) {
   });
   if (error) throw error;
   // Beside what the job prints, the engine's own words for a failure; where in the engine that was helps nobody.
-  const [said] = stderr.split('Error: the `componentize.wizer` function trapped');
+  const [said, trapped] = stderr.split('Error: the `componentize.wizer` function trapped');
   if (said.trim()) console.error(said.trimEnd());
-  if (status !== 0) throw new Error("the job's top level failed, which runs at build time");
+  if (status !== 0) throw new Error(trapped ? "the job's top level failed, which runs at build time" : 'wizer failed');
   return readFile(out);
 }
 
@@ -119,9 +124,14 @@ async function keep(cache, kept, made, engine, component) {
   try {
     await mkdir(cache, { recursive: true });
     folder = await mkdtemp(join(cache, '.new-'));
-    for (const file of ['engine.wasm', 'bindings.js']) await writeFile(join(folder, file), await readFile(join(made, file)));
-    await writeFile(join(folder, 'component.wasm'), component);
-    await writeFile(join(folder, 'engine.json'), JSON.stringify({ ...engine, component: digest([component]) }));
+    await writeFile(join(made, COMPONENT), component);
+    const files = {};
+    for (const file of FILES) {
+      const content = await readFile(join(made, file));
+      files[file] = digest([content]);
+      await writeFile(join(folder, file), content);
+    }
+    await writeFile(join(folder, 'engine.json'), JSON.stringify({ ...engine, files }));
     await rm(kept, { recursive: true, force: true });
     await rename(folder, kept);
   } catch (error) {

@@ -14,16 +14,19 @@ use std::convert::Infallible;
 
 use wasm_encoder::reencode::{self, Reencode, ReencodeComponent, RoundtripReencoder};
 use wasm_encoder::{
-    Component, ComponentImportSection, ComponentSectionId, ComponentTypeRef, CoreTypeSection, ExportKind, ExportSection,
-    ImportSection, InstanceSection, MemoryType, Module, ModuleArg, ModuleSection, ModuleType, RawSection,
+    Component, ComponentImportSection, ComponentSectionId, ComponentTypeRef, CoreTypeSection, ExportKind,
+    ExportSection, ImportSection, InstanceSection, MemoryType, Module, ModuleArg, ModuleSection, ModuleType,
+    RawSection,
 };
 use wasmparser::{
-    Chunk, ComponentAlias, ComponentExternalKind, ComponentOuterAliasKind, DataKind, Instance, Operator, Parser, Payload,
-    TypeRef,
+    Chunk, ComponentAlias, ComponentExternalKind, ComponentOuterAliasKind, DataKind, Instance, Operator, Parser,
+    Payload, TypeRef,
 };
 
 /// Bytes of code from which on a module is taken for a runtime; ordinary jobs in Rust or C have a tenth of it.
 const RUNTIME: usize = 256 << 10;
+/// From which on one that has its memory is. A Go job is one module with less, and another one in each version.
+const RUNTIME_WITH_MEMORY: usize = 4 << 20;
 /// What a runtime imports its memory by.
 const MEMORY: &str = "pelton:memory";
 
@@ -149,7 +152,7 @@ impl<'a> Runtime<'a> {
     fn of(module: &'a [u8]) -> Option<Self> {
         let mut code = Module::new();
         let mut memory = Module::new();
-        let (mut is_runtime, mut has_imports, mut has_data) = (false, false, false);
+        let (mut bytes, mut has_imports, mut has_data) = (0, false, false);
         let mut memories = Vec::new();
         let mut parser = Parser::new(0);
         let mut rest = module;
@@ -158,7 +161,7 @@ impl<'a> Runtime<'a> {
             rest = rest.get(consumed..)?;
             match &payload {
                 Payload::CodeSectionStart { size, .. } => {
-                    is_runtime = *size as usize >= RUNTIME;
+                    bytes = *size as usize;
                     rest = rest.get(*size as usize..)?;
                     parser.skip_section();
                 }
@@ -209,10 +212,16 @@ impl<'a> Runtime<'a> {
             }
         }
         match memories.as_slice() {
-            _ if !is_runtime => None,
+            _ if bytes < RUNTIME => None,
             [] if !has_data => Some(Self { code: Code::Found(module), memory: None }),
             [None] if !has_data => Some(Self { code: Code::Found(module), memory: None }),
-            [Some(plain)] if has_imports && !plain.shared && !plain.memory64 && plain.page_size_log2.is_none() => {
+            [Some(plain)]
+                if bytes >= RUNTIME_WITH_MEMORY
+                    && has_imports
+                    && !plain.shared
+                    && !plain.memory64
+                    && plain.page_size_log2.is_none() =>
+            {
                 Some(Self { code: Code::Made(code.finish()), memory: Some(memory) })
             }
             _ => None,

@@ -12,7 +12,7 @@ use super::*;
 /// A component with a large module between a small one and a component that uses the small one too. It exports `run`, the
 /// sum of 7 of the small module and of a byte of memory, and `inner`, that 7 alone.
 fn component(memory: &str, data: &str, code: &str) -> Vec<u8> {
-    let nops = "nop ".repeat(RUNTIME);
+    let nops = "nop ".repeat(RUNTIME_WITH_MEMORY);
     let text = format!(
         r#"(component $top
           (core module $small (func (export "seven") (result i32) i32.const 7))
@@ -120,11 +120,7 @@ fn what_cannot_be_split_runs_as_a_whole() {
         (MEMORY, passive, copied),
         (MEMORY, also.as_str(), "(data.drop 1)"),
         // Data where a global says.
-        (
-            r#"(memory (export "memory") 1) (global $at i32 (i32.const 8))"#,
-            r#"(data (global.get $at) "\2a")"#,
-            "",
-        ),
+        (r#"(memory (export "memory") 1) (global $at i32 (i32.const 8))"#, r#"(data (global.get $at) "\2a")"#, ""),
         (r#"(memory (export "memory") 1) (memory 1)"#, data(42).as_str(), ""),
     ] {
         let (compiled, results) = bench.run(&component(memory, data, code));
@@ -137,7 +133,7 @@ fn what_cannot_be_split_runs_as_a_whole() {
 fn small_modules_and_broken_components_are_left_alone() {
     let whole = component(MEMORY, &data(42), "");
     assert!(Split::of(&whole).is_some());
-    assert!((0..whole.len()).step_by(9973).all(|length| Split::of(&whole[..length]).is_none()));
+    assert!((0..whole.len()).step_by(99_991).all(|length| Split::of(&whole[..length]).is_none()));
     let guests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests");
     assert!(Split::of(&std::fs::read(guests.join("identity.wasm")).unwrap()).is_none());
     // A memory can't be shared by two.
@@ -148,7 +144,32 @@ fn small_modules_and_broken_components_are_left_alone() {
           (core instance $i (instantiate $i))
           (core instance (instantiate $m (with "i" (instance $i))))
           (core instance (instantiate $m (with "i" (instance $i)))))"#,
-        "nop ".repeat(RUNTIME)
+        "nop ".repeat(RUNTIME_WITH_MEMORY)
     ));
     assert!(Split::of(&twice.unwrap()).is_none());
+}
+
+#[test]
+fn code_without_a_memory_of_its_own_is_taken_as_it_stands() {
+    // As Python's toolchain links: the memory is in a module without code.
+    let of = |byte: u8| {
+        let nops = "nop ".repeat(RUNTIME);
+        wat::parse_str(format!(
+            r#"(component
+              (core module $env (memory (export "memory") 1) {})
+              (core module $runtime (import "env" "memory" (memory 1))
+                (func (export "run") (result i32) {nops} (i32.load8_u (i32.const 8))))
+              (core instance $env (instantiate $env))
+              (core instance $runtime (instantiate $runtime (with "env" (instance $env))))
+              (func $run (result u32) (canon lift (core func $runtime "run")))
+              (export "run" (func $run))
+              (export "inner" (func $run)))"#,
+            data(byte)
+        ))
+        .unwrap()
+    };
+    let bench = Bench::new();
+    assert_eq!(bench.run(&of(1)).1, [1, 1]);
+    assert_eq!(bench.run(&of(2)).1, [2, 2]);
+    assert_eq!(bench.runtimes(), 1);
 }
