@@ -26,7 +26,8 @@ use wasmparser::{
 /// Bytes of code from which on a module is taken for a runtime; ordinary jobs in Rust or C have a tenth of it.
 const RUNTIME: usize = 256 << 10;
 /// From which on one that has its memory is. A Go job is one module with less, and another one in each version.
-const RUNTIME_WITH_MEMORY: usize = 4 << 20;
+/// Tests would spend minutes on so much.
+const RUNTIME_WITH_MEMORY: usize = if cfg!(test) { RUNTIME } else { 4 << 20 };
 /// What a runtime imports its memory by.
 const MEMORY: &str = "pelton:memory";
 
