@@ -7,12 +7,14 @@
 mod bindings;
 mod cache;
 mod check;
+mod compile;
 mod compiles;
 mod describe;
 mod instance;
 mod limits;
 mod numbers;
 mod program;
+mod split;
 mod wasi;
 
 use std::path::Path;
@@ -22,8 +24,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, ensure};
 use sha2::{Digest as _, Sha256};
 use wasmtime::Config;
+use wasmtime::component::Linker;
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, Linker};
 
 pub use compiles::TooLong;
 pub use describe::check_name;
@@ -35,6 +37,7 @@ use crate::componentize::componentize;
 use crate::spec::Spec;
 use bindings::v0_1;
 use cache::Cache;
+use compile::Compiled;
 use compiles::{Compiles, on_compilers};
 use instance::Guest;
 
@@ -86,14 +89,14 @@ impl Engine {
 
     /// A job whose compiled code and declaration are in the cache: ready within milliseconds.
     pub fn cached(&self, digest: &str) -> Option<Job> {
-        let (component, spec) = self.cache.as_ref()?.get(&self.inner, digest)?;
-        let mut job = self.link(&component, digest).ok()?;
+        let (compiled, spec) = self.cache.as_ref()?.get(&self.inner, digest)?;
+        let mut job = self.link(&compiled, digest).ok()?;
         job.spec = Arc::new(spec);
         Some(job)
     }
 
     /// Compiles a component that is not in the cache, checks that it is a job, and asks it what it declares. A core module
-    /// that holds a component's bindings serves as well. Takes seconds for a component of an interpreted language.
+    /// that holds a component's bindings serves as well. Takes seconds for the first component of an interpreted language.
     pub fn load(&self, wasm: &[u8]) -> Result<Job> {
         let digest = digest(wasm);
         if let Some(job) = self.cached(&digest) {
@@ -110,24 +113,27 @@ impl Engine {
 
     /// Compiles a component, after a core module was made into one; what is a job goes to the cache.
     fn compile(&self, wasm: &[u8], digest: &str) -> Result<Job> {
-        let component = on_compilers(|| {
+        let compiled = on_compilers(|| {
             let made = if is_core_module(wasm) { Some(componentize(wasm)?) } else { None };
-            let compiled = Component::from_binary(&self.inner, made.as_deref().unwrap_or(wasm));
-            compiled.map_err(anyhow::Error::from).context("not a valid WebAssembly component")
+            compile::compile(&self.inner, self.cache.as_ref(), made.as_deref().unwrap_or(wasm))
         })??;
-        self.check_world(&component)?;
-        let mut job = self.link(&component, digest)?;
+        self.check_world(&compiled)?;
+        let mut job = self.link(&compiled, digest)?;
         let raw = job.describe()?;
         job.spec = Arc::new(describe::spec(raw).context("the job's declaration makes no sense")?);
         if let Some(cache) = &self.cache {
-            cache.put(digest, &component, &job.spec);
+            cache.put(digest, &compiled, &job.spec);
         }
         Ok(job)
     }
 
     /// Links a component to what it may import. What it declares is not known by that.
-    fn link(&self, component: &Component, digest: &str) -> Result<Job> {
+    fn link(&self, compiled: &Compiled, digest: &str) -> Result<Job> {
+        let component = &compiled.component;
         let mut linker = Linker::<Guest>::new(&self.inner);
+        for runtime in &compiled.runtimes {
+            linker.root().module(&runtime.name, &runtime.module).map_err(anyhow::Error::from)?;
+        }
         v0_1::Job::add_to_linker::<_, wasmtime::component::HasSelf<Guest>>(&mut linker, |guest| guest)
             .map_err(anyhow::Error::from)?;
         wasi::link(&mut linker, component).map_err(anyhow::Error::from)?;
@@ -140,11 +146,12 @@ impl Engine {
     }
 
     /// Refuses components of another world in words that help, before the linker does in words that don't.
-    fn check_world(&self, component: &Component) -> Result<()> {
-        let ty = component.component_type();
+    fn check_world(&self, compiled: &Compiled) -> Result<()> {
+        let ty = compiled.component.component_type();
         for (name, _) in ty.imports(&self.inner) {
+            let is_runtime = compiled.runtimes.iter().any(|runtime| runtime.name == name);
             ensure!(
-                name.starts_with(OFFERED) || wasi::is_offered(name),
+                is_runtime || name.starts_with(OFFERED) || wasi::is_offered(name),
                 "the component imports {name:?}, which Pelton does not offer; a job may import pelton:job/log and \
                  pelton:job/metrics, and of WASI 0.2 the clocks, random numbers and what a program starts with"
             );

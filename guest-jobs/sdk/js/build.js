@@ -2,8 +2,8 @@
 /**
  * Makes a component of a job: `node build.js [FOLDER] [--out FILE] [--wit FOLDER]`.
  *
- * Bundles the module that package.json names as `main` with esbuild, then puts it into StarlingMonkey with componentize-js.
- * Both come from the job's own node_modules. The component imports nothing but the contract: no WASI. The module's top
+ * Bundles the module that package.json names as `main` with esbuild, then puts it into StarlingMonkey with the parts of
+ * componentize-js. Both come from the job's own node_modules. The component imports nothing but the contract: no WASI. The module's top
  * level runs here, at build time, and its state is part of the component.
  */
 
@@ -11,8 +11,9 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { componentize } from './engine.js';
 
 /** The versions that the SDK was tested with. */
 const TOOLS = { esbuild: '0.28.2', '@bytecodealliance/componentize-js': '0.23.0' };
@@ -21,7 +22,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 
 async function build(folder, out, wit) {
   const manifest = await manifestOf(folder);
-  const { esbuild, componentize } = await tools(folder);
+  const { esbuild, modules } = await tools(folder);
   const work = await mkdtemp(join(folder, '.pelton-build-'));
   try {
     const bundle = join(work, `${basename(folder)}.js`);
@@ -39,12 +40,7 @@ async function build(folder, out, wit) {
       outfile: bundle,
       logLevel: 'warning',
     });
-    const { component } = await componentize({
-      sourcePath: bundle,
-      witPath: wit,
-      worldName: 'job',
-      disableFeatures: ['stdio', 'random', 'clocks', 'http', 'fetch-event'],
-    });
+    const component = await componentize(modules, wit, bundle);
     await mkdir(dirname(out), { recursive: true });
     await writeFile(out, component);
   } finally {
@@ -73,10 +69,8 @@ async function tools(folder) {
       throw new Error(`${name} is ${found}, and ${version} is needed; run \`npm install --save-dev ${name}@${version}\``);
     }
   }
-  const root = roots.find((candidate) => existsSync(join(candidate, '@bytecodealliance/componentize-js')));
-  const entry = join(root, '@bytecodealliance/componentize-js/src/componentize.js');
-  const { componentize } = await import(pathToFileURL(entry));
-  return { esbuild: require('esbuild'), componentize };
+  const modules = roots.find((candidate) => existsSync(join(candidate, '@bytecodealliance/componentize-js')));
+  return { esbuild: require('esbuild'), modules };
 }
 
 // A copy in a project has the contract beside it; in the repository it lies at the root.

@@ -1,7 +1,8 @@
 //! Compiled components on disk, so that a known one starts without being compiled again.
 //!
 //! `<folder>/<engine>/<digest>.cwasm` is machine code, mapped into memory as it is, and `<digest>.json` what the component
-//! declared. `<engine>` stands for wasmtime's version, its settings and the CPU: an entry of another host is never looked
+//! declared and which runtimes it needs. Those are `runtime-<digest>.cwasm`, each there once, however many components need
+//! it. `<engine>` stands for wasmtime's version, its settings and the CPU: an entry of another host is never looked
 //! at. Only this host writes here, mode 0700: machine code is never accepted from anybody. An entry may be deleted at any
 //! time, by anybody; when all are larger than the limit, those used longest ago go.
 
@@ -12,8 +13,11 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use wasmtime::Module;
 use wasmtime::component::Component;
 
+use super::compile::{Compiled, Runtime};
 use crate::files::write_durably;
 use crate::spec::Spec;
 
@@ -23,6 +27,14 @@ pub(super) struct Cache {
     root: PathBuf,
     folder: PathBuf,
     limit: u64,
+}
+
+/// What is kept of a component beside its code.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    spec: Spec,
+    /// Name and digest of each runtime that it imports.
+    runtimes: Vec<(String, String)>,
 }
 
 impl Cache {
@@ -45,39 +57,50 @@ impl Cache {
         (self.folder.join(format!("{digest}.cwasm")), self.folder.join(format!("{digest}.json")))
     }
 
-    /// The component with this digest and what it declares, if both are here and whole.
-    pub(super) fn get(&self, engine: &wasmtime::Engine, digest: &str) -> Option<(Component, Spec)> {
-        let (code, spec) = self.files(digest);
-        let declared = serde_json::from_slice(&fs::read(spec).ok()?).ok()?;
-        if !code.is_file() {
-            return None;
+    fn runtime_file(&self, digest: &str) -> PathBuf {
+        self.folder.join(format!("runtime-{digest}.cwasm"))
+    }
+
+    /// The component with this digest and what it declares, if both are here and whole, with all that it needs.
+    pub(super) fn get(&self, engine: &wasmtime::Engine, digest: &str) -> Option<(Compiled, Spec)> {
+        let (code, kept) = self.files(digest);
+        let kept: Kept = serde_json::from_slice(&fs::read(kept).ok()?).ok()?;
+        let mut runtimes = Vec::new();
+        for (name, digest) in kept.runtimes {
+            let module = self.runtime(engine, &digest)?;
+            runtimes.push(Runtime { name, digest, module });
         }
-        // SAFETY: the file was written whole by this module, from wasmtime's own output for an engine of the same version
-        // and settings, into a folder that only this account can write to. Wasmtime checks version and settings again.
+        // SAFETY: see `open`.
         #[expect(unsafe_code, reason = "mapping trusted machine code is what makes a start take milliseconds")]
-        let component = unsafe { Component::deserialize_file(engine, &code) };
-        match component {
-            Ok(component) => {
-                // Marks it as used; where that fails it only looks older than it is.
-                let _ = fs::File::open(&code).and_then(|file| file.set_modified(SystemTime::now()));
-                Some((component, declared))
-            }
-            Err(error) => {
-                tracing::warn!("{} is not used, the component is compiled again: {error:#}", code.display());
-                None
-            }
-        }
+        let component = open(&code, |code| unsafe { Component::deserialize_file(engine, code) })?;
+        Some((Compiled { component, runtimes }, kept.spec))
+    }
+
+    /// The runtime whose code has this digest, if it is here and whole.
+    pub(super) fn runtime(&self, engine: &wasmtime::Engine, digest: &str) -> Option<Module> {
+        // SAFETY: see `open`.
+        #[expect(unsafe_code, reason = "mapping trusted machine code is what makes a start take milliseconds")]
+        open(&self.runtime_file(digest), |code| unsafe { Module::deserialize_file(engine, code) })
     }
 
     /// Keeps a component. Failing to is no reason not to run it: that is only told.
-    pub(super) fn put(&self, digest: &str, component: &Component, declared: &Spec) {
-        let (code, spec) = self.files(digest);
-        let put = || -> Result<()> {
-            write_durably(&code, &component.serialize()?)?;
-            write_durably(&spec, &serde_json::to_vec(declared)?)?;
-            self.trim(&code)
-        };
-        if let Err(error) = put() {
+    pub(super) fn put(&self, digest: &str, compiled: &Compiled, declared: &Spec) {
+        let (code, kept) = self.files(digest);
+        let runtimes = compiled.runtimes.iter().map(|runtime| (runtime.name.clone(), runtime.digest.clone())).collect();
+        self.keep(&code, || {
+            write_durably(&code, &compiled.component.serialize()?)?;
+            write_durably(&kept, &serde_json::to_vec(&Kept { spec: declared.clone(), runtimes })?)
+        });
+    }
+
+    /// Keeps a runtime, in the same way.
+    pub(super) fn put_runtime(&self, digest: &str, module: &Module) {
+        let code = self.runtime_file(digest);
+        self.keep(&code, || write_durably(&code, &module.serialize()?));
+    }
+
+    fn keep(&self, code: &Path, write: impl FnOnce() -> Result<()>) {
+        if let Err(error) = write().and_then(|()| self.trim(code)) {
             tracing::warn!("compiled code is not kept, the next start compiles again: {error:#}");
         }
     }
@@ -105,6 +128,27 @@ impl Cache {
             }
         }
         Ok(())
+    }
+}
+
+/// Maps machine code, and marks it as used.
+///
+/// That is safe because the file was written whole by this module, from wasmtime's own output for an engine of the same
+/// version and settings, into a folder that only this account can write to. Wasmtime checks version and settings again.
+fn open<T>(code: &Path, map: impl FnOnce(&Path) -> wasmtime::Result<T>) -> Option<T> {
+    if !code.is_file() {
+        return None;
+    }
+    match map(code) {
+        Ok(mapped) => {
+            // Where that fails it only looks older than it is.
+            let _ = fs::File::open(code).and_then(|file| file.set_modified(SystemTime::now()));
+            Some(mapped)
+        }
+        Err(error) => {
+            tracing::warn!("{} is not used, it is compiled again: {error:#}", code.display());
+            None
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use wasmtime::component::Component;
+
 use super::*;
 use crate::record::{Batch, Outcome, Output};
 
