@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::eventually::eventually;
 
 /// For a host to answer after its start, and for a client command to end.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A host with folders of its own. It is on a leash, so it ends with the test; when the test panics, its log is printed.
 #[derive(Debug)]
@@ -286,7 +286,7 @@ pub(crate) fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../usr_jobs").join(format!("{name}.wasm"))
 }
 
-/// Runs `pelton` to its end; panics if that doesn't come within a minute.
+/// Runs `pelton` to its end; panics if that doesn't come within three minutes.
 #[track_caller]
 pub(crate) fn pelton<A: AsRef<OsStr>>(arguments: &[A], environment: &[(&str, &str)]) -> Said {
     let folder = tempfile::tempdir().unwrap();
