@@ -126,8 +126,11 @@ impl Flink {
             fs::copy(home.join("conf").join(file), conf.join(file)).unwrap();
         }
         let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        // What Flink needs of a newer Java, as its own configuration says.
+        let defaults = fs::read_to_string(home.join("conf/config.yaml")).unwrap();
+        let opens = defaults.lines().find_map(|line| line.trim().strip_prefix("all: --add")).unwrap();
         let settings = format!(
-            "jobmanager.rpc.address: 127.0.0.1\njobmanager.bind-host: 127.0.0.1\njobmanager.rpc.port: {}\n\
+            "env.java.opts.all: --add{opens}\njobmanager.rpc.address: 127.0.0.1\njobmanager.bind-host: 127.0.0.1\njobmanager.rpc.port: {}\n\
              taskmanager.host: 127.0.0.1\ntaskmanager.bind-host: 127.0.0.1\nrest.address: 127.0.0.1\nrest.port: {}\n\
              jobmanager.memory.process.size: 1600m\ntaskmanager.memory.process.size: 1728m\n\
              taskmanager.numberOfTaskSlots: 1\nparallelism.default: 1\n\
