@@ -290,7 +290,7 @@ impl ReencodeComponent for Moved {
         let mut types = CoreTypeSection::new();
         types.ty().module(&runtime);
         let mut imports = ComponentImportSection::new();
-        imports.import(&name(at), ComponentTypeRef::Module(self.ty));
+        imports.import(name(at), ComponentTypeRef::Module(self.ty));
         self.ty += 1;
         component.section(&types).section(&imports);
         Ok(())
