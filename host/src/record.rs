@@ -199,6 +199,11 @@ impl Batch {
         self.offsets.is_empty()
     }
 
+    /// Bytes of its keys and values.
+    pub fn payload_bytes(&self) -> usize {
+        self.keys.items.bytes.len() + self.values.items.bytes.len()
+    }
+
     /// Bytes of memory that the batch holds, roughly.
     pub fn bytes(&self) -> usize {
         let packed = |p: &Packed| p.bytes.len() + p.ends.len() * 4;

@@ -84,6 +84,16 @@ fn a_javascript_project_builds_and_passes() {
     builds_and_passes(test_name!(), Language::Js);
 }
 
+/// Makes a project and builds it with these variables, which must fail with this advice.
+#[track_caller]
+fn build_fails(parent: &Path, language: &str, variables: &[(&str, &Path)], advice: &str) {
+    let name = format!("job_{language}");
+    assert_eq!(pelton(parent, &["new", &name, "--lang", language], &[]).code, 0);
+    let built = pelton(&parent.join(&name), &["build"], variables);
+    assert_eq!(built.code, 1, "{}", built.stderr);
+    assert!(built.stderr.contains(advice), "{}", built.stderr);
+}
+
 #[test]
 fn a_missing_toolchain_is_named_with_the_way_to_get_it() {
     let parent = tempfile::tempdir().unwrap();
@@ -96,13 +106,7 @@ fn a_missing_toolchain_is_named_with_the_way_to_get_it() {
         ("js", "get Node.js 20 or later from https://nodejs.org"),
         ("python", "is not installed; run `pelton build --install`"),
     ];
-    for (language, advice) in cases {
-        let name = format!("job_{language}");
-        assert_eq!(pelton(parent.path(), &["new", &name, "--lang", language], &[]).code, 0);
-        let built = pelton(&parent.path().join(&name), &["build"], &variables);
-        assert_eq!(built.code, 1, "{}", built.stderr);
-        assert!(built.stderr.contains(advice), "{}", built.stderr);
-    }
+    cases.iter().for_each(|(language, advice)| build_fails(parent.path(), language, &variables, advice));
 }
 
 #[test]
@@ -122,13 +126,7 @@ fn a_wrong_version_is_named_with_the_one_that_is_needed() {
         ("js", "Node.js 20 or later is needed, found v18.20.4: get it from https://nodejs.org"),
         ("python", "is needed, found componentize-py 0.1.0; run `pelton build --install`"),
     ];
-    for (language, advice) in cases {
-        let name = format!("job_{language}");
-        assert_eq!(pelton(parent.path(), &["new", &name, "--lang", language], &[]).code, 0);
-        let built = pelton(&parent.path().join(&name), &["build"], &variables);
-        assert_eq!(built.code, 1, "{}", built.stderr);
-        assert!(built.stderr.contains(advice), "{}", built.stderr);
-    }
+    cases.iter().for_each(|(language, advice)| build_fails(parent.path(), language, &variables, advice));
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl Open {
 
     /// Bytes of keys and values.
     pub(super) fn bytes(&self) -> usize {
-        self.batch.values.items.bytes.len() + self.batch.keys.items.bytes.len()
+        self.batch.payload_bytes()
     }
 
     /// Whether the record would carry it over the limit: then it opens the next one.

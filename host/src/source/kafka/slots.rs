@@ -10,7 +10,6 @@ use super::Context;
 use super::feeds::{Place, Taken};
 use super::group::Group;
 use super::open::Open;
-use crate::metrics::JobMetrics;
 use crate::pipeline::ack::{Delivery, Ledger};
 use crate::record::Batch;
 
@@ -244,14 +243,10 @@ impl Slot {
         if self.ledger.is_closed() {
             return;
         }
-        count(&context.metrics, &batch);
+        context.metrics.records_in.inc_by(batch.len() as u64);
+        context.metrics.bytes_in.inc_by(batch.payload_bytes() as u64);
         if let Some(delivery) = Delivery::new(batch, Arc::clone(&self.ledger), Arc::clone(&context.budget)) {
             hand_over(self.worker, delivery);
         }
     }
-}
-
-fn count(metrics: &JobMetrics, batch: &Batch) {
-    metrics.records_in.inc_by(batch.len() as u64);
-    metrics.bytes_in.inc_by((batch.keys.items.bytes.len() + batch.values.items.bytes.len()) as u64);
 }
