@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use backon::{BlockingRetryable, ExponentialBuilder};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
-use rdkafka::client::DefaultClientContext;
+use rdkafka::client::{Client, ClientContext, DefaultClientContext};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -22,7 +22,7 @@ use crate::status::{State, Status};
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A topic to ask a broker for; that there is none is an answer.
-pub const PROBE: &str = "__pelton_ping";
+const PROBE: &str = "__pelton_ping";
 
 /// Where a job starts on partitions that it has not read yet.
 #[derive(
@@ -69,9 +69,14 @@ pub fn refused(error: KafkaError) -> anyhow::Error {
     }
 }
 
-/// The settings of a consumer in `group`.
-pub fn consumer(kafka: &config::Kafka, client_id: &str, group: &str, commit_interval: Duration) -> ClientConfig {
-    let mut config = client(kafka, client_id);
+/// The settings of a job's consumer in `group`.
+///
+/// Its client id begins with this process: a group's members are sorted by it before partitions are dealt out, so the jobs
+/// of a host get the same ones, and can share their fetches, while other hosts run these jobs too.
+pub fn consumer(kafka: &config::Kafka, job: &str, group: &str, commit_interval: Duration) -> ClientConfig {
+    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    let host = name.as_deref().unwrap_or("host");
+    let mut config = client(kafka, &format!("pelton-{host}-{}-{job}", std::process::id()));
     config
         .set("group.id", group)
         // Librdkafka commits, in the background, what the source stores, and that is only what every sink has
@@ -133,17 +138,38 @@ struct Broker {
     state: String,
 }
 
-/// Raises a condition while a producer has messages and no broker is connected, and clears it otherwise. An idle producer has
-/// no need of a connection. The statistics are JSON; others than librdkafka's say nothing.
-pub fn watch_brokers(status: &Status, part: &str, statistics: &[u8]) {
+/// Raises a condition while a producer has messages and no broker is connected, clears it otherwise, and says which it was.
+/// An idle producer has no need of a connection. The statistics are JSON; others than librdkafka's say nothing.
+pub fn watch_brokers(status: &Status, part: &str, statistics: &[u8]) -> bool {
     let statistics: Statistics = serde_json::from_slice(statistics).unwrap_or_default();
     let brokers = || statistics.brokers.values().filter(|broker| broker.source != "internal");
-    if statistics.msg_cnt > 0 && brokers().count() > 0 && brokers().all(|broker| broker.state != "UP") {
+    // It may know of none: see `begin_again`.
+    let is_away = statistics.msg_cnt > 0 && brokers().all(|broker| broker.state != "UP");
+    if is_away {
         let names: Vec<_> = brokers().map(|broker| broker.nodename.as_str()).filter(|name| !name.is_empty()).collect();
         brokers_away(status, part, &names.join(", "));
     } else {
         broker_back(status, part);
     }
+    is_away
+}
+
+/// Asks whether a broker answers, and knows of one.
+pub fn find_broker<C: ClientContext>(client: &Client<C>, timeout: Duration) -> Result<()> {
+    let metadata = client.fetch_metadata(Some(PROBE), timeout)?;
+    if metadata.brokers().is_empty() { bail!("the broker is starting or stopping") } else { Ok(()) }
+}
+
+/// Gives a client that finds no broker those of its settings again.
+///
+/// Librdkafka forgets all of them when a broker that is starting or stopping answers that there are none, and then never
+/// connects to any (confluentinc/librdkafka#5301). It keeps every list that it is given, so don't do this all the time.
+#[expect(unsafe_code, reason = "the binding has no call for this")]
+pub fn begin_again<C: ClientContext>(client: &Client<C>, bootstrap: &str) {
+    let Ok(bootstrap) = CString::new(bootstrap) else { return };
+    // SAFETY: both pointers outlive the call, which copies the list and may be made from any thread (librdkafka's rdkafka.h).
+    let found = unsafe { rdkafka::bindings::rd_kafka_brokers_add(client.native_ptr(), bootstrap.as_ptr()) };
+    tracing::debug!("began again with {found} Kafka brokers of the settings");
 }
 
 /// Raises the condition that no broker can be reached.
@@ -216,8 +242,11 @@ impl Admin {
 
     /// Whether a broker answers.
     pub fn ping(&self, timeout: Duration) -> Result<()> {
-        let away = || format!("Kafka at {} does not answer", self.kafka.bootstrap);
-        self.consumer.fetch_metadata(Some(PROBE), timeout).map(drop).with_context(away)
+        let found = find_broker(self.consumer.client(), timeout);
+        if found.is_err() {
+            begin_again(self.consumer.client(), &self.kafka.bootstrap);
+        }
+        found.with_context(|| format!("Kafka at {} does not answer", self.kafka.bootstrap))
     }
 
     /// The number of partitions of a topic; `None` where it does not exist.

@@ -131,7 +131,7 @@ impl Attempt {
         });
         let mut workers = self.start_workers(&sink, &destinations, &fault)?;
         let mut source = KafkaSource::new(
-            &kafka::consumer(&self.config.kafka, &client, &self.group, self.config.delivery.commit_interval),
+            &kafka::consumer(&self.config.kafka, &self.name, &self.group, self.config.delivery.commit_interval),
             SourceContext {
                 topics,
                 feeds: self.feeds.clone(),

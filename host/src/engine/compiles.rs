@@ -114,11 +114,9 @@ impl<T: Clone + Send + Sync + 'static> Compiles<T> {
     }
 }
 
-/// Runs a compiler on all cores but one, below the jobs' priority.
+/// Runs a compiler on all cores, below the jobs' priority.
 pub(super) fn on_compilers<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = rayon::ThreadPoolBuilder::new()
-        .num_threads(cores.saturating_sub(1).max(1))
         .thread_name(|n| format!("compiler-{n}"))
         .start_handler(|_| give_way())
         .build()

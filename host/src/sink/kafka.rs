@@ -7,10 +7,10 @@
 
 mod sender;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
 use rdkafka::ClientConfig;
@@ -22,7 +22,7 @@ use rdkafka::producer::{BaseProducer, DeliveryResult, NoCustomPartitioner, Produ
 use rdkafka::util::IntoOpaque;
 
 use crate::dead_letter::Stage;
-use crate::kafka::{log, watch_brokers};
+use crate::kafka::{begin_again, log, watch_brokers};
 use crate::metrics::SinkMetrics;
 use crate::pipeline::ack::{Delivery, lock};
 use crate::pipeline::fault::Fault;
@@ -31,6 +31,9 @@ use sender::{Outbox, Parcel, Refused, Sender};
 
 /// How long the thread of a producer polls at a time, thus how long it may outlive the sink.
 const POLL: Duration = Duration::from_secs(1);
+
+/// How often a producer that finds no broker begins again.
+const BEGIN_AGAIN: Duration = Duration::from_secs(10);
 
 /// Messages that are acknowledged together: those that one batch makes for one sink.
 #[derive(Debug)]
@@ -161,7 +164,7 @@ impl KafkaSink {
     pub fn new(config: &ClientConfig, status: Arc<Status>, fault: Arc<Fault>) -> (Self, mpsc::Receiver<Undeliverable>) {
         let (undeliverable, receiver) = mpsc::channel();
         let outbox = Arc::default();
-        let reports = Reports { undeliverable, status, fault, outbox: Arc::clone(&outbox) };
+        let reports = Reports { undeliverable, status, fault, outbox: Arc::clone(&outbox), is_away: Arc::default() };
         (Self { config: config.clone(), reports, outbox, producer: OnceLock::new() }, receiver)
     }
 
@@ -192,13 +195,20 @@ impl KafkaSink {
                 .spawn(move || span.in_scope(run))
                 .map_err(|error| format!("failed to start a thread of a Kafka producer: {error}"))
         };
+        let bootstrap = self.config.get("bootstrap.servers").unwrap_or_default().to_owned();
         spawn(
             "reports",
             Box::new(move || {
+                let mut begun = Instant::now();
                 while let Some(producer) = polled.upgrade() {
                     // Reports are served as they come. (`ThreadedProducer` polls for 100 ms at a time, and the binding
                     // spins through the last millisecond of each poll.)
                     producer.poll(POLL);
+                    let is_away = producer.context().is_away.load(Ordering::Acquire);
+                    if is_away && begun.elapsed() >= BEGIN_AGAIN {
+                        begun = Instant::now();
+                        begin_again(producer.client(), &bootstrap);
+                    }
                 }
             }),
         )?;
@@ -248,6 +258,8 @@ struct Reports {
     fault: Arc<Fault>,
     /// Where messages go back to that were refused.
     outbox: Arc<Outbox>,
+    /// Whether messages wait because no broker can be reached.
+    is_away: Arc<AtomicBool>,
 }
 
 impl ClientContext for Reports {
@@ -256,7 +268,7 @@ impl ClientContext for Reports {
     }
 
     fn stats_raw(&self, statistics: &[u8]) {
-        watch_brokers(&self.status, "kafka producer", statistics);
+        self.is_away.store(watch_brokers(&self.status, "kafka producer", statistics), Ordering::Release);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

@@ -2,19 +2,20 @@
 //!
 //! It runs on a thread of its own while any feed is followed. It reads no further ahead of a feed's fastest reader than half
 //! of what is kept, so that reader never loses the feed by that. Whatever it can't read (a topic that is gone, no right to
-//! it), and records that come again from before the feed's end (a log that was cut), end the feed: the jobs' own consumers then
-//! find the same, and tell it.
+//! it, no broker), and records that come again from before the feed's end (a log that was cut), end the feed: the jobs' own
+//! consumers then find the same, and tell it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
@@ -22,12 +23,15 @@ use super::feeds::{Feed, Shared};
 use super::open::Open;
 use super::{STRETCH, check};
 use crate::config;
-use crate::kafka::{client, known_end, log};
+use crate::kafka::{client, find_broker, known_end, log};
 
 /// How long it waits where there is nothing to do; how often ends of partitions are looked at.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long a feed without new records keeps those that everybody has taken.
 const REST_AFTER: Duration = Duration::from_secs(5);
+/// How long nothing may come before it is asked whether there is a broker at all, and how long that may take.
+const PROBE_AFTER: Duration = Duration::from_secs(10);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The settings of its consumer: those of a job's, without what makes that a member of a group.
 pub(super) fn settings(kafka: &config::Kafka) -> ClientConfig {
@@ -45,19 +49,27 @@ pub(super) fn settings(kafka: &config::Kafka) -> ClientConfig {
     settings
 }
 
-struct Quiet;
+/// What it is told beside records.
+#[derive(Default)]
+struct Told {
+    /// Whether no broker can be reached.
+    is_away: AtomicBool,
+}
 
-impl ClientContext for Quiet {
+impl ClientContext for Told {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!("Kafka consumer of the feeds: {error}: {reason}");
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            self.is_away.store(true, Ordering::Release);
+        }
     }
 }
 
-impl ConsumerContext for Quiet {}
+impl ConsumerContext for Told {}
 
 /// A feed that is being fetched.
 struct Fetched {
@@ -72,11 +84,13 @@ struct Fetched {
 
 struct Fetcher<'a> {
     shared: &'a Shared,
-    consumer: BaseConsumer<Quiet>,
+    consumer: BaseConsumer<Told>,
     fetched: Vec<Fetched>,
     /// The one that the last record belonged to: the next one's, mostly.
     last: usize,
     changes: u64,
+    /// When a record came, or a broker answered.
+    last_sign: Instant,
 }
 
 /// Fetches until nobody follows any feed.
@@ -92,11 +106,11 @@ pub(super) fn run(shared: &Arc<Shared>) {
 impl<'a> Fetcher<'a> {
     fn new(shared: &'a Shared) -> Result<Self> {
         let settings = shared.settings.as_ref().context("it is switched off")?;
-        let mut consumer: BaseConsumer<Quiet> =
-            settings.create_with_context(Quiet).map_err(crate::kafka::refused).context("failed to make a consumer")?;
+        let mut consumer: BaseConsumer<Told> =
+            settings.create_with_context(Told::default()).map_err(crate::kafka::refused).context("failed to make a consumer")?;
         let wake = Arc::clone(&shared.wake);
         consumer.set_nonempty_callback(move || wake.call());
-        Ok(Self { shared, consumer, fetched: Vec::new(), last: 0, changes: u64::MAX })
+        Ok(Self { shared, consumer, fetched: Vec::new(), last: 0, changes: u64::MAX, last_sign: Instant::now() })
     }
 
     fn run(mut self) -> Result<()> {
@@ -111,7 +125,7 @@ impl<'a> Fetcher<'a> {
             }
             if last_look.elapsed() >= LOOK {
                 last_look = Instant::now();
-                self.look();
+                self.look()?;
             }
             self.hold()?;
             self.stretch()?;
@@ -154,7 +168,10 @@ impl<'a> Fetcher<'a> {
     fn stretch(&mut self) -> Result<()> {
         for _ in 0..STRETCH {
             match self.consumer.poll(Duration::ZERO) {
-                Some(Ok(message)) => take(self.shared, &mut self.fetched, &mut self.last, &message),
+                Some(Ok(message)) => {
+                    self.last_sign = Instant::now();
+                    take(self.shared, &mut self.fetched, &mut self.last, &message);
+                }
                 Some(Err(error)) => check(&error)?,
                 None => {
                     let batching = &self.shared.batching;
@@ -190,7 +207,14 @@ impl<'a> Fetcher<'a> {
         Ok(())
     }
 
-    fn look(&self) {
+    fn look(&mut self) -> Result<()> {
+        if self.consumer.context().is_away.load(Ordering::Acquire) {
+            bail!("no Kafka broker is reachable");
+        }
+        if self.last_sign.elapsed() >= PROBE_AFTER {
+            find_broker(self.consumer.client(), PROBE_TIMEOUT).context("no Kafka broker answers")?;
+            self.last_sign = Instant::now();
+        }
         for fetched in &self.fetched {
             let Feed { topic, partition, .. } = &*fetched.feed;
             if let Some(end) = known_end(&self.consumer, topic, *partition) {
@@ -200,6 +224,7 @@ impl<'a> Fetcher<'a> {
                 fetched.feed.rest(fetched.id);
             }
         }
+        Ok(())
     }
 }
 

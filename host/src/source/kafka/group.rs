@@ -15,7 +15,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::Context;
-use crate::kafka::{PROBE, REQUEST_TIMEOUT, broker_back, brokers_away, known_end, log};
+use crate::kafka::{REQUEST_TIMEOUT, begin_again, broker_back, brokers_away, find_broker, known_end, log};
 use crate::metrics::JobMetrics;
 use crate::pipeline::ack::{Ledger, lock};
 use crate::status::Status;
@@ -24,6 +24,8 @@ use crate::status::Status;
 const PART: &str = "kafka consumer";
 /// How long a broker may take to answer, after which it is asked again.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
+/// How often a member without partitions asks whether there is a broker at all, and one that finds none begins again.
+const PROBE_EVERY: Duration = Duration::from_secs(10);
 
 /// How far an assigned partition is.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
@@ -107,6 +109,8 @@ pub(super) struct Group {
     served: AtomicU64,
     /// Whether no broker could be reached when that was last told.
     is_away: AtomicBool,
+    /// When it was looked whether one can be, or when it began again.
+    probed: Mutex<Instant>,
     /// Where they are.
     brokers: String,
     drain_timeout: Duration,
@@ -123,6 +127,7 @@ impl Group {
             last_clean: Mutex::new(Instant::now()),
             served: AtomicU64::new(0),
             is_away: AtomicBool::new(false),
+            probed: Mutex::new(Instant::now()),
             brokers: brokers.to_owned(),
             drain_timeout: context.delivery.drain_timeout,
             status: Arc::clone(&context.status),
@@ -213,11 +218,30 @@ impl Group {
         }
     }
 
-    /// Where no broker could be reached, asks whether one is back.
+    /// Where no broker could be reached, asks whether one is back. So does a member without partitions now and then: it
+    /// may have lost them, and librdkafka all brokers, without telling.
     pub(super) fn look_for_broker(&self, consumer: &BaseConsumer<Self>) {
-        if self.is_away.load(Ordering::Acquire) && consumer.fetch_metadata(Some(PROBE), PROBE_TIMEOUT).is_ok() {
-            self.is_away.store(false, Ordering::Release);
-            broker_back(&self.status, PART);
+        let mut probed = lock(&self.probed);
+        let is_due = probed.elapsed() >= PROBE_EVERY;
+        let is_away = self.is_away.load(Ordering::Acquire);
+        if !is_away && !(is_due && lock(&self.assignment.partitions).is_empty()) {
+            return;
+        }
+        match find_broker(consumer.client(), PROBE_TIMEOUT) {
+            Ok(()) => {
+                *probed = Instant::now();
+                self.is_away.store(false, Ordering::Release);
+                broker_back(&self.status, PART);
+            }
+            Err(error) => {
+                tracing::debug!("no Kafka broker: {error:#}");
+                self.is_away.store(true, Ordering::Release);
+                brokers_away(&self.status, PART, &self.brokers);
+                if is_due {
+                    *probed = Instant::now();
+                    begin_again(consumer.client(), &self.brokers);
+                }
+            }
         }
     }
 
