@@ -105,24 +105,40 @@ impl Host {
     }
 }
 
-/// Memory of each idle job beyond the first, and the CPU of all.
+/// Memory of each idle job beyond the first, and the CPU of all: as members of their groups, and where they may sleep.
 fn idle(broker: &kafka::Kafka, jobs: usize, text: &mut String) {
-    let host = Host::start(broker);
-    host.submit("idle-0", StartFrom::Latest);
-    host.wait_for_partitions(1);
-    let cpu_of_one = host.idle_cpu();
-    let one = host.process.memory();
-    for n in 1..jobs {
-        host.submit(&format!("idle-{n}"), StartFrom::Latest);
-    }
-    host.wait_for_partitions(jobs);
-    // Once the group coordinator has settled.
-    std::thread::sleep(WINDOW);
-    let (all, cpu) = (host.process.memory(), host.idle_cpu());
-    let each = (all - one) / (jobs - 1).max(1) as f64;
-    writeln!(text, "| memory of each of {jobs} idle jobs beyond the first | {each:.0} KiB | ≤ 1024 KiB |").unwrap();
-    writeln!(text, "| CPU of {jobs} idle jobs; of one | {cpu:.1} %; {cpu_of_one:.1} % of a core | not measurable |")
+    for keep in [jobs, pelton::config::Kafka::default().idle_members] {
+        let sleeping = jobs.saturating_sub(keep);
+        let settings = [("PELTON_KAFKA__IDLE_AFTER", "5s"), ("PELTON_KAFKA__IDLE_MEMBERS", &keep.to_string())];
+        let host = Host::start_with(broker, &settings);
+        // The groups of the first host have members until their session is over.
+        host.submit(&format!("idle-{keep}-0"), StartFrom::Latest);
+        host.wait_for_partitions(1);
+        let cpu_of_one = host.idle_cpu();
+        let one = host.process.memory();
+        for n in 1..jobs {
+            host.submit(&format!("idle-{keep}-{n}"), StartFrom::Latest);
+        }
+        host.wait_for_partitions(jobs);
+        eventually::eventually(PATIENCE, "so many sleep", || {
+            std::thread::sleep(Duration::from_secs(1));
+            let jobs = host.process.client.list().ok()?.jobs;
+            (jobs.iter().filter(|job| !job.conditions.is_empty()).count() == sleeping).then_some(())
+        });
+        // Once the group coordinator has settled.
+        std::thread::sleep(WINDOW);
+        let (all, cpu) = (host.process.memory(), host.idle_cpu());
+        let each = (all - one) / (jobs - 1).max(1) as f64;
+        let how = if sleeping == 0 { "all of them members".to_owned() } else { format!("{sleeping} of them asleep") };
+        writeln!(text, "| memory of each of {jobs} idle jobs beyond the first, {how} | {each:.0} KiB | ≤ 1024 KiB |")
+            .unwrap();
+        let target = if sleeping == 0 { "" } else { "not measurable" };
+        writeln!(
+            text,
+            "| CPU of {jobs} idle jobs, {how}; of one | {cpu:.1} %; {cpu_of_one:.1} % of a core | {target} |"
+        )
         .unwrap();
+    }
 }
 
 /// Jobs on one topic, with and without sharing its fetches, against one job that handles as many records.

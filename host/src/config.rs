@@ -91,6 +91,11 @@ pub struct Kafka {
     pub auto_create: bool,
     /// Whether jobs of this host that read the same partition share its fetches.
     pub share_fetches: bool,
+    /// How many idle jobs of this host stay members of their groups; further ones sleep until a record comes for them.
+    pub idle_members: usize,
+    /// How long nothing comes for a job until it is idle.
+    #[serde(with = "humantime_serde")]
+    pub idle_after: Duration,
     /// Properties of both consumers and producers: `security.protocol`, `sasl.username`, ….
     pub properties: BTreeMap<String, String>,
     /// Properties of consumers only.
@@ -112,6 +117,8 @@ impl Default for Kafka {
             bootstrap: "localhost:9092".to_owned(),
             auto_create: false,
             share_fetches: true,
+            idle_members: 16,
+            idle_after: Duration::from_secs(600),
             properties: BTreeMap::new(),
             consumer: BTreeMap::new(),
             producer: BTreeMap::new(),

@@ -31,7 +31,7 @@ use crate::metrics::Metrics;
 use crate::pipeline::ack::lock;
 use crate::pipeline::trace::Tracer;
 use crate::pipeline::worker::backoff;
-use crate::source::kafka::Feeds;
+use crate::source::kafka::{Feeds, Sleep};
 use crate::spec::Spec;
 use crate::status::State;
 use available::AvailableJobs;
@@ -55,6 +55,7 @@ pub struct Jobs {
     metrics: Arc<Metrics>,
     tracer: Option<Arc<Tracer>>,
     feeds: Feeds,
+    sleep: Sleep,
     registry: Arc<Registry>,
     available: Arc<AvailableJobs>,
     runtime: Handle,
@@ -93,6 +94,7 @@ impl Jobs {
         )?;
         let jobs = Arc::new(Self {
             feeds: Feeds::new(&config.kafka, &config.batch),
+            sleep: Sleep::new(&config.kafka),
             config,
             engine,
             metrics,
@@ -131,6 +133,7 @@ impl Jobs {
         let shared = Shared {
             config: Arc::clone(&self.config),
             feeds: self.feeds.clone(),
+            sleep: self.sleep.clone(),
             runtime: self.runtime.clone(),
             tracer: self.tracer.clone(),
         };

@@ -45,7 +45,7 @@ use crate::engine::Host;
 use crate::kafka::{self, Admin};
 use crate::metrics::JobMetrics;
 use crate::sink::kafka::{KafkaSink, Undeliverable};
-use crate::source::kafka::{Assignment, Context as SourceContext, Feeds, KafkaSource};
+use crate::source::kafka::{Assignment, Context as SourceContext, Feeds, KafkaSource, PartitionView, Sleeper};
 use crate::status::{State, Status};
 use ack::{Budget, Delivery, lock};
 use destinations::Destinations;
@@ -80,6 +80,8 @@ pub struct Attempt {
     pub wake: Arc<Wake>,
     /// Fetches that it may share with other jobs of the host.
     pub feeds: Feeds,
+    /// Whether it may sleep.
+    pub sleeper: Arc<Sleeper>,
     /// Where Postgres writers run.
     pub runtime: Handle,
     /// Where the assignment can be looked at.
@@ -101,9 +103,10 @@ struct Workers {
 }
 
 impl Attempt {
-    /// Runs the job until it is told to stop: then drains, commits, leaves the group, and returns. An error says what
-    /// failed; nothing that was not acknowledged is committed then either.
-    pub fn run(&self) -> Result<()> {
+    /// Runs the job until it is told to stop: then drains, commits, leaves the group, and returns. So it does where the job
+    /// is to sleep: with the partitions that it had. An error says what failed; nothing that was not acknowledged is
+    /// committed then either.
+    pub fn run(&self) -> Result<Option<Vec<PartitionView>>> {
         let (version, _) = self.current.get();
         let topics = version.job.spec().topics();
         self.check_topics(&topics)?;
@@ -135,6 +138,7 @@ impl Attempt {
             SourceContext {
                 topics,
                 feeds: self.feeds.clone(),
+                sleeper: Arc::clone(&self.sleeper),
                 wake: Arc::clone(&self.wake),
                 batching: self.config.batch.clone(),
                 delivery: self.config.delivery.clone(),
@@ -160,8 +164,8 @@ impl Attempt {
                 },
                 refused,
             );
-            if ran.is_err() || self.stop.load(Ordering::Acquire) {
-                break ran;
+            if ran.is_err() || self.stop.load(Ordering::Acquire) || source.sleeps().is_some() {
+                break ran.map(|()| source.sleeps().map(<[_]>::to_vec));
             }
             // Another number of instances is asked for. The partitions move between them once nothing is on its way.
             if source.drain(self.config.delivery.drain_timeout, refused) {

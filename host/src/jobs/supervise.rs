@@ -24,7 +24,7 @@ use crate::pipeline::trace::{JobTracer, Tracer};
 use crate::pipeline::version::{Current, Version};
 use crate::pipeline::wake::Wake;
 use crate::pipeline::worker::{backoff, wait};
-use crate::source::kafka::{Assignment, Feeds};
+use crate::source::kafka::{Assignment, Feeds, PartitionView, Sleep, Sleeper};
 use crate::status::{Condition, State, Status};
 
 /// Gets the compiled job with a digest; called until it succeeds.
@@ -34,6 +34,9 @@ pub(super) type Load = Box<dyn Fn(&str) -> Result<Job> + Send + Sync>;
 const GOOD_RUN: Duration = Duration::from_secs(60);
 /// The part under which failed attempts are told.
 const PART: &str = "job";
+
+/// The part under which it is told that it sleeps.
+const SLEEP: &str = "kafka consumer";
 
 /// What a job is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +70,7 @@ pub(super) struct Supervised {
     wake: Arc<Wake>,
     /// What the thread does: `Running` also while it tries in vain.
     does: watch::Sender<Phase>,
+    sleeper: Arc<Sleeper>,
     load: Load,
     shared: Shared,
 }
@@ -76,6 +80,7 @@ pub(super) struct Supervised {
 pub(super) struct Shared {
     pub(super) config: Arc<Config>,
     pub(super) feeds: Feeds,
+    pub(super) sleep: Sleep,
     pub(super) runtime: Handle,
     pub(super) tracer: Option<Arc<Tracer>>,
 }
@@ -113,6 +118,7 @@ impl Supervised {
             end: Arc::default(),
             wake: Arc::default(),
             does: watch::Sender::new(Phase::Running),
+            sleeper: Arc::new(shared.sleep.job()),
             load,
             shared,
         });
@@ -138,8 +144,14 @@ impl Supervised {
         while self.may_run() {
             self.status.set(State::Starting);
             let began = Instant::now();
-            let error = match catch_unwind(AssertUnwindSafe(|| self.attempt())) {
-                Ok(Ok(())) => continue,
+            let ended = catch_unwind(AssertUnwindSafe(|| self.attempt()));
+            self.sleeper.rest();
+            let error = match ended {
+                Ok(Ok(None)) => continue,
+                Ok(Ok(Some(partitions))) => {
+                    self.sleep(partitions);
+                    continue;
+                }
                 Ok(Err(error)) => error,
                 Err(_) => anyhow!("the job's thread panicked; this is a bug in Pelton, please report it"),
             };
@@ -155,6 +167,18 @@ impl Supervised {
             let _ = wait(|| self.end.load(Ordering::Acquire), after);
             self.status.clear(PART);
         }
+    }
+
+    /// Waits until there is something for the job.
+    fn sleep(&self, partitions: Vec<PartitionView>) {
+        *lock(&self.assignment) = Arc::new(Assignment::asleep(&partitions));
+        tracing::debug!("job {} sleeps", self.name);
+        let reason = "sleeps, for nothing has come for long; the next record wakes it".to_owned();
+        let condition = Condition { part: SLEEP.to_owned(), state: State::Running, reason, since: Utc::now() };
+        lock(&self.notices).insert(SLEEP.to_owned(), condition);
+        self.sleeper.sleep(partitions, &self.wake, || self.end.load(Ordering::Acquire));
+        self.clear_notice(SLEEP);
+        tracing::debug!("job {} wakes", self.name);
     }
 
     /// Waits while the job is paused; says whether it is to run.
@@ -185,7 +209,7 @@ impl Supervised {
         *lock(&self.assignment) = Arc::default();
     }
 
-    fn attempt(&self) -> Result<()> {
+    fn attempt(&self) -> Result<Option<Vec<PartitionView>>> {
         let attempt = Attempt {
             name: self.name.clone(),
             current: self.current()?,
@@ -198,6 +222,7 @@ impl Supervised {
             stop: Arc::clone(&self.end),
             wake: Arc::clone(&self.wake),
             feeds: self.shared.feeds.clone(),
+            sleeper: Arc::clone(&self.sleeper),
             runtime: self.shared.runtime.clone(),
             assignment: Arc::clone(&self.assignment),
             tracer: self.tracer(),

@@ -13,6 +13,7 @@ mod feeds;
 mod fetcher;
 mod group;
 mod open;
+mod sleep;
 mod slots;
 
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use slots::{Slots, Turn};
 
 pub use feeds::Feeds;
 pub use group::{Assignment, PartitionView};
+pub use sleep::{Sleep, Sleeper};
 
 /// How long it sleeps while anything is in flight or has come a moment ago.
 const IDLE: Duration = Duration::from_millis(50);
@@ -63,6 +65,8 @@ pub struct Context {
     pub topics: Vec<String>,
     /// Fetches that it may share with other jobs.
     pub feeds: Feeds,
+    /// Whether it may sleep.
+    pub sleeper: Arc<Sleeper>,
     /// Called by whoever has something for it: records, a stop, another number of workers.
     pub wake: Arc<Wake>,
     /// How to cut.
@@ -92,6 +96,9 @@ pub struct KafkaSource {
     change_from: Instant,
     /// When the last record came.
     last_record: Instant,
+    joined: Instant,
+    /// What the job has where it is to sleep.
+    sleeps: Option<Vec<PartitionView>>,
 }
 
 impl std::fmt::Debug for KafkaSource {
@@ -113,11 +120,12 @@ impl KafkaSource {
         consumer.set_nonempty_callback(move || wake.call());
         let topics: Vec<&str> = context.topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).with_context(|| format!("failed to subscribe to {}", topics.join(", ")))?;
-        Ok(Self { consumer, context, slots, change_from: Instant::now(), last_record: Instant::now() })
+        let now = Instant::now();
+        Ok(Self { consumer, context, slots, change_from: now, last_record: now, joined: now, sleeps: None })
     }
 
-    /// Reads until it is told to stop, something fails, or another number of workers than `workers` is asked for; then
-    /// [`drain`](Self::drain) before it is called with that number. `hand_over` takes each batch with the number of its worker and
+    /// Reads until it is told to stop, something fails, the job is to [sleep](Self::sleeps), or another number of workers than
+    /// `workers` is asked for; then [`drain`](Self::drain) before it is called with that number. `hand_over` takes each batch with the number of its worker and
     /// must not block; `each_turn` is called at least every 50 ms while anything is in flight.
     pub fn run(
         &mut self,
@@ -142,6 +150,10 @@ impl KafkaSource {
                 self.observe();
                 if !paused {
                     self.follow(&mut hand_over)?;
+                }
+                self.sleeps = self.may_sleep();
+                if self.sleeps.is_some() {
+                    break;
                 }
                 last_look = Instant::now();
             }
@@ -191,6 +203,7 @@ impl KafkaSource {
         }
         if came {
             self.last_record = Instant::now();
+            self.context.sleeper.is_busy();
         }
         self.slots.cut_lingering(hand_over);
         self.go_back(paused)
@@ -203,6 +216,25 @@ impl KafkaSource {
             None if self.context.budget.used() > 0 || self.last_record.elapsed() < ASLEEP_AFTER => IDLE,
             None => ASLEEP,
         }
+    }
+
+    /// The partitions with which the job is to sleep: nothing has come for long, and everything is committed.
+    fn may_sleep(&mut self) -> Option<Vec<PartitionView>> {
+        let is_quiet = self.context.budget.used() == 0 && self.consumer.context().is_clean();
+        if !is_quiet || !self.context.sleeper.may_sleep(self.joined.elapsed()) {
+            return None;
+        }
+        // Asked again only after a while.
+        self.joined = Instant::now();
+        let assigned = self.consumer.context().assignment().view();
+        sleep::all_of(&self.consumer, &self.context.topics, assigned)
+            .inspect_err(|error| tracing::debug!("stays awake: {error:#}"))
+            .ok()
+    }
+
+    /// The partitions with which the job is to sleep, if that is why [`run`](Self::run) has returned.
+    pub fn sleeps(&self) -> Option<&[PartitionView]> {
+        self.sleeps.as_deref()
     }
 
     /// Follows feeds where that is possible; the consumer reads those partitions no more.

@@ -48,6 +48,7 @@ mod settings;
 mod sharing;
 mod simulate;
 mod skip;
+mod sleep;
 mod stage;
 mod submit_checks;
 mod tracing;

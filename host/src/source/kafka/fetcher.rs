@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -24,6 +24,7 @@ use super::open::Open;
 use super::{STRETCH, check};
 use crate::config;
 use crate::kafka::{client, find_broker, known_end, log};
+use crate::pipeline::wake::Wake;
 
 /// How long it waits where there is nothing to do; how often ends of partitions are looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -49,9 +50,18 @@ pub(super) fn settings(kafka: &config::Kafka) -> ClientConfig {
     settings
 }
 
+/// A consumer with such settings; `wake` is called when there is something for it.
+pub(super) fn consumer(settings: &ClientConfig, wake: &Arc<Wake>) -> Result<BaseConsumer<Told>> {
+    let consumer = settings.create_with_context(Told::default()).map_err(crate::kafka::refused);
+    let mut consumer: BaseConsumer<Told> = consumer.context("failed to make a consumer")?;
+    let wake = Arc::clone(wake);
+    consumer.set_nonempty_callback(move || wake.call());
+    Ok(consumer)
+}
+
 /// What it is told beside records.
 #[derive(Default)]
-struct Told {
+pub(super) struct Told {
     /// Whether no broker can be reached.
     is_away: AtomicBool,
 }
@@ -71,6 +81,41 @@ impl ClientContext for Told {
 
 impl ConsumerContext for Told {}
 
+/// Signs of a broker: where there are none, and none can be had, librdkafka may have lost it without telling.
+pub(super) struct Signs {
+    last: Instant,
+}
+
+impl Default for Signs {
+    fn default() -> Self {
+        Self { last: Instant::now() }
+    }
+}
+
+impl Signs {
+    /// A record has come.
+    pub(super) fn seen(&mut self) {
+        self.last = Instant::now();
+    }
+
+    /// Looks whether there is a broker; the consumer is of no use any more where there is none.
+    pub(super) fn look(&mut self, consumer: &BaseConsumer<Told>) -> Result<(), NoBroker> {
+        if consumer.context().is_away.load(Ordering::Acquire) {
+            return Err(NoBroker);
+        }
+        if self.last.elapsed() >= PROBE_AFTER {
+            find_broker(consumer.client(), PROBE_TIMEOUT).map_err(|_| NoBroker)?;
+            self.last = Instant::now();
+        }
+        Ok(())
+    }
+}
+
+/// No broker can be reached.
+#[derive(Debug, thiserror::Error)]
+#[error("no Kafka broker is reachable")]
+pub(super) struct NoBroker;
+
 /// A feed that is being fetched.
 struct Fetched {
     feed: Arc<Feed>,
@@ -89,8 +134,7 @@ struct Fetcher<'a> {
     /// The one that the last record belonged to: the next one's, mostly.
     last: usize,
     changes: u64,
-    /// When a record came, or a broker answered.
-    last_sign: Instant,
+    signs: Signs,
 }
 
 /// Fetches until nobody follows any feed.
@@ -106,11 +150,8 @@ pub(super) fn run(shared: &Arc<Shared>) {
 impl<'a> Fetcher<'a> {
     fn new(shared: &'a Shared) -> Result<Self> {
         let settings = shared.settings.as_ref().context("it is switched off")?;
-        let mut consumer: BaseConsumer<Told> =
-            settings.create_with_context(Told::default()).map_err(crate::kafka::refused).context("failed to make a consumer")?;
-        let wake = Arc::clone(&shared.wake);
-        consumer.set_nonempty_callback(move || wake.call());
-        Ok(Self { shared, consumer, fetched: Vec::new(), last: 0, changes: u64::MAX, last_sign: Instant::now() })
+        let consumer = consumer(settings, &shared.wake)?;
+        Ok(Self { shared, consumer, fetched: Vec::new(), last: 0, changes: u64::MAX, signs: Signs::default() })
     }
 
     fn run(mut self) -> Result<()> {
@@ -169,7 +210,7 @@ impl<'a> Fetcher<'a> {
         for _ in 0..STRETCH {
             match self.consumer.poll(Duration::ZERO) {
                 Some(Ok(message)) => {
-                    self.last_sign = Instant::now();
+                    self.signs.seen();
                     take(self.shared, &mut self.fetched, &mut self.last, &message);
                 }
                 Some(Err(error)) => check(&error)?,
@@ -208,13 +249,7 @@ impl<'a> Fetcher<'a> {
     }
 
     fn look(&mut self) -> Result<()> {
-        if self.consumer.context().is_away.load(Ordering::Acquire) {
-            bail!("no Kafka broker is reachable");
-        }
-        if self.last_sign.elapsed() >= PROBE_AFTER {
-            find_broker(self.consumer.client(), PROBE_TIMEOUT).context("no Kafka broker answers")?;
-            self.last_sign = Instant::now();
-        }
+        self.signs.look(&self.consumer)?;
         for fetched in &self.fetched {
             let Feed { topic, partition, .. } = &*fetched.feed;
             if let Some(end) = known_end(&self.consumer, topic, *partition) {

@@ -77,6 +77,15 @@ pub struct Assignment {
 }
 
 impl Assignment {
+    /// That of a job that sleeps: nobody handles its partitions.
+    pub fn asleep(partitions: &[PartitionView]) -> Self {
+        let entry = |view: &PartitionView| {
+            let partition = Partition { committed: view.committed, end: view.end, ..Partition::default() };
+            ((view.topic.clone(), view.partition), partition)
+        };
+        Self { partitions: Mutex::new(partitions.iter().map(entry).collect()) }
+    }
+
     /// The assigned partitions, in order.
     pub fn view(&self) -> Vec<PartitionView> {
         let partitions = lock(&self.partitions);
@@ -146,6 +155,11 @@ impl Group {
 
     fn serve(&self) {
         self.served.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Whether all that was read is committed, and a broker is there.
+    pub(super) fn is_clean(&self) -> bool {
+        !self.is_away.load(Ordering::Acquire) && lock(&self.assignment.partitions).values().all(Partition::is_clean)
     }
 
     /// Changes whenever partitions were assigned or given up.

@@ -5,7 +5,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -36,6 +36,19 @@ impl Kafka {
             let metadata = admin.inner().fetch_metadata(Some(name), REQUEST).ok()?;
             let partitions = metadata.topics().first()?.partitions();
             (!partitions.is_empty() && partitions.iter().all(|partition| partition.leader() >= 0)).then_some(())
+        });
+    }
+
+    /// Has a topic have so many partitions.
+    pub(crate) fn add_partitions(&self, name: &str, count: usize) {
+        let admin: AdminClient<DefaultClientContext> = client(self.port).create().unwrap();
+        let options = AdminOptions::new().request_timeout(Some(REQUEST));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        for result in runtime.block_on(admin.create_partitions([&NewPartitions::new(name, count)], &options)).unwrap() {
+            result.unwrap_or_else(|(name, code)| panic!("failed to add partitions to {name}: {code}"));
+        }
+        eventually(REQUEST, &format!("{name} has {count} partitions"), || {
+            (self.partitions(name).len() == count).then_some(())
         });
     }
 
