@@ -47,6 +47,11 @@
 //!   batch fails, and the reason names sink, column and record;
 //! - a panic: the same, and its message and place are in the job's log.
 
+#[rustfmt::skip]
+#[allow(
+    clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction, unsafe_code, missing_docs, unreachable_pub, dead_code,
+    reason = "generated code"
+)]
 pub mod bindings;
 pub mod log;
 pub mod metrics;
