@@ -41,7 +41,7 @@ use pelton::pipeline::Attempt;
 use pelton::pipeline::sample::Samples;
 use pelton::pipeline::version::{Current, Version};
 use pelton::simulate::Sensors;
-use pelton::source::kafka::Feeds;
+use pelton::source::kafka::{Feeds, Sleep};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, NoCustomPartitioner, Producer, ProducerContext, ThreadedProducer};
@@ -147,6 +147,7 @@ impl Bench {
             stop: Arc::clone(&stop),
             wake: Arc::default(),
             feeds: Feeds::new(&self.config.kafka, &self.config.batch),
+            sleeper: Arc::new(Sleep::new(&self.config.kafka).job()),
             runtime: self.runtime.handle().clone(),
             assignment: Arc::new(Mutex::default()),
             tracer: None,

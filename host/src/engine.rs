@@ -17,7 +17,7 @@ mod program;
 mod split;
 mod wasi;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,13 +66,18 @@ impl Engine {
     /// Sets up wasmtime, with compiled code kept below `cache` if given, and starts the thread that measures time. The
     /// thread ends with the last clone of the engine.
     pub fn new(limits: Limits, cache: Option<&Path>) -> Result<Self> {
+        Self::beside(limits, cache, None)
+    }
+
+    /// The same; runtimes of languages that client commands have compiled, and keep in `commands`, are not compiled again.
+    pub fn beside(limits: Limits, cache: Option<&Path>, commands: Option<PathBuf>) -> Result<Self> {
         let mut config = Config::new();
         config.epoch_interruption(true);
         // Jobs are synchronous; this is a fifth of the cost of an empty call.
         config.concurrency_support(false);
         let inner = wasmtime::Engine::new(&config).map_err(anyhow::Error::from).context("failed to set up wasmtime")?;
         let limit = (limits.cache_mib as u64) << 20;
-        let cache = cache.map(|folder| Cache::open(folder, &inner, limit)).transpose()?;
+        let cache = cache.map(|folder| Cache::open(folder, &inner, limit, commands)).transpose()?;
         let weak = inner.weak();
         std::thread::Builder::new()
             .name("epochs".to_owned())

@@ -27,6 +27,7 @@ use tokio::sync::watch;
 use crate::api::types::{Available, JobView, Problem, SampleList, Submit, Submitted, Uploaded};
 use crate::config::Config;
 use crate::engine::{Engine, Job};
+use crate::files::cache_folder;
 use crate::metrics::Metrics;
 use crate::pipeline::ack::lock;
 use crate::pipeline::trace::Tracer;
@@ -71,7 +72,9 @@ impl Jobs {
         let registry = Arc::new(Registry::open(config.data.clone())?);
         let cache = std::path::absolute(config.data.join("cache")).context("failed to find the data folder")?;
         let tracer = Tracer::start(&config.tracing, &metrics)?;
-        let engine = Engine::new(config.limits.clone(), Some(&cache))?;
+        // Where there is no home, client commands keep nothing.
+        let commands = cache_folder().ok().map(|folder| folder.join("compiled"));
+        let engine = Engine::beside(config.limits.clone(), Some(&cache), commands)?;
         let this = Arc::new(OnceLock::<Weak<Self>>::new());
         let of = |this: &Arc<OnceLock<Weak<Self>>>| {
             let this = Arc::clone(this);

@@ -37,8 +37,7 @@ struct Shell {
 }
 
 impl Shell {
-    fn new(api: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+    fn new(folder: tempfile::TempDir, api: &str) -> Self {
         let cache = folder.path().join("cache/pelton");
         fs::create_dir_all(&cache).unwrap();
         let real = std::env::var_os("XDG_CACHE_HOME")
@@ -78,8 +77,11 @@ impl Shell {
 
 /// The seconds of each step, as a row of the table.
 fn row(broker: &Kafka, title: &str, language: Language) -> String {
-    let host = Process::start(&["--kafka", &broker.bootstrap()], &[]);
-    let shell = Shell::new(&host.url);
+    let folder = tempfile::tempdir().unwrap();
+    // One account, thus one cache folder.
+    let cache = folder.path().join("cache").display().to_string();
+    let host = Process::start(&["--kafka", &broker.bootstrap()], &[("XDG_CACHE_HOME", &cache)]);
+    let shell = Shell::new(folder, &host.url);
     let outputs = || broker.end_offsets(SINK).iter().sum::<i64>();
     let before = outputs();
     let of = language.to_possible_value().unwrap();

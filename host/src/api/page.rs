@@ -1,9 +1,9 @@
 //! The page at `/`: its files are part of the binary, so that it needs no folder, no build step and no internet.
 //!
-//! The modules of its script are [joined](join) to one file, since each that a browser asks for takes it longer to show the first
-//! data. Nothing here holds data. Browsers ask whether a file has changed at each load, so that a new host never runs with an old
-//! page; and they are told to load nothing from elsewhere, to run no script that is not one of these files, to send forms
-//! nowhere, to show the page in no frame, and to let no text become markup.
+//! It is one document with style and scripts inside, whose modules are [joined](join), since each further file that a browser
+//! asks for takes it longer to show the first data. Nothing here holds data. Browsers ask whether it has changed at each load,
+//! so that a new host never runs with an old page; and they are told to load nothing from elsewhere, to run no script but
+//! these (by their digests), to send forms nowhere, to show the page in no frame, and to let no text become markup.
 
 mod join;
 
@@ -14,6 +14,8 @@ use axum::Router;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use sha2::{Digest, Sha256};
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -21,14 +23,9 @@ const CSS: &str = "text/css; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
-/// What browsers are told with every file.
-const HEADERS: [(HeaderName, &str); 6] = [
+/// What browsers are told with every file, beside the [policy](Page::policy).
+const HEADERS: [(HeaderName, &str); 5] = [
     (header::CACHE_CONTROL, "no-cache"),
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'; \
-         require-trusted-types-for 'script'; trusted-types 'none'",
-    ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
@@ -49,7 +46,7 @@ macro_rules! assets {
     };
 }
 
-/// The files that are served as they are.
+/// The files beside the modules.
 const ASSETS: [Asset; 4] = assets![
     HTML "index.html" at "/",
     CSS "app.css" at "/page/app.css",
@@ -91,14 +88,43 @@ fn module(name: &str) -> Option<&'static str> {
     MODULES.iter().find(|asset| asset.path == path).map(|asset| asset.content)
 }
 
-fn served() -> impl Iterator<Item = Asset> {
-    let script = Asset { path: "/page/app.js", content_type: JAVASCRIPT, content: SCRIPT.as_str() };
-    ASSETS.into_iter().chain([script])
+/// The document, and what it is allowed.
+struct Page {
+    html: String,
+    /// The content security policy.
+    policy: String,
 }
 
-/// `GET` and `HEAD` of `/` and of `/page/…`. They are open to everybody: what they hold is in every copy of this program.
+static PAGE: LazyLock<Page> = LazyLock::new(|| {
+    let [document, style, _, first] = ASSETS.map(|asset| asset.content);
+    let inline = [
+        (r#"<script src="/page/first.js"></script>"#, "script", first),
+        (r#"<link rel="stylesheet" href="/page/app.css">"#, "style", style),
+        (r#"<script type="module" src="/page/app.js"></script>"#, r#"script type="module""#, SCRIPT.as_str()),
+    ];
+    let html = inline.iter().fold(document.to_owned(), |html, (link, tag, content)| {
+        let end = tag.split(' ').next().unwrap_or(tag);
+        html.replacen(link, &format!("<{tag}>{content}</{end}>"), 1)
+    });
+    let digest = |content: &str| format!("'sha256-{}'", BASE64.encode(Sha256::digest(content)));
+    let policy = format!(
+        "default-src 'self'; script-src {} {}; style-src {}; base-uri 'none'; form-action 'none'; \
+         frame-ancestors 'none'; object-src 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
+        digest(first),
+        digest(&SCRIPT),
+        digest(style)
+    );
+    Page { html, policy }
+});
+
+fn served() -> [Asset; 2] {
+    let [document, _, icon, _] = ASSETS;
+    [Asset { content: &PAGE.html, ..document }, icon]
+}
+
+/// `GET` and `HEAD` of `/` and of its icon. They are open to everybody: what they hold is in every copy of this program.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    served().fold(Router::new(), |router, asset| {
+    served().into_iter().fold(Router::new(), |router, asset| {
         // Of hexadecimal digits and quotes, so that it is a header's value.
         let tag = HeaderValue::try_from(etag(asset.content)).ok();
         router.route(asset.path, get(move |headers: HeaderMap| async move { answer(asset, tag, &headers) }))
@@ -127,6 +153,7 @@ fn answer(asset: Asset, tag: Option<HeaderValue>, headers: &HeaderMap) -> Respon
     let mut response = if has_it { StatusCode::NOT_MODIFIED.into_response() } else { asset.content.into_response() };
     let headers = response.headers_mut();
     headers.extend(HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value))));
+    headers.extend(HeaderValue::from_str(&PAGE.policy).map(|policy| (header::CONTENT_SECURITY_POLICY, policy)));
     headers.extend(tag.map(|tag| (header::ETAG, tag)));
     if !has_it {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
@@ -155,7 +182,7 @@ mod tests {
 
     #[test]
     fn the_page_is_small() {
-        let total: usize = served().map(|asset| asset.content.len()).sum();
+        let total: usize = served().iter().map(|asset| asset.content.len()).sum();
         assert!(total <= MOST, "the page has {total} bytes");
         for asset in files() {
             let lines = asset.content.lines().count();
@@ -204,6 +231,21 @@ mod tests {
     }
 
     #[test]
+    fn scripts_and_style_are_inside_and_nothing_ends_them_early() {
+        for (tag, count) in [("script", 2), ("style", 1)] {
+            assert_eq!(PAGE.html.matches(&format!("<{tag}")).count(), count);
+            assert_eq!(PAGE.html.matches(&format!("</{tag}")).count(), count);
+        }
+        for inside in [SCRIPT.as_str(), ASSETS[1].content, ASSETS[3].content] {
+            assert!(PAGE.html.contains(inside) && !inside.contains("<!--"));
+            let digest = BASE64.encode(Sha256::digest(inside));
+            assert!(PAGE.policy.contains(&digest), "{digest} is not in {}", PAGE.policy);
+        }
+        assert!(!PAGE.html.contains("/page/app"), "nothing else is asked for");
+        HeaderValue::from_str(&PAGE.policy).unwrap();
+    }
+
+    #[test]
     fn a_browser_that_has_a_file_is_told_so() {
         let asset = ASSETS[0];
         let tag = HeaderValue::try_from(etag(asset.content)).unwrap();
@@ -226,7 +268,7 @@ mod tests {
 
     #[test]
     fn files_differ_in_their_tags() {
-        let tags: BTreeSet<String> = served().map(|asset| etag(asset.content)).collect();
-        assert_eq!(tags.len(), served().count());
+        let tags: BTreeSet<String> = served().iter().map(|asset| etag(asset.content)).collect();
+        assert_eq!(tags.len(), served().len());
     }
 }

@@ -5,10 +5,13 @@
 //! it. `<engine>` stands for wasmtime's version, its settings and the CPU: an entry of another host is never looked
 //! at. Only this host writes here, mode 0700: machine code is never accepted from anybody. An entry may be deleted at any
 //! time, by anybody; when all are larger than the limit, those used longest ago go.
+//!
+//! A runtime that is not here is taken from the cache of this account's client commands (`pelton build`, `pelton test`), which
+//! is of the same kind, if nobody else can reach that.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -27,6 +30,8 @@ pub(super) struct Cache {
     root: PathBuf,
     folder: PathBuf,
     limit: u64,
+    /// The root of the client commands' cache.
+    commands: Option<PathBuf>,
 }
 
 /// What is kept of a component beside its code.
@@ -38,8 +43,9 @@ struct Kept {
 }
 
 impl Cache {
-    /// A cache below `root`, which is made where needed, of at most `limit` bytes.
-    pub(super) fn open(root: &Path, engine: &wasmtime::Engine, limit: u64) -> Result<Self> {
+    /// A cache below `root`, which is made where needed, of at most `limit` bytes; runtimes are also taken from the cache
+    /// below `commands`.
+    pub(super) fn open(root: &Path, engine: &wasmtime::Engine, limit: u64, commands: Option<PathBuf>) -> Result<Self> {
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
         let folder = root.join(format!("{:016x}", hasher.finish()));
@@ -50,7 +56,7 @@ impl Cache {
             fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))
         };
         make().with_context(|| format!("failed to make the folder of compiled code {}", folder.display()))?;
-        Ok(Self { root: root.to_owned(), folder, limit })
+        Ok(Self { root: root.to_owned(), folder, limit, commands })
     }
 
     fn files(&self, digest: &str) -> (PathBuf, PathBuf) {
@@ -76,11 +82,31 @@ impl Cache {
         Some((Compiled { component, runtimes }, kept.spec))
     }
 
-    /// The runtime whose code has this digest, if it is here and whole.
+    /// The runtime whose code has this digest, if it is here, or where client commands keep theirs, and whole.
     pub(super) fn runtime(&self, engine: &wasmtime::Engine, digest: &str) -> Option<Module> {
+        let code = self.runtime_file(digest);
+        if !code.is_file()
+            && let Some(bytes) = self.runtime_of_commands(&code)
+        {
+            self.keep(&code, || write_durably(&code, &bytes));
+        }
         // SAFETY: see `open`.
         #[expect(unsafe_code, reason = "mapping trusted machine code is what makes a start take milliseconds")]
-        open(&self.runtime_file(digest), |code| unsafe { Module::deserialize_file(engine, code) })
+        open(&code, |code| unsafe { Module::deserialize_file(engine, code) })
+    }
+
+    /// The same file in the cache of client commands, where every folder on the way and it itself are only this account's.
+    fn runtime_of_commands(&self, code: &Path) -> Option<Vec<u8>> {
+        let root = self.commands.as_ref()?;
+        let inside = code.strip_prefix(&self.root).ok()?;
+        let is_ours = |path: &Path| {
+            fs::symlink_metadata(path).is_ok_and(|found| {
+                found.uid() == nix::unistd::geteuid().as_raw() && found.mode() & 0o077 == 0 && !found.is_symlink()
+            })
+        };
+        let file = root.join(inside);
+        let ours = is_ours(root) && is_ours(file.parent()?) && is_ours(&file);
+        ours.then(|| fs::read(&file).ok()).flatten()
     }
 
     /// Keeps a component. Failing to is no reason not to run it: that is only told.

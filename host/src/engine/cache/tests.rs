@@ -78,3 +78,33 @@ fn what_was_used_longest_ago_goes_first() {
     let left = |n: usize| roomy.cached(&digests[n]).is_some();
     assert_eq!([left(0), left(1), left(2)], [true, false, true]);
 }
+
+#[test]
+fn runtimes_of_client_commands_are_taken_from_where_only_this_account_can_write() {
+    let (own, commands) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let engine = wasmtime::Engine::default();
+    let theirs = Cache::open(commands.path(), &engine, 1 << 30, None).unwrap();
+    let of_commands = Some(commands.path().to_owned());
+    let ours = Cache::open(own.path(), &engine, 1 << 30, of_commands).unwrap();
+    let digest = "0".repeat(64);
+    assert!(ours.runtime(&engine, &digest).is_none());
+    theirs.put_runtime(&digest, &Module::new(&engine, b"\0asm\x01\0\0\0").unwrap());
+    let file = theirs.runtime_file(&digest);
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    for (path, open, closed) in [(commands.path(), 0o755, 0o700), (&theirs.folder, 0o770, 0o700), (&file, 0o606, 0o600)]
+    {
+        mode(path, open);
+        assert!(ours.runtime(&engine, &digest).is_none(), "{}", path.display());
+        mode(path, closed);
+    }
+    // Not by a link either, which may lead anywhere.
+    let elsewhere = own.path().join("elsewhere");
+    fs::rename(&file, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &file).unwrap();
+    assert!(ours.runtime(&engine, &digest).is_none());
+    fs::rename(&elsewhere, &file).unwrap();
+    assert!(ours.runtime(&engine, &digest).is_some());
+    // From then on it is its own.
+    fs::remove_dir_all(commands.path()).unwrap();
+    assert!(ours.runtime(&engine, &digest).is_some());
+}

@@ -57,7 +57,7 @@ impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let engine = wasmtime::Engine::default();
-        let cache = Cache::open(folder.path(), &engine, u64::MAX).unwrap();
+        let cache = Cache::open(folder.path(), &engine, u64::MAX, None).unwrap();
         Self { engine, cache, folder }
     }
 

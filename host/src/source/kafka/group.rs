@@ -238,7 +238,8 @@ impl Group {
         let mut probed = lock(&self.probed);
         let is_due = probed.elapsed() >= PROBE_EVERY;
         let is_away = self.is_away.load(Ordering::Acquire);
-        if !is_away && !(is_due && lock(&self.assignment.partitions).is_empty()) {
+        let may_be_lost = is_due && lock(&self.assignment.partitions).is_empty();
+        if !is_away && !may_be_lost {
             return;
         }
         match find_broker(consumer.client(), PROBE_TIMEOUT) {
