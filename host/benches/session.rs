@@ -245,6 +245,8 @@ fn paint(broker: &kafka::Kafka, text: &mut String) {
     let host = Host::start(broker);
     host.submit("painted", StartFrom::Latest);
     host.wait_for_partitions(1);
+    // The broker has just started, and shares the cores.
+    std::thread::sleep(WINDOW);
     paint::paint(&host.process.url, text);
 }
 

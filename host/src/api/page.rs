@@ -1,6 +1,6 @@
 //! The page at `/`: its files are part of the binary, so that it needs no folder, no build step and no internet.
 //!
-//! It is one document with style and scripts inside, whose modules are [joined](join), since each further file that a browser
+//! It is one document with style, scripts and icon inside, whose modules are [joined](join), since each further file that a browser
 //! asks for takes it longer to show the first data. Nothing here holds data. Browsers ask whether it has changed at each load,
 //! so that a new host never runs with an old page; and they are told to load nothing from elsewhere, to run no script but
 //! these (by their digests), to send forms nowhere, to show the page in no frame, and to let no text become markup.
@@ -96,7 +96,7 @@ struct Page {
 }
 
 static PAGE: LazyLock<Page> = LazyLock::new(|| {
-    let [document, style, _, first] = ASSETS.map(|asset| asset.content);
+    let [document, style, icon, first] = ASSETS.map(|asset| asset.content);
     let inline = [
         (r#"<script src="/page/first.js"></script>"#, "script", first),
         (r#"<link rel="stylesheet" href="/page/app.css">"#, "style", style),
@@ -106,6 +106,8 @@ static PAGE: LazyLock<Page> = LazyLock::new(|| {
         let end = tag.split(' ').next().unwrap_or(tag);
         html.replacen(link, &format!("<{tag}>{content}</{end}>"), 1)
     });
+    let icon = icon.replacen("<svg", r#"<svg width="22" height="22" aria-hidden="true""#, 1);
+    let html = html.replacen(r#"<img src="/page/icon.svg" alt="" width="22" height="22">"#, &icon, 1);
     let digest = |content: &str| format!("'sha256-{}'", BASE64.encode(Sha256::digest(content)));
     let policy = format!(
         "default-src 'self'; script-src {} {}; style-src {}; base-uri 'none'; form-action 'none'; \
@@ -241,7 +243,7 @@ mod tests {
             let digest = BASE64.encode(Sha256::digest(inside));
             assert!(PAGE.policy.contains(&digest), "{digest} is not in {}", PAGE.policy);
         }
-        assert!(!PAGE.html.contains("/page/app"), "nothing else is asked for");
+        assert_eq!(PAGE.html.matches("/page/").count(), 1, "nothing else is asked for but the tab's icon");
         HeaderValue::from_str(&PAGE.policy).unwrap();
     }
 

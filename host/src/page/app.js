@@ -39,6 +39,7 @@ function navigate(event) {
     view?.close();
     view = (at ? jobView : overview)({ store, now, name: at?.name });
     main.replaceChildren(view.node);
+    delete document.documentElement.dataset.waits;
     shown = wanted;
     // The first view takes no focus; a later one tells where one has got to.
     if (event) view.node.querySelector("h1").focus({ preventScroll: true });
@@ -95,7 +96,7 @@ async function connect() {
     while (document.hidden && connection?.signal.aborted) await pause(UNSEEN);
     connection = new AbortController();
     let whole = true;
-    let problem = new Problem({ title: "the host ended the connection" });
+    let failure = null;
     try {
       await stream("/api/v1/events", connection.signal, (event) => {
         if (event.event !== "jobs") return;
@@ -106,13 +107,15 @@ async function connect() {
         wait = 500;
       }, { begun });
     } catch (error) {
-      problem = Problem.of(error);
+      failure = error;
     }
     begun = null;
     if (connection.signal.aborted) {
       connected("connecting", "connecting");
       continue;
     }
+    // Made no sooner: an error takes a browser time, of which the first view has none.
+    const problem = failure ? Problem.of(failure) : new Problem({ title: "the host ended the connection" });
     const time = wait * (0.8 + 0.4 * Math.random());
     // Who gave no token is not asked again and again.
     const again = problem.status === 401 ? "" : `; trying again in ${Math.max(1, Math.round(time / 1000))} s`;

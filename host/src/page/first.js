@@ -9,6 +9,9 @@ try {
   // Storage may be forbidden; the system's theme it is.
 }
 
+// The first frame is the one with the data, or comes when that takes long: app.js shows the page then.
+document.documentElement.dataset.waits = "";
+
 // The data comes while the modules do. api.js reads what is begun here.
 globalThis.begun = (() => {
   let token = null;
