@@ -69,7 +69,7 @@ impl Engine {
         Self::beside(limits, cache, None)
     }
 
-    /// The same; runtimes of languages that client commands have compiled, and keep in `commands`, are not compiled again.
+    /// The same; what client commands have compiled, and keep in `commands`, is not compiled again.
     pub fn beside(limits: Limits, cache: Option<&Path>, commands: Option<PathBuf>) -> Result<Self> {
         let mut config = Config::new();
         config.epoch_interruption(true);

@@ -6,8 +6,8 @@
 //! at. Only this host writes here, mode 0700: machine code is never accepted from anybody. An entry may be deleted at any
 //! time, by anybody; when all are larger than the limit, those used longest ago go.
 //!
-//! A runtime that is not here is taken from the cache of this account's client commands (`pelton build`, `pelton test`), which
-//! is of the same kind, if nobody else can reach that.
+//! What is not here is taken from the cache of this account's client commands (`pelton build`, `pelton test`, `pelton dev`),
+//! which is of the same kind, if nobody else can reach that.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -43,8 +43,8 @@ struct Kept {
 }
 
 impl Cache {
-    /// A cache below `root`, which is made where needed, of at most `limit` bytes; runtimes are also taken from the cache
-    /// below `commands`.
+    /// A cache below `root`, which is made where needed, of at most `limit` bytes; what it lacks is taken from the cache below
+    /// `commands`.
     pub(super) fn open(root: &Path, engine: &wasmtime::Engine, limit: u64, commands: Option<PathBuf>) -> Result<Self> {
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
@@ -67,9 +67,13 @@ impl Cache {
         self.folder.join(format!("runtime-{digest}.cwasm"))
     }
 
-    /// The component with this digest and what it declares, if both are here and whole, with all that it needs.
+    /// The component with this digest and what it declares, if both are here, or where client commands keep theirs, and
+    /// whole, with all that it needs.
     pub(super) fn get(&self, engine: &wasmtime::Engine, digest: &str) -> Option<(Compiled, Spec)> {
         let (code, kept) = self.files(digest);
+        if !code.is_file() {
+            self.adopt(&code, &[&code, &kept]);
+        }
         let kept: Kept = serde_json::from_slice(&fs::read(kept).ok()?).ok()?;
         let mut runtimes = Vec::new();
         for (name, digest) in kept.runtimes {
@@ -85,26 +89,31 @@ impl Cache {
     /// The runtime whose code has this digest, if it is here, or where client commands keep theirs, and whole.
     pub(super) fn runtime(&self, engine: &wasmtime::Engine, digest: &str) -> Option<Module> {
         let code = self.runtime_file(digest);
-        if !code.is_file()
-            && let Some(bytes) = self.runtime_of_commands(&code)
-        {
-            self.keep(&code, || write_durably(&code, &bytes));
+        if !code.is_file() {
+            self.adopt(&code, &[&code]);
         }
         // SAFETY: see `open`.
         #[expect(unsafe_code, reason = "mapping trusted machine code is what makes a start take milliseconds")]
         open(&code, |code| unsafe { Module::deserialize_file(engine, code) })
     }
 
-    /// The same file in the cache of client commands, where every folder on the way and it itself are only this account's.
-    fn runtime_of_commands(&self, code: &Path) -> Option<Vec<u8>> {
+    /// Copies files to where they are to be, from the cache of client commands, if all are there.
+    fn adopt(&self, code: &Path, files: &[&Path]) {
+        let found: Option<Vec<_>> = files.iter().map(|file| self.of_commands(file)).collect();
+        if let Some(found) = found {
+            self.keep(code, || files.iter().zip(&found).try_for_each(|(file, bytes)| write_durably(file, bytes)));
+        }
+    }
+
+    /// The content of the same file there, where every folder on the way and it itself are only this account's.
+    fn of_commands(&self, file: &Path) -> Option<Vec<u8>> {
         let root = self.commands.as_ref()?;
-        let inside = code.strip_prefix(&self.root).ok()?;
+        let file = root.join(file.strip_prefix(&self.root).ok()?);
         let is_ours = |path: &Path| {
             fs::symlink_metadata(path).is_ok_and(|found| {
                 found.uid() == nix::unistd::geteuid().as_raw() && found.mode() & 0o077 == 0 && !found.is_symlink()
             })
         };
-        let file = root.join(inside);
         let ours = is_ours(root) && is_ours(file.parent()?) && is_ours(&file);
         ours.then(|| fs::read(&file).ok()).flatten()
     }

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use crate::eventually::eventually;
 use crate::kafka::Record;
 use crate::pelton::{Host, pelton};
+use crate::skip::{skip, test_name};
 use crate::stage::{RUN, Servers, require_stage};
 
 /// For a build, the first of which compiles what the SDK depends on.
@@ -27,8 +28,8 @@ struct Dev {
 }
 
 impl Dev {
-    /// Makes a project in Rust, and starts to watch it.
-    fn start(host: &Host) -> Self {
+    /// Makes a project in a language, and starts to watch it.
+    fn start(host: &Host, language: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("pelton-dev-").tempdir().unwrap();
         let log = folder.path().join("log");
         let mut command = leash::command(Signal::SIGKILL, folder.path(), &log).unwrap();
@@ -36,9 +37,9 @@ impl Dev {
         command.args([
             "/bin/sh",
             "-ec",
-            r#""$0" new long_words --lang rust; exec "$0" dev long_words --from earliest"#,
+            r#""$0" new long_words --lang "$1"; exec "$0" dev long_words --from earliest"#,
         ]);
-        command.arg(env!("CARGO_BIN_EXE_pelton"));
+        command.args([env!("CARGO_BIN_EXE_pelton"), language]);
         command.env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("new"));
         command.env("PELTON_API", host.url()).env_remove("PELTON_TOKEN");
         Self { process: Leash::spawn(&mut command).unwrap(), folder, seen: 0 }
@@ -101,7 +102,7 @@ fn every_good_save_is_live_and_no_bad_one() {
     stage.kafka.create_topic("long_words", 1, &[]);
     let mut host = stage.host();
     host.start();
-    let mut dev = Dev::start(&host);
+    let mut dev = Dev::start(&host, "rust");
     let said = dev.says("live as version 1 ");
     assert!(said.contains("built ") && said.contains(" · tested 4 records "), "{said}");
     dev.says(" s from save to live\n");
@@ -151,6 +152,45 @@ fn every_good_save_is_live_and_no_bad_one() {
     dev.process.signal(Signal::SIGINT).unwrap();
     let status = dev.process.wait(RUN).unwrap().unwrap();
     assert_eq!(status.code(), Some(0), "{}", dev.log());
+}
+
+/// Saves a change of the job and of its golden file, and waits until it is live; prints how long that took.
+fn a_save_is_live(test: &str, language: &str, file: &str, tools: &[&str]) {
+    let stage = require_stage!();
+    let is_there =
+        |tool: &&&str| !std::env::split_paths(&std::env::var_os("PATH").unwrap()).any(|path| path.join(tool).is_file());
+    if let Some(missing) = tools.iter().find(is_there) {
+        return skip(test, &format!("{missing} is not installed"));
+    }
+    stage.kafka.create_topic("words", 1, &[]);
+    stage.kafka.create_topic("long_words", 1, &[]);
+    let mut host = stage.host();
+    host.start();
+    let mut dev = Dev::start(&host, language);
+    dev.says("live as version 1 ");
+    assert_eq!(send(&stage, "first"), ["first"]);
+    // The words of four letters, whatever the job calls their length.
+    dev.save(file, |text| text.replace(" > l", " >= l"));
+    dev.says("the outcome differs from golden.jsonl");
+    let line = "{\"record\": 0, \"sink\": \"long_words\", \"forward\": true}\n";
+    dev.save("golden.jsonl", |text| format!("{line}{text}"));
+    let said = dev.says("s from save to live\n");
+    eprintln!("{language}: {}", said.lines().last().unwrap());
+    assert_eq!(send(&stage, "second"), ["first", "four", "second"]);
+    dev.save(file, |text| text.replace("passes on", "lets through"));
+    let said = dev.says("s from save to live\n");
+    eprintln!("{language}: {}", said.lines().last().unwrap());
+    assert_eq!(host.show("long_words")["spec"]["description"], "lets through long words");
+}
+
+#[test]
+fn a_save_is_live_in_javascript() {
+    a_save_is_live(test_name!(), "js", "job.js", &["node", "npm"]);
+}
+
+#[test]
+fn a_save_is_live_in_go() {
+    a_save_is_live(test_name!(), "go", "main.go", &["go"]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use anyhow::{Error, Result};
 
 use super::DevArgs;
 use super::trial::Tested;
-use crate::api::types::{JobView, Problem, Reload, Submit, Uploaded};
+use crate::api::types::{JobView, Problem, Reload, Submit};
 use crate::cli::client::Client;
 use crate::cli::lifecycle::caller;
 use crate::kafka::StartFrom;
@@ -44,12 +44,7 @@ impl Submitter {
         })
     }
 
-    /// Has the host take in a component and compile it. A second time costs no more than its way.
-    pub(super) fn upload(&self, wasm: &[u8]) -> Result<Uploaded> {
-        self.client.upload(wasm, wasm.len())
-    }
-
-    /// Submits it or reloads the job.
+    /// Has the host take it in, and submits it or reloads the job.
     pub(super) fn put_to_work(&self, tested: &Tested) -> Live {
         match self.try_it(tested) {
             Ok(told) => Live::Now(told),
@@ -59,7 +54,7 @@ impl Submitter {
     }
 
     fn try_it(&self, tested: &Tested) -> Result<String> {
-        let digest = Some(self.upload(&tested.wasm)?.digest);
+        let digest = Some(self.client.upload(tested.wasm.as_slice(), tested.wasm.len())?.digest);
         let name = self.name.as_ref().unwrap_or(&tested.job);
         let before = match self.client.show(name) {
             Ok(view) => Some(view),

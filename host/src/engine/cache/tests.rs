@@ -80,6 +80,22 @@ fn what_was_used_longest_ago_goes_first() {
 }
 
 #[test]
+fn what_client_commands_have_compiled_is_known() {
+    let (own, commands) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let of_commands = Some(commands.path().to_owned());
+    let host = Engine::beside(Limits::default(), Some(own.path()), of_commands).unwrap();
+    let digest = engine(commands.path(), 1024).load(&variant(1)).unwrap().digest().to_owned();
+    assert_eq!(host.cached(&digest).unwrap().spec().name, "identity");
+    // Without what it declares it is not whole.
+    let other = engine(commands.path(), 1024).load(&variant(2)).unwrap().digest().to_owned();
+    let kept = entries(commands.path()).into_iter().find(|path| path.to_string_lossy().contains(&other)).unwrap();
+    fs::remove_file(kept.with_extension("json")).unwrap();
+    assert!(host.cached(&other).is_none());
+    assert_eq!(entries(own.path()).len(), 1);
+    host.load(&variant(2)).unwrap();
+}
+
+#[test]
 fn runtimes_of_client_commands_are_taken_from_where_only_this_account_can_write() {
     let (own, commands) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let engine = wasmtime::Engine::default();
