@@ -45,7 +45,9 @@ impl Host {
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = socket.local_addr().unwrap().port();
         let host = Self { process: None, folder, port, flags: Vec::new(), environment: Vec::new() };
-        let (usr_jobs, data) = (host.usr_jobs(), host.data());
+        let (usr_jobs, data, cache) = (host.usr_jobs(), host.data(), host.folder.path().join("cache"));
+        // Other tests' commands compile the same components: a host is not to know those.
+        let host = host.env("XDG_CACHE_HOME", cache);
         host.flag("--kafka", kafka)
             .flag("--postgres", postgres)
             .flag("--usr-jobs", usr_jobs)
