@@ -2,8 +2,11 @@
 
 const SHORT = { '"': '\\"', '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t', '\b': '\\b', '\f': '\\f' };
 
+const UNPRINTABLE = /[^ -~]/;
+
 /** A string: quoted, with everything but printable ASCII escaped. */
 export function string(text) {
+  if (!UNPRINTABLE.test(text)) return JSON.stringify(text);
   const escape = (unit) => SHORT[unit] ?? `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
   return `"${text.replace(/["\\]|[^ -~]/g, escape)}"`;
 }

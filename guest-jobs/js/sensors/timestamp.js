@@ -1,22 +1,24 @@
 /** Times as RFC 3339 writes them, with or without a fraction: Python leaves it out where it is zero. */
 
+const SECONDS = /^[0-5]\d\.\d{6}$/;
 const TIME = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
-const USUAL_TAIL = /^\d\d\.\d{6}\+00:00$/;
 
-// The minute of the time before: readings of one minute come together, and then only the seconds are read.
+// The minute of the time before, as text and in microseconds: readings of one minute come together, and then only the
+// seconds are read.
 let minute = '';
 let minuteStart = 0;
 
 /** Microseconds since 1970-01-01 00:00:00 UTC, or null where the text is no such time. Digits beyond the microsecond are cut
  * off; second 60 is the first of the next minute. */
 export function microseconds(text) {
-  if (text.length === 32 && text.startsWith(minute) && minute !== '') {
-    const tail = text.slice(17);
-    if (USUAL_TAIL.test(tail)) {
-      const seconds = +tail.slice(0, 2);
-      if (seconds <= 59) return minuteStart + seconds * 1e6 + +tail.slice(3, 9);
-    }
+  if (text.length === 32 && minute !== '' && text.startsWith(minute) && text.endsWith('+00:00')) {
+    const seconds = text.slice(17, 26);
+    if (SECONDS.test(seconds)) return minuteStart + Math.round(seconds * 1e6);
   }
+  return anyTime(text);
+}
+
+function anyTime(text) {
   const match = TIME.exec(text);
   if (match === null) return null;
   const [year, month, day, hour, minutes, second] = match.slice(1, 7).map(Number);

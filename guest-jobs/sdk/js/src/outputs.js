@@ -19,6 +19,8 @@ export class Outputs {
     this._states = new Map(sinks.map((sink, index) => [sink, { sink, index, open: null }]));
     this._done = [];
     this._at = 0;
+    // The rows that the last one went to: mostly the next one's, too. A table takes nothing but rows.
+    this._rows = null;
   }
 
   forward(sink) {
@@ -43,7 +45,8 @@ export class Outputs {
   }
 
   row(sink, values) {
-    const open = this._open(sink, 'rows');
+    let open = this._rows;
+    if (open === null || open.sink !== sink) open = this._rows = this._open(sink, 'rows');
     if (values.length !== sink.columns.length) {
       throw this._mistake(sink, `a row has ${sink.columns.length} values, not ${values.length}`);
     }
@@ -73,6 +76,7 @@ export class Outputs {
   /** Forgets what was gathered. */
   clear() {
     this._done = [];
+    this._rows = null;
     for (const state of this._states.values()) state.open = null;
   }
 

@@ -57,22 +57,22 @@ export function validityOf(items) {
 
 /** Packs items: strings, bytes, or nulls, which take no bytes. */
 export function pack(items) {
-  const count = items.length;
-  const ends = new Uint32Array(count);
+  return packText(items) ?? packEach(items, new Uint32Array(items.length));
+}
+
+/** Packs strings and nulls; null where an item is anything else. */
+export function packText(items) {
+  const ends = new Uint32Array(items.length);
   let end = 0;
-  let text = true;
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < items.length; i++) {
     const item = items[i];
-    if (typeof item === 'string') ends[i] = end += item.length;
-    else if (item === null) ends[i] = end;
-    else text = false;
+    if (typeof item === 'string') end += item.length;
+    else if (item !== null) return null;
+    ends[i] = end;
   }
-  if (text) {
-    // `join` puts nothing in the place of a null.
-    const bytes = encoder.encode(items.join(''));
-    if (bytes.length === end) return { ends: bytesOf(ends), bytes };
-  }
-  return packEach(items, ends);
+  // `join` puts nothing in the place of a null.
+  const bytes = encoder.encode(items.join(''));
+  return bytes.length === end ? { ends: bytesOf(ends), bytes } : packEach(items, ends);
 }
 
 function packEach(items, ends) {

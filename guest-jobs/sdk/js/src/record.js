@@ -1,6 +1,6 @@
 /** A record as a job sees it: a view into the batch. What is not asked for costs nothing. */
 
-import { asciiOf, isValid, itemOf, nullableItemOf, openedHeaders, openedNullable, textOf, validUpTo } from './packed.js';
+import { asciiOf, itemOf, nullableItemOf, openedHeaders, openedNullable, textOf, validUpTo } from './packed.js';
 
 /** The verdict that a job can't use a record. Not an Error: it needs no stack, and making one is dear. */
 export class Reject {
@@ -20,10 +20,17 @@ export class View {
     this.batch = batch;
     this.values = openedNullable(batch.values);
     this.ends = this.values.items.ends;
-    this.hasNulls = this.values.validity.length !== 0;
-    this.ascii = undefined;
+    this._plain = undefined;
     this._keys = undefined;
     this._headers = undefined;
+  }
+
+  /** All values as one text whose places are those of the bytes; null where they are not ASCII, or some are null. */
+  get plain() {
+    if (this._plain === undefined) {
+      this._plain = this.values.validity.length === 0 ? asciiOf(this.values.items.bytes) : null;
+    }
+    return this._plain;
   }
 
   get keys() {
@@ -46,6 +53,7 @@ export class Record {
   constructor(view, index) {
     this._view = view;
     this._index = index;
+    this._text = undefined;
   }
 
   get key() {
@@ -57,15 +65,18 @@ export class Record {
   }
 
   text() {
-    const view = this._view;
+    if (this._text !== undefined) return this._text;
+    const { plain, ends } = this._view;
     const index = this._index;
-    if (view.hasNulls && !isValid(view.values.validity, index)) reject('value is null (a tombstone)');
-    const start = index === 0 ? 0 : view.ends[index - 1];
-    const end = view.ends[index];
-    if (start === end) reject('value is empty');
-    if (view.ascii === undefined) view.ascii = asciiOf(view.values.items.bytes);
-    if (view.ascii !== null) return view.ascii.slice(start, end);
-    const bytes = itemOf(view.values.items, index);
+    const start = index === 0 ? 0 : ends[index - 1];
+    const end = ends[index];
+    return (this._text = plain !== null && start !== end ? plain.slice(start, end) : this._ownText());
+  }
+
+  _ownText() {
+    const bytes = this.value;
+    if (bytes === null) return reject('value is null (a tombstone)');
+    if (bytes.length === 0) return reject('value is empty');
     try {
       return textOf(bytes);
     } catch {

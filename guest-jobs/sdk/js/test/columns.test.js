@@ -19,7 +19,7 @@ test('what does not fit is refused', () => {
   const cases = [
     ['boolean', 1], ['int2', 32768], ['int2', 1.5], ['int4', NaN], ['int4', '1'], ['int8', 2 ** 53], ['int8', 2n ** 63n],
     ['int8', new Date()], ['timestamptz', new Date(NaN)], ['float4', '1'], ['float8', 1n], ['text', 1], ['json', {}],
-    ['numeric', 1], ['bytea', 'a'], ['uuid', new Uint8Array(15)], ['text', undefined], ['int4', undefined],
+    ['numeric', 1], ['bytea', 'a'], ['uuid', new Uint8Array(15)], ['text', undefined], ['int4', Symbol('1')], ['int8', Symbol('1')], ['int4', undefined],
   ];
   for (const [type, value] of cases) assert.throws(() => data(type, null, value), Misfit, `${type} ${String(value)}`);
 });
