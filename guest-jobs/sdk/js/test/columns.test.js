@@ -9,7 +9,10 @@ const data = (type, ...values) => columnOf({ label: 'column `c`', type }, values
 
 test('64-bit integers keep every bit', () => {
   const values = [0, -1, 1, 2 ** 32, -(2 ** 32), 2 ** 31, -(2 ** 31) - 1, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER];
-  assert.deepEqual(Array.from(new BigInt64Array(data('int8', ...values).buffer)), values.map(BigInt));
+  const natural = values.filter((value) => value >= 0).concat(2 ** 32 - 1, 2 ** 33 + 5, 1714644672123456);
+  for (const some of [values, natural, []]) {
+    assert.deepEqual(Array.from(new BigInt64Array(data('int8', ...some).buffer)), some.map(BigInt));
+  }
   const ends = [-(2n ** 63n), 2n ** 63n - 1n];
   assert.deepEqual(Array.from(new BigInt64Array(data('timestamp', ...ends).buffer)), ends);
   assert.deepEqual(Array.from(new BigInt64Array(data('timestamptz', new Date(-1)).buffer)), [-1000n]);
