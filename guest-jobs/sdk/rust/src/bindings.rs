@@ -1,4 +1,4 @@
-//! What wit-bindgen makes of `wit/job.wit`: written by `PELTON_BLESS=1 cargo test -p pelton-job --test bindings`. The rest of
+//! What wit-bindgen makes of `wit/job.wit`: written by `RENEW=1 cargo test -p pelton-job --test bindings`. The rest of
 //! the SDK hides it; a guest that wants the bare contract can implement `exports::pelton::job::task::Guest` and call
 //! `export_component!` itself.
 

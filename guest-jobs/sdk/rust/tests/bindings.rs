@@ -1,5 +1,5 @@
 //! `src/bindings.rs` is what wit-bindgen makes of `wit/job.wit`. It is kept, not made at every build, since compiling
-//! wit-bindgen's macro takes longer than everything else of a job's first build. `PELTON_BLESS=1` writes it anew.
+//! wit-bindgen's macro takes longer than everything else of a job's first build. `RENEW=1` writes it anew.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use wit_bindgen_core::wit_parser::Resolve;
 use wit_bindgen_core::{Files, WorldGenerator as _};
 
 const HEADER: &str = "\
-//! What wit-bindgen makes of `wit/job.wit`: written by `PELTON_BLESS=1 cargo test -p pelton-job --test bindings`. The rest of
+//! What wit-bindgen makes of `wit/job.wit`: written by `RENEW=1 cargo test -p pelton-job --test bindings`. The rest of
 //! the SDK hides it; a guest that wants the bare contract can implement `exports::pelton::job::task::Guest` and call
 //! `export_component!` itself.
 
@@ -36,7 +36,7 @@ fn the_bindings_are_those_of_the_contract() {
     let made = format!("{HEADER}{}", std::str::from_utf8(made).unwrap());
 
     let path = folder.join("src/bindings.rs");
-    if std::env::var_os("PELTON_BLESS").is_some() {
+    if std::env::var_os("RENEW").is_some() {
         std::fs::write(&path, &made).unwrap();
     }
     assert!(

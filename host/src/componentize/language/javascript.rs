@@ -21,7 +21,8 @@ pub(super) fn build(folder: &Path, out: &Path) -> Result<PathBuf> {
         "Node.js {OLDEST} or later is needed, found {version}: get it from https://nodejs.org"
     );
     ensure!(is_there("npm"), "npm is not installed or not on the search path: it comes with Node.js");
-    if !folder.join("node_modules").is_dir() {
+    // Where Node looks for it: npm puts what the members of a workspace need beside the workspace.
+    if !folder.ancestors().any(|above| above.join("node_modules/pelton-job").is_dir()) {
         let install = if folder.join("package-lock.json").is_file() { "ci" } else { "install" };
         run(Command::new("npm").args([install, "--no-audit", "--no-fund"]).current_dir(folder))
             .with_context(|| format!("npm could not install what {} depends on", folder.display()))?;
