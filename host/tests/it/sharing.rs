@@ -154,7 +154,7 @@ fn a_job_that_is_held_loses_the_shared_fetch_and_nothing_else() {
 
 #[test]
 fn jobs_go_on_by_themselves_where_the_broker_was_away() {
-    let mut stage = require_stage!();
+    let mut stage = require_stage!().with_new_kafka();
     stage.topics(4);
     let mut host = stage.host();
     host.start();

@@ -113,7 +113,7 @@ fn all_that_is_done_with_a_job_is_done_with_one_that_sleeps() {
 
 #[test]
 fn sleeping_jobs_outlive_the_broker() {
-    let mut stage = require_stage!();
+    let mut stage = require_stage!().with_new_kafka();
     stage.topics(4);
     let mut host = host(&stage, 0);
     host.start();
