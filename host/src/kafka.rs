@@ -362,3 +362,43 @@ impl Admin {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::mocking::MockCluster;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(500);
+
+    #[test]
+    fn a_client_that_has_no_broker_begins_again_with_those_it_is_given() {
+        let cluster = MockCluster::new(1).unwrap();
+        // Nobody listens on port 1.
+        let consumer: BaseConsumer = ClientConfig::new().set("bootstrap.servers", "127.0.0.1:1").create().unwrap();
+        find_broker(consumer.client(), SOON).unwrap_err();
+        begin_again(consumer.client(), &cluster.bootstrap_servers());
+        let found = (0..100).any(|_| find_broker(consumer.client(), SOON).is_ok());
+        assert!(found, "it finds none");
+    }
+
+    #[test]
+    fn brokers_are_away_while_messages_wait_and_none_is_connected() {
+        let status = Status::default();
+        let is_away = |messages: u32, brokers: &str| {
+            let statistics = format!(r#"{{"msg_cnt": {messages}, "brokers": {{{brokers}}}}}"#);
+            let is_away = watch_brokers(&status, "kafka producer", statistics.as_bytes());
+            assert_eq!(status.is_told("kafka producer"), is_away);
+            is_away
+        };
+        let broker = |state: &str| format!(r#""a": {{"source": "learned", "nodename": "a:9092", "state": "{state}"}}"#);
+        let internal = r#""i": {"source": "internal", "nodename": "", "state": "UP"}"#;
+        assert!(is_away(1, &broker("DOWN")));
+        assert!(!is_away(1, &broker("UP")));
+        // Librdkafka may have forgotten all of them.
+        assert!(is_away(1, ""));
+        assert!(is_away(1, internal));
+        assert!(!is_away(0, ""));
+        assert!(!watch_brokers(&status, "kafka producer", b"no JSON"));
+    }
+}
