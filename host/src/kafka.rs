@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
-use std::time::Duration;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
 use backon::{BlockingRetryable, ExponentialBuilder};
@@ -16,6 +17,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaConfRes;
 
 use crate::config;
+use crate::pipeline::ack::lock;
 use crate::status::{State, Status};
 
 /// How long a request to the broker may take before it counts as away.
@@ -143,7 +145,7 @@ struct Broker {
 pub fn watch_brokers(status: &Status, part: &str, statistics: &[u8]) -> bool {
     let statistics: Statistics = serde_json::from_slice(statistics).unwrap_or_default();
     let brokers = || statistics.brokers.values().filter(|broker| broker.source != "internal");
-    // It may know of none: see `begin_again`.
+    // It may know of none: see `BeginAgain`.
     let is_away = statistics.msg_cnt > 0 && brokers().all(|broker| broker.state != "UP");
     if is_away {
         let names: Vec<_> = brokers().map(|broker| broker.nodename.as_str()).filter(|name| !name.is_empty()).collect();
@@ -160,16 +162,43 @@ pub fn find_broker<C: ClientContext>(client: &Client<C>, timeout: Duration) -> R
     if metadata.brokers().is_empty() { bail!("the broker is starting or stopping") } else { Ok(()) }
 }
 
-/// Gives a client that finds no broker those of its settings again.
+/// How often a client that finds no broker begins again.
+const BEGIN_AGAIN: Duration = Duration::from_secs(10);
+
+/// Gives a client that finds no broker those of its settings again, now and then.
 ///
 /// Librdkafka forgets all of them when a broker that is starting or stopping answers that there are none, and then never
-/// connects to any (confluentinc/librdkafka#5301). It keeps every list that it is given, so don't do this all the time.
-#[expect(unsafe_code, reason = "the binding has no call for this")]
-pub fn begin_again<C: ClientContext>(client: &Client<C>, bootstrap: &str) {
-    let Ok(bootstrap) = CString::new(bootstrap) else { return };
-    // SAFETY: both pointers outlive the call, which copies the list and may be made from any thread (librdkafka's rdkafka.h).
-    let found = unsafe { rdkafka::bindings::rd_kafka_brokers_add(client.native_ptr(), bootstrap.as_ptr()) };
-    tracing::debug!("began again with {found} Kafka brokers of the settings");
+/// connects to any (confluentinc/librdkafka#5301). It keeps every list that it is given, so that is not done at every call.
+#[derive(Debug)]
+pub struct BeginAgain {
+    bootstrap: CString,
+    not_before: Mutex<Instant>,
+}
+
+impl BeginAgain {
+    /// With these brokers, not at once.
+    pub fn new(bootstrap: &str) -> Self {
+        // No client is made with such a list.
+        let bootstrap = CString::new(bootstrap).unwrap_or_default();
+        Self { bootstrap, not_before: Mutex::new(Instant::now() + BEGIN_AGAIN) }
+    }
+
+    /// Says that the client finds none.
+    pub fn finds_none<C: ClientContext>(&self, client: &Client<C>) {
+        let mut not_before = lock(&self.not_before);
+        if Instant::now() >= *not_before {
+            *not_before = Instant::now() + BEGIN_AGAIN;
+            self.begin(client);
+        }
+    }
+
+    #[expect(unsafe_code, reason = "the binding has no call for this")]
+    fn begin<C: ClientContext>(&self, client: &Client<C>) {
+        // SAFETY: both pointers outlive the call, which copies the list and may be made from any thread (librdkafka's
+        // rdkafka.h).
+        let found = unsafe { rdkafka::bindings::rd_kafka_brokers_add(client.native_ptr(), self.bootstrap.as_ptr()) };
+        tracing::debug!("began again with {found} Kafka brokers of the settings");
+    }
 }
 
 /// Raises the condition that no broker can be reached.
@@ -224,6 +253,7 @@ pub fn known_end<C: ConsumerContext>(consumer: &BaseConsumer<C>, topic: &str, pa
 pub struct Admin {
     kafka: config::Kafka,
     consumer: BaseConsumer,
+    again: BeginAgain,
 }
 
 impl std::fmt::Debug for Admin {
@@ -237,14 +267,14 @@ impl Admin {
     pub fn new(kafka: &config::Kafka) -> Result<Self> {
         let consumer =
             client(kafka, "pelton-admin").create().map_err(refused).context("the Kafka settings make no sense")?;
-        Ok(Self { kafka: kafka.clone(), consumer })
+        Ok(Self { kafka: kafka.clone(), consumer, again: BeginAgain::new(&kafka.bootstrap) })
     }
 
     /// Whether a broker answers.
     pub fn ping(&self, timeout: Duration) -> Result<()> {
         let found = find_broker(self.consumer.client(), timeout);
         if found.is_err() {
-            begin_again(self.consumer.client(), &self.kafka.bootstrap);
+            self.again.finds_none(self.consumer.client());
         }
         found.with_context(|| format!("Kafka at {} does not answer", self.kafka.bootstrap))
     }
@@ -377,7 +407,10 @@ mod tests {
         // Nobody listens on port 1.
         let consumer: BaseConsumer = ClientConfig::new().set("bootstrap.servers", "127.0.0.1:1").create().unwrap();
         find_broker(consumer.client(), SOON).unwrap_err();
-        begin_again(consumer.client(), &cluster.bootstrap_servers());
+        let again = BeginAgain::new(&cluster.bootstrap_servers());
+        again.finds_none(consumer.client());
+        find_broker(consumer.client(), SOON).expect_err("not at once");
+        again.begin(consumer.client());
         let found = (0..100).any(|_| find_broker(consumer.client(), SOON).is_ok());
         assert!(found, "it finds none");
     }

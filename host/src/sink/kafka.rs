@@ -10,7 +10,7 @@ mod sender;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use rdkafka::ClientConfig;
@@ -22,7 +22,7 @@ use rdkafka::producer::{BaseProducer, DeliveryResult, NoCustomPartitioner, Produ
 use rdkafka::util::IntoOpaque;
 
 use crate::dead_letter::Stage;
-use crate::kafka::{begin_again, log, watch_brokers};
+use crate::kafka::{BeginAgain, log, watch_brokers};
 use crate::metrics::SinkMetrics;
 use crate::pipeline::ack::{Delivery, lock};
 use crate::pipeline::fault::Fault;
@@ -31,9 +31,6 @@ use sender::{Outbox, Parcel, Refused, Sender};
 
 /// How long the thread of a producer polls at a time, thus how long it may outlive the sink.
 const POLL: Duration = Duration::from_secs(1);
-
-/// How often a producer that finds no broker begins again.
-const BEGIN_AGAIN: Duration = Duration::from_secs(10);
 
 /// Messages that are acknowledged together: those that one batch makes for one sink.
 #[derive(Debug)]
@@ -195,19 +192,16 @@ impl KafkaSink {
                 .spawn(move || span.in_scope(run))
                 .map_err(|error| format!("failed to start a thread of a Kafka producer: {error}"))
         };
-        let bootstrap = self.config.get("bootstrap.servers").unwrap_or_default().to_owned();
+        let again = BeginAgain::new(self.config.get("bootstrap.servers").unwrap_or_default());
         spawn(
             "reports",
             Box::new(move || {
-                let mut begun = Instant::now();
                 while let Some(producer) = polled.upgrade() {
                     // Reports are served as they come. (`ThreadedProducer` polls for 100 ms at a time, and the binding
                     // spins through the last millisecond of each poll.)
                     producer.poll(POLL);
-                    let is_away = producer.context().is_away.load(Ordering::Acquire);
-                    if is_away && begun.elapsed() >= BEGIN_AGAIN {
-                        begun = Instant::now();
-                        begin_again(producer.client(), &bootstrap);
+                    if producer.context().is_away.load(Ordering::Acquire) {
+                        again.finds_none(producer.client());
                     }
                 }
             }),

@@ -10,10 +10,16 @@ use crate::stage::{RUN, Servers, Stage, guest, require_stage};
 
 const JOBS: [&str; 3] = ["one", "two", "three"];
 
+/// A host that runs the jobs, where so many may stay awake though they are idle.
 fn host(stage: &Stage, keep: usize) -> Host {
     let host = stage.host().env("PELTON_KAFKA__IDLE_AFTER", "1s").env("PELTON_KAFKA__IDLE_MEMBERS", keep.to_string());
     // A commit is due before a job can be idle.
-    host.env("PELTON_DELIVERY__COMMIT_INTERVAL", "100ms")
+    let mut host = host.env("PELTON_DELIVERY__COMMIT_INTERVAL", "100ms");
+    host.start();
+    for job in JOBS {
+        host.submit(guest("identity"), &["--name", job]);
+    }
+    host
 }
 
 /// Whether a job says that it sleeps, which is a kind of running.
@@ -51,11 +57,7 @@ fn produce(servers: &Servers, numbers: std::ops::Range<usize>, partitions: usize
 fn idle_jobs_sleep_and_the_next_record_wakes_them() {
     let stage = require_stage!();
     stage.topics(4);
-    let mut host = host(&stage, 1);
-    host.start();
-    for job in JOBS {
-        host.submit(guest("identity"), &["--name", job]);
-    }
+    let host = host(&stage, 1);
     let mut written = 0;
     for round in 0..4 {
         wait_until_so_many_sleep(&host, 2);
@@ -76,10 +78,6 @@ fn all_that_is_done_with_a_job_is_done_with_one_that_sleeps() {
     let stage = require_stage!();
     stage.topics(2);
     let mut host = host(&stage, 0);
-    host.start();
-    for job in JOBS {
-        host.submit(guest("identity"), &["--name", job]);
-    }
     wait_until_so_many_sleep(&host, 3);
     done(&host, &["pause", "one"]);
     assert_eq!(host.show("one")["state"], "paused");
@@ -115,11 +113,7 @@ fn all_that_is_done_with_a_job_is_done_with_one_that_sleeps() {
 fn sleeping_jobs_outlive_the_broker() {
     let mut stage = require_stage!().with_new_kafka();
     stage.topics(4);
-    let mut host = host(&stage, 0);
-    host.start();
-    for job in JOBS {
-        host.submit(guest("identity"), &["--name", job]);
-    }
+    let host = host(&stage, 0);
     wait_until_so_many_sleep(&host, 3);
     stage.kafka.stop().unwrap();
     eventually(RUN, "it is told", || (host.get("/readyz").0 == 503).then_some(()));

@@ -80,7 +80,7 @@ function booleanOf(column, value, row) {
 
 // A typed array keeps a number only if it is in its range: what reads back as another did not fit.
 function integers(column, values, data) {
-  const text = textOf(values);
+  const text = jsonOf(values);
   // What is no number is `null` there, or in quotes.
   if (text !== undefined && !text.includes('n')) {
     data.set(values);
@@ -104,7 +104,7 @@ function floats(column, values, data) {
 }
 
 // As JSON: numbers differ there from everything else. Undefined for what JSON has no word for.
-function textOf(values) {
+function jsonOf(values) {
   try {
     return JSON.stringify(values);
   } catch {
@@ -119,7 +119,7 @@ const NOT_NATURAL = ['.', 'e', '-', '"', 'n', '{'];
 /** Whether all are safe integers, none below 0. */
 function areNatural(values) {
   if (values.length > MOST) return false;
-  const text = textOf(values);
+  const text = jsonOf(values);
   if (text === undefined || text.lastIndexOf('[') !== 0) return false;
   for (const sign of NOT_NATURAL) if (text.includes(sign)) return false;
   return Math.max.apply(null, values) <= Number.MAX_SAFE_INTEGER;

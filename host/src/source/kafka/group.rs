@@ -15,7 +15,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::Context;
-use crate::kafka::{REQUEST_TIMEOUT, begin_again, broker_back, brokers_away, find_broker, known_end, log};
+use crate::kafka::{BeginAgain, REQUEST_TIMEOUT, broker_back, brokers_away, find_broker, known_end, log};
 use crate::metrics::JobMetrics;
 use crate::pipeline::ack::{Ledger, lock};
 use crate::status::Status;
@@ -24,7 +24,7 @@ use crate::status::Status;
 const PART: &str = "kafka consumer";
 /// How long a broker may take to answer, after which it is asked again.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
-/// How often a member without partitions asks whether there is a broker at all, and one that finds none begins again.
+/// How often a member without partitions asks whether there is a broker at all.
 const PROBE_EVERY: Duration = Duration::from_secs(10);
 
 /// How far an assigned partition is.
@@ -118,8 +118,9 @@ pub(super) struct Group {
     served: AtomicU64,
     /// Whether no broker could be reached when that was last told.
     is_away: AtomicBool,
-    /// When it was looked whether one can be, or when it began again.
+    /// When it was looked whether one can be.
     probed: Mutex<Instant>,
+    again: BeginAgain,
     /// Where they are.
     brokers: String,
     drain_timeout: Duration,
@@ -137,6 +138,7 @@ impl Group {
             served: AtomicU64::new(0),
             is_away: AtomicBool::new(false),
             probed: Mutex::new(Instant::now()),
+            again: BeginAgain::new(brokers),
             brokers: brokers.to_owned(),
             drain_timeout: context.delivery.drain_timeout,
             status: Arc::clone(&context.status),
@@ -236,15 +238,13 @@ impl Group {
     /// may have lost them, and librdkafka all brokers, without telling.
     pub(super) fn look_for_broker(&self, consumer: &BaseConsumer<Self>) {
         let mut probed = lock(&self.probed);
-        let is_due = probed.elapsed() >= PROBE_EVERY;
-        let is_away = self.is_away.load(Ordering::Acquire);
-        let may_be_lost = is_due && lock(&self.assignment.partitions).is_empty();
-        if !is_away && !may_be_lost {
+        let may_be_lost = probed.elapsed() >= PROBE_EVERY && lock(&self.assignment.partitions).is_empty();
+        if !self.is_away.load(Ordering::Acquire) && !may_be_lost {
             return;
         }
+        *probed = Instant::now();
         match find_broker(consumer.client(), PROBE_TIMEOUT) {
             Ok(()) => {
-                *probed = Instant::now();
                 self.is_away.store(false, Ordering::Release);
                 broker_back(&self.status, PART);
             }
@@ -252,10 +252,7 @@ impl Group {
                 tracing::debug!("no Kafka broker: {error:#}");
                 self.is_away.store(true, Ordering::Release);
                 brokers_away(&self.status, PART, &self.brokers);
-                if is_due {
-                    *probed = Instant::now();
-                    begin_again(consumer.client(), &self.brokers);
-                }
+                self.again.finds_none(consumer.client());
             }
         }
     }
