@@ -8,8 +8,8 @@ use std::{env, fs, io};
 const LANGUAGES: [&str; 5] = ["rust", "js", "python", "go", "c"];
 /// What builds and tests leave behind.
 const LEFT_BEHIND: [&str; 5] = ["node_modules", "target", "__pycache__", ".venv", ".pytest_cache"];
-/// What an SDK has for its own tests.
-const TESTS: [&str; 2] = ["test", "tests"];
+/// What an SDK has for its own tests, and what is built of it into this program.
+const OURS: [&str; 3] = ["test", "tests", "engine"];
 
 fn main() -> io::Result<()> {
     let host = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
@@ -18,16 +18,12 @@ fn main() -> io::Result<()> {
     for language in LANGUAGES {
         let template = host.join("src/new").join(language);
         let sdk = host.join("../guest-jobs/sdk").join(language);
-        for (folder, into, passed_over) in [(template, "", &[][..]), (sdk, "sdk/", &TESTS[..])] {
+        for (folder, into, passed_over) in [(template, "", &[][..]), (sdk, "sdk/", &OURS[..])] {
             println!("cargo::rerun-if-changed={}", folder.display());
             let mut files = Vec::new();
             // A layer of the image that builds dependencies only has neither.
             if folder.is_dir() {
                 collect(&folder, "", passed_over, &mut files)?;
-            }
-            // JavaScript's tools read the contract itself; Rust's SDK has a link to it, the others have it in their code.
-            if !into.is_empty() && language == "js" && !files.is_empty() {
-                files.push(("wit/job.wit".to_owned(), host.join("../wit/job.wit")));
             }
             files.sort();
             for (name, path) in files {

@@ -5,6 +5,7 @@
 //! folder never sees half of one.
 
 mod language;
+mod script;
 mod strip;
 mod toolchain;
 
@@ -170,14 +171,19 @@ pub fn componentize(module: &[u8]) -> Result<Vec<u8>> {
         "this is a core WebAssembly module that holds no component's bindings; use an SDK of Pelton or wit-bindgen, or \
          make a component of it with `pelton build` or `wasm-tools component new`"
     );
+    // An adapter's types must fit those of the module, so it comes only where it is wanted, or where the bytes look so.
+    let wants_wasi = module.windows(PREVIEW1_NAME.len()).any(|bytes| bytes == PREVIEW1_NAME.as_bytes());
+    encode(module, if wants_wasi { &[(PREVIEW1_NAME, PREVIEW1)] } else { &[] })
+}
+
+/// Makes a component of a core module with bindings, and of modules that give it what it imports by their names.
+fn encode(module: &[u8], adapters: &[(&str, &[u8])]) -> Result<Vec<u8>> {
     let mut encoder =
         wit_component::ComponentEncoder::default().validate(true).module(module).context("cannot read the module")?;
-    // An adapter's types must fit those of the module, so it comes only where it is wanted, or where the bytes look so.
-    if module.windows(PREVIEW1_NAME.len()).any(|bytes| bytes == PREVIEW1_NAME.as_bytes()) {
-        encoder = encoder.adapter(PREVIEW1_NAME, PREVIEW1).context("cannot adapt the module to WASI 0.2")?;
+    for (name, adapter) in adapters {
+        encoder = encoder.adapter(name, adapter).with_context(|| format!("cannot give the module its {name}"))?;
     }
-    let component = encoder.encode().context("cannot make a component of the module")?;
-    strip::strip(&component)
+    strip::strip(&encoder.encode().context("cannot make a component of the module")?)
 }
 
 /// Runs cargo, and gives the module of each `cdylib` it made, by name.

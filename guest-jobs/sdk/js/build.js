@@ -1,51 +1,36 @@
 #!/usr/bin/env node
 /**
- * Makes a component of a job: `node build.js [FOLDER] [--out FILE] [--wit FOLDER]`.
+ * Makes one script of a job: `node build.js [FOLDER] [--out FILE]`. `pelton build` calls it, and makes a component of the script.
  *
- * Bundles the module that package.json names as `main` with esbuild, then puts it into StarlingMonkey with the parts of
- * componentize-js. Both come from the job's own node_modules. The component imports nothing but the contract: no WASI. The module's top
- * level runs here, at build time, and its state is part of the component.
+ * Bundles the module that package.json names as `main` and all that it imports, with esbuild from the job's own node_modules.
  */
 
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { basename, dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { componentize } from './engine.js';
 
-/** The versions that the SDK was tested with. */
-const TOOLS = { esbuild: '0.28.2', '@bytecodealliance/componentize-js': '0.23.0' };
+/** The version that the SDK was tested with. */
+const ESBUILD = '0.28.2';
 
-const here = dirname(fileURLToPath(import.meta.url));
-
-async function build(folder, out, wit) {
+async function build(folder, outfile) {
   const manifest = await manifestOf(folder);
-  const { esbuild, modules } = await tools(folder);
-  const work = await mkdtemp(join(folder, '.pelton-build-'));
-  try {
-    const bundle = join(work, `${basename(folder)}.js`);
-    await esbuild.build({
-      stdin: {
-        contents: `import job from ${JSON.stringify(`./${manifest.main}`)};
-          import { component } from 'pelton-job/component';
-          export const task = component(job);`,
-        resolveDir: folder,
-      },
-      bundle: true,
-      format: 'esm',
-      target: 'es2022',
-      external: ['pelton:*'],
-      outfile: bundle,
-      logLevel: 'warning',
-    });
-    const component = await componentize(modules, wit, bundle);
-    await mkdir(dirname(out), { recursive: true });
-    await writeFile(out, component);
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
+  const esbuild = await bundler(folder);
+  await esbuild.build({
+    stdin: {
+      contents: `import job from ${JSON.stringify(`./${manifest.main}`)};
+        import { component } from 'pelton-job/component';
+        export const task = component(job);`,
+      resolveDir: folder,
+      sourcefile: 'start.js',
+    },
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    outfile,
+    logLevel: 'warning',
+  });
 }
 
 async function manifestOf(folder) {
@@ -58,35 +43,21 @@ async function manifestOf(folder) {
 }
 
 // Found from the job's folder: the SDK may lie elsewhere.
-async function tools(folder) {
+async function bundler(folder) {
   const require = createRequire(join(folder, 'package.json'));
-  const roots = require.resolve.paths('x') ?? [];
-  for (const [name, version] of Object.entries(TOOLS)) {
-    const root = roots.find((candidate) => existsSync(join(candidate, name, 'package.json')));
-    if (root === undefined) throw new Error(`${name} is not installed; run \`npm install\` in ${folder}`);
-    const found = JSON.parse(await readFile(join(root, name, 'package.json'), 'utf8')).version;
-    if (found !== version) {
-      throw new Error(`${name} is ${found}, and ${version} is needed; run \`npm install --save-dev ${name}@${version}\``);
-    }
+  const root = (require.resolve.paths('x') ?? []).find((modules) => existsSync(join(modules, 'esbuild', 'package.json')));
+  if (root === undefined) throw new Error(`esbuild is not installed; run \`npm install\` in ${folder}`);
+  const { version } = JSON.parse(await readFile(join(root, 'esbuild', 'package.json'), 'utf8'));
+  if (version !== ESBUILD) {
+    throw new Error(`esbuild is ${version}, and ${ESBUILD} is needed; run \`npm install --save-dev esbuild@${ESBUILD}\``);
   }
-  const modules = roots.find((candidate) => existsSync(join(candidate, '@bytecodealliance/componentize-js')));
-  return { esbuild: require('esbuild'), modules };
-}
-
-// A copy in a project has the contract beside it; in the repository it lies at the root.
-function contract() {
-  const found = [join(here, 'wit'), join(here, '../../../wit')].find((folder) => existsSync(join(folder, 'job.wit')));
-  if (found === undefined) throw new Error('the contract is not there: pass its folder as --wit');
-  return found;
+  return require('esbuild');
 }
 
 try {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { out: { type: 'string' }, wit: { type: 'string' } },
-  });
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: { out: { type: 'string' } } });
   const folder = resolve(positionals[0] ?? '.');
-  await build(folder, resolve(values.out ?? join(folder, `${basename(folder)}.wasm`)), values.wit ?? contract());
+  await build(folder, resolve(values.out ?? join(folder, 'job.bundle.js')));
 } catch (error) {
   // esbuild has shown its errors already.
   if (!error.errors) console.error(`error: ${error.message}`);

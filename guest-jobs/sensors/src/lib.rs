@@ -3,8 +3,8 @@
 //! Plain Rust without a word of Wasm, so that the same code can be measured and tested natively.
 
 mod json;
-mod python;
+pub mod python;
 mod reading;
-mod timestamp;
+pub mod timestamp;
 
 pub use reading::Reading;

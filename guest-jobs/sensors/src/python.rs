@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 /// Prints a string: quoted, with everything but printable ASCII escaped.
-pub(crate) fn write_string(text: &str, out: &mut String) -> fmt::Result {
+pub fn write_string(text: &str, out: &mut String) -> fmt::Result {
     out.push('"');
     if text
         .bytes()
@@ -35,7 +35,7 @@ pub(crate) fn write_string(text: &str, out: &mut String) -> fmt::Result {
 
 /// Prints a number, given as it stands in JSON and as it reads, as `repr(float)` does: the fewest digits that read back
 /// as the same number, `30.0`, `1e-05`, `1e+16`.
-pub(crate) fn write_float(text: &str, number: f64, out: &mut String) -> fmt::Result {
+pub fn write_float(text: &str, number: f64, out: &mut String) -> fmt::Result {
     if is_repr(text) {
         out.push_str(text);
         return Ok(());
@@ -71,25 +71,44 @@ fn is_repr(text: &str) -> bool {
 
 /// Gives valid JSON the spacing of `json.dumps`: one blank after each comma and colon, no other outside strings.
 /// Strings and numbers stay as they are written.
-pub(crate) fn respace(json: &str) -> String {
+pub fn respace(json: &str) -> String {
+    let bytes = json.as_bytes();
+    let is_blank = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_whitespace);
     let mut spaced = String::with_capacity(json.len() + 16);
-    let mut in_string = false;
-    let mut escaped = false;
-    for character in json.chars() {
-        if in_string {
-            in_string = escaped || character != '"';
-            escaped = !escaped && character == '\\';
-        } else if character.is_ascii_whitespace() {
-            continue;
-        } else {
-            in_string = character == '"';
-        }
-        spaced.push(character);
-        if !in_string && matches!(character, ',' | ':') {
-            spaced.push(' ');
+    // What stands as it should from `start` on is copied as a whole.
+    let (mut start, mut at) = (0, 0);
+    let piece = |start, end| json.get(start..end).unwrap_or_default();
+    while let Some(byte) = bytes.get(at) {
+        at += 1;
+        match byte {
+            b'"' => at = end_of_string(bytes, at),
+            b',' | b':' if bytes.get(at) == Some(&b' ') && !is_blank(at + 1) => at += 1,
+            b',' | b':' => {
+                spaced.push_str(piece(start, at));
+                spaced.push(' ');
+                start = at;
+            }
+            byte if byte.is_ascii_whitespace() => {
+                spaced.push_str(piece(start, at - 1));
+                start = at;
+            }
+            _ => {}
         }
     }
+    spaced.push_str(piece(start, at));
     spaced
+}
+
+/// Where a string ends that starts before `at`.
+fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    at.min(bytes.len())
 }
 
 #[cfg(test)]

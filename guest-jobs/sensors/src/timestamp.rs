@@ -4,7 +4,7 @@
 /// Microseconds since 1970-01-01 00:00:00 UTC of a time such as `2024-05-02T10:11:12.123456+00:00`; nothing where the
 /// text is none, or of a year outside 1 to 9999. Digits beyond the microsecond are cut off; second 60 is the first of
 /// the next minute.
-pub(crate) fn microseconds(text: &str) -> Option<i64> {
+pub fn microseconds(text: &str) -> Option<i64> {
     let &[
         y1,
         y2,

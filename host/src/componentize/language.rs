@@ -68,6 +68,8 @@ pub(super) fn build(language: Language, folder: &Path, install: bool) -> Result<
     let built = std::fs::read(&file).with_context(|| format!("{} was not made", file.display()))?;
     let component = match language {
         Language::Go | Language::C => super::componentize(&super::embed(&built)?)?,
+        // An older SDK for JavaScript made the component itself.
+        Language::JavaScript if !built.starts_with(b"\0asm") => super::script::component(&built)?,
         _ => built,
     };
     Ok((name.to_owned(), component))

@@ -12,6 +12,15 @@ const PREAMBLE: usize = 8;
 
 /// A copy without custom sections, at any depth.
 pub(super) fn strip(binary: &[u8]) -> Result<Vec<u8>> {
+    rewrite(binary, &|_| None)
+}
+
+/// A copy of a component with other modules in the place of some.
+pub(super) fn modules(component: &[u8], instead: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result<Vec<u8>> {
+    rewrite(component, instead)
+}
+
+fn rewrite(binary: &[u8], instead: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result<Vec<u8>> {
     let (preamble, mut rest) = binary.split_at_checked(PREAMBLE).context("the binary has no preamble")?;
     // The last two bytes of the preamble tell the layers apart: 0 is a core module, 1 a component.
     let is_component = preamble.ends_with(&[1, 0]);
@@ -22,7 +31,13 @@ pub(super) fn strip(binary: &[u8]) -> Result<Vec<u8>> {
         rest = after;
         match id {
             CUSTOM => {}
-            MODULE | COMPONENT if is_component => write_section(&mut stripped, id, &strip(body)?)?,
+            MODULE | COMPONENT if is_component => {
+                let body = match instead(body) {
+                    Some(module) if id == MODULE => module,
+                    _ => rewrite(body, instead)?,
+                };
+                write_section(&mut stripped, id, &body)?;
+            }
             _ => write_section(&mut stripped, id, body)?,
         }
     }

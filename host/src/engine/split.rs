@@ -5,9 +5,9 @@
 //! to the runtime as it was compiled before. What runs is the same, for a module that is imported is the one that stood
 //! there.
 //!
-//! Python's toolchain puts code and memory in modules of their own. JavaScript's makes one module, whose memory would make
-//! it another one in each version; so its memory moves to a module before it, from which the code imports it. Memory is
-//! there and filled before any code runs, as it was.
+//! Python's toolchain puts code and memory in modules of their own, and `pelton build` the script of a job in JavaScript beside
+//! its engine. componentize-js makes one module, whose memory would make it another one in each version; so its memory moves
+//! to a module before it, from which the code imports it. Memory is there and filled before any code runs, as it was.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -28,6 +28,8 @@ const RUNTIME: usize = 256 << 10;
 /// From which on one that has its memory is. A Go job is one module with less, and another one in each version.
 /// Tests would spend minutes on so much.
 const RUNTIME_WITH_MEMORY: usize = if cfg!(test) { RUNTIME } else { 4 << 20 };
+/// What a module exports to say that it is the same in many components, as the engine of `pelton build` does.
+const MARK: &str = "pelton:runtime";
 /// What a runtime imports its memory by.
 const MEMORY: &str = "pelton:memory";
 
@@ -153,7 +155,7 @@ impl<'a> Runtime<'a> {
     fn of(module: &'a [u8]) -> Option<Self> {
         let mut code = Module::new();
         let mut memory = Module::new();
-        let (mut bytes, mut has_imports, mut has_data) = (0, false, false);
+        let (mut bytes, mut has_imports, mut has_data, mut is_marked) = (0, false, false, false);
         let mut memories = Vec::new();
         let mut parser = Parser::new(0);
         let mut rest = module;
@@ -204,6 +206,11 @@ impl<'a> Runtime<'a> {
                     memory.section(&RawSection { id, data: module.get(range)? });
                     continue;
                 }
+                Payload::ExportSection(section) => {
+                    for export in section.clone() {
+                        is_marked |= export.ok()?.name == MARK;
+                    }
+                }
                 // Where code copies from its data, what is made without this is not valid, and is not used.
                 Payload::DataCountSection { .. } => continue,
                 _ => {}
@@ -214,6 +221,7 @@ impl<'a> Runtime<'a> {
         }
         match memories.as_slice() {
             _ if bytes < RUNTIME => None,
+            _ if is_marked => Some(Self { code: Code::Found(module), memory: None }),
             [] if !has_data => Some(Self { code: Code::Found(module), memory: None }),
             [None] if !has_data => Some(Self { code: Code::Found(module), memory: None }),
             [Some(plain)]

@@ -1,30 +1,16 @@
-/** Makes the exports of a component out of a job. Only the entry that `build.js` writes imports this: the host's interfaces
- * don't exist under node. */
+/** What the engine takes of a job's script. It brings the records, the outputs and the host's interfaces itself: see
+ * `engine`. Only the entry that `build.js` writes imports this. */
 
-import { log } from 'pelton:job/log@0.1.0';
-import { count, gauge } from 'pelton:job/metrics@0.1.0';
-import { connect } from './host.js';
-import { Runner } from './runner.js';
+import { describe } from './describe.js';
+import { Parameters } from './parameters.js';
+import { specOf } from './spec.js';
 
-/** The interface `pelton:job/task`. The bindings make `err(text)` of a thrown string. */
 export function component(job) {
-  connect({ log, count, gauge });
-  const runner = new Runner(job);
   return {
-    describe: () => runner.spec,
-    configure(pairs) {
-      try {
-        runner.configure(pairs);
-      } catch (error) {
-        throw error instanceof Error ? error.message : String(error);
-      }
-    },
-    process(batch) {
-      try {
-        return runner.process(batch);
-      } catch (error) {
-        throw error.message;
-      }
-    },
+    job,
+    spec: JSON.stringify(specOf(job)),
+    sinks: [...(job.sinks ?? [])],
+    configure: (pairs) => job.configure?.(new Parameters(pairs)),
+    describe,
   };
 }

@@ -1,5 +1,5 @@
-/** What a job may call in its host. Under node, lines go to standard error and metrics nowhere; a component connects the
- * real ones, and the fake host of a test its own. */
+/** What a job may call in its host. The engine brings the real ones. Under node, lines go to standard error and metrics nowhere,
+ * and the fake host of a test connects its own. */
 
 const levels = ['trace', 'debug', 'info', 'warn', 'error'];
 
@@ -9,7 +9,7 @@ export const plain = {
   gauge: () => {},
 };
 
-let host = plain;
+let host = globalThis.pelton ?? plain;
 
 /** Gives the job another host, and returns the one before. */
 export function connect(other) {
@@ -24,7 +24,7 @@ export const metrics = {
   count(name, increment = 1) {
     const number = typeof increment === 'bigint' ? increment : BigInt(increment);
     if (number < 0n || number >= 1n << 64n) throw new RangeError(`metric \`${name}\`: a counter cannot go up by ${number}`);
-    host.count(name, number);
+    host.count(name, String(number));
   },
   gauge(name, value) {
     host.gauge(name, Number(value));

@@ -1,4 +1,4 @@
-/** Text or bytes; null for none. Bytes must not change after they were emitted. */
+/** Text or bytes; null for none. */
 export type Bytes = string | Uint8Array | null;
 
 /** The types of Postgres that a column or placeholder may have. */
@@ -80,14 +80,17 @@ export function statement<const T extends readonly Type[]>(
 
 /** A record of a source. */
 export interface Record {
-  /** A view of the bytes, not a copy. */
+  /** A copy of the bytes. */
   readonly key: Uint8Array | null;
-  /** A view of the bytes, not a copy; null for a tombstone. */
+  /** A copy of the bytes; null for a tombstone. */
   readonly value: Uint8Array | null;
   /** The value as text. Rejects the record where it is null, empty or not UTF-8. */
   text(): string;
   /** The value read as JSON. Rejects the record as `text` does, and where it is not JSON. */
   json(): any;
+  /** The text of a member of the value, as it is written: for numbers that a double would change. Undefined where the value is
+   * no object or has none of the name. Rejects the record as `json` does. */
+  raw(name: string): string | undefined;
   /** The key as text. Rejects the record where it is not UTF-8. */
   keyText(): string | null;
   /** In order; a name may repeat. None where the source was declared without headers. */
@@ -142,6 +145,10 @@ export interface Job<S> {
 
 /** Checks a job's definition and returns it. A job's main module exports it as default. */
 export function defineJob<S = undefined>(job: Job<S>): Job<S>;
+
+/** Microseconds since 1970-01-01 00:00:00 UTC of a time as RFC 3339 writes it, such as `2024-05-02T10:11:12.123456+00:00`; null
+ * where the text is none. Digits beyond the microsecond are cut off; second 60 is the first of the next minute. */
+export function microseconds(text: string): number | null;
 
 /** Gives up on the record at hand: it goes to the dead-letter topic with this reason. Call it outside of `try`. */
 export function reject(reason: unknown): never;

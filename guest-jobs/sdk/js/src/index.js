@@ -8,5 +8,6 @@
  */
 export { defineJob } from './job.js';
 export { log, metrics } from './host.js';
-export { reject } from './record.js';
+export { reject } from './reject.js';
 export { statement, table, topic } from './spec.js';
+export { microseconds } from './timestamp.js';

@@ -1,18 +1,8 @@
 /** A record as a job sees it: a view into the batch. What is not asked for costs nothing. */
 
 import { asciiOf, itemOf, nullableItemOf, openedHeaders, openedNullable, textOf, validUpTo } from './packed.js';
-
-/** The verdict that a job can't use a record. Not an Error: it needs no stack, and making one is dear. */
-export class Reject {
-  constructor(reason) {
-    this.reason = reason;
-  }
-}
-
-/** Gives up on the record at hand. Does not return. */
-export function reject(reason) {
-  throw new Reject(String(reason instanceof Error ? reason.message : reason));
-}
+import { rawOf } from './raw.js';
+import { reject } from './reject.js';
 
 /** What the records of one batch share. Keys and headers are opened when a job first asks for one. */
 export class View {
@@ -91,6 +81,11 @@ export class Record {
     } catch (error) {
       return reject(`value is not JSON: ${error.message}`);
     }
+  }
+
+  raw(name) {
+    this.json();
+    return rawOf(this.text(), name);
   }
 
   keyText() {

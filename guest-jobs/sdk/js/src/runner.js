@@ -1,9 +1,11 @@
 /** One instance of a job: takes batches as the contract hands them over, and answers in kind. Used by the component and by
  * the fake host, so that tests go the same way as records. */
 
+import { describe } from './describe.js';
 import { Mistake, Outputs } from './outputs.js';
 import { Parameters } from './parameters.js';
-import { Record, Reject, View } from './record.js';
+import { Record, View } from './record.js';
+import { Reject } from './reject.js';
 import { specOf } from './spec.js';
 
 /** How much of an error's text and stack reaches the host, in characters. */
@@ -50,12 +52,4 @@ export class Runner {
       throw new Error(`record at partition ${record.partition} offset ${record.offset}: ${describe(error)}`.slice(0, SHOWN));
     }
   }
-}
-
-/** `Type: text`, and below it the stack. V8's stacks begin with that line, SpiderMonkey's lack it. */
-export function describe(error) {
-  if (!(error instanceof Error)) return `thrown: ${String(error)}`;
-  const title = `${error.name}: ${error.message}`;
-  const stack = String(error.stack ?? '').trimEnd();
-  return stack.startsWith(title) ? stack : `${title}\n${stack}`.trimEnd();
 }

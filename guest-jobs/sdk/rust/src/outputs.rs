@@ -63,7 +63,8 @@ enum Open {
 }
 
 impl Outputs {
-    pub(crate) fn new(sinks: &[Sink]) -> Self {
+    #[doc(hidden)]
+    pub fn new(sinks: &[Sink]) -> Self {
         let state = |(index, sink): (u32, &Sink)| State {
             index,
             name: sink.name,
@@ -120,17 +121,20 @@ impl Outputs {
     }
 
     /// What follows was made from this record of a batch of so many.
-    pub(crate) fn turn_to(&mut self, record: u32, records: usize) {
+    #[doc(hidden)]
+    pub fn turn_to(&mut self, record: u32, records: usize) {
         self.at = At { record, records };
     }
 
     /// The job's first mistake since the last call, if any.
-    pub(crate) fn take_mistake(&mut self) -> Option<String> {
+    #[doc(hidden)]
+    pub fn take_mistake(&mut self) -> Option<String> {
         self.mistake.take()
     }
 
     /// Hands over the batch's outputs, and is empty again.
-    pub(crate) fn finish(&mut self) -> Vec<Output> {
+    #[doc(hidden)]
+    pub fn finish(&mut self) -> Vec<Output> {
         let mut outputs = std::mem::take(&mut self.done);
         outputs.extend(self.sinks.iter_mut().filter_map(State::seal));
         outputs

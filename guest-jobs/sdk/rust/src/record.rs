@@ -20,7 +20,21 @@ pub struct Record<'a> {
     pub(crate) index: usize,
 }
 
+impl Reject {
+    /// The reason, for what is not a [`crate::Job`] in Rust.
+    #[doc(hidden)]
+    pub fn reason(&self) -> &str {
+        &self.0
+    }
+}
+
 impl<'a> Record<'a> {
+    /// A record of a batch, for what is not a [`crate::Job`] in Rust.
+    #[doc(hidden)]
+    pub fn of(batch: &'a Batch, index: usize) -> Self {
+        Self { batch, index }
+    }
+
     /// The key; nothing where it is null.
     pub fn key(&self) -> Option<&'a [u8]> {
         self.batch.keys.get(self.index)

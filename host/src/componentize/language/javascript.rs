@@ -1,5 +1,5 @@
-//! JavaScript and TypeScript, with the project's own `build` script: the SDK brings one that bundles with esbuild and makes
-//! the component with componentize-js.
+//! JavaScript and TypeScript, with the project's own `build` script: the SDK brings one that makes one script of a job and
+//! what it imports, with esbuild.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::tools::{answer, is_there, run};
 
-/// The oldest that componentize-js runs on.
+/// The oldest that is tested.
 const OLDEST: u32 = 20;
 
 pub(super) fn build(folder: &Path, out: &Path) -> Result<PathBuf> {
@@ -27,18 +27,8 @@ pub(super) fn build(folder: &Path, out: &Path) -> Result<PathBuf> {
         run(Command::new("npm").args([install, "--no-audit", "--no-fund"]).current_dir(folder))
             .with_context(|| format!("npm could not install what {} depends on", folder.display()))?;
     }
-    let wit = out.join("wit");
-    std::fs::create_dir(&wit).context("failed to make a folder for the contract")?;
-    std::fs::write(wit.join("job.wit"), include_str!("../../../../wit/job.wit"))
-        .context("failed to write the contract")?;
-    let component = out.join("component.wasm");
-    run(Command::new("npm")
-        .args(["run", "--silent", "build", "--"])
-        .arg("--wit")
-        .arg(&wit)
-        .arg("--out")
-        .arg(&component)
-        .current_dir(folder))
-    .with_context(|| format!("the build script of {} failed", folder.display()))?;
-    Ok(component)
+    let script = out.join("job.js");
+    run(Command::new("npm").args(["run", "--silent", "build", "--", "--out"]).arg(&script).current_dir(folder))
+        .with_context(|| format!("the build script of {} failed", folder.display()))?;
+    Ok(script)
 }

@@ -1,18 +1,15 @@
-/** JSON as Python's `json.dumps` prints it, so that alerts and rows equal the article's to the byte. */
+/** JSON as Python's `json.dumps` prints it. The engine brings the same natively; what stands here serves under node. */
+
+const native = globalThis.pelton?.python;
 
 const SHORT = { '"': '\\"', '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t', '\b': '\\b', '\f': '\\f' };
 
-const UNPRINTABLE = /[^ -~]/;
-
-/** A string: quoted, with everything but printable ASCII escaped. */
-export function string(text) {
-  if (!UNPRINTABLE.test(text)) return JSON.stringify(text);
+function quoted(text) {
   const escape = (unit) => SHORT[unit] ?? `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
   return `"${text.replace(/["\\]|[^ -~]/g, escape)}"`;
 }
 
-/** A number as `repr(float)` does: `30.0`, `1e-05`, `1e+16`. */
-export function float(number) {
+function repr(number) {
   const size = Math.abs(number);
   if (size !== 0 && (size < 1e-4 || size >= 1e16)) {
     const [digits, exponent] = number.toExponential().split('e');
@@ -22,9 +19,12 @@ export function float(number) {
   return `${Object.is(number, -0) ? '-0' : number}.0`;
 }
 
-/** Valid JSON with the spacing of `json.dumps`; strings and numbers stay as they are written. */
-export function respace(json) {
+function respaced(json) {
   return json.replace(/"(?:[^"\\]|\\.)*"|[ \t\r\n]+|[,:]/g, (token) =>
     token[0] === '"' ? token : token === ',' || token === ':' ? `${token} ` : '',
   );
 }
+
+export const string = native?.string ?? quoted;
+export const float = native?.float ?? repr;
+export const respace = native?.respace ?? respaced;

@@ -1,0 +1,251 @@
+//! JSON straight into objects: `JSON.parse` of QuickJS takes four times as long in WebAssembly.
+
+use rquickjs::{Ctx, Exception, Result, Value, qjs};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use std::{cell::RefCell, fmt, mem};
+
+/// What `JSON.parse` makes of a text. What the parser here refuses (halves of surrogate pairs, numbers beyond a double's range,
+/// and what is no JSON) is left to QuickJS's, so that the two agree. But its stack has no end that it would see: JSON of more
+/// than 127 levels is refused.
+pub(crate) fn parse<'js>(ctx: &Ctx<'js>, text: &str) -> Result<Value<'js>> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = Place(ctx).deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
+    match value {
+        // SAFETY: it is owned, and of this context.
+        Ok(value) => Ok(unsafe { Value::from_raw(ctx.clone(), value.into_raw()) }),
+        Err(error) if error.to_string().starts_with("recursion limit exceeded") => {
+            Err(Exception::throw_syntax(ctx, "nested too deeply"))
+        }
+        Err(_) => ctx.json_parse(text),
+    }
+}
+
+/// The text of a member of an object, of valid JSON: the last of the name. Nothing where there is none, or the text is no object.
+pub(crate) fn raw<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let bytes = text.as_bytes();
+    if !text.trim_ascii_start().starts_with('{') {
+        return None;
+    }
+    let (mut at, mut depth, mut found) = (0, 0, None);
+    // The string before, and where a value of the name starts.
+    let (mut last, mut start) = (0..0, None);
+    while let Some(byte) = bytes.get(at) {
+        let here = at;
+        at += 1;
+        match byte {
+            b'"' => {
+                at = end_of_string(bytes, at);
+                if depth == 1 {
+                    last = here..at;
+                }
+            }
+            b'{' | b'[' => depth += 1,
+            b':' if depth == 1 => start = is_string(text.get(last.clone())?, name).then_some(at),
+            b',' | b'}' | b']' => {
+                if depth == 1 && let Some(start) = start.take() {
+                    found = text.get(start..here);
+                }
+                depth -= i32::from(*byte != b',');
+            }
+            _ => {}
+        }
+    }
+    found.map(str::trim_ascii)
+}
+
+/// Where a string ends that starts before `at`.
+fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(byte) = bytes.get(at) {
+        at += match byte {
+            b'"' => return at + 1,
+            b'\\' => 2,
+            _ => 1,
+        };
+    }
+    at
+}
+
+/// Whether a string of JSON is this text.
+fn is_string(quoted: &str, text: &str) -> bool {
+    let plain = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
+    plain == text && !plain.contains('\\')
+        || plain.contains('\\') && serde_json::from_str::<String>(quoted).is_ok_and(|unescaped| unescaped == text)
+}
+
+/// Makes a value of what comes next.
+#[derive(Clone, Copy)]
+struct Place<'a, 'js>(&'a Ctx<'js>);
+
+/// A value in the making: freed where the rest of its text turns out to be no JSON.
+struct Made<'a, 'js>(&'a Ctx<'js>, qjs::JSValue);
+
+impl<'a, 'js> Made<'a, 'js> {
+    /// # Errors
+    /// The value is an exception: out of memory.
+    fn new<E: Error>(ctx: &'a Ctx<'js>, raw: qjs::JSValue) -> std::result::Result<Self, E> {
+        // SAFETY: only the tag is looked at.
+        if unsafe { qjs::JS_IsException(raw) } { Err(E::custom("out of memory")) } else { Ok(Self(ctx, raw)) }
+    }
+
+    fn into_raw(self) -> qjs::JSValue {
+        let raw = self.1;
+        mem::forget(self);
+        raw
+    }
+}
+
+impl Drop for Made<'_, '_> {
+    fn drop(&mut self) {
+        // SAFETY: it is owned here.
+        unsafe { qjs::JS_FreeValue(self.0.as_raw().as_ptr(), self.1) }
+    }
+}
+
+impl<'de, 'a, 'js> DeserializeSeed<'de> for Place<'a, 'js> {
+    type Value = Made<'a, 'js>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, 'a, 'js> Visitor<'de> for Place<'a, 'js> {
+    type Value = Made<'a, 'js>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E: Error>(self) -> std::result::Result<Self::Value, E> {
+        Made::new(self.0, qjs::JS_NULL)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> std::result::Result<Self::Value, E> {
+        Made::new(self.0, if value { qjs::JS_TRUE } else { qjs::JS_FALSE })
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> std::result::Result<Self::Value, E> {
+        match i32::try_from(value) {
+            Ok(value) => Made::new(self.0, qjs::JS_MKVAL(qjs::JS_TAG_INT, value)),
+            Err(_) => self.visit_f64(value as f64),
+        }
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> std::result::Result<Self::Value, E> {
+        match i32::try_from(value) {
+            Ok(value) => Made::new(self.0, qjs::JS_MKVAL(qjs::JS_TAG_INT, value)),
+            Err(_) => self.visit_f64(value as f64),
+        }
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> std::result::Result<Self::Value, E> {
+        Made::new(self.0, qjs::JS_NewFloat64(value))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> std::result::Result<Self::Value, E> {
+        // SAFETY: the context lives, and copies the bytes.
+        let raw = unsafe { qjs::JS_NewStringLen(self.0.as_raw().as_ptr(), value.as_ptr().cast(), value.len() as _) };
+        Made::new(self.0, raw)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> std::result::Result<Self::Value, A::Error> {
+        let ctx = self.0.as_raw().as_ptr();
+        // SAFETY: the context lives.
+        let array = Made::new(self.0, unsafe { qjs::JS_NewArray(ctx) })?;
+        let mut at = 0;
+        while let Some(item) = items.next_element_seed(self)? {
+            // SAFETY: both live; the item is given away.
+            let defined = unsafe { qjs::JS_DefinePropertyValueUint32(ctx, array.1, at, item.into_raw(), ORDINARY) };
+            check(defined)?;
+            at += 1;
+        }
+        Ok(array)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> std::result::Result<Self::Value, A::Error> {
+        let ctx = self.0.as_raw().as_ptr();
+        // SAFETY: the context lives.
+        let object = Made::new(self.0, unsafe { qjs::JS_NewObject(ctx) })?;
+        while let Some(name) = members.next_key_seed(Name(self.0))? {
+            let value = members.next_value_seed(self)?;
+            // SAFETY: both live, and the name is one of this context's; the value is given away.
+            check(unsafe { qjs::JS_DefinePropertyValue(ctx, object.1, name.1, value.into_raw(), ORDINARY) })?;
+        }
+        Ok(object)
+    }
+}
+
+/// Writable, enumerable and configurable, as a member that was assigned.
+const ORDINARY: i32 = qjs::JS_PROP_C_W_E as i32;
+
+fn check<E: Error>(defined: i32) -> std::result::Result<(), E> {
+    if defined < 0 { Err(E::custom("out of memory")) } else { Ok(()) }
+}
+
+/// A name that is held until its member is defined.
+struct OwnedName<'a, 'js>(&'a Ctx<'js>, qjs::JSAtom);
+
+impl Drop for OwnedName<'_, '_> {
+    fn drop(&mut self) {
+        // SAFETY: it is owned here.
+        unsafe { qjs::JS_FreeAtom(self.0.as_raw().as_ptr(), self.1) }
+    }
+}
+
+/// Reads the name of a member.
+struct Name<'a, 'js>(&'a Ctx<'js>);
+
+impl<'de, 'a, 'js> DeserializeSeed<'de> for Name<'a, 'js> {
+    type Value = OwnedName<'a, 'js>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'a, 'js> Visitor<'_> for Name<'a, 'js> {
+    type Value = OwnedName<'a, 'js>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> std::result::Result<Self::Value, E> {
+        let name = NAMES.with_borrow_mut(|names| names.get(self.0, name));
+        name.map(|name| OwnedName(self.0, name)).ok_or_else(|| E::custom("out of memory"))
+    }
+}
+
+std::thread_local! {
+    static NAMES: RefCell<Names> = const { RefCell::new(Names([const { None }; 128])) };
+}
+
+/// The names that members had of late, so that they aren't made anew for each record. Each has one place, which another takes.
+struct Names([Option<(Box<str>, qjs::JSAtom)>; 128]);
+
+impl Names {
+    /// A name, to be freed by the caller. Nothing where memory is out.
+    fn get(&mut self, ctx: &Ctx<'_>, name: &str) -> Option<qjs::JSAtom> {
+        let ctx = ctx.as_raw().as_ptr();
+        let bytes = name.as_bytes();
+        let ends = bytes.first().copied().unwrap_or_default() as usize * 7 + bytes.last().copied().unwrap_or_default() as usize;
+        let place = self.0.get_mut((ends * 3 + bytes.len()) % 128)?;
+        let atom = match place {
+            Some((known, atom)) if **known == *name => *atom,
+            _ => {
+                // SAFETY: the context lives, and copies the bytes.
+                let atom = unsafe { qjs::JS_NewAtomLen(ctx, bytes.as_ptr().cast(), bytes.len() as _) };
+                if atom == qjs::JS_ATOM_NULL {
+                    return None;
+                }
+                if let Some((_, before)) = place.replace((name.into(), atom)) {
+                    // SAFETY: it was owned by its place.
+                    unsafe { qjs::JS_FreeAtom(ctx, before) };
+                }
+                atom
+            }
+        };
+        // SAFETY: it is owned by its place.
+        Some(unsafe { qjs::JS_DupAtom(ctx, atom) })
+    }
+}

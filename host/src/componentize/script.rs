@@ -1,0 +1,79 @@
+//! Makes components of scripts: the engine that `guest-jobs/sdk/js/engine` builds, and a module beside it that holds the
+//! script. The engine is the same in every component, so a host compiles it once for all of them.
+
+use anyhow::{Context, Result, ensure};
+use wasm_encoder::{
+    CodeSection, DataCountSection, DataSection, EntityType, ExportKind, ExportSection, Function, FunctionSection,
+    ImportSection, MemArg, MemoryType, Module, TypeSection, ValType,
+};
+use wasmparser::{Parser, Payload};
+
+use super::strip;
+
+/// Built by `sh guest-jobs/sdk/js/engine/build.sh`.
+const ENGINE: &[u8] = include_bytes!("script/engine.wasm");
+/// What the engine imports its script from.
+const SCRIPT: &str = "pelton:script";
+/// The type of the module that holds it: it imports and exports nothing that a component knows.
+const WIT: &str = "package pelton:script; world script {}";
+
+/// A component that runs a script: a module of JavaScript that exports a job as `task` and imports nothing.
+///
+/// # Errors
+/// The script is no text, or beyond 2 GiB.
+pub(super) fn component(script: &[u8]) -> Result<Vec<u8>> {
+    ensure!(str::from_utf8(script).is_ok(), "the script is not UTF-8");
+    let length = i32::try_from(script.len()).context("the script is too long")?;
+    // wit-component takes no module with passive data beside another: one without stands in until it is done.
+    let mut body = Function::new([]);
+    let byte = MemArg { offset: 0, align: 0, memory_index: 0 };
+    body.instructions().local_get(0).i32_const(0).i32_store8(byte).end();
+    let stand_in = super::embed_world(&holder(0, &body, None), "script.wit", WIT, "script")?;
+    let component = super::encode(ENGINE, &[(SCRIPT, &stand_in)])?;
+
+    let mut body = Function::new([]);
+    body.instructions().local_get(0).i32_const(0).i32_const(length).memory_init(0, 0).end();
+    let holder = holder(length, &body, Some(script));
+    strip::modules(&component, &|module| exports_script(module).then(|| holder.clone()))
+}
+
+/// The module that gives the script to the engine: `length`, and `read`, which copies it to an address.
+fn holder(length: i32, read: &Function, script: Option<&[u8]>) -> Vec<u8> {
+    let mut types = TypeSection::new();
+    types.ty().function([], [ValType::I32]);
+    types.ty().function([ValType::I32], []);
+    let mut imports = ImportSection::new();
+    // The engine's.
+    let memory = MemoryType { minimum: 0, maximum: None, memory64: false, shared: false, page_size_log2: None };
+    imports.import("env", "memory", EntityType::Memory(memory));
+    let mut functions = FunctionSection::new();
+    functions.function(0).function(1);
+    let mut exports = ExportSection::new();
+    exports.export("length", ExportKind::Func, 0).export("read", ExportKind::Func, 1);
+    let mut body = Function::new([]);
+    body.instructions().i32_const(length).end();
+    let mut code = CodeSection::new();
+    code.function(&body).function(read);
+
+    let mut module = Module::new();
+    module.section(&types).section(&imports).section(&functions).section(&exports);
+    match script {
+        Some(script) => {
+            let mut data = DataSection::new();
+            data.passive(script.iter().copied());
+            module.section(&DataCountSection { count: 1 }).section(&code).section(&data);
+        }
+        None => {
+            module.section(&code);
+        }
+    }
+    module.finish()
+}
+
+fn exports_script(module: &[u8]) -> bool {
+    let exports = Parser::new(0).parse_all(module).filter_map(|payload| match payload {
+        Ok(Payload::ExportSection(exports)) => Some(exports),
+        _ => None,
+    });
+    exports.flatten().any(|export| export.is_ok_and(|export| export.name == "read"))
+}
