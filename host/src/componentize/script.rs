@@ -77,3 +77,31 @@ fn exports_script(module: &[u8]) -> bool {
     });
     exports.flatten().any(|export| export.is_ok_and(|export| export.name == "read"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn components_of_scripts_share_their_engine() {
+        let [one, other] = ["export const task = 1;", "export const task = 22;"].map(|script| {
+            let component = component(script.as_bytes()).unwrap();
+            assert_eq!(component.windows(script.len()).filter(|bytes| *bytes == script.as_bytes()).count(), 1);
+            component
+        });
+        let engine = |component: &[u8]| {
+            let modules = Parser::new(0).parse_all(component).filter_map(|payload| match payload.unwrap() {
+                Payload::ModuleSection { unchecked_range, .. } => Some(component[unchecked_range].to_vec()),
+                _ => None,
+            });
+            modules.max_by_key(Vec::len).unwrap()
+        };
+        assert_eq!(engine(&one), engine(&other));
+        assert!(engine(&one).len() > ENGINE.len() / 2);
+    }
+
+    #[test]
+    fn a_script_is_text() {
+        assert_eq!(component(b"\xff").unwrap_err().to_string(), "the script is not UTF-8");
+    }
+}

@@ -73,22 +73,28 @@ fn cs_jobs_are_golden() {
     hold_conformance(&guests.join("conformance.wasm"), &files());
 }
 
+/// Builds a job of a language; nothing where a tool is missing, which skips the test.
+fn build(test: &str, language: &str, job: &str, out: &Path) -> Option<PathBuf> {
+    let built = Command::new(env!("CARGO_BIN_EXE_pelton"))
+        .args(["build", job, "--out"])
+        .arg(out)
+        .current_dir(repository().join("guest-jobs").join(language))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&built.stderr);
+    if !built.status.success() && MISSING.iter().any(|missing| said.contains(missing)) {
+        skip(test, said.lines().last().unwrap_or_default());
+        return None;
+    }
+    assert!(built.status.success(), "{said}");
+    Some(out.join(job).with_extension("wasm"))
+}
+
 /// Builds the three jobs of a language and holds them.
 fn built_jobs_are_golden(test: &str, language: &str) {
     let out = tempfile::tempdir().unwrap();
     for job in ["sensor_alerts", "sensor_pipeline", "conformance"] {
-        let built = Command::new(env!("CARGO_BIN_EXE_pelton"))
-            .args(["build", job, "--out"])
-            .arg(out.path())
-            .current_dir(repository().join("guest-jobs").join(language))
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&built.stderr);
-        if !built.status.success() && MISSING.iter().any(|missing| said.contains(missing)) {
-            return skip(test, said.lines().last().unwrap_or_default());
-        }
-        assert!(built.status.success(), "{said}");
-        let component = out.path().join(job).with_extension("wasm");
+        let Some(component) = build(test, language, job, out.path()) else { return };
         if job == "conformance" {
             hold_conformance(&component, &files());
         } else {
@@ -110,6 +116,21 @@ fn pythons_jobs_are_golden() {
 #[test]
 fn javascripts_jobs_are_golden() {
     built_jobs_are_golden(test_name!(), "js");
+}
+
+/// What a script finds in its engine: values of every type at the ends of their ranges, mistakes, JSON, text, and the limits of
+/// stack and memory.
+#[test]
+fn scripts_find_what_they_expect() {
+    let out = tempfile::tempdir().unwrap();
+    let Some(component) = build(test_name!(), "js", "probe", out.path()) else { return };
+    let folder = repository().join("guest-jobs/js/probe");
+    for probe in ["shared", "engine"] {
+        let golden = format!("{probe}.golden.jsonl");
+        // One record a batch: after one that fails comes another instance.
+        let arguments = ["--golden", golden.as_str(), "--batch", "1"];
+        is_silent(&component, &pelton_test(&component, &folder, &format!("{probe}.jsonl"), &arguments));
+    }
 }
 
 #[test]

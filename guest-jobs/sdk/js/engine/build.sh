@@ -28,7 +28,7 @@ for registry in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do flags="$flags -
 target=${CARGO_TARGET_DIR:-target}/js
 CC_wasm32_unknown_unknown=$tools/cc AR_wasm32_unknown_unknown=$tools/ar \
   CFLAGS_wasm32_unknown_unknown="-mbulk-memory -msimd128 -fno-sanitize=undefined" RUSTFLAGS="$flags" \
-  CARGO_TARGET_DIR=$target cargo build --locked --release --target wasm32-unknown-unknown
+  CARGO_TARGET_DIR=$target cargo build --locked --release --package pelton-js --target wasm32-unknown-unknown
 npm install --silent --no-audit --no-fund --prefix "$tools" binaryen@132.0.0
 "$tools/node_modules/.bin/wasm-opt" -O3 --enable-bulk-memory --enable-simd --enable-nontrapping-float-to-int \
   --enable-sign-ext --enable-mutable-globals --enable-reference-types --enable-multivalue \

@@ -1,10 +1,5 @@
-/**
- * Byte strings laid end to end, with or without nulls, written and read as the contract says.
- *
- * Engines without a JIT pay for every step of JavaScript and little for what is native. So text is encoded and decoded
- * for a whole batch in one call; where that gives one byte per character (ASCII), places in the bytes are places in the text,
- * and an item costs no more than a slice. Else items are handled one by one.
- */
+/** Byte strings laid end to end, with or without nulls, written and read as the contract says: for the fake host. The engine does
+ * the same natively. */
 
 const encoder = new TextEncoder();
 // A byte order mark is part of the value, and what is not UTF-8 must not pass.
@@ -17,11 +12,7 @@ export function bytesOf(numbers) {
   return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
 }
 
-/**
- * A column that crossed, for `itemOf`. Copied, for two reasons: a buffer may start anywhere, and the bindings of a component
- * live in a realm of their own, whose Uint8Array is not the job's: `instanceof` would deny it, and each element would be
- * read through a proxy.
- */
+/** A column that crossed, for `itemOf`. Copied: a buffer may start anywhere. */
 export function opened({ ends, bytes }) {
   return { ends: uint32s(ends), bytes: new Uint8Array(bytes) };
 }
@@ -57,26 +48,8 @@ export function validityOf(items) {
 
 /** Packs items: strings, bytes, or nulls, which take no bytes. */
 export function pack(items) {
-  return packText(items) ?? packEach(items, new Uint32Array(items.length));
-}
-
-/** Packs strings and nulls; null where an item is anything else. */
-export function packText(items) {
-  const ends = new Uint32Array(items.length);
-  let end = 0;
-  for (let i = 0; i < items.length; i++) {
-    const item = items[i];
-    if (typeof item === 'string') end += item.length;
-    else if (item !== null) return null;
-    ends[i] = end;
-  }
-  // `join` puts nothing in the place of a null.
-  const bytes = encoder.encode(items.join(''));
-  return bytes.length === end ? { ends: bytesOf(ends), bytes } : packEach(items, ends);
-}
-
-function packEach(items, ends) {
   const parts = items.map((item) => (typeof item === 'string' ? encoder.encode(item) : (item ?? NOTHING)));
+  const ends = new Uint32Array(items.length);
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let end = 0;
   for (let i = 0; i < parts.length; i++) {
@@ -98,16 +71,6 @@ export function itemOf(packed, index) {
 /** Item `index` as bytes; null where it is null. */
 export function nullableItemOf(column, index) {
   return isValid(column.validity, index) ? itemOf(column.items, index) : null;
-}
-
-/** All bytes as text, if they are ASCII; else null. */
-export function asciiOf(bytes) {
-  try {
-    const text = decoder.decode(bytes);
-    return text.length === bytes.length ? text : null;
-  } catch {
-    return null;
-  }
 }
 
 /** Bytes as text. Throws a TypeError where they are not UTF-8. */

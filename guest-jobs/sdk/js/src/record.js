@@ -1,6 +1,6 @@
 /** A record as a job sees it: a view into the batch. What is not asked for costs nothing. */
 
-import { asciiOf, itemOf, nullableItemOf, openedHeaders, openedNullable, textOf, validUpTo } from './packed.js';
+import { itemOf, nullableItemOf, openedHeaders, openedNullable, textOf, validUpTo } from './packed.js';
 import { rawOf } from './raw.js';
 import { reject } from './reject.js';
 
@@ -9,18 +9,8 @@ export class View {
   constructor(batch) {
     this.batch = batch;
     this.values = openedNullable(batch.values);
-    this.ends = this.values.items.ends;
-    this._plain = undefined;
     this._keys = undefined;
     this._headers = undefined;
-  }
-
-  /** All values as one text whose places are those of the bytes; null where they are not ASCII, or some are null. */
-  get plain() {
-    if (this._plain === undefined) {
-      this._plain = this.values.validity.length === 0 ? asciiOf(this.values.items.bytes) : null;
-    }
-    return this._plain;
   }
 
   get keys() {
@@ -43,7 +33,6 @@ export class Record {
   constructor(view, index) {
     this._view = view;
     this._index = index;
-    this._text = undefined;
   }
 
   get key() {
@@ -55,15 +44,6 @@ export class Record {
   }
 
   text() {
-    if (this._text !== undefined) return this._text;
-    const { plain, ends } = this._view;
-    const index = this._index;
-    const start = index === 0 ? 0 : ends[index - 1];
-    const end = ends[index];
-    return (this._text = plain !== null && start !== end ? plain.slice(start, end) : this._ownText());
-  }
-
-  _ownText() {
     const bytes = this.value;
     if (bytes === null) return reject('value is null (a tombstone)');
     if (bytes.length === 0) return reject('value is empty');

@@ -1,5 +1,4 @@
-/** One instance of a job: takes batches as the contract hands them over, and answers in kind. Used by the component and by
- * the fake host, so that tests go the same way as records. */
+/** One instance of a job in the fake host: takes batches as the contract hands them over, and answers in kind. */
 
 import { describe } from './describe.js';
 import { Mistake, Outputs } from './outputs.js';
@@ -30,7 +29,7 @@ export class Runner {
     if (out === null) throw new Error('process was called before configure succeeded');
     const view = new View(batch);
     const rejects = [];
-    const records = view.ends.length;
+    const records = view.values.items.ends.length;
     let index = 0;
     try {
       for (; index < records; index++) {

@@ -173,3 +173,32 @@ fn code_without_a_memory_of_its_own_is_taken_as_it_stands() {
     assert_eq!(bench.run(&of(2)).1, [2, 2]);
     assert_eq!(bench.runtimes(), 1);
 }
+
+#[test]
+fn a_module_that_says_so_is_taken_with_its_memory() {
+    // As `pelton build` makes components of scripts: the engine, and the script beside it.
+    let of = |script: u8| {
+        let nops = "nop ".repeat(RUNTIME);
+        wat::parse_str(format!(
+            r#"(component
+              (core module $engine {MEMORY} {}
+                (func (export "pelton:runtime"))
+                (func (export "engine") (result i32) {nops} (i32.load8_u (i32.const 8))))
+              (core module $script
+                (import "engine" "memory" (memory 1))
+                (import "engine" "engine" (func $engine (result i32)))
+                (func (export "run") (result i32) (i32.add (call $engine) (i32.const {script}))))
+              (core instance $engine (instantiate $engine))
+              (core instance $script (instantiate $script (with "engine" (instance $engine))))
+              (func $run (result u32) (canon lift (core func $script "run")))
+              (export "run" (func $run))
+              (export "inner" (func $run)))"#,
+            data(10)
+        ))
+        .unwrap()
+    };
+    let bench = Bench::new();
+    assert_eq!(bench.run(&of(1)).1, [11, 11]);
+    assert_eq!(bench.run(&of(2)).1, [12, 12]);
+    assert_eq!(bench.runtimes(), 1);
+}

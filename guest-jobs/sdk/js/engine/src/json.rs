@@ -9,7 +9,9 @@ use std::{cell::RefCell, fmt, mem};
 /// than 127 levels is refused.
 pub(crate) fn parse<'js>(ctx: &Ctx<'js>, text: &str) -> Result<Value<'js>> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = Place(ctx).deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
+    let value = Place(ctx)
+        .deserialize(&mut deserializer)
+        .and_then(|value| deserializer.end().map(|()| value));
     match value {
         // SAFETY: it is owned, and of this context.
         Ok(value) => Ok(unsafe { Value::from_raw(ctx.clone(), value.into_raw()) }),
@@ -42,7 +44,9 @@ pub(crate) fn raw<'a>(text: &'a str, name: &str) -> Option<&'a str> {
             b'{' | b'[' => depth += 1,
             b':' if depth == 1 => start = is_string(text.get(last.clone())?, name).then_some(at),
             b',' | b'}' | b']' => {
-                if depth == 1 && let Some(start) = start.take() {
+                if depth == 1
+                    && let Some(start) = start.take()
+                {
                     found = text.get(start..here);
                 }
                 depth -= i32::from(*byte != b',');
@@ -67,9 +71,12 @@ fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
 
 /// Whether a string of JSON is this text.
 fn is_string(quoted: &str, text: &str) -> bool {
-    let plain = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
+    let plain = quoted
+        .get(1..quoted.len().saturating_sub(1))
+        .unwrap_or_default();
     plain == text && !plain.contains('\\')
-        || plain.contains('\\') && serde_json::from_str::<String>(quoted).is_ok_and(|unescaped| unescaped == text)
+        || plain.contains('\\')
+            && serde_json::from_str::<String>(quoted).is_ok_and(|unescaped| unescaped == text)
 }
 
 /// Makes a value of what comes next.
@@ -84,7 +91,11 @@ impl<'a, 'js> Made<'a, 'js> {
     /// The value is an exception: out of memory.
     fn new<E: Error>(ctx: &'a Ctx<'js>, raw: qjs::JSValue) -> std::result::Result<Self, E> {
         // SAFETY: only the tag is looked at.
-        if unsafe { qjs::JS_IsException(raw) } { Err(E::custom("out of memory")) } else { Ok(Self(ctx, raw)) }
+        if unsafe { qjs::JS_IsException(raw) } {
+            Err(E::custom("out of memory"))
+        } else {
+            Ok(Self(ctx, raw))
+        }
     }
 
     fn into_raw(self) -> qjs::JSValue {
@@ -104,7 +115,10 @@ impl Drop for Made<'_, '_> {
 impl<'de, 'a, 'js> DeserializeSeed<'de> for Place<'a, 'js> {
     type Value = Made<'a, 'js>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Self::Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> std::result::Result<Self::Value, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
@@ -144,32 +158,48 @@ impl<'de, 'a, 'js> Visitor<'de> for Place<'a, 'js> {
 
     fn visit_str<E: Error>(self, value: &str) -> std::result::Result<Self::Value, E> {
         // SAFETY: the context lives, and copies the bytes.
-        let raw = unsafe { qjs::JS_NewStringLen(self.0.as_raw().as_ptr(), value.as_ptr().cast(), value.len() as _) };
+        let raw = unsafe {
+            qjs::JS_NewStringLen(
+                self.0.as_raw().as_ptr(),
+                value.as_ptr().cast(),
+                value.len() as _,
+            )
+        };
         Made::new(self.0, raw)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> std::result::Result<Self::Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(
+        self,
+        mut items: A,
+    ) -> std::result::Result<Self::Value, A::Error> {
         let ctx = self.0.as_raw().as_ptr();
         // SAFETY: the context lives.
         let array = Made::new(self.0, unsafe { qjs::JS_NewArray(ctx) })?;
         let mut at = 0;
         while let Some(item) = items.next_element_seed(self)? {
             // SAFETY: both live; the item is given away.
-            let defined = unsafe { qjs::JS_DefinePropertyValueUint32(ctx, array.1, at, item.into_raw(), ORDINARY) };
+            let defined = unsafe {
+                qjs::JS_DefinePropertyValueUint32(ctx, array.1, at, item.into_raw(), ORDINARY)
+            };
             check(defined)?;
             at += 1;
         }
         Ok(array)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> std::result::Result<Self::Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(
+        self,
+        mut members: A,
+    ) -> std::result::Result<Self::Value, A::Error> {
         let ctx = self.0.as_raw().as_ptr();
         // SAFETY: the context lives.
         let object = Made::new(self.0, unsafe { qjs::JS_NewObject(ctx) })?;
         while let Some(name) = members.next_key_seed(Name(self.0))? {
             let value = members.next_value_seed(self)?;
             // SAFETY: both live, and the name is one of this context's; the value is given away.
-            check(unsafe { qjs::JS_DefinePropertyValue(ctx, object.1, name.1, value.into_raw(), ORDINARY) })?;
+            check(unsafe {
+                qjs::JS_DefinePropertyValue(ctx, object.1, name.1, value.into_raw(), ORDINARY)
+            })?;
         }
         Ok(object)
     }
@@ -179,7 +209,11 @@ impl<'de, 'a, 'js> Visitor<'de> for Place<'a, 'js> {
 const ORDINARY: i32 = qjs::JS_PROP_C_W_E as i32;
 
 fn check<E: Error>(defined: i32) -> std::result::Result<(), E> {
-    if defined < 0 { Err(E::custom("out of memory")) } else { Ok(()) }
+    if defined < 0 {
+        Err(E::custom("out of memory"))
+    } else {
+        Ok(())
+    }
 }
 
 /// A name that is held until its member is defined.
@@ -198,7 +232,10 @@ struct Name<'a, 'js>(&'a Ctx<'js>);
 impl<'de, 'a, 'js> DeserializeSeed<'de> for Name<'a, 'js> {
     type Value = OwnedName<'a, 'js>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Self::Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> std::result::Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
@@ -212,11 +249,13 @@ impl<'a, 'js> Visitor<'_> for Name<'a, 'js> {
 
     fn visit_str<E: Error>(self, name: &str) -> std::result::Result<Self::Value, E> {
         let name = NAMES.with_borrow_mut(|names| names.get(self.0, name));
-        name.map(|name| OwnedName(self.0, name)).ok_or_else(|| E::custom("out of memory"))
+        name.map(|name| OwnedName(self.0, name))
+            .ok_or_else(|| E::custom("out of memory"))
     }
 }
 
 std::thread_local! {
+    /// Of the one context of this thread, which lives as long.
     static NAMES: RefCell<Names> = const { RefCell::new(Names([const { None }; 128])) };
 }
 
@@ -228,13 +267,15 @@ impl Names {
     fn get(&mut self, ctx: &Ctx<'_>, name: &str) -> Option<qjs::JSAtom> {
         let ctx = ctx.as_raw().as_ptr();
         let bytes = name.as_bytes();
-        let ends = bytes.first().copied().unwrap_or_default() as usize * 7 + bytes.last().copied().unwrap_or_default() as usize;
+        let ends = bytes.first().copied().unwrap_or_default() as usize * 7
+            + bytes.last().copied().unwrap_or_default() as usize;
         let place = self.0.get_mut((ends * 3 + bytes.len()) % 128)?;
         let atom = match place {
             Some((known, atom)) if **known == *name => *atom,
             _ => {
                 // SAFETY: the context lives, and copies the bytes.
-                let atom = unsafe { qjs::JS_NewAtomLen(ctx, bytes.as_ptr().cast(), bytes.len() as _) };
+                let atom =
+                    unsafe { qjs::JS_NewAtomLen(ctx, bytes.as_ptr().cast(), bytes.len() as _) };
                 if atom == qjs::JS_ATOM_NULL {
                     return None;
                 }
@@ -247,5 +288,108 @@ impl Names {
         };
         // SAFETY: it is owned by its place.
         Some(unsafe { qjs::JS_DupAtom(ctx, atom) })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rquickjs::{Context, Runtime};
+    use serde_json::{Map, Value as Json};
+
+    fn values() -> impl Strategy<Value = Json> {
+        let leaf = prop_oneof![
+            Just(Json::Null),
+            any::<bool>().prop_map(Json::from),
+            any::<i64>().prop_map(Json::from),
+            any::<u64>().prop_map(Json::from),
+            any::<f64>().prop_map(Json::from),
+            any::<String>().prop_map(Json::from),
+            "[\\\\\"a-c{}:,]{0,6}".prop_map(Json::from),
+        ];
+        leaf.prop_recursive(4, 32, 5, |inner| {
+            let name = prop_oneof![
+                "[\\\\\"a-c0-9{}:,]{0,3}",
+                any::<String>(),
+                Just("__proto__".to_owned())
+            ];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Json::from),
+                prop::collection::vec((name, inner), 0..5)
+                    .prop_map(|members| Json::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    std::thread_local! {
+        static CONTEXT: Context = Context::full(&Runtime::new().unwrap()).unwrap();
+    }
+
+    /// What both make of a text, as JSON again; nothing where they throw.
+    fn both(text: &str) -> [Option<String>; 2] {
+        CONTEXT.with(|context| {
+            context.with(|ctx| {
+                [parse(&ctx, text), ctx.json_parse(text)].map(|value| match value {
+                    Ok(value) => Some(
+                        ctx.json_stringify(value)
+                            .unwrap()
+                            .unwrap()
+                            .to_string()
+                            .unwrap_or_default(),
+                    ),
+                    Err(_) => {
+                        ctx.catch();
+                        None
+                    }
+                })
+            })
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn it_reads_what_json_parse_reads(value in values(), pretty: bool) {
+            let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };
+            let [ours, theirs] = both(&text.unwrap());
+            prop_assert!(ours.is_some());
+            prop_assert_eq!(ours, theirs);
+        }
+
+        #[test]
+        fn a_byte_changed_is_judged_alike(value in values(), position: prop::sample::Index, byte in 0u8..128) {
+            let mut text = serde_json::to_vec(&value).unwrap();
+            let position = position.index(text.len());
+            *text.get_mut(position).unwrap() = byte;
+            if let Ok(text) = String::from_utf8(text) {
+                let [ours, theirs] = both(&text);
+                prop_assert_eq!(ours, theirs, "{}", text);
+            }
+        }
+
+        #[test]
+        fn a_member_is_as_it_is_written(members in prop::collection::vec(("[\\\\\"a-c{}:,]{0,2}", values()), 0..5), pretty: bool) {
+            let object: Map<String, Json> = members.into_iter().collect();
+            let text = if pretty { serde_json::to_string_pretty(&object) } else { serde_json::to_string(&object) }.unwrap();
+            for (name, value) in &object {
+                let found = raw(&text, name).unwrap();
+                prop_assert_eq!(&serde_json::from_str::<Json>(found).unwrap(), value);
+                prop_assert_eq!(found.trim(), found);
+            }
+            prop_assert_eq!(raw(&text, "none"), None);
+        }
+
+        #[test]
+        fn no_text_is_too_odd_to_look_into(text: String, name: String) {
+            raw(&text, &name);
+        }
+    }
+
+    #[test]
+    fn the_last_of_a_name_counts() {
+        assert_eq!(raw(r#"{"a":1, "a" : [2] ,"b":{"a":3}}"#, "a"), Some("[2]"));
+        assert_eq!(raw(r#" {"\u0061":1.0}"#, "a"), Some("1.0"));
+        assert_eq!(raw(r#"[{"a":1}]"#, "a"), None);
     }
 }

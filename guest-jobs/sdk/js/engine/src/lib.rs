@@ -33,7 +33,7 @@ use spec::Declared;
 /// How much of an error's text and stack reaches the host, in bytes.
 const SHOWN: usize = 4096;
 /// How deep calls may go, in bytes of stack. The linker gives it 1 MiB; the host's own, which calls take too, is smaller.
-const STACK: usize = 200 << 10;
+const STACK: usize = 100 << 10;
 
 std::thread_local! {
     static ENGINE: RefCell<Option<Engine>> = const { RefCell::new(None) };
@@ -62,13 +62,24 @@ impl Engine {
         runtime.set_max_stack_size(STACK);
         let context = Context::full(&runtime).map_err(failed)?;
         context.with(|ctx| {
-            let define = || web::define(&ctx).and_then(|()| record::define(&ctx)).and_then(|()| outputs::define(&ctx));
+            let define = || {
+                web::define(&ctx)
+                    .and_then(|()| record::define(&ctx))
+                    .and_then(|()| outputs::define(&ctx))
+            };
             define().catch(&ctx).map_err(|error| error.to_string())?;
-            let task = script::run(&ctx).catch(&ctx).map_err(|error| format!("the job's top level failed: {error}"))?;
+            let task = script::run(&ctx)
+                .catch(&ctx)
+                .map_err(|error| format!("the job's top level failed: {error}"))?;
             let spec: String = task.get("spec").map_err(failed)?;
             let declared = Declared::read(&spec)?;
             let task = Persistent::save(&ctx, task);
-            Ok(Self { context: context.clone(), task, declared, configured: None })
+            Ok(Self {
+                context: context.clone(),
+                task,
+                declared,
+                configured: None,
+            })
         })
     }
 
@@ -80,12 +91,24 @@ impl Engine {
                 let sinks: Vec<Value<'_>> = task.get("sinks")?;
                 let (out, gathered) = Outputs::new(&self.declared, &sinks);
                 let out = Class::instance(ctx.clone(), out)?;
-                let pairs: Vec<Vec<String>> = parameters.into_iter().map(|(name, value)| vec![name, value]).collect();
-                let settings: Value<'_> = task.get::<_, Function<'_>>("configure")?.call((pairs,))?;
-                Ok((Persistent::save(&ctx, out), Persistent::save(&ctx, settings), gathered))
+                let pairs: Vec<Vec<String>> = parameters
+                    .into_iter()
+                    .map(|(name, value)| vec![name, value])
+                    .collect();
+                let settings: Value<'_> =
+                    task.get::<_, Function<'_>>("configure")?.call((pairs,))?;
+                Ok((
+                    Persistent::save(&ctx, out),
+                    Persistent::save(&ctx, settings),
+                    gathered,
+                ))
             };
             match configure() {
-                Ok((out, settings, gathered)) => Ok(Configured { out, settings, gathered }),
+                Ok((out, settings, gathered)) => Ok(Configured {
+                    out,
+                    settings,
+                    gathered,
+                }),
                 Err(error) => Err(reason(&ctx, error)),
             }
         })?;
@@ -98,7 +121,9 @@ impl Engine {
             return Err("process was called before configure succeeded".to_owned());
         };
         self.context.with(|ctx| {
-            let processed = Job::of(&ctx, &self.task, configured).map_err(|error| reason(&ctx, error)).and_then(|job| job.process(batch));
+            let processed = Job::of(&ctx, &self.task, configured)
+                .map_err(|error| reason(&ctx, error))
+                .and_then(|job| job.process(batch));
             // A batch that failed leaves nothing behind.
             let outputs = configured.gathered.borrow_mut().finish();
             processed.map(|rejects| Outcome { outputs, rejects })
@@ -120,7 +145,11 @@ struct Job<'js> {
 }
 
 impl<'js> Job<'js> {
-    fn of(ctx: &Ctx<'js>, task: &Persistent<Object<'static>>, configured: &Configured) -> Result<Self> {
+    fn of(
+        ctx: &Ctx<'js>,
+        task: &Persistent<Object<'static>>,
+        configured: &Configured,
+    ) -> Result<Self> {
         let task = task.clone().restore(ctx)?;
         let job: Object<'js> = task.get("job")?;
         Ok(Self {
@@ -147,7 +176,10 @@ impl<'js> Job<'js> {
             if let Some(mistake) = self.gathered.borrow_mut().take_mistake() {
                 // What it threw is about the same.
                 self.ctx.catch();
-                return Err(format!("{mistake} (at offset {})", record::offset(&batch, index)));
+                return Err(format!(
+                    "{mistake} (at offset {})",
+                    record::offset(&batch, index)
+                ));
             }
             match called {
                 Ok(returned) if returned.is_promise() => {
@@ -157,7 +189,9 @@ impl<'js> Job<'js> {
                 Err(rquickjs::Error::Exception) => {
                     let thrown = self.ctx.catch();
                     let reason = match thrown.as_object() {
-                        Some(object) if object.is_instance_of(&self.reject) => object.get::<_, String>("reason").ok(),
+                        Some(object) if object.is_instance_of(&self.reject) => {
+                            object.get::<_, String>("reason").ok()
+                        }
                         _ => None,
                     };
                     match (reason, u32::try_from(index)) {
@@ -174,25 +208,47 @@ impl<'js> Job<'js> {
 
     fn call(&self, batch: &Rc<Batch>, index: usize) -> Result<Value<'js>> {
         let record = Class::instance_proto(Record::new(batch, index), self.prototype.clone())?;
-        let mut arguments = [record.as_value().as_raw(), self.out.as_value().as_raw(), self.settings.as_raw()];
+        let mut arguments = [
+            record.as_value().as_raw(),
+            self.out.as_value().as_raw(),
+            self.settings.as_raw(),
+        ];
         let count = arguments.len() as i32;
         // SAFETY: all of them live, and are not given away; what it gives is owned.
         let returned = unsafe {
             let ctx = self.ctx.as_raw().as_ptr();
-            let raw = qjs::JS_Call(ctx, self.process.as_raw(), self.job.as_raw(), count, arguments.as_mut_ptr());
+            let raw = qjs::JS_Call(
+                ctx,
+                self.process.as_raw(),
+                self.job.as_raw(),
+                count,
+                arguments.as_mut_ptr(),
+            );
             Value::from_raw(self.ctx.clone(), raw)
         };
-        if returned.is_exception() { Err(rquickjs::Error::Exception) } else { Ok(returned) }
+        if returned.is_exception() {
+            Err(rquickjs::Error::Exception)
+        } else {
+            Ok(returned)
+        }
     }
 
     /// What was thrown, with its stack.
     fn describe(&self, thrown: Value<'js>) -> String {
-        let describe = || self.task.get::<_, Function<'_>>("describe")?.call((thrown,));
+        let describe = || {
+            self.task
+                .get::<_, Function<'_>>("describe")?
+                .call((thrown,))
+        };
         describe().unwrap_or_else(|error| reason(&self.ctx, error))
     }
 
     fn failed(&self, batch: &Batch, index: usize, what: &str) -> String {
-        let mut text = format!("record at partition {} offset {}: {what}", batch.partition, record::offset(batch, index));
+        let mut text = format!(
+            "record at partition {} offset {}: {what}",
+            batch.partition,
+            record::offset(batch, index)
+        );
         text.truncate(text.floor_char_boundary(SHOWN));
         text
     }
@@ -237,7 +293,9 @@ impl Guest for Component {
 }
 
 /// Calls with the engine, which the first call starts.
-fn engine<R>(call: impl FnOnce(&mut Engine) -> std::result::Result<R, String>) -> std::result::Result<R, String> {
+fn engine<R>(
+    call: impl FnOnce(&mut Engine) -> std::result::Result<R, String>,
+) -> std::result::Result<R, String> {
     ENGINE.with(|slot| {
         let mut slot = slot.borrow_mut();
         match &mut *slot {

@@ -33,7 +33,13 @@ impl<'js> Call<'_, 'js> {
 
     /// An argument: undefined where it was left out.
     pub(crate) fn argument(&self, index: usize) -> Borrowed<'_, 'js> {
-        Borrowed::new(self.ctx, self.arguments.get(index).copied().unwrap_or(qjs::JS_UNDEFINED))
+        Borrowed::new(
+            self.ctx,
+            self.arguments
+                .get(index)
+                .copied()
+                .unwrap_or(qjs::JS_UNDEFINED),
+        )
     }
 }
 
@@ -43,7 +49,10 @@ pub(crate) struct Borrowed<'a, 'js>(ManuallyDrop<Value<'js>>, PhantomData<&'a Ct
 impl<'a, 'js> Borrowed<'a, 'js> {
     fn new(ctx: &'a Ctx<'js>, raw: qjs::JSValue) -> Self {
         // SAFETY: neither the copy of the context nor the value is ever dropped, and the call outlives them.
-        Self(ManuallyDrop::new(unsafe { Value::from_raw(ptr::read(ctx), raw) }), PhantomData)
+        Self(
+            ManuallyDrop::new(unsafe { Value::from_raw(ptr::read(ctx), raw) }),
+            PhantomData,
+        )
     }
 }
 
@@ -61,19 +70,45 @@ pub(crate) trait Native: for<'a, 'js> Fn(&Call<'a, 'js>) -> Result<Value<'js>> {
 impl<F: for<'a, 'js> Fn(&Call<'a, 'js>) -> Result<Value<'js>>> Native for F {}
 
 /// Makes a function.
-pub(crate) fn function<'js, F: Native>(ctx: &Ctx<'js>, name: &CStr, length: i32, _: F) -> Result<Value<'js>> {
+pub(crate) fn function<'js, F: Native>(
+    ctx: &Ctx<'js>,
+    name: &CStr,
+    length: i32,
+    _: F,
+) -> Result<Value<'js>> {
     const { assert!(size_of::<F>() == 0) };
     let kind = qjs::JSCFunctionEnum_JS_CFUNC_generic;
     // SAFETY: the context lives, and copies the name.
-    let raw = unsafe { qjs::JS_NewCFunction2(ctx.as_raw().as_ptr(), Some(enter::<F>), name.as_ptr(), length, kind, 0) };
+    let raw = unsafe {
+        qjs::JS_NewCFunction2(
+            ctx.as_raw().as_ptr(),
+            Some(enter::<F>),
+            name.as_ptr(),
+            length,
+            kind,
+            0,
+        )
+    };
     // SAFETY: it is owned, or an exception.
     let function = unsafe { Value::from_raw(ctx.clone(), raw) };
-    if function.is_function() { Ok(function) } else { Err(Error::Exception) }
+    if function.is_function() {
+        Ok(function)
+    } else {
+        Err(Error::Exception)
+    }
 }
 
 /// Defines a method.
-pub(crate) fn method<F: Native>(object: &Object<'_>, name: &CStr, length: i32, native: F) -> Result<()> {
-    object.set(name.to_string_lossy().as_ref(), function(object.ctx(), name, length, native)?)
+pub(crate) fn method<F: Native>(
+    object: &Object<'_>,
+    name: &CStr,
+    length: i32,
+    native: F,
+) -> Result<()> {
+    object.set(
+        name.to_string_lossy().as_ref(),
+        function(object.ctx(), name, length, native)?,
+    )
 }
 
 /// Defines a property that a function reads.
@@ -85,11 +120,22 @@ pub(crate) fn getter<F: Native>(object: &Object<'_>, name: &CStr, native: F) -> 
         let name = qjs::JS_NewAtom(ctx, name.as_ptr());
         let getter = qjs::JS_DupValue(ctx, getter.as_raw());
         let flags = qjs::JS_PROP_CONFIGURABLE as i32;
-        let defined = qjs::JS_DefinePropertyGetSet(ctx, object.as_raw(), name, getter, qjs::JS_UNDEFINED, flags);
+        let defined = qjs::JS_DefinePropertyGetSet(
+            ctx,
+            object.as_raw(),
+            name,
+            getter,
+            qjs::JS_UNDEFINED,
+            flags,
+        );
         qjs::JS_FreeAtom(ctx, name);
         defined
     };
-    if defined < 0 { Err(Error::Exception) } else { Ok(()) }
+    if defined < 0 {
+        Err(Error::Exception)
+    } else {
+        Ok(())
+    }
 }
 
 unsafe extern "C" fn enter<F: Native>(
@@ -98,7 +144,9 @@ unsafe extern "C" fn enter<F: Native>(
     count: i32,
     arguments: *mut qjs::JSValue,
 ) -> qjs::JSValue {
-    let Some(raw) = NonNull::new(ctx) else { return qjs::JS_EXCEPTION };
+    let Some(raw) = NonNull::new(ctx) else {
+        return qjs::JS_EXCEPTION;
+    };
     // SAFETY: the context calls, so it lives, and nobody else is in it.
     let ctx = unsafe { Ctx::from_raw(raw) };
     let arguments = match usize::try_from(count) {
@@ -110,7 +158,11 @@ unsafe extern "C" fn enter<F: Native>(
     };
     // SAFETY: a type without content, of which there was a value, has one everywhere.
     let native = unsafe { NonNull::<F>::dangling().as_ref() };
-    match native(&Call { ctx: &ctx, this, arguments }) {
+    match native(&Call {
+        ctx: &ctx,
+        this,
+        arguments,
+    }) {
         // SAFETY: the context and the value live; QuickJS takes what is held here once more.
         Ok(value) => unsafe { qjs::JS_DupValue(raw.as_ptr(), value.as_raw()) },
         Err(error) => thrown(&ctx, error),

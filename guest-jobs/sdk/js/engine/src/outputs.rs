@@ -2,7 +2,7 @@
 
 use pelton_job::{Sink, Type, bindings::pelton::job::types::Output};
 use rquickjs::{Class, Ctx, Error, Exception, JsLifetime, Result, Value, class::Trace, qjs};
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, ffi::c_void, ptr, rc::Rc};
 
 use crate::{
     native::{self, Call},
@@ -20,7 +20,8 @@ pub(crate) struct Gathered {
 impl Gathered {
     /// What follows is made from this record of a batch of so many.
     pub(crate) fn turn_to(&mut self, record: usize, records: usize) {
-        self.out.turn_to(u32::try_from(record).unwrap_or(u32::MAX), records);
+        self.out
+            .turn_to(u32::try_from(record).unwrap_or(u32::MAX), records);
     }
 
     /// The job's first mistake since the last call.
@@ -47,7 +48,7 @@ pub(crate) struct Outputs {
 /// A sink, known by the object that the script made for it.
 struct Known {
     /// Lives as long as the script, whose `task` lists it.
-    object: qjs::JSValue,
+    object: *const c_void,
     sink: Sink,
     name: String,
     row: Option<Row>,
@@ -56,24 +57,53 @@ struct Known {
 impl Outputs {
     /// For a job that declares this, with these objects as its sinks.
     pub(crate) fn new(declared: &Declared, objects: &[Value<'_>]) -> (Self, Rc<RefCell<Gathered>>) {
-        let gathered = Gathered { out: pelton_job::Outputs::new(&declared.sinks()), mistake: None };
+        let gathered = Gathered {
+            out: pelton_job::Outputs::new(&declared.sinks()),
+            mistake: None,
+        };
         let gathered = Rc::new(RefCell::new(gathered));
-        let known = declared.sinks().into_iter().zip(declared.rows()).zip(objects);
-        let known = known.map(|((sink, (name, row)), object)| Known { object: object.as_raw(), sink, name, row });
-        (Self { sinks: known.collect(), gathered: gathered.clone() }, gathered)
+        let known = declared
+            .sinks()
+            .into_iter()
+            .zip(declared.rows())
+            .zip(objects);
+        let known = known.map(|((sink, (name, row)), object)| Known {
+            object: address(object),
+            sink,
+            name,
+            row,
+        });
+        (
+            Self {
+                sinks: known.collect(),
+                gathered: gathered.clone(),
+            },
+            gathered,
+        )
     }
 
     fn known<'js>(&self, ctx: &Ctx<'js>, sink: &Value<'js>) -> Result<&Known> {
-        self.sinks.iter().find(|known| known.object == sink.as_raw()).ok_or_else(|| {
-            let name = sink.as_object().and_then(|sink| sink.get("name").ok());
-            self.mistake(ctx, name.unwrap_or("undefined".to_owned()).as_str(), "not among the sinks of the job's spec")
-        })
+        self.sinks
+            .iter()
+            .find(|known| known.object == address(sink))
+            .ok_or_else(|| {
+                let name = sink.as_object().and_then(|sink| sink.get("name").ok());
+                self.mistake(
+                    ctx,
+                    name.unwrap_or("undefined".to_owned()).as_str(),
+                    "not among the sinks of the job's spec",
+                )
+            })
     }
 
     fn topic<'js>(&self, ctx: &Ctx<'js>, sink: &Value<'js>) -> Result<&Known> {
         let known = self.known(ctx, sink)?;
         if known.row.is_some() {
-            return Err(self.mistake(ctx, &known.name, "a table or statement takes rows, not messages"));
+            return Err(self.mistake(
+                ctx,
+                &known.name,
+                "a table or statement takes rows, not messages",
+            ));
         }
         Ok(known)
     }
@@ -89,10 +119,18 @@ impl Outputs {
 
 /// Defines what takes outputs.
 pub(crate) fn define(ctx: &Ctx<'_>) -> Result<()> {
-    let Some(prototype) = Class::<Outputs>::prototype(ctx)? else { return Ok(()) };
-    native::method(&prototype, c"forward", 1, |call| call.this::<Outputs>()?.borrow().forward(call))?;
-    native::method(&prototype, c"send", 3, |call| call.this::<Outputs>()?.borrow().send(call))?;
-    native::method(&prototype, c"row", 2, |call| call.this::<Outputs>()?.borrow().row(call))
+    let Some(prototype) = Class::<Outputs>::prototype(ctx)? else {
+        return Ok(());
+    };
+    native::method(&prototype, c"forward", 1, |call| {
+        call.this::<Outputs>()?.borrow().forward(call)
+    })?;
+    native::method(&prototype, c"send", 3, |call| {
+        call.this::<Outputs>()?.borrow().send(call)
+    })?;
+    native::method(&prototype, c"row", 2, |call| {
+        call.this::<Outputs>()?.borrow().row(call)
+    })
 }
 
 /// Values are read before anything is borrowed: reading them may run JavaScript, which may emit too.
@@ -106,20 +144,37 @@ impl Outputs {
     fn send<'js>(&self, call: &Call<'_, 'js>) -> Result<Value<'js>> {
         let known = self.topic(call.ctx, &call.argument(0))?;
         let wrong = |what| self.mistake(call.ctx, &known.name, what);
-        let key = Read::item(&call.argument(1))?.ok_or_else(|| wrong("a key is a string, a Uint8Array or null"))?;
-        let value = Read::item(&call.argument(2))?.ok_or_else(|| wrong("a value is a string, a Uint8Array or null"))?;
+        let key = Read::item(&call.argument(1))?
+            .ok_or_else(|| wrong("a key is a string, a Uint8Array or null"))?;
+        let value = Read::item(&call.argument(2))?
+            .ok_or_else(|| wrong("a value is a string, a Uint8Array or null"))?;
         let list = call.argument(3);
-        let headers = if list.is_undefined() { Some(Vec::new()) } else { pairs(&list)? };
-        let headers = headers.ok_or_else(|| wrong("a header is a name and a string, a Uint8Array or null"))?;
-        let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-        self.gathered.borrow_mut().out.send(&known.sink, key.as_bytes(), value.as_bytes(), &headers);
+        let headers = if list.is_undefined() {
+            Some(Vec::new())
+        } else {
+            pairs(&list)?
+        };
+        let headers = headers
+            .ok_or_else(|| wrong("a header is a name and a string, a Uint8Array or null"))?;
+        let headers: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_bytes()))
+            .collect();
+        self.gathered.borrow_mut().out.send(
+            &known.sink,
+            key.as_bytes(),
+            value.as_bytes(),
+            &headers,
+        );
         Ok(Value::new_undefined(call.ctx.clone()))
     }
 
     fn row<'js>(&self, call: &Call<'_, 'js>) -> Result<Value<'js>> {
         let ctx = call.ctx;
         let known = self.known(ctx, &call.argument(0))?;
-        let Some(row) = &known.row else { return Err(self.mistake(ctx, &known.name, "a topic takes no rows")) };
+        let Some(row) = &known.row else {
+            return Err(self.mistake(ctx, &known.name, "a topic takes no rows"));
+        };
         let values = call.argument(1);
         let Some(values) = values.as_array() else {
             return Err(self.mistake(ctx, &known.name, "a row is an array of values"));
@@ -140,17 +195,34 @@ impl Outputs {
     }
 }
 
+/// Where an object lies; nowhere for any other value.
+fn address(value: &Value<'_>) -> *const c_void {
+    if !value.is_object() {
+        return ptr::null();
+    }
+    // SAFETY: it is an object.
+    unsafe { qjs::JS_VALUE_GET_PTR(value.as_raw()) }
+}
+
 fn misfit(label: &str, kind: Type, value: &Value<'_>) -> String {
-    format!("{label} is {}, not {}", value::wanted(kind), value::found(value))
+    format!(
+        "{label} is {}, not {}",
+        value::wanted(kind),
+        value::found(value)
+    )
 }
 
 /// Headers: names and values. Nothing where one is of another kind.
 fn pairs<'js>(list: &Value<'js>) -> Result<Option<Vec<(Text<'js>, Read<'js>)>>> {
-    let Some(list) = list.as_array() else { return Ok(None) };
+    let Some(list) = list.as_array() else {
+        return Ok(None);
+    };
     let mut pairs = Vec::with_capacity(list.len());
     for pair in list.iter::<Value<'js>>() {
         let pair = pair?;
-        let Some(pair) = pair.as_array() else { return Ok(None) };
+        let Some(pair) = pair.as_array() else {
+            return Ok(None);
+        };
         let (name, value): (Value<'js>, Value<'js>) = (pair.get(0)?, pair.get(1)?);
         match Read::item(&value)? {
             Some(value) if name.is_string() => pairs.push((Text::of(&name)?, value)),

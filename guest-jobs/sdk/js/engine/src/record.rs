@@ -37,7 +37,12 @@ pub(crate) fn offset(batch: &Batch, index: usize) -> i64 {
 
 impl Record {
     pub(crate) fn new(batch: &Rc<Batch>, index: usize) -> Self {
-        Self { batch: batch.clone(), index, is_text: Cell::new(false), is_json: Cell::new(false) }
+        Self {
+            batch: batch.clone(),
+            index,
+            is_text: Cell::new(false),
+            is_json: Cell::new(false),
+        }
     }
 
     fn record(&self) -> pelton_job::Record<'_> {
@@ -48,9 +53,14 @@ impl Record {
     fn utf8(&self, ctx: &Ctx<'_>) -> Result<&str> {
         if self.is_text.get() {
             // SAFETY: it was checked before, and a batch does not change.
-            return Ok(unsafe { str::from_utf8_unchecked(self.record().value().unwrap_or_default()) });
+            return Ok(unsafe {
+                str::from_utf8_unchecked(self.record().value().unwrap_or_default())
+            });
         }
-        let text = self.record().text().map_err(|reject| web::reject(ctx, reject.reason()))?;
+        let text = self
+            .record()
+            .text()
+            .map_err(|reject| web::reject(ctx, reject.reason()))?;
         self.is_text.set(true);
         Ok(text)
     }
@@ -58,23 +68,57 @@ impl Record {
 
 /// Defines what a record has.
 pub(crate) fn define(ctx: &Ctx<'_>) -> Result<()> {
-    let Some(prototype) = Class::<Record>::prototype(ctx)? else { return Ok(()) };
-    native::method(&prototype, c"text", 0, |call| text::string(call.ctx, call.this::<Record>()?.borrow().utf8(call.ctx)?))?;
-    native::method(&prototype, c"json", 0, |call| call.this::<Record>()?.borrow().json(call.ctx))?;
-    native::method(&prototype, c"raw", 1, |call| {
-        call.this::<Record>()?.borrow().raw(call.ctx, Text::of(&call.argument(0))?.as_str())
+    let Some(prototype) = Class::<Record>::prototype(ctx)? else {
+        return Ok(());
+    };
+    native::method(&prototype, c"text", 0, |call| {
+        text::string(call.ctx, call.this::<Record>()?.borrow().utf8(call.ctx)?)
     })?;
-    native::method(&prototype, c"keyText", 0, |call| call.this::<Record>()?.borrow().key_text(call.ctx))?;
-    native::getter(&prototype, c"key", |call| text::nullable(call.ctx, call.this::<Record>()?.borrow().record().key()))?;
-    native::getter(&prototype, c"value", |call| text::nullable(call.ctx, call.this::<Record>()?.borrow().record().value()))?;
-    native::getter(&prototype, c"headers", |call| call.this::<Record>()?.borrow().headers(call.ctx))?;
+    native::method(&prototype, c"json", 0, |call| {
+        call.this::<Record>()?.borrow().json(call.ctx)
+    })?;
+    native::method(&prototype, c"raw", 1, |call| {
+        call.this::<Record>()?
+            .borrow()
+            .raw(call.ctx, Text::of(&call.argument(0))?.as_str())
+    })?;
+    native::method(&prototype, c"keyText", 0, |call| {
+        call.this::<Record>()?.borrow().key_text(call.ctx)
+    })?;
+    native::getter(&prototype, c"key", |call| {
+        text::nullable(call.ctx, call.this::<Record>()?.borrow().record().key())
+    })?;
+    native::getter(&prototype, c"value", |call| {
+        text::nullable(call.ctx, call.this::<Record>()?.borrow().record().value())
+    })?;
+    native::getter(&prototype, c"headers", |call| {
+        call.this::<Record>()?.borrow().headers(call.ctx)
+    })?;
     native::getter(&prototype, c"timestamp", |call| {
         let timestamp = call.this::<Record>()?.borrow().record().timestamp();
-        Ok(timestamp.map_or_else(|| Value::new_null(call.ctx.clone()), |timestamp| number(call, timestamp as f64)))
+        Ok(timestamp.map_or_else(
+            || Value::new_null(call.ctx.clone()),
+            |timestamp| number(call, timestamp as f64),
+        ))
     })?;
-    native::getter(&prototype, c"partition", |call| Ok(number(call, call.this::<Record>()?.borrow().batch.partition.into())))?;
-    native::getter(&prototype, c"offset", |call| Ok(number(call, call.this::<Record>()?.borrow().record().offset() as f64)))?;
-    native::getter(&prototype, c"source", |call| Ok(number(call, call.this::<Record>()?.borrow().batch.source.into())))
+    native::getter(&prototype, c"partition", |call| {
+        Ok(number(
+            call,
+            call.this::<Record>()?.borrow().batch.partition.into(),
+        ))
+    })?;
+    native::getter(&prototype, c"offset", |call| {
+        Ok(number(
+            call,
+            call.this::<Record>()?.borrow().record().offset() as f64,
+        ))
+    })?;
+    native::getter(&prototype, c"source", |call| {
+        Ok(number(
+            call,
+            call.this::<Record>()?.borrow().batch.source.into(),
+        ))
+    })
 }
 
 /// Exact up to 2^53, which no offset and no time reaches.
@@ -87,7 +131,12 @@ impl Record {
         let text = self.utf8(ctx)?;
         let value = json::parse(ctx, text);
         self.is_json.set(value.is_ok());
-        value.map_err(|error| web::reject(ctx, &format!("value is not JSON: {}", crate::reason(ctx, error))))
+        value.map_err(|error| {
+            web::reject(
+                ctx,
+                &format!("value is not JSON: {}", crate::reason(ctx, error)),
+            )
+        })
     }
 
     fn raw<'js>(&self, ctx: &Ctx<'js>, name: &str) -> Result<Value<'js>> {
@@ -101,10 +150,15 @@ impl Record {
     }
 
     fn key_text<'js>(&self, ctx: &Ctx<'js>) -> Result<Value<'js>> {
-        let Some(key) = self.record().key() else { return Ok(Value::new_null(ctx.clone())) };
+        let Some(key) = self.record().key() else {
+            return Ok(Value::new_null(ctx.clone()));
+        };
         match str::from_utf8(key) {
             Ok(key) => text::string(ctx, key),
-            Err(error) => Err(web::reject(ctx, &format!("key is not UTF-8: invalid at byte {}", error.valid_up_to()))),
+            Err(error) => Err(web::reject(
+                ctx,
+                &format!("key is not UTF-8: invalid at byte {}", error.valid_up_to()),
+            )),
         }
     }
 
