@@ -4,24 +4,26 @@
 import { microseconds, reject } from 'pelton-job';
 import * as python from 'pelton-job/python';
 
+const { isFinite } = Number;
+
 /** Reads a record's value, or rejects the record with what is wrong: the fields in the order of the Rust jobs. What is not an
  * object has no such fields, and is looked at only then. */
 export function parse(record) {
   const value = record.json();
   if (value === null) reject('value is not a JSON object');
   const { message_id: id, sensor_id: sensor, message: inner, timestamp } = value;
-  checkString('message_id', id, value);
+  if (typeof id !== 'string' || !id.isWellFormed()) noString('message_id', id, value);
   if (id.includes('\0')) reject('`message_id` holds a NUL character');
   const temperature = inner?.temperature;
-  if (temperature === undefined) checkMessage(inner);
+  if (temperature === undefined) mustBeObject(inner);
   // As it is written: JavaScript would print 5.0 as 5.
   const message = record.raw('message');
   if (message.includes('\\u0000') && NUL.test(message)) reject('`message` holds a NUL character');
   if (temperature === undefined) missing('temperature', '`message`');
-  checkString('timestamp', timestamp, value);
+  if (typeof timestamp !== 'string' || !timestamp.isWellFormed()) noString('timestamp', timestamp, value);
   const micros = microseconds(timestamp) ?? wrong('timestamp', 'not a time with offset (RFC 3339)', timestamp);
   if ((sensor | 0) !== sensor) noInteger('sensor_id', sensor);
-  if (!Number.isFinite(temperature)) noDouble('temperature', temperature);
+  if (!isFinite(temperature)) noDouble('temperature', temperature);
   return { id, sensor: sensor | 0, message: python.respace(message), temperature, timestamp, micros };
 }
 
@@ -37,14 +39,14 @@ export function alert(reading) {
   );
 }
 
-function checkString(name, field, value) {
-  if (typeof field === 'string' && field.isWellFormed()) return;
+function noString(name, field, value) {
   if (typeof value !== 'object' || Array.isArray(value)) reject('value is not a JSON object');
   if (field === undefined) missing(name, 'value');
   wrong(name, typeof field === 'string' ? 'not valid Unicode' : 'not a string', field);
 }
 
-function checkMessage(inner) {
+// An object may still lack the field.
+function mustBeObject(inner) {
   if (inner === undefined) missing('message', 'value');
   if (inner === null || typeof inner !== 'object' || Array.isArray(inner)) wrong('message', 'not a JSON object', inner);
 }

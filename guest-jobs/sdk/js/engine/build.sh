@@ -23,14 +23,14 @@ printf '#!/bin/sh\nexec %s ar "$@"\n' "$zig" >"$tools/ar"
 chmod +x "$tools/cc" "$tools/ar"
 cargo fetch --locked
 # Folders of this machine are named neutrally wherever they get into the module.
-flags="--remap-path-prefix=$(cd ../../.. && pwd)=. --remap-path-prefix=$(rustc --print sysroot)=/rust"
+flags="-Ctarget-feature=+simd128 --remap-path-prefix=$(cd ../../.. && pwd)=. --remap-path-prefix=$(rustc --print sysroot)=/rust"
 for registry in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*; do flags="$flags --remap-path-prefix=$registry=/cargo"; done
 target=${CARGO_TARGET_DIR:-target}/js
 CC_wasm32_unknown_unknown=$tools/cc AR_wasm32_unknown_unknown=$tools/ar \
   CFLAGS_wasm32_unknown_unknown="-mbulk-memory -msimd128 -fno-sanitize=undefined" RUSTFLAGS="$flags" \
   CARGO_TARGET_DIR=$target cargo build --locked --release --package pelton-js --target wasm32-unknown-unknown
 npm install --silent --no-audit --no-fund --prefix "$tools" binaryen@132.0.0
-"$tools/node_modules/.bin/wasm-opt" -O3 --enable-bulk-memory --enable-simd --enable-nontrapping-float-to-int \
+"$tools/node_modules/.bin/wasm-opt" -O4 --enable-bulk-memory --enable-simd --enable-nontrapping-float-to-int \
   --enable-sign-ext --enable-mutable-globals --enable-reference-types --enable-multivalue \
   "$target/wasm32-unknown-unknown/release/pelton_js.wasm" -o "$tools/engine.wasm"
 mv "$tools/engine.wasm" "$out"

@@ -21,9 +21,7 @@ use pelton_job::bindings::{
     pelton::job::types::{Batch, Outcome, Reject, Spec},
 };
 use pelton_job::{log, runner::log_panics};
-use rquickjs::{
-    CatchResultExt, Class, Context, Ctx, Function, Object, Persistent, Result, Runtime, Value, qjs,
-};
+use rquickjs::{Class, Context, Ctx, Function, Object, Persistent, Result, Runtime, Value, qjs};
 use std::{cell::RefCell, rc::Rc};
 
 use outputs::{Gathered, Outputs};
@@ -67,10 +65,13 @@ impl Engine {
                     .and_then(|()| record::define(&ctx))
                     .and_then(|()| outputs::define(&ctx))
             };
-            define().catch(&ctx).map_err(|error| error.to_string())?;
-            let task = script::run(&ctx)
-                .catch(&ctx)
-                .map_err(|error| format!("the job's top level failed: {error}"))?;
+            define().map_err(|error| with_stack(&ctx, error))?;
+            let task = script::run(&ctx).map_err(|error| match error {
+                rquickjs::Error::WouldBlock => {
+                    "the job's top level waits for a promise that nothing settles".to_owned()
+                }
+                error => format!("the job's top level failed: {}", with_stack(&ctx, error)),
+            })?;
             let spec: String = task.get("spec").map_err(failed)?;
             let declared = Declared::read(&spec)?;
             let task = Persistent::save(&ctx, task);
@@ -264,6 +265,17 @@ fn reason(ctx: &Ctx<'_>, error: rquickjs::Error) -> String {
         Some(message) => message,
         None => text::shown(&thrown),
     }
+}
+
+/// An error as its type, its message and its stack.
+fn with_stack(ctx: &Ctx<'_>, error: rquickjs::Error) -> String {
+    if !matches!(error, rquickjs::Error::Exception) {
+        return error.to_string();
+    }
+    let thrown = ctx.catch();
+    let stack = thrown.as_exception().and_then(rquickjs::Exception::stack);
+    let text = format!("{}\n{}", text::shown(&thrown), stack.unwrap_or_default());
+    text.trim_end().to_owned()
 }
 
 struct Component;

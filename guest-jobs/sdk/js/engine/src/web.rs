@@ -137,10 +137,13 @@ fn python<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
         text::string(call.ctx, &printed)
     })?;
     native::method(&python, c"respace", 1, |call| {
-        text::string(
-            call.ctx,
-            &python::respace(Text::of(&call.argument(0))?.as_str()),
-        )
+        let json = Text::of(&call.argument(0))?;
+        let spaced = python::respace(json.as_str());
+        // Most is spaced so.
+        if spaced == json.as_str() && call.argument(0).is_string() {
+            return Ok(call.argument(0).clone());
+        }
+        text::string(call.ctx, &spaced)
     })?;
     Ok(python)
 }
