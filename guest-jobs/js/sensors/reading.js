@@ -1,7 +1,7 @@
 /** One reading of a sensor. Both example jobs agree on what is one: a record that one of them rejects, the other rejects for
  * the same reason. */
 
-import { microseconds, reject } from 'pelton-job';
+import { isText, microseconds, reject } from 'pelton-job';
 import * as python from 'pelton-job/python';
 
 const { isFinite } = Number;
@@ -12,16 +12,15 @@ export function parse(record) {
   const value = record.json();
   if (value === null) reject('value is not a JSON object');
   const { message_id: id, sensor_id: sensor, message: inner, timestamp } = value;
-  if (typeof id !== 'string' || !id.isWellFormed()) noString('message_id', id, value);
-  if (id.includes('\0')) reject('`message_id` holds a NUL character');
+  if (!isText(id)) noText('message_id', id, value);
   const temperature = inner?.temperature;
   if (temperature === undefined) mustBeObject(inner);
   // As it is written: JavaScript would print 5.0 as 5.
   const message = record.raw('message');
   if (message.includes('\\u0000') && NUL.test(message)) reject('`message` holds a NUL character');
   if (temperature === undefined) missing('temperature', '`message`');
-  if (typeof timestamp !== 'string' || !timestamp.isWellFormed()) noString('timestamp', timestamp, value);
-  const micros = microseconds(timestamp) ?? wrong('timestamp', 'not a time with offset (RFC 3339)', timestamp);
+  if (typeof timestamp !== 'string') noText('timestamp', timestamp, value);
+  const micros = microseconds(timestamp) ?? noTime(timestamp);
   if ((sensor | 0) !== sensor) noInteger('sensor_id', sensor);
   if (!isFinite(temperature)) noDouble('temperature', temperature);
   return { id, sensor: sensor | 0, message: python.respace(message), temperature, timestamp, micros };
@@ -39,10 +38,16 @@ export function alert(reading) {
   );
 }
 
-function noString(name, field, value) {
+function noText(name, field, value) {
   if (typeof value !== 'object' || Array.isArray(value)) reject('value is not a JSON object');
   if (field === undefined) missing(name, 'value');
-  wrong(name, typeof field === 'string' ? 'not valid Unicode' : 'not a string', field);
+  if (typeof field !== 'string') wrong(name, 'not a string', field);
+  if (!field.isWellFormed()) wrong(name, 'not valid Unicode', field);
+  reject(`\`${name}\` holds a NUL character`);
+}
+
+function noTime(timestamp) {
+  wrong('timestamp', timestamp.isWellFormed() ? 'not a time with offset (RFC 3339)' : 'not valid Unicode', timestamp);
 }
 
 // An object may still lack the field.

@@ -146,6 +146,10 @@ export interface Job<S> {
 /** Checks a job's definition and returns it. A job's main module exports it as default. */
 export function defineJob<S = undefined>(job: Job<S>): Job<S>;
 
+/** Whether a value is a string that a column of text takes: Postgres refuses the character NUL, and half of a surrogate pair is no
+ * character (it would be written as U+FFFD). */
+export function isText(value: unknown): value is string;
+
 /** Microseconds since 1970-01-01 00:00:00 UTC of a time as RFC 3339 writes it, such as `2024-05-02T10:11:12.123456+00:00`; null
  * where the text is none. Digits beyond the microsecond are cut off; second 60 is the first of the next minute. */
 export function microseconds(text: string): number | null;

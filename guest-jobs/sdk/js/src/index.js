@@ -10,4 +10,5 @@ export { defineJob } from './job.js';
 export { log, metrics } from './host.js';
 export { reject } from './reject.js';
 export { statement, table, topic } from './spec.js';
+export { isText } from './text.js';
 export { microseconds } from './timestamp.js';

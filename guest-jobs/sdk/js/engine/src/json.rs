@@ -195,11 +195,13 @@ impl<'de, 'a, 'js> Visitor<'de> for Place<'a, 'js> {
         let ctx = self.0.as_raw().as_ptr();
         // SAFETY: the context lives.
         let object = Made::new(self.0, unsafe { qjs::JS_NewObject(ctx) })?;
-        while let Some(name) = members.next_key_seed(Name(self.0))? {
+        let mut shape = Some(Shapes::EMPTY);
+        while let Some(name) = members.next_key_seed(Name(self.0, shape))? {
+            shape = name.shape;
             let value = members.next_value_seed(self)?;
             // SAFETY: both live, and the name is one of this context's; the value is given away.
             check(unsafe {
-                qjs::JS_DefinePropertyValue(ctx, object.1, name.1, value.into_raw(), ORDINARY)
+                qjs::JS_DefinePropertyValue(ctx, object.1, name.atom, value.into_raw(), ORDINARY)
             })?;
         }
         Ok(object)
@@ -217,21 +219,28 @@ fn check<E: Error>(defined: i32) -> std::result::Result<(), E> {
     }
 }
 
-/// A name that is held until its member is defined.
-struct OwnedName<'a, 'js>(&'a Ctx<'js>, qjs::JSAtom);
+/// The name of a member, until it is defined.
+struct Known<'a, 'js> {
+    ctx: &'a Ctx<'js>,
+    atom: qjs::JSAtom,
+    /// The object's shape with it; nothing where the name is not kept.
+    shape: Option<usize>,
+}
 
-impl Drop for OwnedName<'_, '_> {
+impl Drop for Known<'_, '_> {
     fn drop(&mut self) {
-        // SAFETY: it is owned here.
-        unsafe { qjs::JS_FreeAtom(self.0.as_raw().as_ptr(), self.1) }
+        if self.shape.is_none() {
+            // SAFETY: it is owned here.
+            unsafe { qjs::JS_FreeAtom(self.ctx.as_raw().as_ptr(), self.atom) }
+        }
     }
 }
 
-/// Reads the name of a member.
-struct Name<'a, 'js>(&'a Ctx<'js>);
+/// Reads the name of the next member of an object of a shape.
+struct Name<'a, 'js>(&'a Ctx<'js>, Option<usize>);
 
 impl<'de, 'a, 'js> DeserializeSeed<'de> for Name<'a, 'js> {
-    type Value = OwnedName<'a, 'js>;
+    type Value = Known<'a, 'js>;
 
     fn deserialize<D: Deserializer<'de>>(
         self,
@@ -242,53 +251,113 @@ impl<'de, 'a, 'js> DeserializeSeed<'de> for Name<'a, 'js> {
 }
 
 impl<'a, 'js> Visitor<'_> for Name<'a, 'js> {
-    type Value = OwnedName<'a, 'js>;
+    type Value = Known<'a, 'js>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a name")
     }
 
     fn visit_str<E: Error>(self, name: &str) -> std::result::Result<Self::Value, E> {
-        let name = NAMES.with_borrow_mut(|names| names.get(self.0, name));
-        name.map(|name| OwnedName(self.0, name))
-            .ok_or_else(|| E::custom("out of memory"))
+        let known = SHAPES.with_borrow_mut(|shapes| shapes.with(self.0, self.1, name));
+        known.ok_or_else(|| E::custom("out of memory"))
     }
 }
 
 std::thread_local! {
     /// Of the one context of this thread, which lives as long.
-    static NAMES: RefCell<Names> = const { RefCell::new(Names([const { None }; 128])) };
+    static SHAPES: RefCell<Shapes> = const { RefCell::new(Shapes(Vec::new())) };
 }
 
-/// The names that members had of late, so that they aren't made anew for each record. Each has one place, which another takes.
-struct Names([Option<(Box<str>, qjs::JSAtom)>; 128]);
+/// The shapes that objects had, by the names of their members in order. QuickJS makes a shape for each object, and frees it with
+/// the last object of the shape, which would be each record's; so an object of each is kept. The names are found here too.
+struct Shapes(Vec<Shape>);
 
-impl Names {
-    /// A name, to be freed by the caller. Nothing where memory is out.
-    fn get(&mut self, ctx: &Ctx<'_>, name: &str) -> Option<qjs::JSAtom> {
-        let ctx = ctx.as_raw().as_ptr();
-        let bytes = name.as_bytes();
-        let ends = bytes.first().copied().unwrap_or_default() as usize * 7
-            + bytes.last().copied().unwrap_or_default() as usize;
-        let place = self.0.get_mut((ends * 3 + bytes.len()) % 128)?;
-        let atom = match place {
-            Some((known, atom)) if **known == *name => *atom,
+#[derive(Default)]
+struct Shape {
+    names: Vec<qjs::JSAtom>,
+    /// The shapes with one more member.
+    next: Vec<Next>,
+}
+
+struct Next {
+    name: Box<str>,
+    atom: qjs::JSAtom,
+    shape: usize,
+}
+
+impl Shapes {
+    /// The shape of an object without members.
+    const EMPTY: usize = 0;
+    /// Bounds for what is kept: shapes in all, of those that follow one, and bytes of a name.
+    const MOST: usize = 1000;
+    const MOST_NEXT: usize = 20;
+    const LONGEST: usize = 100;
+
+    /// The name, and the shape with one more member of that name. Nothing where memory is out.
+    fn with<'a, 'js>(
+        &mut self,
+        ctx: &'a Ctx<'js>,
+        shape: Option<usize>,
+        name: &str,
+    ) -> Option<Known<'a, 'js>> {
+        if self.0.is_empty() {
+            self.0.push(Shape::default());
+        }
+        let before = shape.and_then(|shape| self.0.get(shape));
+        if let Some(next) =
+            before.and_then(|before| before.next.iter().find(|next| *next.name == *name))
+        {
+            return Some(Known {
+                ctx,
+                atom: next.atom,
+                shape: Some(next.shape),
+            });
+        }
+        let raw = ctx.as_raw().as_ptr();
+        // SAFETY: the context lives, and copies the bytes.
+        let atom = unsafe { qjs::JS_NewAtomLen(raw, name.as_ptr().cast(), name.len() as _) };
+        if atom == qjs::JS_ATOM_NULL {
+            return None;
+        }
+        let has_room = self.0.len() < Self::MOST && name.len() <= Self::LONGEST;
+        let names = match before {
+            Some(before) if has_room && before.next.len() < Self::MOST_NEXT => before
+                .names
+                .iter()
+                .copied()
+                .chain([atom])
+                .collect::<Vec<_>>(),
             _ => {
-                // SAFETY: the context lives, and copies the bytes.
-                let atom =
-                    unsafe { qjs::JS_NewAtomLen(ctx, bytes.as_ptr().cast(), bytes.len() as _) };
-                if atom == qjs::JS_ATOM_NULL {
-                    return None;
-                }
-                if let Some((_, before)) = place.replace((name.into(), atom)) {
-                    // SAFETY: it was owned by its place.
-                    unsafe { qjs::JS_FreeAtom(ctx, before) };
-                }
-                atom
+                return Some(Known {
+                    ctx,
+                    atom,
+                    shape: None,
+                });
             }
         };
-        // SAFETY: it is owned by its place.
-        Some(unsafe { qjs::JS_DupAtom(ctx, atom) })
+        // SAFETY: the context lives, and the names are kept. The object is never freed; without memory for it, it has fewer members.
+        unsafe {
+            let kept = qjs::JS_NewObject(raw);
+            for name in &names {
+                qjs::JS_DefinePropertyValue(raw, kept, *name, qjs::JS_NULL, ORDINARY);
+            }
+        }
+        let made = self.0.len();
+        self.0.push(Shape {
+            names,
+            next: Vec::new(),
+        });
+        let before = self.0.get_mut(shape?)?;
+        before.next.push(Next {
+            name: name.into(),
+            atom,
+            shape: made,
+        });
+        Some(Known {
+            ctx,
+            atom,
+            shape: Some(made),
+        })
     }
 }
 

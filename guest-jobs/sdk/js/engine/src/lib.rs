@@ -21,7 +21,7 @@ use pelton_job::bindings::{
     pelton::job::types::{Batch, Outcome, Reject, Spec},
 };
 use pelton_job::{log, runner::log_panics};
-use rquickjs::{Class, Context, Ctx, Function, Object, Persistent, Result, Runtime, Value, qjs};
+use rquickjs::{Context, Ctx, Function, Object, Persistent, Result, Runtime, Value, qjs};
 use std::{cell::RefCell, rc::Rc};
 
 use outputs::{Gathered, Outputs};
@@ -47,7 +47,7 @@ struct Engine {
 
 /// What a configured job is called with.
 struct Configured {
-    out: Persistent<Class<'static, Outputs>>,
+    out: Persistent<Value<'static>>,
     settings: Persistent<Value<'static>>,
     gathered: Rc<RefCell<Gathered>>,
 }
@@ -91,7 +91,7 @@ impl Engine {
                 let task = self.task.clone().restore(&ctx)?;
                 let sinks: Vec<Value<'_>> = task.get("sinks")?;
                 let (out, gathered) = Outputs::new(&self.declared, &sinks);
-                let out = Class::instance(ctx.clone(), out)?;
+                let out = native::object(&ctx, out)?;
                 let pairs: Vec<Vec<String>> = parameters
                     .into_iter()
                     .map(|(name, value)| vec![name, value])
@@ -139,8 +139,7 @@ struct Job<'js> {
     job: Object<'js>,
     process: Function<'js>,
     reject: Object<'js>,
-    prototype: Object<'js>,
-    out: Class<'js, Outputs>,
+    out: Value<'js>,
     settings: Value<'js>,
     gathered: Rc<RefCell<Gathered>>,
 }
@@ -157,7 +156,6 @@ impl<'js> Job<'js> {
             ctx: ctx.clone(),
             process: job.get("process")?,
             reject: web::rejects(ctx)?.into_inner().into_inner(),
-            prototype: Class::<Record>::prototype(ctx)?.ok_or(rquickjs::Error::Unknown)?,
             out: configured.out.clone().restore(ctx)?,
             settings: configured.settings.clone().restore(ctx)?,
             gathered: configured.gathered.clone(),
@@ -208,12 +206,8 @@ impl<'js> Job<'js> {
     }
 
     fn call(&self, batch: &Rc<Batch>, index: usize) -> Result<Value<'js>> {
-        let record = Class::instance_proto(Record::new(batch, index), self.prototype.clone())?;
-        let mut arguments = [
-            record.as_value().as_raw(),
-            self.out.as_value().as_raw(),
-            self.settings.as_raw(),
-        ];
+        let record = native::object(&self.ctx, Record::new(batch, index))?;
+        let mut arguments = [record.as_raw(), self.out.as_raw(), self.settings.as_raw()];
         let count = arguments.len() as i32;
         // SAFETY: all of them live, and are not given away; what it gives is owned.
         let returned = unsafe {

@@ -1,7 +1,8 @@
 //! Functions for scripts. The binding's own take a third of a microsecond for each call, beside which most of these do little.
 
-use rquickjs::{Class, Ctx, Error, Exception, Object, Result, Value, class::JsClass, qjs};
+use rquickjs::{Ctx, Error, Exception, Object, Result, Value, qjs};
 use std::{
+    cell::Cell,
     ffi::CStr,
     marker::PhantomData,
     mem::ManuallyDrop,
@@ -22,8 +23,13 @@ impl<'js> Call<'_, 'js> {
     ///
     /// # Errors
     /// It was called on something else.
-    pub(crate) fn this<C: JsClass<'js>>(&self) -> Result<Class<'js, C>> {
-        Class::from_value(&self.receiver())
+    pub(crate) fn this<C: Class>(&self) -> Result<&C> {
+        // SAFETY: an object of this class has such a value, and QuickJS holds the object as long as the call lasts.
+        let held = unsafe { qjs::JS_GetOpaque(self.this, id::<C>()).cast::<C>().as_ref() };
+        held.ok_or_else(|| {
+            let name = C::NAME.to_string_lossy();
+            Exception::throw_type(self.ctx, &format!("called on what is no {name}"))
+        })
     }
 
     /// The value that it was called on.
@@ -61,6 +67,80 @@ impl<'js> Deref for Borrowed<'_, 'js> {
 
     fn deref(&self) -> &Value<'js> {
         &self.0
+    }
+}
+
+/// A class of objects that hold a value of Rust.
+pub(crate) trait Class: Sized + 'static {
+    /// What scripts see of it in messages.
+    const NAME: &'static CStr;
+    /// Its place among the classes.
+    const INDEX: usize;
+}
+
+std::thread_local! {
+    /// What QuickJS calls the classes, in the one runtime of this thread.
+    static IDS: Cell<[qjs::JSClassID; 2]> = const { Cell::new([0; 2]) };
+}
+
+fn id<C: Class>() -> qjs::JSClassID {
+    IDS.get().get(C::INDEX).copied().unwrap_or_default()
+}
+
+/// Makes a class known. Gives the object that all of its objects have the methods of.
+pub(crate) fn class<'js, C: Class>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
+    let prototype = Object::new(ctx.clone())?;
+    let definition = qjs::JSClassDef {
+        class_name: C::NAME.as_ptr(),
+        finalizer: Some(finalize::<C>),
+        gc_mark: None,
+        call: None,
+        exotic: ptr::null_mut(),
+    };
+    let mut ids = IDS.get();
+    let raw = ctx.as_raw().as_ptr();
+    // SAFETY: the context lives, what is given away is held once more, and the definition is copied.
+    let made = unsafe {
+        let runtime = qjs::JS_GetRuntime(raw);
+        let Some(id) = ids.get_mut(C::INDEX) else {
+            return Err(Error::Unknown);
+        };
+        qjs::JS_NewClassID(runtime, id);
+        let made = qjs::JS_NewClass(runtime, *id, &raw const definition);
+        qjs::JS_SetClassProto(raw, *id, qjs::JS_DupValue(raw, prototype.as_raw()));
+        made
+    };
+    IDS.set(ids);
+    if made < 0 {
+        Err(Error::Exception)
+    } else {
+        Ok(prototype)
+    }
+}
+
+/// An object that holds a value.
+pub(crate) fn object<'js, C: Class>(ctx: &Ctx<'js>, held: C) -> Result<Value<'js>> {
+    // SAFETY: the context lives; what it gives is owned, or an exception.
+    let object = unsafe {
+        Value::from_raw(
+            ctx.clone(),
+            qjs::JS_NewObjectClass(ctx.as_raw().as_ptr(), id::<C>()),
+        )
+    };
+    if !object.is_object() {
+        return Err(Error::Exception);
+    }
+    // SAFETY: it is of this class, whose finalizer takes the value back.
+    unsafe { qjs::JS_SetOpaque(object.as_raw(), Box::into_raw(Box::new(held)).cast()) };
+    Ok(object)
+}
+
+unsafe extern "C" fn finalize<C: Class>(_: *mut qjs::JSRuntime, object: qjs::JSValue) {
+    // SAFETY: QuickJS calls it once, with an object of this class.
+    let held = unsafe { qjs::JS_GetOpaque(object, id::<C>()) }.cast::<C>();
+    if !held.is_null() {
+        // SAFETY: it is the box that the object was made with.
+        drop(unsafe { Box::from_raw(held) });
     }
 }
 

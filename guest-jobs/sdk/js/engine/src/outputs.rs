@@ -1,11 +1,16 @@
 //! What a job makes of a batch.
 
 use pelton_job::{Sink, Type, bindings::pelton::job::types::Output};
-use rquickjs::{Class, Ctx, Error, Exception, JsLifetime, Result, Value, class::Trace, qjs};
-use std::{cell::RefCell, ffi::c_void, ptr, rc::Rc};
+use rquickjs::{Ctx, Error, Exception, Result, Value, qjs};
+use std::{
+    cell::RefCell,
+    ffi::{CStr, c_void},
+    ptr,
+    rc::Rc,
+};
 
 use crate::{
-    native::{self, Call},
+    native::{self, Call, Class},
     spec::{Declared, Row},
     text::Text,
     value::{self, Read},
@@ -36,13 +41,14 @@ impl Gathered {
 }
 
 /// Takes what a job emits.
-#[derive(Trace, JsLifetime)]
-#[rquickjs::class(frozen)]
 pub(crate) struct Outputs {
-    #[qjs(skip_trace)]
     sinks: Vec<Known>,
-    #[qjs(skip_trace)]
     gathered: Rc<RefCell<Gathered>>,
+}
+
+impl Class for Outputs {
+    const NAME: &'static CStr = c"Outputs";
+    const INDEX: usize = 1;
 }
 
 /// A sink, known by the object that the script made for it.
@@ -119,17 +125,15 @@ impl Outputs {
 
 /// Defines what takes outputs.
 pub(crate) fn define(ctx: &Ctx<'_>) -> Result<()> {
-    let Some(prototype) = Class::<Outputs>::prototype(ctx)? else {
-        return Ok(());
-    };
+    let prototype = native::class::<Outputs>(ctx)?;
     native::method(&prototype, c"forward", 1, |call| {
-        call.this::<Outputs>()?.borrow().forward(call)
+        call.this::<Outputs>()?.forward(call)
     })?;
     native::method(&prototype, c"send", 3, |call| {
-        call.this::<Outputs>()?.borrow().send(call)
+        call.this::<Outputs>()?.send(call)
     })?;
     native::method(&prototype, c"row", 2, |call| {
-        call.this::<Outputs>()?.borrow().row(call)
+        call.this::<Outputs>()?.row(call)
     })
 }
 

@@ -1,28 +1,28 @@
 //! A record as a job sees it.
 
 use pelton_job::bindings::pelton::job::types::Batch;
-use rquickjs::{Array, Class, Ctx, JsLifetime, Result, Value, class::Trace};
-use std::{cell::Cell, rc::Rc};
+use rquickjs::{Array, Ctx, Result, Value};
+use std::{cell::Cell, ffi::CStr, rc::Rc};
 
 use crate::{
     json,
-    native::{self, Call},
+    native::{self, Call, Class},
     text::{self, Text},
     web,
 };
 
 /// A record of a batch, which lives as long as a job keeps one of its records.
-#[derive(Trace, JsLifetime)]
-#[rquickjs::class(frozen)]
 pub(crate) struct Record {
-    #[qjs(skip_trace)]
     batch: Rc<Batch>,
     index: usize,
     /// Whether the value was found to be text, and to be JSON.
-    #[qjs(skip_trace)]
     is_text: Cell<bool>,
-    #[qjs(skip_trace)]
     is_json: Cell<bool>,
+}
+
+impl Class for Record {
+    const NAME: &'static CStr = c"Record";
+    const INDEX: usize = 0;
 }
 
 /// How many records a batch has.
@@ -68,56 +68,47 @@ impl Record {
 
 /// Defines what a record has.
 pub(crate) fn define(ctx: &Ctx<'_>) -> Result<()> {
-    let Some(prototype) = Class::<Record>::prototype(ctx)? else {
-        return Ok(());
-    };
+    let prototype = native::class::<Record>(ctx)?;
     native::method(&prototype, c"text", 0, |call| {
-        text::string(call.ctx, call.this::<Record>()?.borrow().utf8(call.ctx)?)
+        text::string(call.ctx, call.this::<Record>()?.utf8(call.ctx)?)
     })?;
     native::method(&prototype, c"json", 0, |call| {
-        call.this::<Record>()?.borrow().json(call.ctx)
+        call.this::<Record>()?.json(call.ctx)
     })?;
     native::method(&prototype, c"raw", 1, |call| {
         call.this::<Record>()?
-            .borrow()
             .raw(call.ctx, Text::of(&call.argument(0))?.as_str())
     })?;
     native::method(&prototype, c"keyText", 0, |call| {
-        call.this::<Record>()?.borrow().key_text(call.ctx)
+        call.this::<Record>()?.key_text(call.ctx)
     })?;
     native::getter(&prototype, c"key", |call| {
-        text::nullable(call.ctx, call.this::<Record>()?.borrow().record().key())
+        text::nullable(call.ctx, call.this::<Record>()?.record().key())
     })?;
     native::getter(&prototype, c"value", |call| {
-        text::nullable(call.ctx, call.this::<Record>()?.borrow().record().value())
+        text::nullable(call.ctx, call.this::<Record>()?.record().value())
     })?;
     native::getter(&prototype, c"headers", |call| {
-        call.this::<Record>()?.borrow().headers(call.ctx)
+        call.this::<Record>()?.headers(call.ctx)
     })?;
     native::getter(&prototype, c"timestamp", |call| {
-        let timestamp = call.this::<Record>()?.borrow().record().timestamp();
+        let timestamp = call.this::<Record>()?.record().timestamp();
         Ok(timestamp.map_or_else(
             || Value::new_null(call.ctx.clone()),
             |timestamp| number(call, timestamp as f64),
         ))
     })?;
     native::getter(&prototype, c"partition", |call| {
-        Ok(number(
-            call,
-            call.this::<Record>()?.borrow().batch.partition.into(),
-        ))
+        Ok(number(call, call.this::<Record>()?.batch.partition.into()))
     })?;
     native::getter(&prototype, c"offset", |call| {
         Ok(number(
             call,
-            call.this::<Record>()?.borrow().record().offset() as f64,
+            call.this::<Record>()?.record().offset() as f64,
         ))
     })?;
     native::getter(&prototype, c"source", |call| {
-        Ok(number(
-            call,
-            call.this::<Record>()?.borrow().batch.source.into(),
-        ))
+        Ok(number(call, call.this::<Record>()?.batch.source.into()))
     })
 }
 

@@ -43,6 +43,14 @@ pub(crate) fn define(ctx: &Ctx<'_>) -> Result<()> {
         json::parse(call.ctx, Text::of(&call.argument(0))?.as_str())
     })?;
     native::method(&native, c"microseconds", 1, microseconds)?;
+    native::method(&native, c"isText", 1, |call| {
+        let value = call.argument(0);
+        let is_text = value.is_string() && {
+            let text = Text::of(&value)?;
+            text.is_well_formed() && !text.as_str().as_bytes().contains(&0)
+        };
+        Ok(Value::new_bool(call.ctx.clone(), is_text))
+    })?;
     native.set("python", python(ctx)?)?;
     search(ctx, &native)?;
     ctx.globals().set("pelton", native)?;
