@@ -243,8 +243,12 @@ unsafe extern "C" fn enter<F: Native>(
         this,
         arguments,
     }) {
-        // SAFETY: the context and the value live; QuickJS takes what is held here once more.
-        Ok(value) => unsafe { qjs::JS_DupValue(raw.as_ptr(), value.as_raw()) },
+        Ok(value) => {
+            let given = ManuallyDrop::new(value).as_raw();
+            // SAFETY: the value held the context, which `ctx` holds too. QuickJS takes the value.
+            unsafe { qjs::JS_FreeContext(raw.as_ptr()) };
+            given
+        }
         Err(error) => thrown(&ctx, error),
     }
 }

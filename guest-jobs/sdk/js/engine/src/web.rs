@@ -1,6 +1,7 @@
 //! What scripts expect to be there beside the language: the host's interfaces as `pelton`, and of the web's `console`,
 //! `TextEncoder` and `TextDecoder`.
 
+use memchr::memchr_iter;
 use pelton_job::bindings::pelton::job::{log, metrics};
 use rquickjs::{
     Ctx, Error, Exception, Function, Object, Result, Value,
@@ -94,19 +95,10 @@ fn found(call: &Call<'_, '_>) -> Result<Option<Option<usize>>> {
     let (all, part) = (all.as_str(), part.as_str());
     let at = match part.as_bytes() {
         [] => Some(0),
-        [first, ..] => {
-            let ends = |at: &usize| {
-                all.as_bytes()
-                    .get(*at..)
-                    .is_some_and(|rest| rest.starts_with(part.as_bytes()))
-            };
-            let is_first = |(at, byte)| if byte == first { Some(at) } else { None };
-            all.as_bytes()
-                .iter()
-                .enumerate()
-                .filter_map(is_first)
-                .find(ends)
-        }
+        [first, ..] => memchr_iter(*first, all.as_bytes()).find(|at| {
+            let rest = all.as_bytes().get(*at..);
+            rest.is_some_and(|rest| rest.starts_with(part.as_bytes()))
+        }),
     };
     Ok(Some(at.map(|at| {
         all.get(..at)
