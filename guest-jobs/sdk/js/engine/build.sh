@@ -2,7 +2,10 @@
 # Builds the engine: `sh build.sh OUT.wasm`. Takes Rust with wasm32-unknown-unknown, zig as the C compiler (`ZIG` says where, if
 # it is not on the search path), and npm, which fetches wasm-opt. The same tools make the same bytes wherever they lie.
 set -eu
-out=$1
+case $1 in
+  /*) out=$1 ;;
+  *) out=$PWD/$1 ;;
+esac
 cd "$(dirname "$0")"
 tools=$(mktemp -d)
 trap 'rm -rf "$tools"' EXIT

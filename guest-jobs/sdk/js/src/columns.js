@@ -42,8 +42,7 @@ function misfit(column, row, value) {
 
 /** Column `at` of these rows, as it crosses. Throws a Misfit. */
 export function columnOf(column, rows, at) {
-  const values = new Array(rows.length);
-  for (let i = 0; i < values.length; i++) values[i] = rows[i][at];
+  const values = rows.map((row) => row[at]);
   return { validity: validityOf(values), data: dataOf(column, values) };
 }
 

@@ -19,8 +19,6 @@ export class Outputs {
     this._states = new Map(sinks.map((sink, index) => [sink, { sink, index, open: null }]));
     this._done = [];
     this._at = 0;
-    // The rows that the last one went to: mostly the next one's, too. A table takes nothing but rows.
-    this._rows = null;
   }
 
   forward(sink) {
@@ -45,8 +43,7 @@ export class Outputs {
   }
 
   row(sink, values) {
-    let open = this._rows;
-    if (open === null || open.sink !== sink) open = this._rows = this._open(sink, 'rows');
+    const open = this._open(sink, 'rows');
     if (values.length !== sink.columns.length) {
       throw this._mistake(sink, `a row has ${sink.columns.length} values, not ${values.length}`);
     }
@@ -76,7 +73,6 @@ export class Outputs {
   /** Forgets what was gathered. */
   clear() {
     this._done = [];
-    this._rows = null;
     for (const state of this._states.values()) state.open = null;
   }
 
@@ -95,8 +91,7 @@ function isBytes(item) {
 
 function seal(open) {
   const sink = open.index;
-  // Of an array, which is quick; `from` goes through an iterator.
-  const origin = bytesOf(new Uint32Array(open.origin));
+  const origin = bytesOf(Uint32Array.from(open.origin));
   if (open.kind === 'forward') return { tag: 'forward', val: { sink, origin } };
   if (open.kind === 'messages') {
     const headers = open.headers.size === 0 ? undefined : sealHeaders(open);

@@ -25,7 +25,7 @@ test('what does not fit is refused', () => {
     ['numeric', 1], ['bytea', 'a'], ['uuid', new Uint8Array(15)], ['text', undefined], ['int4', undefined],
   ];
   for (const [type, value] of cases) {
-    // Beside a null, beside a number, which columns of plain numbers are packed for in another way, and alone.
+    // Beside a null, beside a number, and alone.
     for (const before of [[null], type.startsWith('int') || type.startsWith('time') ? [1] : [], []]) {
       assert.throws(() => data(type, ...before, value), Misfit, `${type} ${before} ${String(value)}`);
     }

@@ -135,8 +135,15 @@ impl Sink {
         Self { name, ..self }
     }
 
+    /// What it is called in messages.
+    #[doc(hidden)]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// The names and types of a row's values; nothing for a topic. A placeholder's name is its number.
-    pub(crate) fn row(&self) -> Option<Vec<(String, Type)>> {
+    #[doc(hidden)]
+    pub fn row(&self) -> Option<Vec<(String, Type)>> {
         match self.target {
             Target::Topic(_) => None,
             Target::Table { columns, .. } => Some(

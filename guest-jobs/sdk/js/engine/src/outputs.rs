@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     native::{self, Call, Class},
-    spec::{Declared, Row},
+    spec::Declared,
     text::Text,
     value::{self, Read},
 };
@@ -56,28 +56,21 @@ struct Known {
     /// Lives as long as the script, whose `task` lists it.
     object: *const c_void,
     sink: Sink,
-    name: String,
-    row: Option<Row>,
+    row: Option<Vec<(String, Type)>>,
 }
 
 impl Outputs {
     /// For a job that declares this, with these objects as its sinks.
     pub(crate) fn new(declared: &Declared, objects: &[Value<'_>]) -> (Self, Rc<RefCell<Gathered>>) {
-        let gathered = Gathered {
-            out: pelton_job::Outputs::new(&declared.sinks()),
+        let sinks = declared.sinks();
+        let gathered = Rc::new(RefCell::new(Gathered {
+            out: pelton_job::Outputs::new(&sinks),
             mistake: None,
-        };
-        let gathered = Rc::new(RefCell::new(gathered));
-        let known = declared
-            .sinks()
-            .into_iter()
-            .zip(declared.rows())
-            .zip(objects);
-        let known = known.map(|((sink, (name, row)), object)| Known {
+        }));
+        let known = sinks.into_iter().zip(objects).map(|(sink, object)| Known {
             object: address(object),
+            row: sink.row(),
             sink,
-            name,
-            row,
         });
         (
             Self {
@@ -107,7 +100,7 @@ impl Outputs {
         if known.row.is_some() {
             return Err(self.mistake(
                 ctx,
-                &known.name,
+                known.sink.name(),
                 "a table or statement takes rows, not messages",
             ));
         }
@@ -147,7 +140,7 @@ impl Outputs {
 
     fn send<'js>(&self, call: &Call<'_, 'js>) -> Result<Value<'js>> {
         let known = self.topic(call.ctx, &call.argument(0))?;
-        let wrong = |what| self.mistake(call.ctx, &known.name, what);
+        let wrong = |what| self.mistake(call.ctx, known.sink.name(), what);
         let key = Read::item(&call.argument(1))?
             .ok_or_else(|| wrong("a key is a string, a Uint8Array or null"))?;
         let value = Read::item(&call.argument(2))?
@@ -177,20 +170,20 @@ impl Outputs {
         let ctx = call.ctx;
         let known = self.known(ctx, &call.argument(0))?;
         let Some(row) = &known.row else {
-            return Err(self.mistake(ctx, &known.name, "a topic takes no rows"));
+            return Err(self.mistake(ctx, known.sink.name(), "a topic takes no rows"));
         };
         let values = call.argument(1);
         let Some(values) = values.as_array() else {
-            return Err(self.mistake(ctx, &known.name, "a row is an array of values"));
+            return Err(self.mistake(ctx, known.sink.name(), "a row is an array of values"));
         };
         if values.len() != row.len() {
             let reason = format!("a row has {} values, not {}", row.len(), values.len());
-            return Err(self.mistake(ctx, &known.name, &reason));
+            return Err(self.mistake(ctx, known.sink.name(), &reason));
         }
         let mut read = Vec::with_capacity(row.len());
         for (at, (label, kind)) in row.iter().enumerate() {
             let value = values.get(at)?;
-            let misfit = || self.mistake(ctx, &known.name, &misfit(label, *kind, &value));
+            let misfit = || self.mistake(ctx, known.sink.name(), &misfit(label, *kind, &value));
             read.push(Read::field(&value, *kind)?.ok_or_else(misfit)?);
         }
         let fields: Vec<_> = read.iter().map(Read::as_field).collect();

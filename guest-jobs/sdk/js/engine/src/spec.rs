@@ -106,9 +106,6 @@ impl<'de> Deserialize<'de> for Kind {
     }
 }
 
-/// What a row of a sink is made of: for messages a name, and the type.
-pub(crate) type Row = Vec<(String, Type)>;
-
 impl Declared {
     /// Reads what the script says.
     pub(crate) fn read(json: &str) -> Result<Self, String> {
@@ -150,35 +147,9 @@ impl Declared {
             .map(|sink| sink.target.sink().named(sink.name.0))
             .collect()
     }
-
-    /// The name of each sink, and what its rows are made of; nothing for a topic.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = (String, Option<Row>)> {
-        self.sinks
-            .iter()
-            .map(|sink| (sink.name.0.to_owned(), sink.target.row()))
-    }
 }
 
 impl Target {
-    fn row(&self) -> Option<Row> {
-        match self {
-            Self::Topic(_) => None,
-            Self::Table(table) => Some(
-                table
-                    .columns
-                    .iter()
-                    .map(|column| (format!("column `{}`", column.name.0), column.r#type.0))
-                    .collect(),
-            ),
-            Self::Statement(statement) => Some(
-                (1..)
-                    .zip(&statement.placeholders)
-                    .map(|(n, kind)| (format!("placeholder {n}"), kind.0))
-                    .collect(),
-            ),
-        }
-    }
-
     fn sink(&self) -> Sink {
         match self {
             Self::Topic(topic) => Sink::topic(topic.0),
