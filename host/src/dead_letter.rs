@@ -22,37 +22,13 @@ use anyhow::Result;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, SecondsFormat, SubsecRound as _, Utc};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+
+pub use pelton_model::stage::Stage;
 
 use crate::metrics::JobMetrics;
 use crate::pipeline::ack::Delivery;
 use crate::pipeline::fault::Fault;
-use crate::pipeline::trace::outgoing;
 use crate::sink::kafka::{Body, Group, KafkaSink, Kind, Message, Tracked, Undeliverable};
-
-/// Who gave up on a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Stage {
-    /// The job said so: its verdict.
-    Reject,
-    /// The job failed on it: trap, time, memory, an error, or an answer that breaks the contract.
-    Guest,
-    /// A sink refused what the job made of it.
-    Sink,
-}
-
-impl Stage {
-    /// The name in headers and metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Reject => "reject",
-            Self::Guest => "guest",
-            Self::Sink => "sink",
-        }
-    }
-}
 
 /// Where records go that can't go on.
 pub trait DeadLetters: Send + Sync {
@@ -99,9 +75,7 @@ impl DeadLetters for KafkaDeadLetters {
             "dead letter ({}): {reason}",
             stage.as_str()
         );
-        if let Some(traces) = delivery.traces() {
-            traces.gave_up(i, stage);
-        }
+        delivery.gave_up(i, stage);
         let (key, value) = (batch.keys.get(i), batch.values.get(i));
         let bytes = key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
         let group = Group::new(
@@ -125,7 +99,7 @@ impl DeadLetters for KafkaDeadLetters {
             ("pelton.at", &at),
         ];
         let own = coordinates.iter().map(|(name, value)| (name.as_bytes(), Some(value.as_bytes())));
-        let headers = outgoing(delivery, i, batch.headers.of(i).chain(own));
+        let headers = delivery.outgoing(i, batch.headers.of(i).chain(own));
         let timestamp = batch.timestamps.get(i).copied().unwrap_or(-1);
         let topic = topic(&self.job).into();
         let message = Message { topic, body: Body::OfRecord, timestamp, headers };

@@ -8,12 +8,13 @@ pub mod available;
 mod change;
 mod dead_letters;
 pub mod guest_host;
-pub mod log;
 pub mod registry;
 pub mod running;
 pub mod submit;
 mod supervise;
 mod view;
+
+pub use pelton_model::log;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, Weak};

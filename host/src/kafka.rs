@@ -16,6 +16,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaConfRes;
 
+pub use pelton_model::partition::StartFrom;
+
 use crate::config;
 use crate::pipeline::ack::lock;
 use crate::status::{State, Status};
@@ -25,28 +27,6 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A topic to ask a broker for; that there is none is an answer.
 const PROBE: &str = "__pelton_ping";
-
-/// Where a job starts on partitions that it has not read yet.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema, clap::ValueEnum,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum StartFrom {
-    /// With the records written after the submit.
-    Latest,
-    /// With the oldest records that the topic still has.
-    Earliest,
-}
-
-impl StartFrom {
-    /// As it is written.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Latest => "latest",
-            Self::Earliest => "earliest",
-        }
-    }
-}
 
 /// The settings that both kinds of client start from.
 pub fn client(kafka: &config::Kafka, client_id: &str) -> ClientConfig {

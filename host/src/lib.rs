@@ -7,24 +7,20 @@
 pub mod api;
 pub mod cli;
 pub mod componentize;
-pub mod config;
 pub mod dead_letter;
 pub mod demo;
 pub mod dry_run;
-pub mod engine;
-pub mod files;
 pub mod jobs;
 pub mod kafka;
-pub mod metrics;
 pub mod new;
 pub mod oci;
 pub mod pipeline;
-pub mod record;
 pub mod run;
 pub mod signals;
 pub mod simulate;
 pub mod sink;
 pub mod source;
-pub mod spec;
-pub mod status;
 pub mod telemetry;
+
+pub use pelton_model::{files, metrics, record, settings as config, spec, status};
+pub use pelton_runtime as engine;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::engine::check_name;
+use pelton_model::name::check_name;
 
 /// What stands for the project's name in a template.
 const NAME: &[u8] = b"{{name}}";

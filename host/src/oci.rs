@@ -185,7 +185,7 @@ fn world(wasm: &[u8]) -> Result<World> {
 
 /// The digest by which registries know bytes.
 fn digest(bytes: &[u8]) -> String {
-    format!("sha256:{}", crate::engine::digest(bytes))
+    format!("sha256:{}", pelton_model::digest::digest(bytes))
 }
 
 #[cfg(test)]

@@ -20,15 +20,15 @@
 
 pub mod ack;
 pub mod destinations;
-pub mod fault;
 pub mod isolate;
 pub mod route;
 pub mod sample;
 pub mod shadow;
 pub mod trace;
 pub mod version;
-pub mod wake;
 pub mod worker;
+
+pub use pelton_delivery::{fault, wake};
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -45,6 +45,7 @@ use crate::engine::Host;
 use crate::kafka::{self, Admin};
 use crate::metrics::JobMetrics;
 use crate::sink::kafka::{KafkaSink, Undeliverable};
+use crate::sink::postgres::PostgresConfig;
 use crate::source::kafka::{Assignment, Context as SourceContext, Feeds, KafkaSource, PartitionView, Sleeper};
 use crate::status::{State, Status};
 use ack::{Budget, Delivery, lock};
@@ -126,7 +127,7 @@ impl Attempt {
 
         let destinations = Arc::new(Destinations {
             name: self.name.clone(),
-            postgres: self.config.postgres.sink()?,
+            postgres: PostgresConfig::of(&self.config.postgres)?,
             runtime: self.runtime.clone(),
             dead_letters: Arc::clone(&dead_letters),
             status: Arc::clone(&self.status),

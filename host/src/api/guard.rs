@@ -27,7 +27,7 @@ use super::problem::Problem;
 use super::route::{Route, Takes};
 use super::tokens::Tokens;
 use crate::config::Config;
-use crate::engine::check_name;
+use pelton_model::name::check_name;
 
 /// Largest JSON body.
 const JSON_BYTES: usize = 1 << 20;

@@ -8,7 +8,8 @@ use wasm_encoder::{
 };
 use wasmparser::{Parser, Payload};
 
-use super::strip;
+use pelton_runtime::component::{embed_world, encode};
+use pelton_runtime::strip;
 
 /// Built by `sh guest-jobs/sdk/js/engine/build.sh`.
 const ENGINE: &[u8] = include_bytes!("script/engine.wasm");
@@ -28,8 +29,8 @@ pub(super) fn component(script: &[u8]) -> Result<Vec<u8>> {
     let mut body = Function::new([]);
     let byte = MemArg { offset: 0, align: 0, memory_index: 0 };
     body.instructions().local_get(0).i32_const(0).i32_store8(byte).end();
-    let stand_in = super::embed_world(&holder(0, &body, None), "script.wit", WIT, "script")?;
-    let component = super::encode(ENGINE, &[(SCRIPT, &stand_in)])?;
+    let stand_in = embed_world(&holder(0, &body, None), "script.wit", WIT, "script")?;
+    let component = encode(ENGINE, &[(SCRIPT, &stand_in)])?;
 
     let mut body = Function::new([]);
     body.instructions().local_get(0).i32_const(0).i32_const(length).memory_init(0, 0).end();

@@ -56,7 +56,7 @@ impl Files {
     /// Writes one; returns its path.
     pub(super) fn keep(&self, kept: &Kept) -> Result<PathBuf> {
         // Two letters of one record have two files, and one that comes again after a crash replaces itself.
-        let digest = crate::engine::digest(kept.error.as_bytes());
+        let digest = pelton_model::digest::digest(kept.error.as_bytes());
         let which = digest.get(..8).unwrap_or_default();
         let Kept { topic, partition, offset, .. } = kept;
         let path = self.folder.join(format!("{topic}-{partition}-{offset}-{which}.json"));

@@ -229,17 +229,6 @@ fn view(bytes: &[u8], most: usize) -> Bytes {
     }
 }
 
-impl std::str::FromStr for Stage {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        [Self::Reject, Self::Guest, Self::Sink]
-            .into_iter()
-            .find(|stage| stage.as_str() == text)
-            .ok_or_else(|| format!("{text:?} is not a stage; there are reject, guest and sink"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,7 +15,7 @@ use crate::api::types::dead_letters::{
 };
 use crate::dead_letter::list::Letters;
 use crate::dead_letter::{purge, redrive};
-use crate::engine::check_name;
+use pelton_model::name::check_name;
 use crate::pipeline::ack::lock;
 
 /// The redrives and purges of a host.

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::engine::digest;
+use pelton_model::digest::digest;
 use crate::files::{private_folder, write_durably};
 use crate::spec::Spec;
 
@@ -254,7 +254,7 @@ impl Registry {
         let path = self.component_file(digest);
         let wasm = fs::read(&path).with_context(|| format!("failed to read the component {}", path.display()))?;
         ensure!(
-            crate::engine::digest(&wasm) == digest,
+            pelton_model::digest::digest(&wasm) == digest,
             "the component {} is damaged: its digest is another",
             path.display()
         );

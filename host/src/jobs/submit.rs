@@ -11,7 +11,7 @@ use crate::dead_letter;
 use crate::engine::{Engine, Job, TooLong, check_name};
 use crate::kafka::{Admin, StartFrom};
 use crate::metrics::Metrics;
-use crate::sink::postgres::{self, Session};
+use crate::sink::postgres::{self, PostgresConfig, Session};
 use crate::spec::{Spec, Target};
 
 /// Most instances of a job.
@@ -219,7 +219,7 @@ async fn tables(
         return Ok(());
     }
     let away = |error: String| unavailable("Postgres", &anyhow::anyhow!("{error}"));
-    let settings = config.postgres.sink().map_err(|error| away(format!("{error:#}")))?;
+    let settings = PostgresConfig::of(&config.postgres).map_err(|error| away(format!("{error:#}")))?;
     let application = format!("pelton/{name}");
     let session = Session::connect(&settings.url, &application, settings.connect_timeout).await.map_err(away)?;
     for sink in targets {

@@ -6,7 +6,6 @@ use crate::dead_letter::{DeadLetters, KafkaDeadLetters, Stage};
 use crate::metrics::{JobMetrics, SinkMetrics};
 use crate::pipeline::ack::Delivery;
 use crate::pipeline::fault::Fault;
-use crate::pipeline::trace::outgoing;
 use crate::record::{Outcome, Output};
 use crate::sink::kafka::{Body, Group, KafkaSink, Kind, Message, Tracked};
 use crate::sink::postgres::{Encoder, PostgresSink, RowChunk};
@@ -103,11 +102,11 @@ impl Router {
         let group = Group::new(delivery, origin.len(), bytes, Kind::Output(metrics.clone()));
         let message = |(n, &index): (usize, &u32)| {
             let (body, headers) = match made {
-                None => (Body::OfRecord, outgoing(delivery, index as usize, batch.headers.of(index as usize))),
+                None => (Body::OfRecord, delivery.outgoing(index as usize, batch.headers.of(index as usize))),
                 Some(made) => {
                     let [key, value] = [&made.keys, &made.values].map(|column| column.get(n).map(Box::from));
                     let own = made.headers.iter().flat_map(|own| own.of(n));
-                    (Body::Made { key, value }, outgoing(delivery, index as usize, own))
+                    (Body::Made { key, value }, delivery.outgoing(index as usize, own))
                 }
             };
             // As Kafka Streams and Flink do, an output keeps the time of the record that it was made from.

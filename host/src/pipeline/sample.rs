@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use pelton_model::settings::Sampling;
+
 use super::ack::lock;
 use crate::record::{Batch, Outcome, Output};
 use crate::spec::Spec;
@@ -20,25 +22,6 @@ const LONGEST: usize = 4096;
 const MOST_OUTPUTS: usize = 3;
 /// What stands in the place of what is left out.
 const REDACTED: &str = "***";
-
-/// Which samples are kept.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Sampling {
-    /// Whether any are.
-    pub on: bool,
-    /// How many.
-    pub keep: usize,
-    /// Members of JSON objects, at any depth, and columns whose values are left out. Where there are any, keys and values
-    /// that are not JSON are left out whole.
-    pub redact: Vec<String>,
-}
-
-impl Default for Sampling {
-    fn default() -> Self {
-        Self { on: false, keep: 20, redact: Vec::new() }
-    }
-}
 
 /// A record and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

@@ -16,35 +16,16 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
-use rdkafka::message::{Header, OwnedHeaders};
-use serde::{Deserialize, Serialize};
+use pelton_delivery::delivery::Observer;
+use pelton_model::record::OwnedHeader;
+pub use pelton_model::settings::Tracing;
 
-use super::ack::Delivery;
 use super::version::Label;
 use crate::dead_letter::Stage;
 use crate::metrics::Metrics;
 use crate::record::Batch;
-use crate::sink::kafka::headers;
 use context::{MOST_STATE, TRACEPARENT, TRACESTATE, TraceContext};
 use export::Exporter;
-
-/// How records are traced.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Tracing {
-    /// Whether they are.
-    pub on: bool,
-    /// Where spans go, OTLP over HTTP: `http://localhost:4318/v1/traces`. Empty for nowhere: headers alone are kept up.
-    pub endpoint: String,
-    /// The share of records without a `traceparent` that begin a trace, from 0 to 1.
-    pub sample: f64,
-}
-
-impl Default for Tracing {
-    fn default() -> Self {
-        Self { on: false, endpoint: String::new(), sample: 1.0 }
-    }
-}
 
 /// The traces of a host.
 #[derive(Debug)]
@@ -140,17 +121,36 @@ impl Traces {
     fn span(&self, index: usize) -> Option<&Span> {
         self.spans.get(index)?.as_ref()
     }
+}
 
-    /// Notes that a record became a dead letter.
-    pub fn gave_up(&self, index: usize, stage: Stage) {
+impl Observer for Traces {
+    fn gave_up(&self, index: usize, stage: Stage) {
         if let Some(span) = self.span(index) {
             let place = STAGES.iter().position(|known| *known == stage).map_or(0, |place| place as u8 + 1);
             span.gave_up.store(place, Ordering::Relaxed);
         }
     }
 
-    /// Ends the spans, all of whose batch is delivered, and hands those of recorded traces over for export. Never blocks.
-    pub fn end(self, batch: &Batch, version: Arc<Label>) {
+    /// Where the record is traced, the headers of its trace are in the place of any among `own`.
+    fn headers(&self, batch: &Batch, index: usize, mut own: Vec<OwnedHeader>) -> Vec<OwnedHeader> {
+        let Some(span) = self.span(index) else { return own };
+        let is_state = |name: &[u8]| name == TRACESTATE.as_bytes();
+        own.retain(|(name, _)| **name != *TRACEPARENT.as_bytes() && !is_state(name));
+        // Without a `traceparent` that makes sense it belongs to no trace.
+        let states = batch.headers.of(index).filter(|(name, _)| span.parent.is_some() && is_state(name));
+        let mut room = MOST_STATE;
+        let states = states.take_while(|(_, value)| {
+            let fits = room.checked_sub(value.map_or(0, <[u8]>::len));
+            room = fits.unwrap_or(0);
+            fits.is_some()
+        });
+        own.extend(states.map(|(name, value)| (name.into(), value.map(Box::from))));
+        own.push((TRACEPARENT.as_bytes().into(), Some(span.context.to_string().into_bytes().into())));
+        own
+    }
+
+    /// Ends the spans and hands those of recorded traces over for export. Never blocks.
+    fn complete(self: Box<Self>, batch: &Batch, version: Arc<Label>) {
         let Some(exporter) = &self.tracer.tracer.exporter else { return };
         let spans = self.spans.into_iter().zip(&batch.offsets);
         let spans = spans.filter_map(|(span, offset)| Some((span.filter(|span| span.context.is_sampled())?, *offset)));
@@ -179,26 +179,4 @@ struct Ended {
     ended: SystemTime,
     /// With the offsets of the records.
     spans: Vec<(Span, i64)>,
-}
-
-/// The headers of a message that is made from record `index` of a delivery: `own`, and where the record is traced those of
-/// its trace in the place of any among `own`.
-pub fn outgoing<'a>(
-    delivery: &'a Delivery,
-    index: usize,
-    own: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
-) -> Option<OwnedHeaders> {
-    let Some(span) = delivery.traces().and_then(|traces| traces.span(index)) else { return headers(own) };
-    let is_state = |(name, _): &(&[u8], Option<&[u8]>)| *name == TRACESTATE.as_bytes();
-    // Without a `traceparent` that makes sense it belongs to no trace.
-    let states = delivery.batch().headers.of(index).filter(|header| span.parent.is_some() && is_state(header));
-    let mut room = MOST_STATE;
-    let states = states.take_while(|(_, value)| {
-        let fits = room.checked_sub(value.map_or(0, <[u8]>::len));
-        room = fits.unwrap_or(0);
-        fits.is_some()
-    });
-    let own = own.filter(|header| header.0 != TRACEPARENT.as_bytes() && !is_state(header));
-    let all = headers(own.chain(states)).unwrap_or_else(OwnedHeaders::new);
-    Some(all.insert(Header { key: TRACEPARENT, value: Some(&span.context.to_string()) }))
 }

@@ -9,18 +9,10 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::ack::lock;
+pub use pelton_model::version::Label;
 use super::sample::Samples;
 use super::shadow::Shadow;
 use crate::engine::{Process, Program};
-
-/// What a dead letter tells of the version that gave up on it.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Label {
-    /// As the job declares it.
-    pub declared: String,
-    /// SHA-256 of the component, in hexadecimal.
-    pub digest: String,
-}
 
 /// A compiled version of a job, with its parameters.
 pub struct Version {

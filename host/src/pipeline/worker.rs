@@ -141,7 +141,9 @@ impl Worker {
 
     fn handle(&mut self, delivery: &Arc<Delivery>) -> ControlFlow<()> {
         if let Some(tracer) = &self.tracer {
-            delivery.trace(tracer.begin(delivery.batch()));
+            if let Some(traces) = tracer.begin(delivery.batch()) {
+                delivery.observe(Box::new(traces));
+            }
         }
         let result = self.call(delivery, delivery.batch())?;
         self.current.handled(&self.version.version, result.as_ref().err().map(ToString::to_string).as_deref());

@@ -21,6 +21,8 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, DeliveryResult, NoCustomPartitioner, Producer, ProducerContext, PurgeConfig};
 use rdkafka::util::IntoOpaque;
 
+use pelton_model::record::OwnedHeader;
+
 use crate::dead_letter::Stage;
 use crate::kafka::{BeginAgain, log, watch_brokers};
 use crate::metrics::SinkMetrics;
@@ -117,7 +119,7 @@ pub struct Message {
     /// Milliseconds since the Unix epoch; -1 for now.
     pub timestamp: i64,
     /// Headers, in order.
-    pub headers: Option<OwnedHeaders>,
+    pub headers: Vec<OwnedHeader>,
 }
 
 /// Key and value of a message.
@@ -295,7 +297,7 @@ const _: fn() = || {
     is_opaque::<Arc<Parcel>>();
 };
 
-/// Headers for a message from those of a record, in order.
+/// Headers as librdkafka takes them, in order.
 pub fn headers<'a>(of: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>) -> Option<OwnedHeaders> {
     of.fold(None, |headers, (name, value)| {
         // Names that came through Kafka or the contract's check are text; others could not be sent.

@@ -15,6 +15,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use pelton_model::settings::{self, Secret};
 use serde::Deserialize;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -85,6 +87,33 @@ impl PostgresConfig {
         }
     }
 
+    /// What the host's settings say.
+    ///
+    /// # Errors
+    /// They make no sense; the error quotes none of them.
+    pub fn of(settings: &settings::Postgres) -> anyhow::Result<Self> {
+        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let url = match &settings.url {
+            Some(Secret(url)) => url.clone(),
+            None => format!(
+                "postgres://{}:{}@{}/{}",
+                encoded(&settings.user),
+                encoded(&settings.password.0),
+                settings.host,
+                encoded(&settings.database)
+            ),
+        };
+        let url: ConnectionUrl =
+            url.parse().map_err(|error: String| anyhow::anyhow!("the Postgres settings make no sense: {error}"))?;
+        let mut sink = PostgresConfig::new(url);
+        let set = |from: Option<usize>, to: &mut usize| *to = from.unwrap_or(*to);
+        set(settings.max_rows, &mut sink.max_rows);
+        set(settings.max_bytes, &mut sink.max_bytes);
+        set(settings.statement_rows, &mut sink.statement_rows);
+        sink.linger = settings.linger.unwrap_or(sink.linger);
+        sink.statement_linger = settings.statement_linger.unwrap_or(sink.statement_linger);
+        Ok(sink)
+    }
     fn connect_timeout() -> Duration {
         Duration::from_secs(10)
     }

@@ -23,6 +23,7 @@ use crate::pipeline::isolate::{Attempts, Part, isolate};
 use crate::pipeline::route::Router;
 use crate::record::{Batch, Headers, Outcome, Output};
 use crate::sink::kafka::{KafkaSink, Undeliverable};
+use crate::sink::postgres::PostgresConfig;
 use crate::status::Status;
 
 /// How long the sinks may take for one batch.
@@ -67,7 +68,7 @@ impl<'a> Run<'a> {
         });
         let sinks = Destinations {
             name: job.name.clone(),
-            postgres: job.config.postgres.sink().map_err(|error| away(&error))?,
+            postgres: PostgresConfig::of(&job.config.postgres).map_err(|error| away(&error))?,
             runtime: job.runtime.clone(),
             dead_letters: Arc::clone(&dead_letters),
             status: Arc::clone(&status),
@@ -89,7 +90,9 @@ impl<'a> Run<'a> {
         };
         delivery.handle_by(&self.job.version.label);
         if let Some(tracer) = &self.job.tracer {
-            delivery.trace(tracer.begin(delivery.batch()));
+            if let Some(traces) = tracer.begin(delivery.batch()) {
+                delivery.observe(Box::new(traces));
+            }
         }
         let mut attempt = Attempt { run: self, delivery: &delivery, origins, problem: None };
         let mut go = || -> ControlFlow<()> {

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
 
-use super::{Body, Message, Reports, Tracked, Undeliverable, is_of_a_record};
+use super::{Body, Message, headers, Reports, Tracked, Undeliverable, is_of_a_record};
 use crate::pipeline::ack::lock;
 use crate::pipeline::fault::Fault;
 
@@ -214,7 +214,7 @@ impl Sender {
         record.payload = value;
         record.partition = partition;
         record.timestamp = (message.timestamp >= 0).then_some(message.timestamp);
-        record.headers = message.headers.clone();
+        record.headers = headers(message.headers.iter().map(|(name, value)| (&**name, value.as_deref())));
         let Err((error, _)) = self.producer.send(record) else { return };
         match error.rdkafka_error_code() {
             Some(code) if is_of_a_record(code) => self.give_up(tracked, code),
@@ -283,7 +283,7 @@ mod tests {
         let group = Group::new(&delivery, sizes.len(), 0, kind);
         let message = |(index, &size): (u32, &usize)| {
             let body = Body::Made { key: None, value: Some(vec![0; size].into()) };
-            let message = Message { topic: "out".into(), body, timestamp: -1, headers: None };
+            let message = Message { topic: "out".into(), body, timestamp: -1, headers: Vec::new() };
             (message, Tracked { group: Arc::clone(&group), index })
         };
         (0..).zip(sizes).map(message).collect()

@@ -14,6 +14,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+pub use pelton_model::partition::PartitionView;
+
 use super::Context;
 use crate::kafka::{BeginAgain, REQUEST_TIMEOUT, broker_back, brokers_away, find_broker, known_end, log};
 use crate::metrics::JobMetrics;
@@ -26,25 +28,6 @@ const PART: &str = "kafka consumer";
 const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
 /// How often a member without partitions asks whether there is a broker at all.
 const PROBE_EVERY: Duration = Duration::from_secs(10);
-
-/// How far an assigned partition is.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
-pub struct PartitionView {
-    /// The topic.
-    pub topic: String,
-    /// The partition.
-    pub partition: i32,
-    /// The instance that handles it; unknown for a moment after it was assigned.
-    pub instance: Option<usize>,
-    /// Whether one fetch serves this job and others of the host.
-    pub shared: bool,
-    /// The committed offset, where one is known.
-    pub committed: Option<i64>,
-    /// The end of the partition, where it is known.
-    pub end: Option<i64>,
-    /// Records between the two.
-    pub lag: Option<i64>,
-}
 
 #[derive(Debug, Default)]
 struct Partition {

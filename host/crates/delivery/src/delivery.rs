@@ -1,0 +1,208 @@
+//! Acknowledgement: which offsets may be committed, and how much is in flight.
+//!
+//! Offsets move last. A partition's [`Ledger`] lists its batches in order; a batch is complete once every sink has
+//! acknowledged every output of it, and [`Ledger::committable`] is the end of the contiguous complete head, never more. A
+//! [`Delivery`] is one batch on its way: it keeps the records (for *forward* and for dead letters), counts what is
+//! unacknowledged, and holds its bytes in the job's [`Budget`] until it is dropped, so that queues, guests and sinks
+//! together are bounded by one figure. A delivery that is dropped before it is complete is never committed: its records
+//! are read again.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use pelton_model::record::{Batch, OwnedHeader};
+use pelton_model::stage::Stage;
+use pelton_model::sync::lock;
+use pelton_model::version::Label;
+
+use crate::budget::Budget;
+use crate::ledger::Ledger;
+
+/// Who follows a batch and what becomes of its records, such as a tracer. Never in the way of a record: be quick.
+pub trait Observer: Send + Sync + std::fmt::Debug {
+    /// Record `index` of the batch became a dead letter.
+    fn gave_up(&self, index: usize, stage: Stage);
+    /// The headers of a message that is made from record `index`, of which `own` are the job's.
+    fn headers(&self, batch: &Batch, index: usize, own: Vec<OwnedHeader>) -> Vec<OwnedHeader>;
+    /// Every sink has acknowledged all that became of the batch, which `version` handled. A batch that is given up is never
+    /// complete.
+    fn complete(self: Box<Self>, batch: &Batch, version: Arc<Label>);
+}
+
+/// One batch on its way from the source to every sink.
+#[derive(Debug)]
+pub struct Delivery {
+    batch: Arc<Batch>,
+    ledger: Arc<Ledger>,
+    seq: u64,
+    budget: Arc<Budget>,
+    charged: AtomicUsize,
+    pending: AtomicUsize,
+    handled_by: Mutex<Arc<Label>>,
+    observer: OnceLock<Box<dyn Observer>>,
+}
+
+impl Delivery {
+    /// Enters the batch into the ledger and the budget. One acknowledgement is pending from the start: that of the
+    /// pipeline itself, given once all outputs have been handed to their sinks. `None` for a batch without records.
+    pub fn new(batch: impl Into<Arc<Batch>>, ledger: Arc<Ledger>, budget: Arc<Budget>) -> Option<Arc<Self>> {
+        let batch = batch.into();
+        let next_offset = batch.offsets.last()? + 1;
+        let bytes = batch.bytes();
+        budget.charge(bytes);
+        let seq = ledger.open(next_offset);
+        Some(Arc::new(Self {
+            batch,
+            ledger,
+            seq,
+            budget,
+            charged: AtomicUsize::new(bytes),
+            pending: AtomicUsize::new(1),
+            handled_by: Mutex::default(),
+            observer: OnceLock::new(),
+        }))
+    }
+
+    /// The records. Jobs that read the same partition may share them.
+    pub fn batch(&self) -> &Arc<Batch> {
+        &self.batch
+    }
+
+    /// The ledger of the batch's partition.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Says which version of the job handles the batch.
+    pub fn handle_by(&self, label: &Arc<Label>) {
+        *lock(&self.handled_by) = Arc::clone(label);
+    }
+
+    /// The version of the job that handled the batch last.
+    pub fn handled_by(&self) -> Arc<Label> {
+        Arc::clone(&lock(&self.handled_by))
+    }
+
+    /// Has somebody follow it from here on; the first one stays.
+    pub fn observe(&self, observer: Box<dyn Observer>) {
+        let _ = self.observer.set(observer);
+    }
+
+    /// Notes that a record became a dead letter.
+    pub fn gave_up(&self, index: usize, stage: Stage) {
+        if let Some(observer) = self.observer.get() {
+            observer.gave_up(index, stage);
+        }
+    }
+
+    /// The headers of a message that is made from record `index`: `own`, in order, and whatever the observer has to say.
+    pub fn outgoing<'a>(
+        &'a self,
+        index: usize,
+        own: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
+    ) -> Vec<OwnedHeader> {
+        let owned = |(name, value): (&[u8], Option<&[u8]>)| -> OwnedHeader { (name.into(), value.map(Box::from)) };
+        match self.observer.get() {
+            None => own.map(owned).collect(),
+            Some(observer) => observer.headers(&self.batch, index, own.map(owned).collect()),
+        }
+    }
+
+    /// Charges the bytes of outputs made from this batch until it is delivered.
+    pub fn charge(&self, bytes: usize) {
+        self.charged.fetch_add(bytes, Ordering::Relaxed);
+        self.budget.charge(bytes);
+    }
+
+    /// Announces `n` further acknowledgements. Call it before the outputs are handed over, and only while another
+    /// acknowledgement is pending.
+    pub fn expect(&self, n: usize) {
+        self.pending.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// Gives `n` of the announced acknowledgements; the last one completes the batch.
+    pub fn acknowledge(&self, n: usize) {
+        if n > 0 && self.pending.fetch_sub(n, Ordering::AcqRel) == n {
+            self.ledger.complete(self.seq);
+        }
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if let Some(observer) = self.observer.take().filter(|_| *self.pending.get_mut() == 0) {
+            observer.complete(&self.batch, self.handled_by());
+        }
+        self.budget.release(self.charged.load(Ordering::Relaxed));
+        self.ledger.dropped();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use proptest::prelude::*;
+
+    fn delivery(ledger: &Arc<Ledger>, budget: &Arc<Budget>, offsets: Vec<i64>) -> Arc<Delivery> {
+        let batch = Batch { offsets, ..Batch::default() };
+        Delivery::new(batch, Arc::clone(ledger), Arc::clone(budget)).unwrap()
+    }
+
+    proptest! {
+        /// Against the plain definition: the end of the longest complete prefix.
+        #[test]
+        fn commits_the_contiguous_head(order in Just((0..20usize).collect::<Vec<_>>()).prop_shuffle(), dropped in proptest::collection::hash_set(0..20usize, 0..4)) {
+            let (ledger, budget) = (Arc::new(Ledger::default()), Arc::new(Budget::new(1)));
+            let mut all: Vec<_> = (0..20).map(|i| Some(delivery(&ledger, &budget, vec![i * 10, i * 10 + 7]))).collect();
+            let mut complete = [false; 20];
+            for i in order {
+                let one = all[i].take().unwrap();
+                if !dropped.contains(&i) {
+                    one.acknowledge(1);
+                    complete[i] = true;
+                }
+                drop(one);
+                let head = complete.iter().take_while(|c| **c).count();
+                let expected = head.checked_sub(1).map(|last| last as i64 * 10 + 8);
+                prop_assert_eq!(ledger.committable(), expected);
+            }
+            prop_assert_eq!(ledger.in_flight(), 0);
+            prop_assert_eq!(budget.used(), 0);
+        }
+    }
+
+    #[test]
+    fn every_announced_acknowledgement_is_due() {
+        let (ledger, budget) = (Arc::new(Ledger::default()), Arc::new(Budget::new(1)));
+        let one = delivery(&ledger, &budget, vec![4]);
+        one.expect(3);
+        one.acknowledge(1);
+        one.acknowledge(2);
+        assert_eq!(ledger.committable(), None);
+        one.acknowledge(1);
+        assert_eq!(ledger.committable(), Some(5));
+    }
+
+    #[test]
+    fn a_drain_ends_when_the_last_delivery_goes() {
+        let (ledger, budget) = (Arc::new(Ledger::default()), Arc::new(Budget::new(1)));
+        let one = delivery(&ledger, &budget, vec![4]);
+        assert!(!ledger.drain(Instant::now()));
+        let thread = std::thread::spawn(move || drop(one));
+        assert!(ledger.drain(Instant::now() + Duration::from_secs(10)));
+        thread.join().unwrap();
+        assert_eq!(ledger.committable(), None);
+    }
+
+    #[test]
+    fn a_full_budget_waits_for_release() {
+        let (ledger, budget) = (Arc::new(Ledger::default()), Arc::new(Budget::new(10)));
+        let one = delivery(&ledger, &budget, vec![4]);
+        one.charge(100);
+        assert!(!budget.wait(Duration::ZERO));
+        drop(one);
+        assert!(budget.wait(Duration::ZERO));
+    }
+}

@@ -1,0 +1,96 @@
+//! Which offsets of a partition may be committed.
+//!
+//! A partition's [`Ledger`] lists its batches in order; a batch is complete once every sink has acknowledged every output of
+//! it, and [`Ledger::committable`] is the end of the contiguous complete head, never more.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Instant;
+
+use pelton_model::sync::lock;
+
+#[derive(Debug)]
+struct Entry {
+    /// The offset after the batch's last record.
+    next_offset: i64,
+    complete: bool,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    /// The sequence number of the first entry of `queue`.
+    first: u64,
+    queue: VecDeque<Entry>,
+    /// How many deliveries of this ledger exist.
+    in_flight: usize,
+    committable: Option<i64>,
+}
+
+/// The batches of one assigned partition, in order.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    entries: Mutex<Entries>,
+    changed: Condvar,
+    closed: AtomicBool,
+}
+
+impl Ledger {
+    pub(crate) fn open(&self, next_offset: i64) -> u64 {
+        let mut entries = lock(&self.entries);
+        entries.queue.push_back(Entry { next_offset, complete: false });
+        entries.in_flight += 1;
+        entries.first + entries.queue.len() as u64 - 1
+    }
+
+    pub(crate) fn complete(&self, seq: u64) {
+        let mut entries = lock(&self.entries);
+        let index = seq.checked_sub(entries.first).map(|i| i as usize);
+        if let Some(entry) = index.and_then(|i| entries.queue.get_mut(i)) {
+            entry.complete = true;
+        }
+        while entries.queue.front().is_some_and(|entry| entry.complete) {
+            entries.committable = entries.queue.pop_front().map(|entry| entry.next_offset);
+            entries.first += 1;
+        }
+    }
+
+    pub(crate) fn dropped(&self) {
+        lock(&self.entries).in_flight -= 1;
+        self.changed.notify_all();
+    }
+
+    /// The offset to commit: that after the last record of the contiguous complete head. `None` until a first batch is
+    /// complete.
+    pub fn committable(&self) -> Option<i64> {
+        lock(&self.entries).committable
+    }
+
+    /// How many batches are on their way.
+    pub fn in_flight(&self) -> usize {
+        lock(&self.entries).in_flight
+    }
+
+    /// Says that the partition is being given up: batches that wait for the guest need not be started.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    /// Whether the partition is being given up.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Waits until nothing is on its way, at most until the deadline; says whether that was reached.
+    pub fn drain(&self, deadline: Instant) -> bool {
+        let mut entries = lock(&self.entries);
+        while entries.in_flight > 0 {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            entries = self.changed.wait_timeout(entries, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+}

@@ -1,0 +1,16 @@
+//! What every part of Pelton talks about: records and what a job makes of them, what a job declares, the settings, and what
+//! is told of a job: its state, its log, its counts. No part of Pelton is known here.
+
+pub mod digest;
+pub mod files;
+pub mod log;
+pub mod metrics;
+pub mod name;
+pub mod partition;
+pub mod record;
+pub mod settings;
+pub mod spec;
+pub mod stage;
+pub mod status;
+pub mod sync;
+pub mod version;

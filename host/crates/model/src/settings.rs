@@ -1,0 +1,368 @@
+//! Settings: defaults, then a TOML file, then the environment, then flags. Unknown keys are refused by name.
+//!
+//! All defaults stand in this file and in the `Default` of its sections. `KAFKA_HOST`,
+//! `POSTGRES_HOST`, `POSTGRES_USER`, `POSTGRES_PASSWORD` and `POSTGRES_DB` mean what they meant in the article's compose
+//! file; any setting can be given as `PELTON_<SECTION>__<KEY>`. No error quotes a value that may be a secret.
+
+mod api;
+mod limits;
+mod observe;
+mod refusal;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use serde::{Deserialize, Serialize};
+
+pub use api::Api;
+pub use limits::Limits;
+pub use observe::{Sampling, Tracing};
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Kafka.
+    pub kafka: Kafka,
+    /// Postgres.
+    pub postgres: Postgres,
+    /// The folder that users drop jobs into.
+    pub usr_jobs: PathBuf,
+    /// The host's own folder: the registry of jobs, their components, compiled code.
+    pub data: PathBuf,
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// Who may call the API.
+    pub api: Api,
+    /// Whether every job in `usr_jobs` is submitted at start.
+    pub submit_all: bool,
+    /// How records are cut into batches.
+    pub batch: Batching,
+    /// How records are delivered.
+    pub delivery: DeliverySettings,
+    /// What a guest may use.
+    pub limits: Limits,
+    /// How a new version is tried.
+    pub reload: Reloading,
+    /// The last records of each job, for people to look at.
+    pub samples: Sampling,
+    /// Traces of records.
+    pub tracing: Tracing,
+    /// Log lines: `text` or `json`.
+    pub log_format: LogFormat,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            kafka: Kafka::default(),
+            postgres: Postgres::default(),
+            usr_jobs: "usr_jobs".into(),
+            data: "data".into(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            api: Api::default(),
+            submit_all: false,
+            batch: Batching::default(),
+            delivery: DeliverySettings::default(),
+            limits: Limits::default(),
+            reload: Reloading::default(),
+            samples: Sampling::default(),
+            tracing: Tracing::default(),
+            log_format: LogFormat::Text,
+        }
+    }
+}
+
+/// Kafka: where it is, and any property of librdkafka
+/// (<https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md>).
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Kafka {
+    /// `host:port`, several with commas.
+    pub bootstrap: String,
+    /// Whether topics that are to be created are asked for instead, for brokers that create what they are asked for and
+    /// nothing else.
+    pub auto_create: bool,
+    /// Whether jobs of this host that read the same partition share its fetches.
+    pub share_fetches: bool,
+    /// How many idle jobs of this host stay members of their groups; further ones sleep until a record comes for them.
+    pub idle_members: usize,
+    /// How long nothing comes for a job until it is idle.
+    #[serde(with = "humantime_serde")]
+    pub idle_after: Duration,
+    /// Properties of both consumers and producers: `security.protocol`, `sasl.username`, ….
+    pub properties: BTreeMap<String, String>,
+    /// Properties of consumers only.
+    pub consumer: BTreeMap<String, String>,
+    /// Properties of producers only.
+    pub producer: BTreeMap<String, String>,
+}
+
+/// Where it is; properties may be secrets.
+impl std::fmt::Debug for Kafka {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kafka").field("bootstrap", &self.bootstrap).finish_non_exhaustive()
+    }
+}
+
+impl Default for Kafka {
+    fn default() -> Self {
+        Self {
+            bootstrap: "localhost:9092".to_owned(),
+            auto_create: false,
+            share_fetches: true,
+            idle_members: 16,
+            idle_after: Duration::from_secs(600),
+            properties: BTreeMap::new(),
+            consumer: BTreeMap::new(),
+            producer: BTreeMap::new(),
+        }
+    }
+}
+
+/// Postgres: where it is, and how rows are cut into transactions.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Postgres {
+    /// `postgres://user:password@host:port/database?sslmode=…`; it goes before the four settings below.
+    pub url: Option<Secret>,
+    /// `host:port`.
+    pub host: String,
+    /// The role.
+    pub user: String,
+    /// Its password.
+    pub password: Secret,
+    /// The database.
+    pub database: String,
+    /// Most rows in a transaction, for a table.
+    pub max_rows: Option<usize>,
+    /// Most bytes of rows in a transaction.
+    pub max_bytes: Option<usize>,
+    /// How long a first row waits for others, for a table.
+    #[serde(with = "humantime_serde")]
+    pub linger: Option<Duration>,
+    /// Most rows in a transaction, for a statement.
+    pub statement_rows: Option<usize>,
+    /// How long a first row waits for others, for a statement.
+    #[serde(with = "humantime_serde")]
+    pub statement_linger: Option<Duration>,
+}
+
+impl Default for Postgres {
+    fn default() -> Self {
+        Self {
+            url: None,
+            host: "localhost:5432".to_owned(),
+            user: "flinkuser".to_owned(),
+            password: Secret("flinkpassword".to_owned()),
+            database: "flinkdb".to_owned(),
+            max_rows: None,
+            max_bytes: None,
+            linger: None,
+            statement_rows: None,
+            statement_linger: None,
+        }
+    }
+}
+
+/// Text that is never printed.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// How records are cut into batches. A batch is handed over when it is full, or when nothing more is there to be read and
+/// its partition is idle; `linger` bounds how long it waits while the partition is busy.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Batching {
+    /// Most records in a batch.
+    pub max_records: usize,
+    /// Most bytes in a batch; a larger record is a batch of its own.
+    pub max_bytes: usize,
+    /// Longest wait for further records.
+    #[serde(with = "humantime_serde")]
+    pub linger: Duration,
+}
+
+impl Default for Batching {
+    fn default() -> Self {
+        Self { max_records: 1000, max_bytes: 1 << 20, linger: Duration::from_millis(5) }
+    }
+}
+
+/// How records are delivered.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeliverySettings {
+    /// Bytes that a job may have in flight, MiB: read, but not yet acknowledged by every sink. Beyond it the job's
+    /// partitions are paused.
+    pub in_flight_mib: usize,
+    /// How often offsets are committed.
+    #[serde(with = "humantime_serde")]
+    pub commit_interval: Duration,
+    /// How long a rebalance or a stop waits for what is in flight. Must be below the group's `session.timeout.ms`.
+    #[serde(with = "humantime_serde")]
+    pub drain_timeout: Duration,
+}
+
+impl Default for DeliverySettings {
+    fn default() -> Self {
+        Self { in_flight_mib: 64, commit_interval: Duration::from_secs(1), drain_timeout: Duration::from_secs(20) }
+    }
+}
+
+/// How a new version of a running job is tried: if more than a share of its first batches fail, or it fails on every record,
+/// the version before is put back.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reloading {
+    /// How many batches are the first; 0 for no probation.
+    pub probation_batches: u32,
+    /// The share of them that may fail, from 0 to 1.
+    pub max_failed: f64,
+}
+
+impl Default for Reloading {
+    fn default() -> Self {
+        Self { probation_batches: 20, max_failed: 0.5 }
+    }
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Properties that delivery depends on: with other values records would be lost, so they are not open to settings.
+const OURS: [&str; 7] = [
+    "enable.auto.commit",
+    "auto.commit.interval.ms",
+    "enable.auto.offset.store",
+    "auto.offset.reset",
+    "group.id",
+    "enable.idempotence",
+    "bootstrap.servers",
+];
+
+/// Variables with a name of their own: those of the article's compose file, and the token, which client commands read, too.
+const NAMED: [(&str, &str); 7] = [
+    ("KAFKA_HOST", "kafka.bootstrap"),
+    ("POSTGRES_HOST", "postgres.host"),
+    ("POSTGRES_USER", "postgres.user"),
+    ("POSTGRES_PASSWORD", "postgres.password"),
+    ("POSTGRES_DB", "postgres.database"),
+    ("PELTON_TOKEN", "api.token"),
+    ("PELTON_TOKEN_FILE", "api.token_file"),
+];
+
+/// Settings that are read from `PELTON_<SECTION>__<KEY>` as text, whatever it looks like: a password may be a number.
+const SECRETS: [&str; 4] = ["postgres.url", "postgres.password", "api.token", "api.read_token"];
+
+/// Variables that are no settings of the host.
+const OTHERS: [&str; 10] = [
+    "api",
+    "token",
+    "token_file",
+    "log",
+    "registry_user",
+    "registry_password",
+    "test_require_kafka",
+    "test_records",
+    "bench_records",
+    "bench_rounds",
+];
+
+impl Config {
+    /// Reads the settings. `flags` are those given on the command line, as key paths and values; they win.
+    pub fn load(file: Option<&Path>, flags: &[(&str, figment::value::Value)]) -> Result<Self> {
+        let mut figment = Figment::from(Serialized::defaults(Config::default()));
+        if let Some(file) = file {
+            ensure!(file.is_file(), "the settings file {} does not exist", file.display());
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        for (name, key) in NAMED {
+            figment = figment.merge(text(name, key)?);
+        }
+        let secrets = SECRETS.map(|key| key.replace('.', "__"));
+        let named = secrets.iter().map(String::as_str).chain(OTHERS).collect::<Vec<_>>();
+        figment = figment.merge(Env::prefixed("PELTON_").ignore(&named).split("__"));
+        for (key, name) in SECRETS.iter().zip(&secrets) {
+            figment = figment.merge(text(&format!("PELTON_{}", name.to_uppercase()), key)?);
+        }
+        for (key, value) in flags {
+            figment = figment.merge(Serialized::default(key, value));
+        }
+        let config: Config =
+            figment.extract().map_err(|error| anyhow!("the settings make no sense: {}", refusal::told(error)))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<()> {
+        for (section, properties) in [
+            ("properties", &self.kafka.properties),
+            ("consumer", &self.kafka.consumer),
+            ("producer", &self.kafka.producer),
+        ] {
+            if let Some(key) = properties.keys().find(|key| OURS.contains(&key.as_str())) {
+                bail!(
+                    "kafka.{section} sets {key:?}, which Pelton itself must set for records not to be lost; remove it"
+                );
+            }
+        }
+        ensure!(self.batch.max_records > 0, "batch.max_records is 0; it must be at least 1");
+        ensure!(self.delivery.in_flight_mib > 0, "delivery.in_flight_mib is 0; it must be at least 1");
+        ensure!(self.limits.memory_mib > 0, "limits.memory_mib is 0; it must be at least 1");
+        ensure!(
+            (0.0..=1.0).contains(&self.reload.max_failed),
+            "reload.max_failed is {}; it must be a share between 0 and 1",
+            self.reload.max_failed
+        );
+        ensure!(
+            (0.0..=1.0).contains(&self.tracing.sample),
+            "tracing.sample is {}; it must be a share between 0 and 1",
+            self.tracing.sample
+        );
+        let endpoint = &self.tracing.endpoint;
+        ensure!(
+            endpoint.is_empty() || ["http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme)),
+            "tracing.endpoint is no URL; it must be like http://localhost:4318/v1/traces"
+        );
+        if let Some(timeout) =
+            self.kafka.consumer.get("session.timeout.ms").or(self.kafka.properties.get("session.timeout.ms"))
+        {
+            let timeout: u128 = timeout.parse().context("session.timeout.ms is not a number")?;
+            ensure!(
+                self.delivery.drain_timeout.as_millis() < timeout,
+                "delivery.drain_timeout ({:?}) must be below session.timeout.ms ({timeout})",
+                self.delivery.drain_timeout
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A variable as text; nothing where it is not set.
+fn text(name: &str, key: &str) -> Result<Figment> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Figment::from(Serialized::default(key, value))),
+        Err(std::env::VarError::NotPresent) => Ok(Figment::new()),
+        Err(std::env::VarError::NotUnicode(_)) => Err(anyhow!("the variable {name} is not text in UTF-8")),
+    }
+}

@@ -1,0 +1,48 @@
+//! Settings of what a guest may use: memory, time for a call, and bytes handed to the host in one call.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Bounds of one instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Linear memory of an instance, MiB, all its memories together.
+    pub memory_mib: usize,
+    /// Time for one batch.
+    #[serde(with = "humantime_serde")]
+    pub batch_time: Duration,
+    /// Time for instantiation, `describe` and `configure`, each. Interpreters start slowly.
+    #[serde(with = "humantime_serde")]
+    pub start_time: Duration,
+    /// Time to compile a component.
+    #[serde(with = "humantime_serde")]
+    pub compile_time: Duration,
+    /// What a guest may hand over in one call, MiB: the answer to a batch, a log line.
+    pub answer_mib: usize,
+    /// What compiled components may take in the data folder, MiB, all together.
+    pub cache_mib: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_mib: 256,
+            batch_time: Duration::from_secs(1),
+            start_time: Duration::from_secs(10),
+            compile_time: Duration::from_secs(60),
+            answer_mib: 64,
+            cache_mib: 1024,
+        }
+    }
+}
+
+const MIB: usize = 1 << 20;
+
+impl Limits {
+    /// Bytes that a guest may hand over in one call.
+    pub fn answer_bytes(&self) -> usize {
+        self.answer_mib.saturating_mul(MIB)
+    }
+}

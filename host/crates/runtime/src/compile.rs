@@ -1,0 +1,123 @@
+//! Compiling a component: as a whole, or what is its own only, where its runtime is compiled already.
+
+use anyhow::{Context, Error, Result};
+use wasm_encoder::{EntityType, GlobalType, MemoryType, ModuleType, RefType, TableType, ValType};
+use wasmtime::component::Component;
+use wasmtime::{ExternType, HeapType, Module, Mutability};
+
+use super::cache::Cache;
+use pelton_model::digest::digest;
+use super::split::Split;
+
+/// A compiled component, and the runtimes that it imports.
+pub(super) struct Compiled {
+    pub(super) component: Component,
+    pub(super) runtimes: Vec<Runtime>,
+}
+
+/// The runtime of a language, compiled.
+pub(super) struct Runtime {
+    /// What the component imports it by.
+    pub(super) name: String,
+    /// Of its code.
+    pub(super) digest: String,
+    pub(super) module: Module,
+}
+
+/// Compiles a component; its runtimes only if they are not in the cache.
+pub(super) fn compile(engine: &wasmtime::Engine, cache: Option<&Cache>, wasm: &[u8]) -> Result<Compiled> {
+    // Where a part is not valid, the whole tells why.
+    if let Some(cache) = cache
+        && let Some(split) = Split::of(wasm)
+        && let Some(compiled) = parts(engine, cache, &split)
+    {
+        return Ok(compiled);
+    }
+    let component = Component::from_binary(engine, wasm).map_err(Error::from);
+    Ok(Compiled { component: component.context("not a valid WebAssembly component")?, runtimes: Vec::new() })
+}
+
+fn parts(engine: &wasmtime::Engine, cache: &Cache, split: &Split<'_>) -> Option<Compiled> {
+    let mut runtimes = Vec::new();
+    let mut types = Vec::new();
+    for (name, code) in split.runtimes() {
+        let digest = digest(code);
+        let module = match cache.runtime(engine, &digest) {
+            Some(module) => module,
+            None => {
+                let module = Module::from_binary(engine, code).ok()?;
+                cache.put_runtime(&digest, &module);
+                module
+            }
+        };
+        types.push(module_type(&module)?);
+        runtimes.push(Runtime { name, digest, module });
+    }
+    let component = Component::from_binary(engine, &split.rest(types)?).ok()?;
+    Some(Compiled { component, runtimes })
+}
+
+/// The type of a module, as a component states it of an import.
+fn module_type(module: &Module) -> Option<ModuleType> {
+    let mut ty = ModuleType::new();
+    for import in module.imports() {
+        let entity = entity(&mut ty, &import.ty())?;
+        ty.import(import.module(), import.name(), entity);
+    }
+    for export in module.exports() {
+        let entity = entity(&mut ty, &export.ty())?;
+        ty.export(export.name(), entity);
+    }
+    Some(ty)
+}
+
+fn entity(types: &mut ModuleType, ty: &ExternType) -> Option<EntityType> {
+    Some(match ty {
+        ExternType::Func(function) => {
+            let index = types.type_count();
+            let parameters: Vec<_> = function.params().map(|ty| value(&ty)).collect::<Option<_>>()?;
+            let results: Vec<_> = function.results().map(|ty| value(&ty)).collect::<Option<_>>()?;
+            types.ty().function(parameters, results);
+            EntityType::Function(index)
+        }
+        ExternType::Global(global) => EntityType::Global(GlobalType {
+            val_type: value(global.content())?,
+            mutable: global.mutability() == Mutability::Var,
+            shared: false,
+        }),
+        ExternType::Memory(memory) => EntityType::Memory(MemoryType {
+            minimum: memory.minimum(),
+            maximum: memory.maximum(),
+            memory64: memory.is_64(),
+            shared: memory.is_shared(),
+            page_size_log2: None,
+        }),
+        ExternType::Table(table) => EntityType::Table(TableType {
+            element_type: reference(table.element())?,
+            table64: table.is_64(),
+            minimum: table.minimum(),
+            maximum: table.maximum(),
+            shared: false,
+        }),
+        ExternType::Tag(_) => return None,
+    })
+}
+
+fn value(ty: &wasmtime::ValType) -> Option<ValType> {
+    Some(match ty {
+        wasmtime::ValType::I32 => ValType::I32,
+        wasmtime::ValType::I64 => ValType::I64,
+        wasmtime::ValType::F32 => ValType::F32,
+        wasmtime::ValType::F64 => ValType::F64,
+        wasmtime::ValType::V128 => ValType::V128,
+        wasmtime::ValType::Ref(ty) => ValType::Ref(reference(ty)?),
+    })
+}
+
+fn reference(ty: &wasmtime::RefType) -> Option<RefType> {
+    match ty.heap_type() {
+        HeapType::Func if ty.is_nullable() => Some(RefType::FUNCREF),
+        HeapType::Extern if ty.is_nullable() => Some(RefType::EXTERNREF),
+        _ => None,
+    }
+}

@@ -1,0 +1,239 @@
+//! One sandboxed copy of a job, from instantiation to its last batch.
+//!
+//! A failed call poisons an instance: it is dropped, and the next one is made from the compiled component, which takes
+//! microseconds.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use wasmtime::{Store, Trap};
+
+use super::bindings::v0_1::exports::pelton::job::task::{Batch as BatchParam, Spec as RawSpec};
+use super::bindings::v0_1::pelton::job::{log, metrics, types};
+use super::bindings::v0_1::{self};
+use super::limits::{Limits, Meter};
+use super::numbers::bytes;
+use super::wasi::{Refused, Wasi};
+use super::{Job, TICK, check};
+use pelton_model::record::{Batch, NullablePacked, Outcome, Packed};
+use pelton_model::spec::Spec;
+
+/// What a guest's imports reach.
+pub trait Host: Send + Sync {
+    /// A line for the job's log.
+    fn log(&self, level: tracing::Level, message: &str);
+    /// Adds to one of the job's own counters.
+    fn count(&self, name: &str, increment: u64);
+    /// Sets one of the job's own gauges.
+    fn gauge(&self, name: &str, value: f64);
+}
+
+/// The host of a guest that is only asked what it declares.
+struct Deaf;
+
+impl Host for Deaf {
+    fn log(&self, _: tracing::Level, _: &str) {}
+    fn count(&self, _: &str, _: u64) {}
+    fn gauge(&self, _: &str, _: f64) {}
+}
+
+/// What a store holds beside the guest.
+pub struct Guest {
+    meter: Meter,
+    pub(super) host: Arc<dyn Host>,
+    pub(super) wasi: Wasi,
+    /// What it said of errors in the call at hand: where that traps, its language's words for why.
+    said: String,
+}
+
+impl Guest {
+    /// A line for the job's log.
+    pub(super) fn say(&mut self, level: tracing::Level, line: &str) {
+        // Errors of the log, warnings of WASI's standard error.
+        let matters = level <= tracing::Level::WARN;
+        if matters && self.said.len() < check::REASON_BYTES {
+            self.said.push('\n');
+            self.said.push_str(line);
+        }
+        self.host.log(level, line);
+    }
+}
+
+impl types::Host for Guest {}
+
+impl log::Host for Guest {
+    fn log(&mut self, level: log::Level, message: String) {
+        let level = match level {
+            log::Level::Trace => tracing::Level::TRACE,
+            log::Level::Debug => tracing::Level::DEBUG,
+            log::Level::Info => tracing::Level::INFO,
+            log::Level::Warn => tracing::Level::WARN,
+            log::Level::Error => tracing::Level::ERROR,
+        };
+        self.say(level, &message);
+    }
+}
+
+impl metrics::Host for Guest {
+    fn count(&mut self, name: String, increment: u64) {
+        self.host.count(&name, increment);
+    }
+
+    fn gauge(&mut self, name: String, value: f64) {
+        self.host.gauge(&name, value);
+    }
+}
+
+/// Why a call of a guest failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// It ran over its time.
+    #[error("the job ran longer than {0:?} on one batch")]
+    Timeout(Duration),
+    /// It was refused memory and gave up.
+    #[error("the job needed more than {0} MiB of memory")]
+    Memory(usize),
+    /// It trapped. What it said of errors in that call stands below: a panic's message, an exception and its stack.
+    #[error("the job trapped: {0}")]
+    Trap(String),
+    /// It answered with an error.
+    #[error("the job failed: {0}")]
+    Error(String),
+    /// It answered with something that breaks the contract.
+    #[error("the job's answer breaks the contract: {0}")]
+    Broken(String),
+}
+
+/// One sandboxed copy of a job.
+pub struct Instance {
+    store: Store<Guest>,
+    job: v0_1::Job,
+    spec: Arc<Spec>,
+    limits: Limits,
+}
+
+impl Job {
+    /// Makes a fresh instance and hands it its parameters, as completed by [`Job::parameters`].
+    pub fn instantiate(&self, parameters: &[(String, String)], host: Arc<dyn Host>) -> Result<Instance, Failure> {
+        let mut instance = self.bare(host)?;
+        instance.allow(self.limits.start_time);
+        let task = instance.job.pelton_job_task();
+        let parameters: Vec<(&str, &str)> = parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let configured = task.call_configure(&mut instance.store, &parameters);
+        instance.store.data_mut().end_lines();
+        match configured {
+            Ok(Ok(())) => Ok(instance),
+            Ok(Err(mut reason)) => {
+                check::cut(&mut reason);
+                Err(Failure::Error(reason))
+            }
+            Err(error) => Err(instance.failure(&error, self.limits.start_time)),
+        }
+    }
+
+    fn bare(&self, host: Arc<dyn Host>) -> Result<Instance, Failure> {
+        let guest = Guest { meter: Meter::new(&self.limits), host, wasi: Wasi::new(), said: String::new() };
+        let mut store = Store::new(self.pre.engine(), guest);
+        store.limiter(|guest| &mut guest.meter);
+        store.set_hostcall_fuel(self.limits.answer_bytes());
+        allow(&mut store, self.limits.start_time);
+        let job = self.pre.instantiate(&mut store);
+        store.data_mut().end_lines();
+        match job {
+            Ok(job) => Ok(Instance { store, job, spec: Arc::clone(&self.spec), limits: self.limits.clone() }),
+            Err(error) => Err(failure(&error, store.data(), &self.limits, self.limits.start_time)),
+        }
+    }
+
+    pub(super) fn describe(&self) -> Result<RawSpec, Failure> {
+        let mut instance = self.bare(Arc::new(Deaf))?;
+        instance.allow(self.limits.start_time);
+        let task = instance.job.pelton_job_task();
+        task.call_describe(&mut instance.store).map_err(|error| instance.failure(&error, self.limits.start_time))
+    }
+}
+
+impl Instance {
+    /// Handles one batch within the limits; the answer is checked. After an error the instance must be dropped.
+    pub fn process(&mut self, batch: &Batch) -> Result<Outcome, Failure> {
+        self.allow(self.limits.batch_time);
+        let Some((source, declared)) = (0..).zip(&self.spec.sources).find(|(_, source)| *source.topic == *batch.topic)
+        else {
+            return Err(Failure::Error(format!("it does not read topic {:?}", batch.topic)));
+        };
+        let param = BatchParam {
+            source,
+            partition: batch.partition,
+            offsets: bytes(&batch.offsets),
+            timestamps: bytes(&batch.timestamps),
+            keys: nullable(&batch.keys),
+            values: nullable(&batch.values),
+            headers: declared.headers.then(|| types::HeadersParam {
+                ends: bytes(&batch.headers.ends),
+                names: packed(&batch.headers.names),
+                values: nullable(&batch.headers.values),
+            }),
+        };
+        let answer = self.job.pelton_job_task().call_process(&mut self.store, param);
+        self.store.data_mut().end_lines();
+        match answer {
+            Ok(Ok(outcome)) => check::outcome(outcome, batch.len(), &self.spec).map_err(Failure::Broken),
+            Ok(Err(mut reason)) => {
+                check::cut(&mut reason);
+                Err(Failure::Error(reason))
+            }
+            Err(error) => Err(self.failure(&error, self.limits.batch_time)),
+        }
+    }
+
+    /// Bytes of linear memory in use.
+    pub fn memory(&self) -> usize {
+        self.store.data().meter.used()
+    }
+
+    fn allow(&mut self, time: Duration) {
+        allow(&mut self.store, time);
+    }
+
+    fn failure(&self, error: &wasmtime::Error, allowed: Duration) -> Failure {
+        failure(error, self.store.data(), &self.limits, allowed)
+    }
+}
+
+/// A call may take so long, from now on.
+fn allow(store: &mut Store<Guest>, time: Duration) {
+    store.set_epoch_deadline(ticks(time));
+    let guest = store.data_mut();
+    guest.wasi.deadline = Instant::now() + time;
+    guest.said.clear();
+}
+
+fn failure(error: &wasmtime::Error, guest: &Guest, limits: &Limits, allowed: Duration) -> Failure {
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => Failure::Timeout(allowed),
+        _ if guest.meter.denied() => Failure::Memory(limits.memory_mib),
+        Some(trap) => trapped(trap.to_string(), guest),
+        None if let Some(refused) = error.downcast_ref::<Refused>() => trapped(refused.to_string(), guest),
+        // Lifting an answer that points outside of the guest's memory, or is larger than allowed, ends here.
+        None => Failure::Broken(error.root_cause().to_string()),
+    }
+}
+
+fn trapped(mut reason: String, guest: &Guest) -> Failure {
+    reason.push_str(&guest.said);
+    check::cut(&mut reason);
+    Failure::Trap(reason)
+}
+
+/// At least the time: the current tick has begun already.
+fn ticks(time: Duration) -> u64 {
+    time.as_millis().div_ceil(TICK.as_millis()) as u64 + 1
+}
+
+fn packed(packed: &Packed) -> types::PackedParam<'_> {
+    types::PackedParam { ends: bytes(&packed.ends), bytes: &packed.bytes }
+}
+
+fn nullable(column: &NullablePacked) -> types::NullablePackedParam<'_> {
+    types::NullablePackedParam { validity: &column.validity, items: packed(&column.items) }
+}

@@ -1,0 +1,242 @@
+//! The sandbox: wasmtime, set up once for the host, and components compiled for it.
+//!
+//! A guest is an adversary. It gets a store of its own, no import beyond `log`, `metrics` and the harmless part of WASI,
+//! bounded memory, bounded time (epochs), and a bounded answer, and whatever it answers is checked before anything acts on it. What a guest does can
+//! fail its own call and nothing else.
+
+mod bindings;
+mod cache;
+mod check;
+mod compile;
+pub mod component;
+mod compiles;
+mod describe;
+mod instance;
+mod limits;
+mod numbers;
+mod program;
+mod split;
+pub mod strip;
+mod wasi;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use wasmtime::Config;
+use wasmtime::component::Linker;
+use wasmtime::component::types::ComponentItem;
+
+pub use compiles::TooLong;
+pub use instance::{Failure, Host, Instance};
+pub use program::{Process, Program};
+
+use pelton_model::settings::Limits;
+use pelton_model::spec::Spec;
+
+use component::componentize;
+use bindings::v0_1;
+use cache::Cache;
+use compile::Compiled;
+use compiles::{Compiles, on_compilers};
+use instance::Guest;
+
+/// How often a guest's time is looked at.
+const TICK: Duration = Duration::from_millis(10);
+
+/// The package whose interfaces a component may import, beside those of WASI that `wasi` offers.
+const OFFERED: &str = "pelton:job/";
+
+/// wasmtime, set up. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    inner: wasmtime::Engine,
+    limits: Limits,
+    cache: Option<Cache>,
+    compiles: Arc<Compiles<Job>>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Sets up wasmtime, with compiled code kept below `cache` if given, and starts the thread that measures time. The
+    /// thread ends with the last clone of the engine.
+    pub fn new(limits: Limits, cache: Option<&Path>) -> Result<Self> {
+        Self::beside(limits, cache, None)
+    }
+
+    /// The same; what client commands have compiled, and keep in `commands`, is not compiled again.
+    pub fn beside(limits: Limits, cache: Option<&Path>, commands: Option<PathBuf>) -> Result<Self> {
+        let mut config = Config::new();
+        config.epoch_interruption(true);
+        // Jobs are synchronous; this is a fifth of the cost of an empty call.
+        config.concurrency_support(false);
+        let inner = wasmtime::Engine::new(&config).map_err(anyhow::Error::from).context("failed to set up wasmtime")?;
+        let limit = (limits.cache_mib as u64) << 20;
+        let cache = cache.map(|folder| Cache::open(folder, &inner, limit, commands)).transpose()?;
+        let weak = inner.weak();
+        std::thread::Builder::new()
+            .name("epochs".to_owned())
+            .spawn(move || {
+                while let Some(engine) = weak.upgrade() {
+                    engine.increment_epoch();
+                    drop(engine);
+                    std::thread::sleep(TICK);
+                }
+            })
+            .context("failed to start the thread that measures guests' time")?;
+        Ok(Self { inner, limits, cache, compiles: Arc::default() })
+    }
+
+    /// A job whose compiled code and declaration are in the cache: ready within milliseconds.
+    pub fn cached(&self, digest: &str) -> Option<Job> {
+        let (compiled, spec) = self.cache.as_ref()?.get(&self.inner, digest)?;
+        let mut job = self.link(&compiled, digest).ok()?;
+        job.spec = Arc::new(spec);
+        Some(job)
+    }
+
+    /// Compiles a component that is not in the cache, checks that it is a job, and asks it what it declares. A core module
+    /// that holds a component's bindings serves as well. Takes seconds for the first component of an interpreted language.
+    pub fn load(&self, wasm: &[u8]) -> Result<Job> {
+        let digest = digest(wasm);
+        if let Some(job) = self.cached(&digest) {
+            return Ok(job);
+        }
+        ensure!(
+            !wasm.starts_with(b"\x7fELF"),
+            "this is compiled code (an ELF file, such as wasmtime's .cwasm), which Pelton takes from nobody; submit the \
+             component that it was made from"
+        );
+        let (engine, bytes, of) = (self.clone(), wasm.to_vec(), digest.clone());
+        self.compiles.run(&digest, self.limits.compile_time, move || engine.compile(&bytes, &of))
+    }
+
+    /// Compiles a component, after a core module was made into one; what is a job goes to the cache.
+    fn compile(&self, wasm: &[u8], digest: &str) -> Result<Job> {
+        let compiled = on_compilers(|| {
+            let made = if is_core_module(wasm) { Some(componentize(wasm)?) } else { None };
+            compile::compile(&self.inner, self.cache.as_ref(), made.as_deref().unwrap_or(wasm))
+        })??;
+        self.check_world(&compiled)?;
+        let mut job = self.link(&compiled, digest)?;
+        let raw = job.describe()?;
+        job.spec = Arc::new(describe::spec(raw).context("the job's declaration makes no sense")?);
+        if let Some(cache) = &self.cache {
+            cache.put(digest, &compiled, &job.spec);
+        }
+        Ok(job)
+    }
+
+    /// Links a component to what it may import. What it declares is not known by that.
+    fn link(&self, compiled: &Compiled, digest: &str) -> Result<Job> {
+        let component = &compiled.component;
+        let mut linker = Linker::<Guest>::new(&self.inner);
+        for runtime in &compiled.runtimes {
+            linker.root().module(&runtime.name, &runtime.module).map_err(anyhow::Error::from)?;
+        }
+        v0_1::Job::add_to_linker::<_, wasmtime::component::HasSelf<Guest>>(&mut linker, |guest| guest)
+            .map_err(anyhow::Error::from)?;
+        wasi::link(&mut linker, component).map_err(anyhow::Error::from)?;
+        let pre = linker
+            .instantiate_pre(component)
+            .and_then(v0_1::JobPre::new)
+            .map_err(anyhow::Error::from)
+            .context("the component does not fit the contract pelton:job@0.1")?;
+        Ok(Job { pre, digest: digest.into(), spec: Arc::default(), limits: self.limits.clone() })
+    }
+
+    /// Refuses components of another world in words that help, before the linker does in words that don't.
+    fn check_world(&self, compiled: &Compiled) -> Result<()> {
+        let ty = compiled.component.component_type();
+        for (name, _) in ty.imports(&self.inner) {
+            let is_runtime = compiled.runtimes.iter().any(|runtime| runtime.name == name);
+            ensure!(
+                is_runtime || name.starts_with(OFFERED) || wasi::is_offered(name),
+                "the component imports {name:?}, which Pelton does not offer; a job may import pelton:job/log and \
+                 pelton:job/metrics, and of WASI 0.2 the clocks, random numbers and what a program starts with"
+            );
+        }
+        let tasks: Vec<_> = ty
+            .exports(&self.inner)
+            .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentInstance(_)))
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        ensure!(
+            tasks.iter().any(|name| name.starts_with("pelton:job/task@0.1.")),
+            "the component is not a job: it does not export pelton:job/task@0.1 (it exports {})",
+            if tasks.is_empty() { "no interface".to_owned() } else { tasks.join(", ") }
+        );
+        Ok(())
+    }
+}
+
+/// Whether these are the bytes of a core module: the layer field of the preamble is 0, a component's is 1.
+pub fn is_core_module(wasm: &[u8]) -> bool {
+    wasm.starts_with(b"\0asm\x01\0\0\0")
+}
+
+/// A compiled component that is a job, ready to be instantiated any number of times. Cheap to clone.
+#[derive(Clone)]
+pub struct Job {
+    pre: v0_1::JobPre<Guest>,
+    digest: Arc<str>,
+    spec: Arc<Spec>,
+    limits: Limits,
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Job").field("spec", &self.spec).finish_non_exhaustive()
+    }
+}
+
+impl Job {
+    /// SHA-256 of the component, in hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// What the job declares.
+    pub fn spec(&self) -> &Arc<Spec> {
+        &self.spec
+    }
+
+    /// Completes the parameters with the declared defaults. Refuses unknown ones and missing ones by name.
+    pub fn parameters(&self, set: &[(String, String)]) -> Result<Vec<(String, String)>> {
+        let declared = &self.spec.parameters;
+        for (name, _) in set {
+            ensure!(
+                declared.iter().any(|p| p.name == *name),
+                "the job has no parameter {name:?}; it has {}",
+                if declared.is_empty() {
+                    "none".to_owned()
+                } else {
+                    declared.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(", ")
+                }
+            );
+        }
+        declared
+            .iter()
+            .map(|parameter| {
+                let value = set.iter().rev().find(|(name, _)| *name == parameter.name).map(|(_, value)| value);
+                let value = value.or(parameter.default.as_ref()).ok_or_else(|| {
+                    anyhow!(
+                        "the parameter {:?} has no default and is not set; use --set {}=…",
+                        parameter.name,
+                        parameter.name
+                    )
+                })?;
+                Ok((parameter.name.clone(), value.clone()))
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! What a guest may use: memory, tables, time for a call, and bytes handed to the host in one call.
+
+pub use pelton_model::settings::Limits;
+use wasmtime::ResourceLimiter;
+
+const MIB: usize = 1 << 20;
+/// Function tables of the largest interpreters have some ten thousand elements.
+const TABLE_ELEMENTS: usize = 1_000_000;
+
+/// Counts what an instance takes and refuses what is too much.
+#[derive(Debug)]
+pub struct Meter {
+    limit: usize,
+    used: usize,
+    denied: bool,
+}
+
+impl Meter {
+    /// A meter that allows `limits.memory_mib`.
+    pub fn new(limits: &Limits) -> Self {
+        Self { limit: limits.memory_mib.saturating_mul(MIB), used: 0, denied: false }
+    }
+
+    /// Bytes of linear memory in use.
+    pub fn used(&self) -> usize {
+        self.used
+    }
+
+    /// Whether the instance was ever refused memory. Most guests then abort with a bare trap, of which this is the cause.
+    pub fn denied(&self) -> bool {
+        self.denied
+    }
+}
+
+impl ResourceLimiter for Meter {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let after = self.used.saturating_add(desired.saturating_sub(current));
+        let allowed = after <= self.limit;
+        if allowed {
+            self.used = after;
+        }
+        self.denied |= !allowed;
+        Ok(allowed)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= TABLE_ELEMENTS)
+    }
+
+    // A component of an interpreted language has a handful of core instances, memories and tables.
+    fn instances(&self) -> usize {
+        100
+    }
+
+    fn tables(&self) -> usize {
+        100
+    }
+
+    fn memories(&self) -> usize {
+        20
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_memories_count_together() {
+        let mut meter = Meter::new(&Limits { memory_mib: 2, ..Limits::default() });
+        assert!(meter.memory_growing(0, MIB, None).unwrap());
+        assert!(meter.memory_growing(0, MIB, None).unwrap());
+        assert!(!meter.memory_growing(MIB, MIB + 1, None).unwrap());
+        assert!(meter.denied());
+        assert_eq!(meter.used(), 2 * MIB);
+    }
+}

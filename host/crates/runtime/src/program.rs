@@ -1,0 +1,45 @@
+//! The seam between the pipeline and what runs in it: compiled components, and, in tests and benchmarks, native code.
+
+use std::sync::Arc;
+
+use super::{Failure, Host, Instance, Job};
+use pelton_model::record::{Batch, Outcome};
+use pelton_model::spec::Spec;
+
+/// Something that handles batches, ready to be instantiated any number of times.
+pub trait Program: Send + Sync {
+    /// What it declares.
+    fn spec(&self) -> &Arc<Spec>;
+    /// A fresh instance with these parameters.
+    fn instantiate(&self, parameters: &[(String, String)], host: Arc<dyn Host>) -> Result<Box<dyn Process>, Failure>;
+}
+
+/// One instance of a [`Program`].
+pub trait Process: Send {
+    /// Handles one batch. After an error the instance must be dropped.
+    fn process(&mut self, batch: &Batch) -> Result<Outcome, Failure>;
+    /// Bytes of memory that it takes.
+    fn memory(&self) -> usize {
+        0
+    }
+}
+
+impl Program for Job {
+    fn spec(&self) -> &Arc<Spec> {
+        self.spec()
+    }
+
+    fn instantiate(&self, parameters: &[(String, String)], host: Arc<dyn Host>) -> Result<Box<dyn Process>, Failure> {
+        Ok(Box::new(self.instantiate(parameters, host)?))
+    }
+}
+
+impl Process for Instance {
+    fn process(&mut self, batch: &Batch) -> Result<Outcome, Failure> {
+        self.process(batch)
+    }
+
+    fn memory(&self) -> usize {
+        self.memory()
+    }
+}
