@@ -2,21 +2,30 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
 
 use crate::config::LogFormat;
 
 /// Starts logging. A second call changes nothing.
 pub fn start(format: LogFormat) {
-    let filter =
-        EnvFilter::try_from_env("PELTON_LOG").unwrap_or_else(|_| EnvFilter::new("info,wasmtime=warn,cranelift=warn"));
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let logging = tracing_subscriber::registry().with(filter("info,wasmtime=warn,cranelift=warn"));
     // The first one stays.
     let _ = match format {
-        LogFormat::Text => lines.with_target(false).try_init(),
-        LogFormat::Json => lines.json().try_init(),
+        LogFormat::Text => logging.with(lines.with_target(false)).try_init(),
+        LogFormat::Json => logging.with(lines.json()).try_init(),
     };
+}
+
+/// What `PELTON_LOG` asks for, or else this. Without the spans and patterns of `EnvFilter`, which take a regex engine.
+pub fn filter(default: &str) -> Targets {
+    let asked = std::env::var("PELTON_LOG").ok().and_then(|asked| parse(&asked));
+    asked.or_else(|| parse(default)).unwrap_or_default()
+}
+
+fn parse(directives: &str) -> Option<Targets> {
+    let directives: Vec<&str> = directives.split(',').filter(|directive| !directive.is_empty()).collect();
+    directives.join(",").parse().ok()
 }

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use tokio::time::{MissedTickBehavior, interval};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::prelude::*;
 
 use crate::api::types::JobView;
 use crate::jobs::Jobs;
 use crate::status::State;
+use crate::telemetry;
 
 /// How often the live line is renewed, and how often it is looked for the first alert.
 const RENEW: Duration = Duration::from_millis(100);
@@ -33,12 +34,10 @@ impl Terminal {
     pub(super) fn start() -> Result<Self> {
         let style = ProgressStyle::with_template("{spinner} {wide_msg}").context("failed to lay out the live line")?;
         let terminal = Self(ProgressBar::new_spinner().with_style(style));
-        let filter = EnvFilter::try_from_env("PELTON_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
         // Logging that has been started before stays.
-        let _ = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_target(false)
-            .with_writer(terminal.clone())
+        let _ = tracing_subscriber::registry()
+            .with(telemetry::filter("warn"))
+            .with(tracing_subscriber::fmt::layer().with_target(false).with_writer(terminal.clone()))
             .try_init();
         Ok(terminal)
     }
