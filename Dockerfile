@@ -10,7 +10,7 @@ ENV OPENSSL_STATIC=1
 # what belongs to tests and benchmarks too, but builds none of it.
 COPY Cargo.toml Cargo.lock ./
 COPY host/Cargo.toml host/
-COPY host/crates/openssl-src host/crates/openssl-src
+COPY host/crates host/crates
 COPY guest-jobs/Cargo.toml guest-jobs/
 COPY guest-jobs/sensors/Cargo.toml guest-jobs/sensors/
 COPY host/benches host/benches
@@ -26,7 +26,7 @@ COPY guest-jobs/sdk guest-jobs/sdk
 COPY docs/compose docs/compose
 COPY host host
 # Cargo goes by the time of a file, and the stand-ins above are younger than what was just copied.
-RUN find host wit -path host/crates/openssl-src -prune -o -type f -exec touch {} + \
+RUN find host wit -path host/crates -prune -o -type f -exec touch {} + \
     && cargo build --release --locked --bin pelton
 
 FROM debian:bookworm-slim

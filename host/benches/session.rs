@@ -38,7 +38,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use pelton::api::types::{Reload, Submit};
-use pelton::engine::{Engine, Limits};
+use pelton::config::Limits;
+use pelton::engine::Engine;
 use pelton::kafka::StartFrom;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};

@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use figment::value::Value;
 
 use crate::api;
 use crate::api::types::{Guarantee, Submit};
@@ -134,9 +133,10 @@ impl RunArgs {
             ("data", self.data.as_ref().map(path)),
             ("listen", self.listen.clone()),
         ];
-        let mut flags: Vec<_> = texts.into_iter().filter_map(|(key, text)| Some((key, Value::from(text?)))).collect();
+        let mut flags: Vec<_> =
+            texts.into_iter().filter_map(|(key, text)| Some((key, toml::Value::from(text?)))).collect();
         if self.submit_all {
-            flags.push(("submit_all", Value::from(true)));
+            flags.push(("submit_all", toml::Value::from(true)));
         }
         Config::load(self.config.as_deref(), &flags)
     }

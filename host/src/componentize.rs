@@ -17,8 +17,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use pelton_runtime::component::embed;
 use pelton_runtime::component::componentize;
+pub use pelton_runtime::component::embed;
 
 use crate::config::Config;
 use crate::engine::Engine;

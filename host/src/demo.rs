@@ -224,7 +224,7 @@ mod tests {
     fn the_jobs_built_in_are_jobs_of_these_names() {
         let folder = tempfile::tempdir().unwrap();
         let jobs = unpack_jobs(folder.path()).unwrap();
-        let engine = crate::engine::Engine::new(crate::pelton_model::settings::Limits::default(), None).unwrap();
+        let engine = crate::engine::Engine::new(pelton_model::settings::Limits::default(), None).unwrap();
         for (name, _) in JOBS {
             let job = engine.load(&fs::read(job_file(&jobs, name)).unwrap()).unwrap();
             assert_eq!(job.spec().name, name);

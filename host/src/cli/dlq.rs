@@ -119,7 +119,7 @@ fn time(text: &str) -> Result<DateTime<Utc>, String> {
     if let Ok(time) = text.parse() {
         return Ok(time);
     }
-    let ago = humantime_serde::re::humantime::parse_duration(text).ok();
+    let ago = humantime::parse_duration(text).ok();
     ago.and_then(|ago| Utc::now().checked_sub_signed(chrono::Duration::from_std(ago).ok()?))
         .ok_or_else(|| format!("{text:?} is not a time; write 2026-01-31T10:11:12Z, or 2h for two hours ago"))
 }

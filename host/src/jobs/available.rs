@@ -15,7 +15,9 @@ use tokio::sync::watch;
 
 use super::registry::DroppedFile;
 use crate::api::types::{Available, Problem};
-use crate::engine::{Engine, digest};
+use pelton_model::digest::digest;
+
+use crate::engine::Engine;
 use crate::files::Stamp;
 use crate::pipeline::ack::lock;
 use crate::spec::Spec;

@@ -15,8 +15,8 @@ use crate::api::types::dead_letters::{
 };
 use crate::dead_letter::list::Letters;
 use crate::dead_letter::{purge, redrive};
-use pelton_model::name::check_name;
 use crate::pipeline::ack::lock;
+use pelton_model::name::check_name;
 
 /// The redrives and purges of a host.
 #[derive(Debug, Default)]

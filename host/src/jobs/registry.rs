@@ -14,9 +14,9 @@ use anyhow::{Context, Result, bail, ensure};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use pelton_model::digest::digest;
 use crate::files::{private_folder, write_durably};
 use crate::spec::Spec;
+use pelton_model::digest::digest;
 
 /// A submitted job: the desired state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -8,7 +8,9 @@ use super::registry::{DroppedFile, Record};
 use crate::api::types::{Guarantee, Problem, Submit};
 use crate::config::Config;
 use crate::dead_letter;
-use crate::engine::{Engine, Job, TooLong, check_name};
+use pelton_model::name::check_name;
+
+use crate::engine::{Engine, Job, TooLong};
 use crate::kafka::{Admin, StartFrom};
 use crate::metrics::Metrics;
 use crate::sink::postgres::{self, PostgresConfig, Session};

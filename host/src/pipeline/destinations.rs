@@ -4,7 +4,6 @@
 //! new version no longer has writes what it was given and is then closed.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use tokio::runtime::Handle;
@@ -95,12 +94,8 @@ impl SinkObserver for Observer {
         }
     }
 
-    fn wrote(&self, rows: u64, bytes: u64, _: Duration) {
+    fn wrote(&self, rows: u64, bytes: u64) {
         self.metrics.records.inc_by(rows);
         self.metrics.bytes.inc_by(bytes);
-    }
-
-    fn refused(&self, _: u64) {
-        // Counted as dead letters.
     }
 }

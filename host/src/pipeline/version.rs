@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::ack::lock;
-pub use pelton_model::version::Label;
 use super::sample::Samples;
 use super::shadow::Shadow;
 use crate::engine::{Process, Program};
+pub use pelton_model::version::Label;
 
 /// A compiled version of a job, with its parameters.
 pub struct Version {

@@ -15,9 +15,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pelton_model::settings::{self, Secret};
-use serde::Deserialize;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
@@ -44,31 +43,23 @@ pub use encode::{Encoded, EncodedRows, Encoder};
 pub use schema::{Problem, check, create, create_sql};
 
 /// How Postgres is reached and how rows are cut into transactions.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostgresConfig {
     /// Where and as whom.
     pub url: ConnectionUrl,
     /// How long connecting may take.
-    #[serde(with = "humantime_serde", default = "PostgresConfig::connect_timeout")]
     pub connect_timeout: Duration,
     /// How long writing one batch may take. Longer than the 30 s that a session waits for a lock.
-    #[serde(with = "humantime_serde", default = "PostgresConfig::write_timeout")]
     pub write_timeout: Duration,
     /// Rows of one transaction, for a table.
-    #[serde(default = "PostgresConfig::max_rows")]
     pub max_rows: usize,
     /// Bytes of one transaction's rows. One row may be larger.
-    #[serde(default = "PostgresConfig::max_bytes")]
     pub max_bytes: usize,
     /// How long the first row waits for the transaction to fill, for a table.
-    #[serde(with = "humantime_serde", default = "PostgresConfig::linger")]
     pub linger: Duration,
     /// Rows of one transaction, for a statement.
-    #[serde(default = "PostgresConfig::statement_rows")]
     pub statement_rows: usize,
     /// How long the first row waits for the transaction to fill, for a statement.
-    #[serde(with = "humantime_serde", default = "PostgresConfig::statement_linger")]
     pub statement_linger: Duration,
 }
 
@@ -77,13 +68,13 @@ impl PostgresConfig {
     pub fn new(url: ConnectionUrl) -> Self {
         Self {
             url,
-            connect_timeout: Self::connect_timeout(),
-            write_timeout: Self::write_timeout(),
-            max_rows: Self::max_rows(),
-            max_bytes: Self::max_bytes(),
-            linger: Self::linger(),
-            statement_rows: Self::statement_rows(),
-            statement_linger: Self::statement_linger(),
+            connect_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(60),
+            max_rows: 5_000,
+            max_bytes: 4 << 20,
+            linger: Duration::from_millis(20),
+            statement_rows: 200,
+            statement_linger: Duration::from_secs(1),
         }
     }
 
@@ -114,34 +105,6 @@ impl PostgresConfig {
         sink.statement_linger = settings.statement_linger.unwrap_or(sink.statement_linger);
         Ok(sink)
     }
-    fn connect_timeout() -> Duration {
-        Duration::from_secs(10)
-    }
-
-    fn write_timeout() -> Duration {
-        Duration::from_secs(60)
-    }
-
-    fn max_rows() -> usize {
-        5_000
-    }
-
-    fn max_bytes() -> usize {
-        4 << 20
-    }
-
-    fn linger() -> Duration {
-        Duration::from_millis(20)
-    }
-
-    fn statement_rows() -> usize {
-        200
-    }
-
-    fn statement_linger() -> Duration {
-        Duration::from_secs(1)
-    }
-
     fn cut(&self, target: &Target) -> batch::Cut {
         let (max_rows, linger) = match target {
             Target::Statement(_) => (self.statement_rows, self.statement_linger),
@@ -158,9 +121,7 @@ pub trait SinkObserver: Send + Sync {
     /// Postgres can be used; called once, first after the first connection.
     fn up(&self);
     /// A transaction of so many rows was committed.
-    fn wrote(&self, rows: u64, bytes: u64, took: Duration);
-    /// So many rows were refused and went to the dead letters.
-    fn refused(&self, rows: u64);
+    fn wrote(&self, rows: u64, bytes: u64);
 }
 
 /// Rows of one delivery for one sink.

@@ -2,6 +2,7 @@
 //! is told of a job: its state, its log, its counts. No part of Pelton is known here.
 
 pub mod digest;
+pub mod durations;
 pub mod files;
 pub mod log;
 pub mod metrics;

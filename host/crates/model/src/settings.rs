@@ -1,13 +1,14 @@
 //! Settings: defaults, then a TOML file, then the environment, then flags. Unknown keys are refused by name.
 //!
-//! All defaults stand in this file and in the `Default` of its sections. `KAFKA_HOST`,
+//! All defaults stand in this file, in the `Default` of its sections, and with the sink of Postgres. `KAFKA_HOST`,
 //! `POSTGRES_HOST`, `POSTGRES_USER`, `POSTGRES_PASSWORD` and `POSTGRES_DB` mean what they meant in the article's compose
 //! file; any setting can be given as `PELTON_<SECTION>__<KEY>`. No error quotes a value that may be a secret.
 
 mod api;
+mod layers;
 mod limits;
 mod observe;
-mod refusal;
+mod variable;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,11 +16,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use figment::Figment;
-use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
 
 pub use api::Api;
+use layers::Layers;
 pub use limits::Limits;
 pub use observe::{Sampling, Tracing};
 
@@ -93,7 +94,7 @@ pub struct Kafka {
     /// How many idle jobs of this host stay members of their groups; further ones sleep until a record comes for them.
     pub idle_members: usize,
     /// How long nothing comes for a job until it is idle.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "crate::durations")]
     pub idle_after: Duration,
     /// Properties of both consumers and producers: `security.protocol`, `sasl.username`, ….
     pub properties: BTreeMap<String, String>,
@@ -144,12 +145,12 @@ pub struct Postgres {
     /// Most bytes of rows in a transaction.
     pub max_bytes: Option<usize>,
     /// How long a first row waits for others, for a table.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "crate::durations::option")]
     pub linger: Option<Duration>,
     /// Most rows in a transaction, for a statement.
     pub statement_rows: Option<usize>,
     /// How long a first row waits for others, for a statement.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "crate::durations::option")]
     pub statement_linger: Option<Duration>,
 }
 
@@ -191,7 +192,7 @@ pub struct Batching {
     /// Most bytes in a batch; a larger record is a batch of its own.
     pub max_bytes: usize,
     /// Longest wait for further records.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "crate::durations")]
     pub linger: Duration,
 }
 
@@ -209,10 +210,10 @@ pub struct DeliverySettings {
     /// partitions are paused.
     pub in_flight_mib: usize,
     /// How often offsets are committed.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "crate::durations")]
     pub commit_interval: Duration,
     /// How long a rebalance or a stop waits for what is in flight. Must be below the group's `session.timeout.ms`.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "crate::durations")]
     pub drain_timeout: Duration,
 }
 
@@ -290,26 +291,34 @@ const OTHERS: [&str; 10] = [
 
 impl Config {
     /// Reads the settings. `flags` are those given on the command line, as key paths and values; they win.
-    pub fn load(file: Option<&Path>, flags: &[(&str, figment::value::Value)]) -> Result<Self> {
-        let mut figment = Figment::from(Serialized::defaults(Config::default()));
+    pub fn load(file: Option<&Path>, flags: &[(&str, Value)]) -> Result<Self> {
+        let mut layers = Layers::default();
         if let Some(file) = file {
-            ensure!(file.is_file(), "the settings file {} does not exist", file.display());
-            figment = figment.merge(Toml::file_exact(file));
+            layers.set(&[], Value::Table(table(file)?), &file.display().to_string());
         }
         for (name, key) in NAMED {
-            figment = figment.merge(text(name, key)?);
+            set_text(name, key, &mut layers)?;
         }
         let secrets = SECRETS.map(|key| key.replace('.', "__"));
-        let named = secrets.iter().map(String::as_str).chain(OTHERS).collect::<Vec<_>>();
-        figment = figment.merge(Env::prefixed("PELTON_").ignore(&named).split("__"));
+        for (name, value) in std::env::vars_os() {
+            let name = name.to_string_lossy();
+            let lower = name.trim().to_ascii_lowercase();
+            let Some(key) = lower.strip_prefix("pelton_") else { continue };
+            if OTHERS.contains(&key) || secrets.iter().any(|secret| secret == key) {
+                continue;
+            }
+            let path: Vec<_> = key.split("__").map(str::to_owned).collect();
+            if path.iter().all(|part| !part.is_empty()) {
+                layers.set(&path, variable::value(&value.to_string_lossy()), &format!("the variable {name}"));
+            }
+        }
         for (key, name) in SECRETS.iter().zip(&secrets) {
-            figment = figment.merge(text(&format!("PELTON_{}", name.to_uppercase()), key)?);
+            set_text(&format!("PELTON_{}", name.to_uppercase()), key, &mut layers)?;
         }
         for (key, value) in flags {
-            figment = figment.merge(Serialized::default(key, value));
+            layers.set(&path(key), value.clone(), "the command line");
         }
-        let config: Config =
-            figment.extract().map_err(|error| anyhow!("the settings make no sense: {}", refusal::told(error)))?;
+        let config: Self = layers.read().map_err(|error| anyhow!("the settings make no sense: {error}"))?;
         config.check()?;
         Ok(config)
     }
@@ -358,11 +367,33 @@ impl Config {
     }
 }
 
-/// A variable as text; nothing where it is not set.
-fn text(name: &str, key: &str) -> Result<Figment> {
+fn path(key: &str) -> Vec<String> {
+    key.split('.').map(str::to_owned).collect()
+}
+
+/// A settings file. The error quotes nothing of it: a secret may stand in the line that can't be read.
+fn table(file: &Path) -> Result<Table> {
+    ensure!(file.is_file(), "the settings file {} does not exist", file.display());
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("failed to read the settings file {}", file.display()))?;
+    text.parse().map_err(|error: toml::de::Error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|sign| *sign != '\n').count() + 1;
+        let what = error.message();
+        anyhow!(
+            "the settings make no sense: TOML parse error at line {line}, column {column}: {what} in {}",
+            file.display()
+        )
+    })
+}
+
+/// Sets what a variable says, as text; nothing where it is not set.
+fn set_text(name: &str, key: &str, layers: &mut Layers) -> Result<()> {
     match std::env::var(name) {
-        Ok(value) => Ok(Figment::from(Serialized::default(key, value))),
-        Err(std::env::VarError::NotPresent) => Ok(Figment::new()),
-        Err(std::env::VarError::NotUnicode(_)) => Err(anyhow!("the variable {name} is not text in UTF-8")),
+        Ok(value) => layers.set(&path(key), Value::String(value), &format!("the variable {name}")),
+        Err(std::env::VarError::NotPresent) => {}
+        Err(std::env::VarError::NotUnicode(_)) => bail!("the variable {name} is not text in UTF-8"),
     }
+    Ok(())
 }

@@ -5,7 +5,9 @@ use super::bindings::v0_1::exports::pelton::job::task::Outcome as RawOutcome;
 use super::bindings::v0_1::pelton::job::types as raw;
 use super::numbers::{booleans, numbers};
 use pelton_model::record::check_validity;
-use pelton_model::record::{Column, ColumnData, Headers, Messages, NullablePacked, Outcome, Output, Packed, Reject, Rows};
+use pelton_model::record::{
+    Column, ColumnData, Headers, Messages, NullablePacked, Outcome, Output, Packed, Reject, Rows,
+};
 use pelton_model::spec::{ColumnType, Spec, Target};
 
 /// Longest reason kept, bytes: reasons become Kafka headers.

@@ -6,8 +6,8 @@ use wasmtime::component::Component;
 use wasmtime::{ExternType, HeapType, Module, Mutability};
 
 use super::cache::Cache;
-use pelton_model::digest::digest;
 use super::split::Split;
+use pelton_model::digest::digest;
 
 /// A compiled component, and the runtimes that it imports.
 pub(super) struct Compiled {

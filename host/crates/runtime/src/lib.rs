@@ -8,8 +8,8 @@ mod bindings;
 mod cache;
 mod check;
 mod compile;
-pub mod component;
 mod compiles;
+pub mod component;
 mod describe;
 mod instance;
 mod limits;
@@ -32,14 +32,15 @@ pub use compiles::TooLong;
 pub use instance::{Failure, Host, Instance};
 pub use program::{Process, Program};
 
+use pelton_model::digest::digest;
 use pelton_model::settings::Limits;
 use pelton_model::spec::Spec;
 
-use component::componentize;
 use bindings::v0_1;
 use cache::Cache;
 use compile::Compiled;
 use compiles::{Compiles, on_compilers};
+use component::componentize;
 use instance::Guest;
 
 /// How often a guest's time is looked at.

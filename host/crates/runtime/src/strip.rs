@@ -16,7 +16,7 @@ pub(super) fn strip(binary: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// The same, with other modules in the place of some of a component's.
-pub(super) fn rewrite(binary: &[u8], instead: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result<Vec<u8>> {
+pub fn rewrite(binary: &[u8], instead: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result<Vec<u8>> {
     let (preamble, mut rest) = binary.split_at_checked(PREAMBLE).context("the binary has no preamble")?;
     // The last two bytes of the preamble tell the layers apart: 0 is a core module, 1 a component.
     let is_component = preamble.ends_with(&[1, 0]);

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use figment::Figment;
-use figment::providers::{Format, Toml};
+use toml::{Table, Value};
 
 use super::tools::{Tools, answer, run};
 
@@ -36,11 +35,20 @@ pub(super) fn build(folder: &Path, out: &Path, tools: &Tools) -> Result<PathBuf>
 
 /// `[tool.pelton] python-path`, else the project and its `sdk`.
 fn python_path(folder: &Path) -> Result<Vec<String>> {
-    let settings = Figment::from(Toml::file(folder.join("pyproject.toml")));
-    match settings.find_value("tool.pelton.python-path") {
-        Ok(value) => value.deserialize().context("tool.pelton.python-path in pyproject.toml is no list of folders"),
-        Err(_) => Ok(vec![".".to_owned(), "sdk".to_owned()]),
+    let settings = std::fs::read_to_string(folder.join("pyproject.toml")).unwrap_or_default();
+    let settings: Table = settings.parse().unwrap_or_default();
+    let pelton = settings.get("tool").and_then(|tool| tool.get("pelton"));
+    match pelton.and_then(|pelton| pelton.get("python-path")) {
+        Some(folders) => {
+            let folders = folders.as_array().and_then(|folders| folders.iter().map(text).collect());
+            folders.context("tool.pelton.python-path in pyproject.toml is no list of folders")
+        }
+        None => Ok(vec![".".to_owned(), "sdk".to_owned()]),
     }
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
 }
 
 fn find(folder: &Path, tools: &Tools) -> Result<PathBuf> {

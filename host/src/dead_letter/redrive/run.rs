@@ -52,10 +52,7 @@ impl<'a> Run<'a> {
     pub fn start(job: &'a Running, stop: &'a AtomicBool) -> Result<Self, Problem> {
         let (fault, status) = (Arc::new(Fault::default()), Arc::new(Status::default()));
         let mut settings = producer(&job.config.kafka, &format!("pelton-redrive-{}", job.name));
-        settings
-            .set("message.timeout.ms", PATIENCE.as_millis().to_string())
-            // A broker that refuses a message as too large refuses all that share its request: here none does.
-            .set("batch.num.messages", "1");
+        settings.set("message.timeout.ms", PATIENCE.as_millis().to_string());
         let (kafka, undeliverable) = KafkaSink::new(&settings, Arc::clone(&status), Arc::clone(&fault));
         let kafka = Arc::new(kafka);
         let dead_letters = Arc::new(KafkaDeadLetters {

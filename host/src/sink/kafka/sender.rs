@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
 
-use super::{Body, Message, headers, Reports, Tracked, Undeliverable, is_of_a_record};
+use super::{Body, Message, Reports, Tracked, Undeliverable, headers, is_of_a_record};
 use crate::pipeline::ack::lock;
 use crate::pipeline::fault::Fault;
 

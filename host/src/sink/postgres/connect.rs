@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use native_tls::{Certificate, TlsConnector};
 use postgres_native_tls::MakeTlsConnector;
-use serde::Deserialize;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config};
@@ -27,8 +26,7 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 ///
 /// `sslmode` is `disable`, `prefer` (the default), `require`, `verify-ca` or `verify-full`, and `sslrootcert` the file of
 /// the certificates to trust, each as for `psql`: only the last two modes, or `require` with a file, prove who the server is.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConnectionUrl {
     config: Config,
     verify: Verify,
@@ -91,14 +89,6 @@ impl FromStr for ConnectionUrl {
         }
         config.ssl_mode(mode);
         Ok(Self { config, verify, root })
-    }
-}
-
-impl TryFrom<String> for ConnectionUrl {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
     }
 }
 

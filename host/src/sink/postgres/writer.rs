@@ -5,7 +5,7 @@
 //! Postgres can't be used, the writer says so, and tries again for ever with growing pauses; the rows wait.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
@@ -92,16 +92,12 @@ impl Writer {
     }
 
     async fn write(&self, ready: &Ready, batch: &Batch, optimism: &mut Optimism) -> Result<(), String> {
-        let started = Instant::now();
         let rows = batch.rows();
         let writing = ready.write(&self.plan, batch, &rows, optimism);
         let refused = tokio::time::timeout(self.write_timeout, writing)
             .await
             .unwrap_or_else(|_| Err(format!("{} gave no answer within {:?}", self.url, self.write_timeout)))?;
-        self.observer.wrote((rows.len() - refused.len()) as u64, batch.bytes() as u64, started.elapsed());
-        if !refused.is_empty() {
-            self.observer.refused(refused.len() as u64);
-        }
+        self.observer.wrote((rows.len() - refused.len()) as u64, batch.bytes() as u64);
         for refusal in &refused {
             if let Some(row) = rows.get(refusal.row) {
                 let reason = format!("sink `{}`: {}", self.sink, refusal.reason);

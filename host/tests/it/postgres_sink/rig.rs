@@ -49,7 +49,6 @@ pub(crate) struct Told {
     pub(crate) downs: Mutex<Vec<String>>,
     pub(crate) rows: AtomicUsize,
     pub(crate) transactions: AtomicUsize,
-    pub(crate) refused: AtomicUsize,
 }
 
 impl SinkObserver for Told {
@@ -59,13 +58,10 @@ impl SinkObserver for Told {
     fn up(&self) {
         self.ups.fetch_add(1, Ordering::SeqCst);
     }
-    fn wrote(&self, rows: u64, bytes: u64, _: Duration) {
+    fn wrote(&self, rows: u64, bytes: u64) {
         assert!(bytes > 0);
         self.rows.fetch_add(rows as usize, Ordering::SeqCst);
         self.transactions.fetch_add(1, Ordering::SeqCst);
-    }
-    fn refused(&self, rows: u64) {
-        self.refused.fetch_add(rows as usize, Ordering::SeqCst);
     }
 }
 

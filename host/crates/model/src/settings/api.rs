@@ -24,10 +24,10 @@ pub struct Api {
     /// Whoever runs the host vouches that its port is reached from loopback only, although it listens elsewhere.
     pub behind_loopback: bool,
     /// How long a client may take to send the head of a request, and again for a JSON body.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "crate::durations")]
     pub read_time: Duration,
     /// How long a client may take to send a component.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "crate::durations")]
     pub upload_time: Duration,
     /// Largest component, MiB.
     pub upload_mib: usize,

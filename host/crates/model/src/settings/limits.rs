@@ -11,13 +11,13 @@ pub struct Limits {
     /// Linear memory of an instance, MiB, all its memories together.
     pub memory_mib: usize,
     /// Time for one batch.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "crate::durations")]
     pub batch_time: Duration,
     /// Time for instantiation, `describe` and `configure`, each. Interpreters start slowly.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "crate::durations")]
     pub start_time: Duration,
     /// Time to compile a component.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "crate::durations")]
     pub compile_time: Duration,
     /// What a guest may hand over in one call, MiB: the answer to a batch, a log line.
     pub answer_mib: usize,

@@ -82,7 +82,7 @@ impl Guest {
     }
 
     /// A call of the guest is over: what it printed without ending the line is a line.
-    pub(in crate) fn end_lines(&mut self) {
+    pub(crate) fn end_lines(&mut self) {
         for output in [Output::Out, Output::Err] {
             self.with_lines(output, |lines, log| lines.end(log));
         }

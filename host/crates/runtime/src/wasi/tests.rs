@@ -7,7 +7,7 @@ use super::super::Failure;
 use super::super::tests::{Lines, batch, engine, guest, refusal, run};
 use crate::component::embed;
 
-#[path = "../../../tests/it/core_module.rs"]
+#[path = "../../../../tests/it/core_module.rs"]
 mod core_module;
 
 /// The error that a guest answers with.
