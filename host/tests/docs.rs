@@ -169,7 +169,7 @@ fn every_setting_is_documented_with_its_default() {
     let mut settings = BTreeMap::new();
     flatten("", &serde_json::to_value(&config).unwrap(), &mut settings);
     // Settings of Postgres that are not set have the sink's own defaults.
-    let sink = config.postgres.sink().unwrap();
+    let sink = pelton::sink::postgres::PostgresConfig::of(&config.postgres).unwrap();
     let duration = |duration| json!(humantime::format_duration(duration).to_string());
     for (key, default) in [
         ("max_rows", json!(sink.max_rows)),
