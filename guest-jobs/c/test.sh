@@ -11,7 +11,7 @@ mkdir -p "$work/template/sdk" "$work/page/sdk"
 cp ../sdk/c/pelton* "$work/template/sdk"
 cp ../sdk/c/pelton* "$work/page/sdk"
 for file in job.c test.c test.sh; do
-    sed 's/{{name}}/words/g' "../../host/src/new/c/$file" >"$work/template/$file"
+    sed 's/{{name}}/words/g' "../../host/crates/build/templates/c/$file" >"$work/template/$file"
 done
 awk '/^```c$/ { inside = 1; next } /^```$/ { inside = 0 } inside' ../../docs/sdk/c.md >"$work/page/test.c"
 cp "$work/template/test.sh" "$work/test.sh"

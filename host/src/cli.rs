@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use pelton_build::BuildOptions;
 
 use crate::api;
 use crate::api::types::{Guarantee, Submit};
-use crate::componentize::{self, BuildOptions};
 use crate::config::Config;
 use crate::demo::DemoArgs;
 use crate::kafka::StartFrom;
@@ -331,7 +331,7 @@ pub fn completions(args: &CompletionsArgs) -> Result<()> {
 /// Builds components.
 pub fn build(args: BuildArgs) -> Result<()> {
     let options = BuildOptions { source: args.folder, output: args.out, install: args.install };
-    for component in componentize::build(&options)? {
+    for component in pelton_build::build(&options, || Ok(Config::load(None, &[])?.limits))? {
         print::line(&format!("{} ({} bytes)", component.path.display(), component.size))?;
     }
     Ok(())

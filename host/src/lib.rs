@@ -6,14 +6,11 @@
 
 pub mod api;
 pub mod cli;
-pub mod componentize;
 pub mod dead_letter;
 pub mod demo;
 pub mod dry_run;
 pub mod jobs;
 pub mod kafka;
-pub mod new;
-pub mod oci;
 pub mod pipeline;
 pub mod run;
 pub mod signals;

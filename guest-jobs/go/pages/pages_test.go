@@ -36,7 +36,7 @@ func TestThePage(t *testing.T) {
 func TestTheTemplate(t *testing.T) {
 	files := map[string]string{}
 	for _, name := range []string{"main.go", "main_test.go", "go.mod"} {
-		text, err := os.ReadFile(filepath.Join("../../../host/src/new/go", name))
+		text, err := os.ReadFile(filepath.Join("../../../host/crates/build/templates/go", name))
 		if err != nil {
 			t.Fatal(err)
 		}

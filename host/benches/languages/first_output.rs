@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum as _;
-use pelton::new::Language;
+use pelton_build::Language;
 
 use crate::eventually::eventually;
 use crate::kafka::{Kafka, Record};
@@ -20,13 +20,13 @@ const LANGUAGES: [(&str, Language); 5] = [
     ("Rust", Language::Rust),
     ("C", Language::C),
     ("Go", Language::Go),
-    ("JavaScript", Language::Js),
+    ("JavaScript", Language::JavaScript),
     ("Python", Language::Python),
 ];
 /// What the template reads and writes, and its records: the same in each language.
 const SOURCE: &str = "words";
 const SINK: &str = "long_words";
-const RECORDS: &str = include_str!("../../src/new/rust/records.jsonl");
+const RECORDS: &str = include_str!("../../crates/build/templates/rust/records.jsonl");
 const PATIENCE: Duration = Duration::from_secs(600);
 const TARGET: u32 = 60;
 

@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use clap::Args;
+use pelton_build::Project;
 
 use super::{Api, key_value};
-use crate::componentize::Project;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::files::cache_folder;

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use pelton_build::oci::{Reference, SCHEME};
 
 use super::client::Client;
 use super::oci::{self, Plain};
 use super::{Api, JobArgs, key_value, print};
 use crate::api::types::{Hold, Reload, Rollback, Scale, SetParameters, ShadowRun};
-use crate::oci::{Reference, SCHEME};
 
 /// `pelton reload`.
 #[derive(Debug, Args)]

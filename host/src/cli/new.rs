@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use clap::Args;
+use pelton_build::{Language, new};
 
 use super::print;
-use crate::new::{self, Language};
 
 /// `pelton new`.
 #[derive(Debug, Args)]

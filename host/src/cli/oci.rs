@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 use clap::Args;
+use pelton_build::oci::{self, Pulled, Reference, SCHEME};
+use pelton_build::write_whole;
 use serde::Serialize;
 
 use super::print;
-use crate::componentize::write_whole;
 use crate::config::Config;
-use crate::oci::{self, Pulled, Reference, SCHEME};
 
 /// `pelton push`.
 #[derive(Debug, Args)]

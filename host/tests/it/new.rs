@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use clap::ValueEnum as _;
-use pelton::new::Language;
+use pelton_build::Language;
 
 use crate::pelton::Said;
 use crate::skip::{skip, test_name};
@@ -81,7 +81,7 @@ fn a_python_project_builds_and_passes() {
 
 #[test]
 fn a_javascript_project_builds_and_passes() {
-    builds_and_passes(test_name!(), Language::Js);
+    builds_and_passes(test_name!(), Language::JavaScript);
 }
 
 /// Makes a project and builds it with these variables, which must fail with this advice.

@@ -6,9 +6,9 @@ use std::io::{BufReader, ErrorKind};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
+use pelton_build::Project;
 
 use super::DevArgs;
-use crate::componentize::Project;
 use crate::config::Config;
 use crate::dry_run::{DryRun, Format, Golden};
 use crate::engine::Engine;

@@ -192,7 +192,7 @@ pub(super) fn preview1() {
     stage.topics(1);
     stage.kafka.produce("sensors", &records(&["first", "PRINT", "last"]));
     let component = fs::read(guest("preview1")).unwrap();
-    let module = pelton::componentize::embed(&core_module::first(&component)).unwrap();
+    let module = pelton_runtime::component::embed(&core_module::first(&component)).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("core.wasm");
     fs::write(&file, &module).unwrap();

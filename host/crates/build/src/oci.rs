@@ -172,7 +172,7 @@ pub fn push(reference: &Reference, wasm: &[u8], created: DateTime<Utc>, plain_ht
 /// The names of what a component imports and exports.
 fn world(wasm: &[u8]) -> Result<World> {
     // The decoder takes one for a component without a name.
-    ensure!(!crate::engine::is_core_module(wasm), "it is a core module");
+    ensure!(!pelton_runtime::is_core_module(wasm), "it is a core module");
     let DecodedWasm::Component(resolve, world) = wit_component::decode(wasm)? else {
         bail!("it is a package of interfaces");
     };
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_component_says_what_it_imports_and_exports() {
-        let wasm = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../usr_jobs/sensor_alerts.wasm")).unwrap();
+        let wasm = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../usr_jobs/sensor_alerts.wasm")).unwrap();
         let world = world(&wasm).unwrap();
         assert!(world.exports.contains(&"pelton:job/task@0.1.0".to_owned()), "{world:?}");
         assert!(world.imports.iter().all(|name| name.starts_with("pelton:job/")), "{world:?}");

@@ -11,52 +11,14 @@ use anyhow::{Context, Result, bail, ensure};
 
 use pelton_model::name::check_name;
 
+use crate::Language;
+
 /// What stands for the project's name in a template.
 const NAME: &[u8] = b"{{name}}";
 /// Names that are taken in some language: a crate or a package of that name would hide another.
 const TAKEN: [&str; 8] = ["alloc", "core", "job", "pelton", "pelton_job", "sdk", "std", "test"];
 
 include!(concat!(env!("OUT_DIR"), "/new.rs"));
-
-/// A language of projects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Language {
-    /// Rust
-    Rust,
-    /// JavaScript, with TypeScript's types
-    #[value(alias = "javascript")]
-    Js,
-    /// Python
-    Python,
-    /// Go
-    Go,
-    /// C
-    C,
-}
-
-impl Language {
-    /// The folder of its template and of its SDK.
-    fn folder(self) -> &'static str {
-        match self {
-            Self::Rust => "rust",
-            Self::Js => "js",
-            Self::Python => "python",
-            Self::Go => "go",
-            Self::C => "c",
-        }
-    }
-
-    /// What runs a project's own tests.
-    pub fn test_command(self) -> &'static str {
-        match self {
-            Self::Rust => "cargo test",
-            Self::Js => "npm install && npm test",
-            Self::Python => "pytest",
-            Self::Go => "go test .",
-            Self::C => "sh test.sh",
-        }
-    }
-}
 
 /// Makes the folder of a new project, and gives its path.
 ///

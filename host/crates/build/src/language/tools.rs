@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::files::cache_folder;
+use pelton_model::files::cache_folder;
 
 /// Where tools are kept, and whether missing ones may be fetched.
 pub(super) struct Tools {

@@ -14,7 +14,7 @@ const MODULE: &str = "pelton.component";
 
 pub(super) fn build(folder: &Path, out: &Path, tools: &Tools) -> Result<PathBuf> {
     let wit = out.join("job.wit");
-    std::fs::write(&wit, include_str!("../../../../wit/job.wit")).context("failed to write the contract")?;
+    std::fs::write(&wit, include_str!("../../../../../wit/job.wit")).context("failed to write the contract")?;
     let component = out.join("component.wasm");
     let mut command = Command::new(find(folder, tools)?);
     command.args(["-q", "-d"]).arg(&wit).args(["-w", "job", "componentize", "--stub-wasi", MODULE]);

@@ -1,32 +1,29 @@
-//! Makes components of jobs in any language that has an SDK: `pelton build`.
+//! Makes components of jobs in any language that has an SDK: `pelton build`. [`new`] makes the projects that are built, and
+//! [`oci`] takes components to registries and back.
 //!
 //! The same sources and the same toolchain give the same bytes, whatever the folders of the checkout, of cargo and of
 //! the toolchain are called. A component appears in the output folder whole or not at all, so a host that watches the
 //! folder never sees half of one.
 
 mod language;
+pub mod new;
+pub mod oci;
 mod script;
-mod toolchain;
 
-use anyhow::{Context, Result, bail, ensure};
-use serde::Deserialize;
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
-use pelton_runtime::component::componentize;
-pub use pelton_runtime::component::embed;
+use anyhow::{Context, Result};
 
-use crate::config::Config;
-use crate::engine::Engine;
-use crate::files::cache_folder;
-use language::Language;
-use toolchain::Toolchain;
+use pelton_model::files::cache_folder;
+use pelton_model::settings::Limits;
+use pelton_runtime::Engine;
+
+pub use language::Language;
 
 /// What to build, and where to.
+#[derive(Debug)]
 pub struct BuildOptions {
     /// The folder of a project. Of a crate or of a workspace of crates every `cdylib` becomes a component.
     pub source: PathBuf,
@@ -39,11 +36,9 @@ pub struct BuildOptions {
 /// A component that was built.
 #[derive(Debug)]
 pub struct BuiltComponent {
-    /// The name of the crate or of the project's folder, and of the file without `.wasm`.
-    pub name: String,
-    /// The file.
+    /// The output folder, then the name of the crate or of the project's folder, then `.wasm`.
     pub path: PathBuf,
-    /// Its size in bytes.
+    /// Bytes.
     pub size: usize,
 }
 
@@ -65,7 +60,7 @@ impl Project {
         Ok(Self { folder, language })
     }
 
-    /// Its folder, as an absolute path.
+    /// An absolute path.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -77,27 +72,24 @@ impl Project {
     /// # Errors
     /// A toolchain is missing or too old (says what to install), it fails, or there is nothing to build.
     pub fn components(&self, install: bool, quiet: bool) -> Result<Vec<(String, Vec<u8>)>> {
-        match self.language {
-            Language::Rust => rust(&self.folder, quiet),
-            language => Ok(vec![language::build(language, &self.folder, install)?]),
-        }
+        self.language.build(&self.folder, install, quiet)
     }
 }
 
-/// Builds the project in a folder, and gives what was written, by name. Each component is one that a host would take: it says
-/// what it declares.
+/// Builds the project in a folder, and gives what was written, by name. Each component is one that a host of these limits would
+/// take, it says what it declares; they are asked for only where that is looked at.
 ///
 /// The messages of the language's own tools go to standard error as they come.
 ///
 /// # Errors
 /// The folder holds no project, a toolchain is missing or too old (says what to install), it fails, what it made is no job, or
 /// the output folder can't be written.
-pub fn build(options: &BuildOptions) -> Result<Vec<BuiltComponent>> {
+pub fn build(options: &BuildOptions, limits: impl FnOnce() -> Result<Limits>) -> Result<Vec<BuiltComponent>> {
     let project = Project::open(&options.source)?;
     let components = project.components(options.install, false)?;
     // Fixtures of a workspace may be none that a host takes.
     if project.language != Language::Rust {
-        components.iter().try_for_each(|(name, component)| check(name, component))?;
+        check(&components, limits()?)?;
     }
     fs::create_dir_all(&options.output).with_context(|| format!("cannot make {}", options.output.display()))?;
     let mut built = Vec::new();
@@ -105,76 +97,26 @@ pub fn build(options: &BuildOptions) -> Result<Vec<BuiltComponent>> {
         let path = options.output.join(format!("{name}.wasm"));
         write_whole(&path, &component).with_context(|| format!("cannot write {}", path.display()))?;
         tracing::info!(build.component = %path.display(), build.bytes = component.len(), "built");
-        built.push(BuiltComponent { name, path, size: component.len() });
+        built.push(BuiltComponent { path, size: component.len() });
     }
     Ok(built)
 }
 
-/// Has the engine compile a component and ask it what it declares. The compiled code is kept: `pelton test` starts at once.
-fn check(name: &str, component: &[u8]) -> Result<()> {
-    let engine = Engine::new(Config::load(None, &[])?.limits, Some(&cache_folder()?.join("compiled")))?;
-    let job = engine.load(component).with_context(|| format!("{name} is not a job"))?;
-    tracing::info!(build.declares = job.spec().name, build.version = job.spec().version, "checked");
+/// Has the engine compile components and ask them what they declare. The compiled code is kept: `pelton test` starts at once.
+fn check(components: &[(String, Vec<u8>)], limits: Limits) -> Result<()> {
+    let engine = Engine::new(limits, Some(&cache_folder()?.join("compiled")))?;
+    for (name, component) in components {
+        let job = engine.load(component).with_context(|| format!("{name} is not a job"))?;
+        tracing::info!(build.declares = job.spec().name, build.version = job.spec().version, "checked");
+    }
     Ok(())
 }
 
-/// The components of a crate or a workspace.
-fn rust(source: &Path, quiet: bool) -> Result<Vec<(String, Vec<u8>)>> {
-    let toolchain = Toolchain::find(source)?;
-    tracing::info!(build.toolchain = %toolchain, build.source = %source.display(), "building guests");
-    let modules = compile(&toolchain, source, quiet)?;
-    ensure!(
-        !modules.is_empty(),
-        "{} has no crate of type cdylib: a job needs `crate-type = [\"cdylib\"]` under `[lib]`",
-        source.display()
-    );
-    let component = |(name, module): (String, PathBuf)| {
-        let module = fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
-        let component = componentize(&module).with_context(|| format!("{name} is not a job's module"))?;
-        Ok((name, component))
-    };
-    modules.into_iter().map(component).collect()
-}
-
-/// Runs cargo, and gives the module of each `cdylib` it made, by name.
-fn compile(toolchain: &Toolchain, source: &Path, quiet: bool) -> Result<BTreeMap<String, PathBuf>> {
-    let output = toolchain.cargo_build(source, quiet)?.output().context("cannot run cargo")?;
-    if !output.status.success() {
-        bail!("cargo could not build {} ({}); its messages are above", source.display(), output.status);
-    }
-    let mut modules = BTreeMap::new();
-    for line in output.stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
-        let message: Message = serde_json::from_slice(line).context("cannot read cargo's messages")?;
-        if let Message::CompilerArtifact { target, filenames } = message
-            && target.crate_types.iter().any(|kind| kind == "cdylib")
-        {
-            let module = filenames.into_iter().find(|file| file.extension().is_some_and(|end| end == "wasm"));
-            modules.extend(module.map(|module| (target.name, module)));
-        }
-    }
-    Ok(modules)
-}
-
-/// The one of cargo's messages that matters here.
-#[derive(Deserialize)]
-#[serde(tag = "reason", rename_all = "kebab-case")]
-enum Message {
-    CompilerArtifact {
-        target: Target,
-        filenames: Vec<PathBuf>,
-    },
-    #[serde(other)]
-    Other,
-}
-
-#[derive(Deserialize)]
-struct Target {
-    name: String,
-    crate_types: Vec<String>,
-}
-
 /// Writes a file under another name, then renames it. The path must have a folder.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+///
+/// # Errors
+/// The folder is not there, or can't be written.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().context("the file has no folder")?;
     // Not ending in `.wasm`, so that who watches the folder doesn't take it for a job.
     let mut file = tempfile::Builder::new().prefix(".build-").tempfile_in(folder)?;
@@ -205,7 +147,8 @@ mod tests {
     fn a_folder_without_a_guest_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let (source, output) = (folder.path().to_path_buf(), folder.path().join("out"));
-        let error = build(&BuildOptions { source, output, install: false }).unwrap_err();
+        let options = BuildOptions { source, output, install: false };
+        let error = build(&options, || Ok(Limits::default())).unwrap_err();
         assert!(error.to_string().contains("holds no job: it has none of Cargo.toml"), "{error}");
     }
 

@@ -1,5 +1,5 @@
-//! Lists what `pelton new` unpacks: for each language its template (`src/new/<language>`) and its SDK
-//! (`guest-jobs/sdk/<language>`), as constants that hold the files' bytes.
+//! Lists what `pelton new` unpacks: for each language its template (`templates/<language>`) and its SDK
+//! (`guest-jobs/sdk/<language>`), as a constant that holds the files' bytes.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -12,12 +12,12 @@ const LEFT_BEHIND: [&str; 5] = ["node_modules", "target", "__pycache__", ".venv"
 const OURS: [&str; 3] = ["test", "tests", "engine"];
 
 fn main() -> io::Result<()> {
-    let host = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
+    let own = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     let mut list = String::from("const FILES: &[(&str, &str, &[u8])] = &[\n");
     for language in LANGUAGES {
-        let template = host.join("src/new").join(language);
-        let sdk = host.join("../guest-jobs/sdk").join(language);
+        let template = own.join("templates").join(language);
+        let sdk = own.join("../../../guest-jobs/sdk").join(language);
         for (folder, into, passed_over) in [(template, "", &[][..]), (sdk, "sdk/", &OURS[..])] {
             println!("cargo::rerun-if-changed={}", folder.display());
             let mut files = Vec::new();
