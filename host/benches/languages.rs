@@ -16,26 +16,11 @@
     reason = "a benchmark may panic, as tests may"
 )]
 
-#[path = "../tests/it"]
-#[allow(dead_code, unused_imports, unused_macros, reason = "shared with the tests, which use more of it")]
-mod it {
-    pub(crate) mod eventually;
-    pub(crate) mod kafka;
-    pub(crate) mod skip;
+mod languages {
+    pub(crate) mod first_output;
+    pub(crate) mod plain;
 }
-#[path = "languages/first_output.rs"]
-mod first_output;
-#[path = "pipeline/native.rs"]
-#[allow(dead_code, reason = "shared with the other benchmarks")]
 mod native;
-#[path = "languages/plain.rs"]
-mod plain;
-#[path = "pipeline/process.rs"]
-#[allow(dead_code, reason = "shared with the other benchmarks")]
-mod process;
-#[path = "pipeline/report.rs"]
-#[allow(dead_code, reason = "shared with the other benchmarks")]
-mod report;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -45,10 +30,10 @@ use std::time::{Duration, Instant};
 
 use pelton::engine::{Engine, Host, Instance, Job, Limits, Process as _, Program as _};
 use pelton::record::Batch;
-use pelton::simulate::Sensors;
+use pelton_demo::Sensors;
+use pelton_testkit::{process, report};
 
-// Where the shared modules look for each other.
-use it::{eventually, kafka};
+use languages::{first_output, plain};
 
 const SOURCE: &str = "sensors";
 const SINK: &str = "alerts";
@@ -89,7 +74,7 @@ fn component(folder: &Path, language: &str, job: &str) -> Vec<u8> {
         let (_, project) = LANGUAGES.iter().find(|(name, _)| *name == language).unwrap();
         let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-jobs").join(project).join(job);
         let out = tempfile::tempdir().unwrap();
-        let mut build = process::pelton();
+        let mut build = process::pelton(env!("CARGO_BIN_EXE_pelton"));
         let build = build.args(["build", "--install"]).arg(project).arg("--out").arg(out.path());
         assert!(build.status().unwrap().success(), "{build:?} failed");
         fs::copy(out.path().join(format!("{job}.wasm")), &kept).unwrap();
@@ -163,8 +148,7 @@ fn cost() -> String {
             }
         }
     }
-    let mut natives =
-        [native::Filter::new(), native::Filter::pipeline()].map(|job| job.instantiate(&[], Arc::new(Silent)).unwrap());
+    let mut natives = [false, true].map(native::Filter::new).map(|job| job.instantiate(&[], Arc::new(Silent)).unwrap());
     let mut native: [Vec<f64>; 2] = Default::default();
     let (mut plain, mut plain_times) = (plain::Plain, Vec::new());
     let per_record = |began: Duration| (cpu() - began).as_nanos() as f64 / BATCH as f64;

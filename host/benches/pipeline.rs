@@ -15,18 +15,7 @@
     reason = "a benchmark may panic, as tests may"
 )]
 
-#[path = "../tests/it"]
-#[allow(dead_code, unused_imports, unused_macros, reason = "shared with the tests, which use more of it")]
-mod it {
-    pub(crate) mod eventually;
-    pub(crate) mod kafka;
-    pub(crate) mod skip;
-}
-#[path = "pipeline/native.rs"]
-#[allow(dead_code, reason = "shared with the other benchmarks")]
 mod native;
-#[path = "pipeline/report.rs"]
-mod report;
 
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -34,21 +23,19 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use pelton::config::Config;
-use pelton::demo::postgres::{LocalPostgres, Options};
 use pelton::engine::{Engine, Host, Program};
 use pelton::metrics::Metrics;
 use pelton::pipeline::Attempt;
 use pelton::pipeline::sample::Samples;
 use pelton::pipeline::version::{Current, Version};
-use pelton::simulate::Sensors;
 use pelton::source::kafka::{Feeds, Sleep};
+use pelton_demo::Sensors;
+use pelton_local::postgres::{LocalPostgres, Options};
+use pelton_testkit::{eventually, kafka, report};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, NoCustomPartitioner, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientContext, Message};
-
-// Where the shared modules look for each other.
-use it::{eventually, kafka};
 
 const SOURCE: &str = "sensors";
 const SINK: &str = "alerts";
@@ -196,6 +183,13 @@ impl ProducerContext<NoCustomPartitioner> for Delivered {
     }
 }
 
+/// How many of the readings are alerts.
+fn expected_alerts(readings: &[String]) -> u64 {
+    let hot =
+        |text: &&String| sensors::Reading::parse(text).is_ok_and(|reading| reading.temperature > native::THRESHOLD);
+    readings.iter().filter(hot).count() as u64
+}
+
 fn main() {
     // `cargo test --benches` runs this too, as `--test`: a benchmark is not a test.
     if !std::env::args().any(|argument| argument == "--bench") {
@@ -215,7 +209,7 @@ fn main() {
         broker.create_topic(topic, 2, &[]);
     }
     let readings: Vec<_> = Sensors::new(7).take(records as usize).map(|reading| reading.to_string()).collect();
-    let hot = native::expected_alerts(&readings);
+    let hot = expected_alerts(&readings);
     broker.produce(SOURCE, &readings.into_iter().map(kafka::Record::new).collect::<Vec<_>>());
     let bench = Bench {
         engine: Engine::new(config.limits.clone(), None).unwrap(),
@@ -238,7 +232,7 @@ fn main() {
         );
         table.add(
             "Pelton, the same filter in native Rust",
-            bench.pelton(Arc::new(native::Filter::new()), &[(SINK, alerts)]),
+            bench.pelton(Arc::new(native::Filter::new(false)), &[(SINK, alerts)]),
         );
         bench.table();
         let pipeline = bench.component("../usr_jobs/sensor_pipeline.wasm");

@@ -20,19 +20,6 @@
     reason = "a benchmark may panic, as tests may"
 )]
 
-#[path = "../tests/it"]
-#[allow(dead_code, unused_imports, unused_macros, reason = "shared with the tests, which use more of it")]
-mod it {
-    pub(crate) mod eventually;
-    pub(crate) mod kafka;
-    pub(crate) mod skip;
-}
-#[path = "pipeline/process.rs"]
-#[allow(dead_code, reason = "shared with the other benchmarks")]
-mod process;
-#[path = "pipeline/report.rs"]
-mod report;
-
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt as _;
@@ -41,15 +28,14 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use pelton::api::types::Submit;
-use pelton::demo::postgres::{LocalPostgres, Options};
+use pelton::cli::client::Client;
 use pelton::kafka::StartFrom;
-use pelton::simulate::{Hundredths, Sensors};
+use pelton_demo::{Hundredths, Sensors};
+use pelton_local::postgres::{LocalPostgres, Options};
+use pelton_testkit::process::{self, Process};
+use pelton_testkit::{eventually, kafka, report};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-
-// Where the shared modules look for each other.
-use it::{eventually, kafka};
-use process::Process;
 
 const SOURCE: &str = "sensors";
 const SINK: &str = "alerts";
@@ -276,7 +262,11 @@ fn article(broker: &kafka::Kafka, postgres: &LocalPostgres) -> String {
 fn component() -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-jobs/python/sensor_pipeline");
-    run(process::pelton().args(["build", "--install"]).arg(project).arg("--out").arg(folder.path()));
+    run(process::pelton(env!("CARGO_BIN_EXE_pelton"))
+        .args(["build", "--install"])
+        .arg(project)
+        .arg("--out")
+        .arg(folder.path()));
     fs::read(folder.path().join("sensor_pipeline.wasm")).unwrap()
 }
 
@@ -310,11 +300,16 @@ fn main() {
     }
     outputs.empty_table();
     {
-        let host = Process::start(&["--kafka", &broker.bootstrap(), "--postgres", &postgres.url()], &[]);
+        let host = Process::start(
+            env!("CARGO_BIN_EXE_pelton"),
+            &["--kafka", &broker.bootstrap(), "--postgres", &postgres.url()],
+            &[],
+        );
+        let client = Client::new(&host.url, None).unwrap();
         let before = outputs.alerts();
-        let digest = host.client.upload(wasm.as_slice(), wasm.len()).unwrap().digest;
+        let digest = client.upload(wasm.as_slice(), wasm.len()).unwrap().digest;
         let from = Some(StartFrom::Earliest);
-        host.client.submit(&Submit { digest: Some(digest), from, ..Submit::default() }).unwrap();
+        client.submit(&Submit { digest: Some(digest), from, ..Submit::default() }).unwrap();
         table.add("Pelton, the same in Python", outputs.time(count as u64, alerts, before));
     }
     table.ratio("Pelton / PyFlink", "Pelton, the same in Python", "PyFlink 1.20.1, the article's job", 5.0);

@@ -5,10 +5,7 @@
 //! the temporary folders go.
 
 mod broker;
-mod folder;
-pub mod leash;
 mod live;
-pub mod postgres;
 
 use std::cell::Cell;
 use std::fs;
@@ -17,16 +14,17 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use pelton_demo::Sensors;
+use pelton_local::folder::Folder;
+use pelton_local::postgres::{LocalPostgres, Options};
 
 use crate::api::types::Submit;
 use crate::config::{Config, Secret};
 use crate::run::Host;
 use crate::signals::Stop;
-use crate::simulate::{Sensors, Simulator};
+use crate::simulate::Simulator;
 use broker::Broker;
-use folder::Folder;
 use live::{Live, Terminal};
-use postgres::{LocalPostgres, Options};
 
 /// The example jobs, so that the demo needs no files: name and component.
 const JOBS: [(&str, &[u8]); 2] = [

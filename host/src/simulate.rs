@@ -4,14 +4,13 @@
 //! back is caught up. Every reading that was sent is delivered before the command ends, or the command fails and says
 //! how many were not.
 
-mod sensors;
-
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
+use pelton_demo::Sensors;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -20,8 +19,6 @@ use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, T
 use crate::config::{self, Config};
 use crate::kafka::Admin;
 use crate::signals::Stop;
-
-pub use sensors::{Hundredths, Reading, Sensors};
 
 /// How long the end waits for readings that are still under way.
 const FLUSH: Duration = Duration::from_secs(10);

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum as _;
 use pelton_build::Language;
 
-use crate::eventually::eventually;
-use crate::kafka::{Kafka, Record};
-use crate::process::{self, Process};
+use pelton_testkit::eventually::eventually;
+use pelton_testkit::kafka::{Kafka, Record};
+use pelton_testkit::process::{self, Process};
 
 const LANGUAGES: [(&str, Language); 5] = [
     ("Rust", Language::Rust),
@@ -65,7 +65,7 @@ impl Shell {
     }
 
     fn pelton(&self, arguments: &str, inside: &str) -> Duration {
-        let mut pelton = process::pelton();
+        let mut pelton = process::pelton(env!("CARGO_BIN_EXE_pelton"));
         pelton.args(arguments.split(' '));
         let records = self.folder.path().join(inside).join("records.jsonl");
         if let Ok(records) = File::open(records) {
@@ -80,7 +80,8 @@ fn row(broker: &Kafka, title: &str, language: Language) -> String {
     let folder = tempfile::tempdir().unwrap();
     // One account, thus one cache folder.
     let cache = folder.path().join("cache").display().to_string();
-    let host = Process::start(&["--kafka", &broker.bootstrap()], &[("XDG_CACHE_HOME", &cache)]);
+    let host =
+        Process::start(env!("CARGO_BIN_EXE_pelton"), &["--kafka", &broker.bootstrap()], &[("XDG_CACHE_HOME", &cache)]);
     let shell = Shell::new(folder, &host.url);
     let outputs = || broker.end_offsets(SINK).iter().sum::<i64>();
     let before = outputs();

@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 
 use pelton::api::types::{Available, JobsEvent};
 
-use super::process::Process;
+use pelton_testkit::files;
+use pelton_testkit::process::Process;
 
 const ROUNDS: u32 = 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The two example jobs, by turns, so that what a file declares changes with its content.
 fn example(name: &str) -> Vec<u8> {
-    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../usr_jobs").join(format!("{name}.wasm"))).unwrap()
+    fs::read(files::example(name)).unwrap()
 }
 
 /// The same component with another digest: with a custom section at its end.
@@ -30,12 +31,12 @@ fn variant(name: &str, number: u32) -> Vec<u8> {
 }
 
 /// The folder, as the host tells of it.
-struct Told {
+struct FolderEvents {
     events: Receiver<Vec<Available>>,
     last: Vec<Available>,
 }
 
-impl Told {
+impl FolderEvents {
     fn open(url: &str) -> Self {
         let (sender, events) = mpsc::channel();
         let url = format!("{url}/api/v1/events");
@@ -105,13 +106,13 @@ fn over(to: &Path, wasm: &[u8]) -> Instant {
 }
 
 pub(crate) fn dropped(broker: &str, text: &mut String) {
-    let host = Process::start(&["--kafka", broker], &[]);
+    let host = Process::start(env!("CARGO_BIN_EXE_pelton"), &["--kafka", broker], &[]);
     let folder = host.usr_jobs();
-    let mut told = Told::open(&host.url);
+    let mut events = FolderEvents::open(&host.url);
     let jobs = ["sensor_alerts", "sensor_pipeline"];
     for (n, job) in jobs.iter().enumerate() {
         fs::write(folder.join(format!("known-{n}.wasm")), example(job)).unwrap();
-        told.wait(&format!("known-{n}.wasm"), Some(job));
+        events.wait(&format!("known-{n}.wasm"), Some(job));
     }
     let ways: [(&str, Way); 4] =
         [("copied", copy), ("moved", rename), ("written in place", in_place), ("saved by an editor", over)];
@@ -125,7 +126,7 @@ pub(crate) fn dropped(broker: &str, text: &mut String) {
                 let wasm = if is_new { variant(job, number) } else { example(job) };
                 let file = folder.join("job.wasm");
                 let began = way(&file, &wasm);
-                told.wait("job.wasm", Some(job));
+                events.wait("job.wasm", Some(job));
                 times.insert(began.elapsed(), round);
             }
             let times: Vec<_> = times.into_keys().collect();

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::it::node::Scripts;
-use super::report::{median, spread};
+use pelton_testkit::browser::Scripts;
+use pelton_testkit::report::{median, spread};
 
 pub(crate) fn paint(url: &str, text: &mut String) {
     let folder = tempfile::tempdir().unwrap();

@@ -5,7 +5,7 @@ mod checker;
 pub(crate) use checker::{Expected, Row, expected};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use pelton::simulate::{Reading, Sensors};
+use pelton_demo::{Reading, Sensors};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};

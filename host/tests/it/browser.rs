@@ -9,13 +9,13 @@ use std::fs;
 use std::path::Path;
 
 use nix::sys::signal::Signal;
-use pelton::demo::leash::{self, Leash};
+use pelton_local::leash::{self, Leash};
 
 use crate::kafka::Record;
-use crate::node::Scripts;
 use crate::pelton::example;
 use crate::skip::{skip, test_name};
 use crate::stage::{Servers, guest, require_stage};
+use pelton_testkit::browser::Scripts;
 
 /// Records that are no readings. What they say would be trouble for a page that took it for markup.
 const NO_READINGS: [&str; 3] =

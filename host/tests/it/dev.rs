@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use pelton::demo::leash::{self, Leash};
+use pelton_local::leash::{self, Leash};
 use serde_json::json;
 use tempfile::TempDir;
 

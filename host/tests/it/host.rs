@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use pelton::demo::postgres::{LocalPostgres, Options};
+use pelton_local::postgres::{LocalPostgres, Options};
 
 use crate::eventually::eventually;
 use crate::kafka::{Record, require_kafka};

@@ -8,9 +8,11 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use pelton::demo::leash::{self, Leash};
+use pelton_local::leash::{self, Leash};
 use serde_json::Value;
 use tempfile::TempDir;
+
+pub(crate) use pelton_testkit::files::example;
 
 use crate::eventually::eventually;
 
@@ -281,11 +283,6 @@ impl Drop for Host {
             eprintln!("the host's log:\n{}", self.log());
         }
     }
-}
-
-/// The file of an example job, as it is in the repository.
-pub(crate) fn example(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../usr_jobs").join(format!("{name}.wasm"))
 }
 
 /// Runs `pelton` to its end; panics if that doesn't come within three minutes.

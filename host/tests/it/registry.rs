@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use pelton::demo::leash::{self, Leash};
+use pelton_local::leash::{self, Leash};
 use tempfile::TempDir;
 
 use crate::eventually::eventually;

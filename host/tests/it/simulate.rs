@@ -1,6 +1,6 @@
 //! `pelton simulate` as its users run it, on a real broker.
 
-use pelton::simulate::Sensors;
+use pelton_demo::Sensors;
 
 use crate::kafka::{Record, require_kafka, unique};
 use crate::pelton::pelton;

@@ -5,12 +5,13 @@
 //! freeze and start them again.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
-use pelton::demo::postgres::{LocalPostgres, Options};
+use pelton_local::postgres::{LocalPostgres, Options};
 use tokio_postgres::{NoTls, Row};
+
+pub(crate) use pelton_testkit::files::{example, guest, guests};
 
 use crate::eventually::eventually;
 use crate::kafka::{Kafka, Record, Watch};
@@ -201,19 +202,4 @@ impl Servers {
 /// Committed offsets by partition, 0 where there is none yet.
 pub(crate) fn committed(group: &Watch) -> Vec<i64> {
     group.committed().into_iter().map(Option::unwrap_or_default).collect()
-}
-
-/// A component of the examples.
-pub(crate) fn example(name: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "..", "usr_jobs", &format!("{name}.wasm")].iter().collect()
-}
-
-/// The folder of the guests that only tests use.
-pub(crate) fn guests() -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "tests", "guests"].iter().collect()
-}
-
-/// A guest that only tests use.
-pub(crate) fn guest(name: &str) -> PathBuf {
-    guests().join(format!("{name}.wasm"))
 }

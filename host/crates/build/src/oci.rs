@@ -4,6 +4,9 @@
 //!
 //! Nothing is trusted that a registry says: bytes count when they have the digest by which they were asked for, and no
 //! answer is read beyond its limit. Only the command line uses this: a host connects to no registry.
+//!
+//! Why not oci-client: it is asynchronous on reqwest, a second HTTP client with a TLS of its own to build beside ureq, and it
+//! reads whatever length a registry sends. The logins that docker keeps are read by docker_credential.
 
 mod credentials;
 mod reference;
@@ -44,21 +47,21 @@ struct Manifest {
     media_type: Option<String>,
     // An index has neither.
     #[serde(default)]
-    config: Option<Blob>,
+    config: Option<Descriptor>,
     #[serde(default)]
-    layers: Vec<Blob>,
+    layers: Vec<Descriptor>,
 }
 
-/// A blob that a manifest names.
+/// What a manifest says of a blob.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Blob {
+struct Descriptor {
     media_type: String,
     digest: String,
     size: u64,
 }
 
-impl Blob {
+impl Descriptor {
     fn of(media_type: &str, bytes: &[u8]) -> Self {
         Self { media_type: media_type.to_owned(), digest: digest(bytes), size: bytes.len() as u64 }
     }
@@ -115,7 +118,7 @@ pub fn pull(reference: &Reference, plain_http: bool, largest: u64) -> Result<Pul
 }
 
 /// The component of a manifest.
-fn component_layer(manifest: &[u8]) -> Result<Blob> {
+fn component_layer(manifest: &[u8]) -> Result<Descriptor> {
     let manifest: Manifest = serde_json::from_slice(manifest).context("the registry has no manifest there")?;
     let Some(config) = manifest.config else {
         let kind = manifest.media_type.unwrap_or_else(|| "something else".to_owned());
@@ -157,8 +160,8 @@ pub fn push(reference: &Reference, wasm: &[u8], created: DateTime<Utc>, plain_ht
     let manifest = Manifest {
         schema_version: 2,
         media_type: Some(MANIFEST.to_owned()),
-        config: Some(Blob::of(CONFIG, &config)),
-        layers: vec![Blob::of(LAYER, wasm)],
+        config: Some(Descriptor::of(CONFIG, &config)),
+        layers: vec![Descriptor::of(LAYER, wasm)],
     };
     let manifest = serde_json::to_vec(&manifest)?;
     let mut registry = Registry::new(reference, plain_http)?;

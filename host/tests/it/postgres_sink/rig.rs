@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use pelton::dead_letter::{DeadLetters, Stage};
-use pelton::demo::postgres::{LocalPostgres, Options};
 use pelton::pipeline::ack::{Budget, Delivery, Ledger};
 use pelton::record::{Batch, Column, ColumnData, Packed, Rows};
 use pelton::sink::postgres::{ConnectionUrl, Encoder, PostgresConfig, PostgresSink, RowChunk, SinkObserver};
 use pelton::spec::{ColumnSpec, ColumnType, Conflict, Sink, Statement, Table, Target};
+use pelton_local::postgres::{LocalPostgres, Options};
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, NoTls};
 

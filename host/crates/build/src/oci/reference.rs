@@ -1,5 +1,5 @@
 //! References to components: `REGISTRY/NAME[:TAG][@sha256:DIGEST]`, as containers are referred to, except that the registry
-//! is always named.
+//! is always named: oci-spec's references mean Docker Hub where none is.
 
 use std::fmt::{self, Display};
 use std::net::IpAddr;

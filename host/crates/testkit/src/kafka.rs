@@ -17,21 +17,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
-use pelton::demo::leash::{self, Leash};
+use pelton_local::leash::{self, Leash};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tempfile::TempDir;
 
 use install::Installation;
-pub(crate) use record::Record;
-pub(crate) use topics::Watch;
+pub use record::Record;
+pub use topics::Watch;
 
 /// A JVM on a busy machine takes a while to come up; recovery after a kill comes on top.
 const START_DEADLINE: Duration = Duration::from_secs(120);
 
 /// A broker of our own. Dropping it ends the broker and removes its data.
 #[derive(Debug)]
-pub(crate) struct Kafka {
+pub struct Kafka {
     // Fields drop in this order: the broker goes before its folder.
     broker: Option<Leash>,
     folder: TempDir,
@@ -41,43 +41,44 @@ pub(crate) struct Kafka {
 
 /// The broker that the tests of this process share, or an early return from a test that has to be skipped.
 /// `require_kafka!(private)` starts one that no other test uses.
+#[macro_export]
 macro_rules! require_kafka {
     () => {
         match $crate::kafka::Kafka::shared() {
             Ok(kafka) => kafka,
-            Err(reason) => return $crate::skip::skip($crate::skip::test_name!(), &reason),
+            Err(reason) => return $crate::skip::skip($crate::test_name!(), &reason),
         }
     };
     (private) => {
         match $crate::kafka::Kafka::available() {
             Ok(()) => $crate::kafka::Kafka::start().unwrap(),
-            Err(reason) => return $crate::skip::skip($crate::skip::test_name!(), &reason),
+            Err(reason) => return $crate::skip::skip($crate::test_name!(), &reason),
         }
     };
 }
-pub(crate) use require_kafka;
+pub use crate::require_kafka;
 
 /// A name that no other test uses, for topics, groups, tables and jobs: lower-case letters, digits and `_`.
-pub(crate) fn unique(prefix: &str) -> String {
+pub fn unique(prefix: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("{prefix}_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 impl Kafka {
     /// Whether a broker can be started here; if not, the reason why.
-    pub(crate) fn available() -> Result<(), String> {
+    pub fn available() -> Result<(), String> {
         Installation::get().map(drop)
     }
 
     /// The broker of this process, started at the first use. The error says why there can be none.
-    pub(crate) fn shared() -> Result<&'static Self, String> {
+    pub fn shared() -> Result<&'static Self, String> {
         static SHARED: OnceLock<Kafka> = OnceLock::new();
         Self::available()?;
         Ok(SHARED.get_or_init(|| Self::start().unwrap()))
     }
 
     /// Starts a broker and waits until it serves.
-    pub(crate) fn start() -> Result<Self> {
+    pub fn start() -> Result<Self> {
         let installation = Installation::get().map_err(anyhow::Error::msg)?;
         let folder = tempfile::Builder::new().prefix("pelton-kafka-").tempdir()?;
         let mut kafka = Self { broker: None, folder, installation, port: 0 };
@@ -96,12 +97,12 @@ impl Kafka {
     }
 
     /// `127.0.0.1:PORT`, the same after [`start_again`](Self::start_again).
-    pub(crate) fn bootstrap(&self) -> String {
+    pub fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
     /// Stops the broker in good order; its data and port are kept.
-    pub(crate) fn stop(&mut self) -> Result<()> {
+    pub fn stop(&mut self) -> Result<()> {
         if let Some(mut broker) = self.broker.take() {
             broker.signal(Signal::SIGCONT)?;
             broker.end(&[(Signal::SIGTERM, Duration::from_secs(30))])?;
@@ -110,7 +111,7 @@ impl Kafka {
     }
 
     /// Starts the broker on the data and the port it had.
-    pub(crate) fn start_again(&mut self) -> Result<()> {
+    pub fn start_again(&mut self) -> Result<()> {
         // Nobody reads its data once this process is gone, so there is nothing to shut down in good order.
         let mut command = leash::command(Signal::SIGKILL, self.folder.path(), &self.path("log"))?;
         self.installation.run(&mut command, "kafka.Kafka");
@@ -133,17 +134,17 @@ impl Kafka {
     }
 
     /// Freezes the broker: its connections stay open and nothing answers.
-    pub(crate) fn pause(&mut self) -> Result<()> {
+    pub fn pause(&mut self) -> Result<()> {
         self.broker.as_mut().context("the broker is stopped")?.signal(Signal::SIGSTOP)
     }
 
     /// Ends what [`pause`](Self::pause) began.
-    pub(crate) fn unpause(&mut self) -> Result<()> {
+    pub fn unpause(&mut self) -> Result<()> {
         self.broker.as_mut().context("the broker is stopped")?.signal(Signal::SIGCONT)
     }
 
     /// Brings back a broker that was stopped, frozen or killed.
-    pub(crate) fn restore(&mut self) -> Result<()> {
+    pub fn restore(&mut self) -> Result<()> {
         let runs = match &mut self.broker {
             Some(broker) => broker.exited()?.is_none(),
             None => false,

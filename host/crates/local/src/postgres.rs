@@ -1,4 +1,4 @@
-//! A real, private Postgres for `pelton demo` and for tests.
+//! A real, private Postgres.
 //!
 //! It listens on a free port of 127.0.0.1 only, wants a password (SCRAM), has the role and the database of the
 //! article's compose file, and keeps its data in a temporary folder. It ends with its owner: when [`LocalPostgres`] is
@@ -12,6 +12,7 @@
 mod account;
 mod binaries;
 mod fetch;
+mod options;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -25,10 +26,10 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use super::leash::{self, Leash};
+use crate::leash::{self, Leash};
 use account::Account;
 use binaries::Binaries;
-pub use binaries::Source;
+pub use options::{Options, Programs};
 
 const USER: &str = "flinkuser";
 const PASSWORD: &str = "flinkpassword";
@@ -41,24 +42,6 @@ const PORT_ATTEMPTS: usize = 5;
 /// A fast shutdown ends the sessions; an immediate one also skips the checkpoint.
 const SHUTDOWN: [(Signal, Duration); 2] =
     [(Signal::SIGINT, Duration::from_secs(20)), (Signal::SIGQUIT, Duration::from_secs(5))];
-
-/// How to start a [`LocalPostgres`].
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Where the server's programs come from.
-    pub source: Source,
-    /// Whether a commit waits until the disk has it (`fsync`), as in production. Where it doesn't, commits still survive
-    /// a `kill -9` of the server, but no power cut.
-    pub durable: bool,
-    /// Where fetched programs are kept; by default `/var/cache/pelton` for root, else `pelton` in the user's cache folder.
-    pub cache: Option<PathBuf>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { source: Source::Any, durable: true, cache: None }
-    }
-}
 
 /// A Postgres server of our own. Dropping it stops the server and removes its data.
 #[derive(Debug)]

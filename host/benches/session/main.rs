@@ -12,24 +12,8 @@
     reason = "a benchmark may panic, as tests may"
 )]
 
-#[path = "../tests/it"]
-#[allow(dead_code, unused_imports, unused_macros, reason = "shared with the tests, which use more of it")]
-mod it {
-    pub(crate) mod eventually;
-    pub(crate) mod kafka;
-    pub(crate) mod node;
-    pub(crate) mod skip;
-}
-#[path = "session/dropped.rs"]
 mod dropped;
-#[path = "session/paint.rs"]
 mod paint;
-#[path = "pipeline/process.rs"]
-#[allow(dead_code, reason = "shared with the other benchmarks")]
-mod process;
-#[path = "pipeline/report.rs"]
-#[allow(dead_code, reason = "shared with the other benchmarks")]
-mod report;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -38,16 +22,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use pelton::api::types::{Reload, Submit};
+use pelton::cli::client::Client;
 use pelton::config::Limits;
 use pelton::engine::Engine;
 use pelton::kafka::StartFrom;
+use pelton_testkit::files::guest;
+use pelton_testkit::process::Process;
+use pelton_testkit::{eventually, kafka, report};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, ThreadedProducer};
-
-// Where the shared modules look for each other.
-use it::{eventually, kafka};
-use process::Process;
 
 const PATIENCE: Duration = Duration::from_secs(600);
 const SOURCE: &str = "sensors";
@@ -56,12 +40,13 @@ const SINK: &str = "alerts";
 const WINDOW: Duration = Duration::from_secs(20);
 
 fn identity() -> Vec<u8> {
-    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests/identity.wasm")).unwrap()
+    fs::read(guest("identity")).unwrap()
 }
 
 /// A host with one component.
 struct Host {
     process: Process,
+    client: Client,
     digest: String,
 }
 
@@ -71,10 +56,11 @@ impl Host {
     }
 
     fn start_with(broker: &kafka::Kafka, environment: &[(&str, &str)]) -> Self {
-        let process = Process::start(&["--kafka", &broker.bootstrap()], environment);
+        let process = Process::start(env!("CARGO_BIN_EXE_pelton"), &["--kafka", &broker.bootstrap()], environment);
         let wasm = identity();
-        let digest = process.client.upload(wasm.as_slice(), wasm.len()).unwrap().digest;
-        Self { process, digest }
+        let client = Client::new(&process.url, None).unwrap();
+        let digest = client.upload(wasm.as_slice(), wasm.len()).unwrap().digest;
+        Self { process, client, digest }
     }
 
     /// The share of one core that the host takes while nothing happens, percent.
@@ -86,12 +72,12 @@ impl Host {
 
     fn submit(&self, name: &str, from: StartFrom) {
         let (digest, name) = (Some(self.digest.clone()), Some(name.to_owned()));
-        self.process.client.submit(&Submit { digest, name, from: Some(from), ..Submit::default() }).unwrap();
+        self.client.submit(&Submit { digest, name, from: Some(from), ..Submit::default() }).unwrap();
     }
 
     fn wait_for_partitions(&self, jobs: usize) {
         eventually::eventually(PATIENCE, "all jobs have their partitions", || {
-            let list = self.process.client.list().ok()?.jobs;
+            let list = self.client.list().ok()?.jobs;
             (list.len() == jobs && list.iter().all(|job| !job.partitions.is_empty())).then_some(())
         });
     }
@@ -100,7 +86,7 @@ impl Host {
         eventually::eventually(PATIENCE, "all records are through", || {
             // Each look costs the host something.
             std::thread::sleep(Duration::from_millis(500));
-            let list = self.process.client.list().ok()?.jobs;
+            let list = self.client.list().ok()?.jobs;
             list.iter().all(|job| job.counts.sinks[0].records_out == records).then_some(())
         });
     }
@@ -123,7 +109,7 @@ fn idle(broker: &kafka::Kafka, jobs: usize, text: &mut String) {
         host.wait_for_partitions(jobs);
         eventually::eventually(PATIENCE, "so many sleep", || {
             std::thread::sleep(Duration::from_secs(1));
-            let jobs = host.process.client.list().ok()?.jobs;
+            let jobs = host.client.list().ok()?.jobs;
             (jobs.iter().filter(|job| !job.conditions.is_empty()).count() == sleeping).then_some(())
         });
         // Once the group coordinator has settled.
@@ -181,7 +167,7 @@ fn swaps(broker: &kafka::Kafka, text: &mut String) {
         // The same component with another digest: with a custom section at its end.
         let mut wasm = identity();
         wasm.extend([0, 3, 1, b'v', number]);
-        host.process.client.upload(wasm.as_slice(), wasm.len()).unwrap().digest
+        host.client.upload(wasm.as_slice(), wasm.len()).unwrap().digest
     });
     let stop = AtomicBool::new(false);
     let (mut quiet, mut swapped) = (Duration::ZERO, Duration::ZERO);
@@ -214,7 +200,7 @@ fn swaps(broker: &kafka::Kafka, text: &mut String) {
                 move || {
                     if swap {
                         let reload = Reload { digest: Some(digest), ..Reload::default() };
-                        host.process.client.change("swapped", "reload", &reload).unwrap();
+                        host.client.change("swapped", "reload", &reload).unwrap();
                     }
                 }
             });

@@ -7,7 +7,7 @@ use pelton::record::{Batch, Column, ColumnData, Messages, Outcome, Output, Packe
 use pelton::spec::{Sink, Source, Spec, Target};
 use sensors::Reading;
 
-const THRESHOLD: f64 = 30.0;
+pub(crate) const THRESHOLD: f64 = 30.0;
 
 /// The program; with rows it is `sensor_pipeline`.
 pub(crate) struct Filter {
@@ -16,7 +16,8 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    pub(crate) fn new() -> Self {
+    /// With `rows`, every reading is a row as well. Only for calls of its own: the sink for the rows is not declared.
+    pub(crate) fn new(rows: bool) -> Self {
         let spec = Spec {
             name: "native".to_owned(),
             version: "0".to_owned(),
@@ -24,12 +25,7 @@ impl Filter {
             sinks: vec![Sink { name: super::SINK.to_owned(), target: Target::Topic(super::SINK.to_owned()) }],
             ..Spec::default()
         };
-        Self { spec: Arc::new(spec), rows: false }
-    }
-
-    /// Every reading a row as well. Only for calls of its own: the sink for the rows is not declared.
-    pub(crate) fn pipeline() -> Self {
-        Self { rows: true, ..Self::new() }
+        Self { spec: Arc::new(spec), rows }
     }
 }
 
@@ -90,10 +86,4 @@ impl Process for Instance {
         }
         Ok(outcome)
     }
-}
-
-/// How many of the readings are alerts.
-pub(crate) fn expected_alerts(readings: &[String]) -> u64 {
-    let hot = |text: &&String| Reading::parse(text).is_ok_and(|reading| reading.temperature > THRESHOLD);
-    readings.iter().filter(hot).count() as u64
 }

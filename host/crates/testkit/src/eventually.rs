@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// Tries until there is an answer, and panics with what was waited for when `deadline` is over.
 #[track_caller]
-pub(crate) fn eventually<T>(deadline: Duration, what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+pub fn eventually<T>(deadline: Duration, what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(answer) = attempt() {

@@ -5,7 +5,7 @@
 use std::io::Write;
 
 /// Prints `skipped: <test>: <reason>` where libtest doesn't swallow it, or panics where nothing may be skipped.
-pub(crate) fn skip(test: &str, reason: &str) {
+pub fn skip(test: &str, reason: &str) {
     let required = std::env::var_os("PELTON_TEST_REQUIRE_KAFKA").is_some_and(|value| value == "1");
     assert!(!required, "{test} must not be skipped here, but {reason}");
     // libtest captures what print! and eprint! write, and shows it for failed tests only.
@@ -13,6 +13,7 @@ pub(crate) fn skip(test: &str, reason: &str) {
 }
 
 /// The path of the test that it is used in, as libtest prints it.
+#[macro_export]
 macro_rules! test_name {
     () => {{
         fn here() {}
@@ -21,4 +22,4 @@ macro_rules! test_name {
         path.split_once("::").map_or(path, |(_, name)| name)
     }};
 }
-pub(crate) use test_name;
+pub use crate::test_name;

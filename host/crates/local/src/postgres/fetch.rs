@@ -2,6 +2,9 @@
 //!
 //! The archive's digest is pinned here, so it doesn't matter what lies on the way. A version appears in the cache whole
 //! or not at all, also when several processes fetch it at the same time.
+//!
+//! Why not postgresql_embedded: it brings reqwest and sqlx, trusts the digest that lies beside the archive, and has no way to
+//! run the server as another user, without which root has no Postgres.
 
 use std::fs::{self, File, Permissions};
 use std::io::{BufReader, Read, Seek, Write};
@@ -11,11 +14,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
+use pelton_model::files;
 use sha2::{Digest, Sha256};
 use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 
 use super::account::Account;
-use crate::files;
 
 const REPOSITORY: &str = "https://repo.maven.apache.org/maven2/io/zonky/test/postgres";
 const VERSION: &str = "16.15.0";

@@ -8,7 +8,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::account::Account;
-use super::{Options, fetch};
+use super::fetch;
+use super::options::{Options, Programs};
 
 /// The oldest major version that the Postgres project still cared for when this was written.
 const OLDEST: u32 = 13;
@@ -24,17 +25,6 @@ const USUAL_PLACES: [&str; 8] = [
     "/Library/PostgreSQL/*/bin",
     "/Applications/Postgres.app/Contents/Versions/*/bin",
 ];
-
-/// Where the server's programs come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// Installed ones if there are any, else fetched.
-    Any,
-    /// Installed ones only.
-    Installed,
-    /// The pinned version from Maven Central, even where another is installed.
-    Fetched,
-}
 
 /// A folder with `postgres` and `initdb` that were seen to work.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,12 +42,12 @@ struct Version {
 impl Binaries {
     /// Finds the programs, fetching them if the options say so. They must run as `account`.
     pub(super) fn locate(options: &Options, account: &Account) -> Result<Self> {
-        if options.source != Source::Fetched
+        if options.programs != Programs::Fetched
             && let Some(newest) = candidates().iter().filter_map(|folder| Self::try_out(folder, account).ok()).max()
         {
             return Ok(newest);
         }
-        if options.source == Source::Installed {
+        if options.programs == Programs::Installed {
             bail!("found no installed PostgreSQL {OLDEST} or newer; looked in PATH and {}", USUAL_PLACES.join(", "));
         }
         let folder = fetch::fetch(options.cache.as_deref(), account).context(

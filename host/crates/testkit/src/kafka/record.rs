@@ -5,58 +5,58 @@ use rdkafka::message::{BorrowedMessage, Header, Headers, OwnedHeaders};
 
 /// One Kafka record. Made with [`Record::new`] or [`Record::tombstone`] to be written, or read from a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Record {
+pub struct Record {
     /// -1 in one to be written: the producer chooses by the key.
-    pub(crate) partition: i32,
+    pub partition: i32,
     /// -1 in one to be written.
-    pub(crate) offset: i64,
+    pub offset: i64,
     /// Milliseconds since the Unix epoch. -1 in one to be written: now.
-    pub(crate) timestamp: i64,
-    pub(crate) key: Option<Vec<u8>>,
-    pub(crate) value: Option<Vec<u8>>,
-    pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
+    pub timestamp: i64,
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
 impl Record {
-    pub(crate) fn new(value: impl Into<Vec<u8>>) -> Self {
+    pub fn new(value: impl Into<Vec<u8>>) -> Self {
         Self { value: Some(value.into()), ..Self::tombstone() }
     }
 
-    pub(crate) fn tombstone() -> Self {
+    pub fn tombstone() -> Self {
         Self { partition: -1, offset: -1, timestamp: -1, key: None, value: None, headers: Vec::new() }
     }
 
-    pub(crate) fn key(self, key: impl Into<Vec<u8>>) -> Self {
+    pub fn key(self, key: impl Into<Vec<u8>>) -> Self {
         Self { key: Some(key.into()), ..self }
     }
 
-    pub(crate) fn partition(self, partition: i32) -> Self {
+    pub fn partition(self, partition: i32) -> Self {
         Self { partition, ..self }
     }
 
-    pub(crate) fn timestamp(self, timestamp: i64) -> Self {
+    pub fn timestamp(self, timestamp: i64) -> Self {
         Self { timestamp, ..self }
     }
 
-    pub(crate) fn header(mut self, name: &str, value: Option<&[u8]>) -> Self {
+    pub fn header(mut self, name: &str, value: Option<&[u8]>) -> Self {
         self.headers.push((name.to_owned(), value.map(<[u8]>::to_vec)));
         self
     }
 
     /// The value as text; panics where it is null or not UTF-8.
     #[track_caller]
-    pub(crate) fn text(&self) -> &str {
+    pub fn text(&self) -> &str {
         str::from_utf8(self.value.as_deref().expect("the record has a null value")).unwrap()
     }
 
     /// The value as JSON.
     #[track_caller]
-    pub(crate) fn json(&self) -> serde_json::Value {
+    pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(self.text()).unwrap()
     }
 
     /// The value of the first header of that name, as text.
-    pub(crate) fn header_text(&self, name: &str) -> Option<&str> {
+    pub fn header_text(&self, name: &str) -> Option<&str> {
         let (_, value) = self.headers.iter().find(|(found, _)| found == name)?;
         Some(str::from_utf8(value.as_deref()?).unwrap())
     }

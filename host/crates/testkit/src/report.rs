@@ -3,31 +3,31 @@
 use std::fmt::Write;
 
 /// The times of all arms.
-pub(crate) struct Table {
+pub struct Table {
     records: u64,
     rounds: u64,
     arms: Vec<(String, Vec<f64>)>,
     ratios: Vec<(String, Vec<f64>, f64)>,
 }
 
-pub(crate) fn median(values: &[f64]) -> f64 {
+pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
     if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 }
 }
 
-pub(crate) fn spread(values: &[f64]) -> (f64, f64) {
+pub fn spread(values: &[f64]) -> (f64, f64) {
     values.iter().fold((f64::MAX, f64::MIN), |(low, high), &value| (low.min(value), high.max(value)))
 }
 
 impl Table {
-    pub(crate) fn new(records: u64, rounds: u64) -> Self {
+    pub fn new(records: u64, rounds: u64) -> Self {
         Self { records, rounds, arms: Vec::new(), ratios: Vec::new() }
     }
 
     /// One run of an arm.
-    pub(crate) fn add(&mut self, arm: &str, seconds: f64) {
+    pub fn add(&mut self, arm: &str, seconds: f64) {
         let rate = self.records as f64 / seconds;
         eprintln!("  {arm}: {rate:.0} records/s");
         match self.arms.iter_mut().find(|(name, _)| name == arm) {
@@ -41,13 +41,13 @@ impl Table {
     }
 
     /// The ratio of two arms, round by round.
-    pub(crate) fn ratio(&mut self, name: &str, of: &str, to: &str, target: f64) {
+    pub fn ratio(&mut self, name: &str, of: &str, to: &str, target: f64) {
         let ratios = self.rates(of).iter().zip(self.rates(to)).map(|(a, b)| a / b).collect();
         self.ratios.push((name.to_owned(), ratios, target));
     }
 
     /// What is printed and kept.
-    pub(crate) fn markdown(&self) -> String {
+    pub fn markdown(&self) -> String {
         let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown");
         let cores = std::thread::available_parallelism().map_or(0, |n| n.get());
@@ -73,8 +73,8 @@ impl Table {
 }
 
 /// Replaces a benchmark's result in a page of `docs`.
-pub(crate) fn save(page: &str, command: &str, result: &str) {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(page);
+pub fn save(page: &str, command: &str, result: &str) {
+    let path = crate::files::repository().join("docs").join(page);
     let page = std::fs::read_to_string(&path).unwrap();
     let begin = format!("<!-- result: written by `{command} -- --save` -->\n");
     let (head, rest) = page.split_once(&begin).expect("the page has no place for the result");

@@ -1,8 +1,8 @@
 //! A temporary folder that can't outlive this process.
 //!
 //! However this process ends, by a return, a panic or `kill -9`, the kernel closes its end of a pipe, and a small shell
-//! at the other end removes the folder. The Postgres of the demo keeps its own data in the same way
-//! ([`leash`](super::leash)), but as another user where we are root, so that user could not remove what is ours.
+//! at the other end removes the folder. The data of a server goes in the same way
+//! ([`leash`](crate::leash)), but the server may be another user, who could not remove what is ours.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -17,7 +17,7 @@ const SHELL: &str = r#"read -r _; PATH=${PATH:-}:/usr/bin:/bin; rm -rf "$1""#;
 
 /// A private folder, removed when dropped or when this process is gone.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub struct Folder {
     folder: TempDir,
     /// Its stdin is the pipe.
     shell: Child,
@@ -25,7 +25,10 @@ pub(super) struct Folder {
 
 impl Folder {
     /// A fresh folder in the usual place for temporary files.
-    pub(super) fn new(prefix: &str) -> Result<Self> {
+    ///
+    /// # Errors
+    /// It can't be made, or there is no `/bin/sh`.
+    pub fn new(prefix: &str) -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix(prefix)
             .tempdir()
@@ -43,8 +46,8 @@ impl Folder {
         Ok(Self { folder, shell })
     }
 
-    /// Where it is.
-    pub(super) fn path(&self) -> &Path {
+    /// Absolute where the place for temporary files is.
+    pub fn path(&self) -> &Path {
         self.folder.path()
     }
 }

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use pelton::demo::leash::{self, Leash};
+use pelton_local::leash::{self, Leash};
+
+use crate::files::repository;
 
 /// For all scripts together, and for fetching what they need.
 const PATIENCE: Duration = Duration::from_secs(900);
@@ -18,7 +20,7 @@ const CHROMIUM: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stab
 
 /// The scripts, with what they need beside them.
 #[derive(Debug)]
-pub(crate) struct Scripts {
+pub struct Scripts {
     folder: PathBuf,
     node: PathBuf,
     chromium: PathBuf,
@@ -27,18 +29,18 @@ pub(crate) struct Scripts {
 impl Scripts {
     /// Copies the scripts into a folder and fetches what they need; `None` where the machine lacks a program.
     #[track_caller]
-    pub(crate) fn install(into: &Path) -> Option<Self> {
+    pub fn install(into: &Path) -> Option<Self> {
         let found = |names: &[&str]| names.iter().find_map(|name| on_path(name));
         let (chromium, node, npm) = (found(&CHROMIUM)?, found(&["node"])?, found(&["npm"])?);
         let folder = into.join("tests");
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser"), &folder);
+        copy(&repository().join("host/tests/browser"), &folder);
         succeed(&folder, &npm, &["ci", "--ignore-scripts", "--no-audit", "--no-fund"], &[]);
         Some(Self { folder, node, chromium })
     }
 
     /// Runs node on a host's page until it ends well, and returns what it said.
     #[track_caller]
-    pub(crate) fn run(&self, host: &str, arguments: &[&str], settings: &[(&str, OsString)]) -> String {
+    pub fn run(&self, host: &str, arguments: &[&str], settings: &[(&str, OsString)]) -> String {
         let own = [("PELTON_URL", host.into()), ("PELTON_CHROMIUM", OsString::from(&self.chromium))];
         succeed(&self.folder, &self.node, arguments, &[&own, settings].concat())
     }

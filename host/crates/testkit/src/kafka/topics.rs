@@ -26,7 +26,7 @@ const QUIET: Duration = Duration::from_secs(10);
 
 impl Kafka {
     /// Creates a topic, with topic configs such as `("max.message.bytes", "10000000")`, and waits until it can be used.
-    pub(crate) fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, &str)]) {
+    pub fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, &str)]) {
         let admin: AdminClient<DefaultClientContext> = client(self.port).create().unwrap();
         let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
         for (key, value) in configs {
@@ -45,7 +45,7 @@ impl Kafka {
     }
 
     /// Has a topic have so many partitions.
-    pub(crate) fn add_partitions(&self, name: &str, count: usize) {
+    pub fn add_partitions(&self, name: &str, count: usize) {
         let admin: AdminClient<DefaultClientContext> = client(self.port).create().unwrap();
         let options = AdminOptions::new().request_timeout(Some(REQUEST));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -58,7 +58,7 @@ impl Kafka {
     }
 
     /// Writes the records in order, and returns the partition and offset that each of them got.
-    pub(crate) fn produce(&self, topic: &str, records: &[Record]) -> Vec<(i32, i64)> {
+    pub fn produce(&self, topic: &str, records: &[Record]) -> Vec<(i32, i64)> {
         let producer: BaseProducer<Deliveries> = client(self.port)
             .set("enable.idempotence", "true")
             .set("message.max.bytes", "100000000")
@@ -85,7 +85,7 @@ impl Kafka {
     }
 
     /// All committed records of a topic up to its present end, partition by partition in the order of the offsets.
-    pub(crate) fn read_all(&self, topic: &str) -> Vec<Record> {
+    pub fn read_all(&self, topic: &str) -> Vec<Record> {
         let consumer: BaseConsumer = client(self.port)
             .set("group.id", "pelton-tests-reader")
             .set("enable.auto.commit", "false")
@@ -139,19 +139,19 @@ impl Kafka {
     }
 
     /// The offset after the last record, by partition.
-    pub(crate) fn end_offsets(&self, topic: &str) -> Vec<i64> {
+    pub fn end_offsets(&self, topic: &str) -> Vec<i64> {
         let consumer: BaseConsumer = client(self.port).create().unwrap();
         let end = |partition| consumer.fetch_watermarks(topic, partition, REQUEST).unwrap().1;
         self.partitions(topic).into_iter().map(end).collect()
     }
 
     /// What a consumer group has committed, by partition; `None` where it hasn't yet.
-    pub(crate) fn committed(&self, group: &str, topic: &str) -> Vec<Option<i64>> {
+    pub fn committed(&self, group: &str, topic: &str) -> Vec<Option<i64>> {
         self.watch(group, topic).committed()
     }
 
     /// A look at what a consumer group has committed, to be repeated at little cost.
-    pub(crate) fn watch(&self, group: &str, topic: &str) -> Watch {
+    pub fn watch(&self, group: &str, topic: &str) -> Watch {
         let mut asked = TopicPartitionList::new();
         for partition in self.partitions(topic) {
             asked.add_partition(topic, partition);
@@ -160,7 +160,7 @@ impl Kafka {
     }
 
     /// Deletes all topics but Kafka's own, and with them what groups have committed there.
-    pub(crate) fn delete_topics(&self) {
+    pub fn delete_topics(&self) {
         let admin: AdminClient<DefaultClientContext> = client(self.port).create().unwrap();
         let topics = || -> Vec<String> {
             let metadata = admin.inner().fetch_metadata(None, REQUEST).unwrap();
@@ -182,7 +182,7 @@ impl Kafka {
 
     /// Deletes all consumer groups: what one has committed may outlive its topic, and would count for the next topic of
     /// that name. Waits for members that were killed to be given up.
-    pub(crate) fn delete_groups(&self) {
+    pub fn delete_groups(&self) {
         let admin: AdminClient<DefaultClientContext> = client(self.port).create().unwrap();
         let options = AdminOptions::new().request_timeout(Some(REQUEST));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -209,14 +209,14 @@ impl Kafka {
 }
 
 /// What [`Kafka::watch`] looks at.
-pub(crate) struct Watch {
+pub struct Watch {
     consumer: BaseConsumer,
     asked: TopicPartitionList,
 }
 
 impl Watch {
     /// The committed offsets, by partition; `None` where there is none yet.
-    pub(crate) fn committed(&self) -> Vec<Option<i64>> {
+    pub fn committed(&self) -> Vec<Option<i64>> {
         // The first question after a group comes shortly before the broker knows who coordinates it.
         let found = eventually(REQUEST, "the group's offsets can be read", || {
             self.consumer.committed_offsets(self.asked.clone(), REQUEST).ok()

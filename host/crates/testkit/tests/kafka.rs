@@ -1,12 +1,11 @@
-//! The harness itself, on a real broker: what the other tests rely on.
+//! Kafka for tests, on a real broker: what the other tests rely on.
 
 use std::time::Duration;
 
+use pelton_testkit::kafka::{Record, require_kafka, unique};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
-
-use crate::kafka::{Record, require_kafka, unique};
 
 #[test]
 fn records_come_back_as_they_were_written() {

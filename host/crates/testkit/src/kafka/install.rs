@@ -16,7 +16,7 @@ const JAVA: u32 = 17;
 
 /// What is needed to run a broker.
 #[derive(Debug, Clone)]
-pub(crate) struct Installation {
+pub(super) struct Installation {
     java: PathBuf,
     jars: PathBuf,
 }
@@ -24,7 +24,7 @@ pub(crate) struct Installation {
 impl Installation {
     /// Looks for Java and the jars, and fetches the jars if they aren't there. Done once per process. The error is a
     /// reason for people, such as `it needs Java 17 or newer, …`.
-    pub(crate) fn get() -> Result<Self, String> {
+    pub(super) fn get() -> Result<Self, String> {
         static INSTALLATION: OnceLock<Result<Installation, String>> = OnceLock::new();
         INSTALLATION.get_or_init(|| Self::find().map_err(|error| format!("{error:#}"))).clone()
     }
@@ -47,7 +47,7 @@ impl Installation {
     }
 
     /// Adds to `command` what runs the main class `class`, which the caller follows with its arguments.
-    pub(crate) fn run(&self, command: &mut Command, class: &str) {
+    pub(super) fn run(&self, command: &mut Command, class: &str) {
         // What the environment says about Java, such as another heap size, isn't for this one.
         command.env_remove("JAVA_TOOL_OPTIONS").arg(&self.java).args(["-Xmx512m", "-Djava.awt.headless=true"]);
         command.arg(format!("-Dlog4j2.configurationFile={}", self.jars.join("log4j2.properties").display()));
@@ -55,7 +55,7 @@ impl Installation {
     }
 
     /// A command for one of Kafka's own tools.
-    pub(crate) fn tool(&self, class: &str) -> Command {
+    pub(super) fn tool(&self, class: &str) -> Command {
         // `env` takes its program from the arguments, as the leash of the broker does.
         let mut command = Command::new("env");
         self.run(&mut command, class);

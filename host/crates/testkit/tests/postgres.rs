@@ -1,14 +1,20 @@
-//! `pelton::demo::postgres`: it starts, survives an outage with its data, and leaves nothing behind.
+//! `pelton_local::postgres`: it starts, survives an outage with its data, and leaves nothing behind.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may panic, and clippy knows the functions that tests share for tests only inside cfg(test)"
+)]
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use pelton::demo::postgres::{LocalPostgres, Options, Source};
+use pelton_local::postgres::{LocalPostgres, Options, Programs};
+use pelton_testkit::eventually::eventually;
+use pelton_testkit::skip::{skip, test_name};
 use tokio_postgres::{Client, NoTls};
-
-use crate::eventually::eventually;
-use crate::skip::{skip, test_name};
 
 /// Runs `work` with a connection to the server.
 fn with_client<T>(postgres: &LocalPostgres, work: impl AsyncFnOnce(&Client) -> T) -> T {
@@ -25,8 +31,8 @@ fn is_running(pid: u32) -> bool {
 }
 
 /// The whole life of one server.
-fn lives(source: Source, expected: &str) {
-    let mut postgres = LocalPostgres::start(&Options { source, durable: false, ..Options::default() }).unwrap();
+fn lives(programs: Programs, expected: &str) {
+    let mut postgres = LocalPostgres::start(&Options { programs, durable: false, ..Options::default() }).unwrap();
     assert!(postgres.describe().contains(expected), "{}", postgres.describe());
     let (first, port, folder) = (postgres.pid().unwrap(), postgres.port(), postgres.folder().to_owned());
 
@@ -64,19 +70,19 @@ fn lives(source: Source, expected: &str) {
 
 #[test]
 fn an_installed_one_lives_and_leaves_nothing() {
-    match LocalPostgres::start(&Options { source: Source::Installed, ..Options::default() }) {
+    match LocalPostgres::start(&Options { programs: Programs::Installed, ..Options::default() }) {
         Ok(postgres) => drop(postgres),
         Err(error) if error.to_string().starts_with("found no installed PostgreSQL") => {
             return skip(test_name!(), &error.to_string());
         }
         Err(error) => panic!("{error:#}"),
     }
-    lives(Source::Installed, "PostgreSQL ");
+    lives(Programs::Installed, "PostgreSQL ");
 }
 
 #[test]
 fn a_fetched_one_lives_and_leaves_nothing() {
-    lives(Source::Fetched, "PostgreSQL 16.15 ");
+    lives(Programs::Fetched, "PostgreSQL 16.15 ");
 }
 
 #[test]
@@ -109,7 +115,7 @@ fn it_ends_with_a_killed_owner() {
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report");
     let mut owner = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "local_postgres::it_ends_with_a_killed_owner"])
+        .args(["--exact", "it_ends_with_a_killed_owner"])
         .env(ROLE, &report)
         .stdout(Stdio::null())
         .spawn()

@@ -1,39 +1,38 @@
 //! A host as a process of its own.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use pelton::cli::client::Client;
-
 use crate::eventually::eventually;
 
-/// The program, without the variables of benchmarks, which it would refuse as unknown settings.
-pub(crate) fn pelton() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pelton"));
+/// Runs `pelton`, which is this program, without the variables of benchmarks, which it would refuse as unknown settings.
+pub fn pelton(program: impl AsRef<Path>) -> Command {
+    let mut command = Command::new(program.as_ref());
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PELTON_BENCH_")) {
         command.env_remove(name);
     }
     command
 }
 
-/// A host; dropping it ends it.
-pub(crate) struct Process {
+/// `pelton run`; dropping it kills it.
+#[derive(Debug)]
+pub struct Process {
     process: Child,
-    pub(crate) client: Client,
     folder: tempfile::TempDir,
     /// `http://127.0.0.1:PORT`.
-    pub(crate) url: String,
+    pub url: String,
 }
 
 impl Process {
-    /// `pelton run` with these arguments, and no other variables than these, in a folder of its own; waits until it answers.
-    pub(crate) fn start(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+    /// Runs the program `pelton` with these arguments, and no other variables than these, in a folder of its own; waits until
+    /// it answers.
+    pub fn start(program: impl AsRef<Path>, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let listen = format!("127.0.0.1:{port}");
-        let process = Command::new(env!("CARGO_BIN_EXE_pelton"))
+        let process = Command::new(program.as_ref())
             .args(["run", "--listen", &listen])
             .args(arguments)
             // A benchmark's own variables are no settings of a host.
@@ -45,27 +44,29 @@ impl Process {
             .spawn()
             .unwrap();
         let url = format!("http://{listen}");
-        let client = Client::new(&url, None).unwrap();
-        eventually(Duration::from_secs(60), "the host answers", || client.list().ok().map(drop));
-        Self { process, client, folder, url }
+        let agent = ureq::Agent::config_builder().proxy(None).build().new_agent();
+        eventually(Duration::from_secs(60), "the host answers", || {
+            agent.get(format!("{url}/livez")).call().ok().map(drop)
+        });
+        Self { process, folder, url }
     }
 
     /// The folder in which the host looks for jobs, made where needed.
-    pub(crate) fn usr_jobs(&self) -> PathBuf {
+    pub fn usr_jobs(&self) -> PathBuf {
         let folder = self.folder.path().join("usr_jobs");
         fs::create_dir_all(&folder).unwrap();
         folder
     }
 
     /// Memory that is not backed by files, KiB.
-    pub(crate) fn memory(&self) -> f64 {
+    pub fn memory(&self) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
         let anonymous = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
         anonymous.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// CPU time so far, seconds.
-    pub(crate) fn cpu(&self) -> f64 {
+    pub fn cpu(&self) -> f64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
         let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
         // Fields 14 and 15 of proc_pid_stat(5), in ticks of 1/100 s.
