@@ -1,24 +1,26 @@
 # The pelton binary and the example jobs, run by a user without rights. Needs nothing from the host but a volume for
 # /var/lib/pelton, which holds the submitted jobs.
 
+# What Cargo must see to build the dependencies: manifests, and empty files where targets are. The same files give the same
+# layer below, so that what it builds is built again only when a manifest changes. `openssl-src` is a dependency of others.
+FROM rust:1.95-bookworm AS manifests
+WORKDIR /src
+COPY Cargo.toml Cargo.lock ./
+COPY guest-jobs guest-jobs
+COPY host host
+RUN rm -r host/crates/build/templates guest-jobs/sdk \
+    && find host -path host/crates/openssl-src -prune -o -type f \
+        ! -name Cargo.toml ! -name lib.rs ! -name main.rs ! -path 'host/benches/*.rs' -exec rm {} + \
+    && find host -path host/crates/openssl-src -prune -o -type f -name '*.rs' -exec truncate --size 0 {} + \
+    && echo 'fn main() {}' > host/src/main.rs \
+    && mkdir guest-jobs/sensors/src && touch guest-jobs/sensors/src/lib.rs
+
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 # Debian's OpenSSL goes into the binary, so that the image below needs none.
 ENV OPENSSL_STATIC=1
-
-# The dependencies first, in a layer of their own: it is built again only when the manifests change. Cargo wants to see
-# what belongs to tests and benchmarks too, but builds none of it.
-COPY Cargo.toml Cargo.lock ./
-COPY host/Cargo.toml host/
-COPY host/crates host/crates
-COPY guest-jobs/Cargo.toml guest-jobs/
-COPY guest-jobs/sensors/Cargo.toml guest-jobs/sensors/
-COPY host/benches host/benches
-RUN mkdir host/src guest-jobs/sensors/src \
-    && echo 'fn main() {}' > host/src/main.rs \
-    && touch host/src/lib.rs guest-jobs/sensors/src/lib.rs \
-    && cargo build --release --locked --bin pelton \
-    && rm -r host/src
+COPY --from=manifests /src .
+RUN cargo build --release --locked --bin pelton
 
 COPY wit wit
 COPY usr_jobs usr_jobs
@@ -26,7 +28,7 @@ COPY guest-jobs/sdk guest-jobs/sdk
 COPY docs/compose docs/compose
 COPY host host
 # Cargo goes by the time of a file, and the stand-ins above are younger than what was just copied.
-RUN find host wit -path host/crates -prune -o -type f -exec touch {} + \
+RUN find host wit -path host/crates/openssl-src -prune -o -type f -exec touch {} + \
     && cargo build --release --locked --bin pelton
 
 FROM debian:bookworm-slim
