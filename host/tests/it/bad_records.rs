@@ -198,9 +198,9 @@ mod tests {
         assert_ne!(records, generate(4, 20_000, 2));
     }
 
-    struct Deaf;
+    struct NoHost;
 
-    impl Host for Deaf {
+    impl Host for NoHost {
         fn log(&self, _: tracing::Level, _: &str) {}
         fn count(&self, _: &str, _: u64) {}
         fn gauge(&self, _: &str, _: f64) {}
@@ -214,7 +214,7 @@ mod tests {
     /// What a built job makes of the records, in batches as the host cuts them.
     fn made_by(job: &[u8], records: &[Record]) -> Expected {
         let job = Engine::new(Limits::default(), None).unwrap().load(job).unwrap();
-        let mut instance = job.instantiate(&job.parameters(&[]).unwrap(), Arc::new(Deaf)).unwrap();
+        let mut instance = job.instantiate(&job.parameters(&[]).unwrap(), Arc::new(NoHost)).unwrap();
         let mut made = Expected::default();
         for (number, chunk) in records.chunks(1000).enumerate() {
             let mut batch = Batch { topic: "sensors".into(), ..Batch::default() };

@@ -34,7 +34,7 @@ const MANIFEST_BYTES: u64 = 4 << 20;
 pub struct Pulled {
     /// Where it came from, with the digest of its manifest: it always means these bytes.
     pub reference: Reference,
-    /// The component.
+    /// A component, by the types of the manifest; nobody has looked into it.
     pub wasm: Vec<u8>,
 }
 

@@ -12,14 +12,14 @@ pub const SCHEME: &str = "oci://";
 /// The tag that is meant where none is named.
 const LATEST: &str = "latest";
 
-/// A reference.
+/// Displays as it is written, without the scheme.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
-    /// The registry: a host, with its port where that is not the usual one.
+    /// A host, with its port where that is not the usual one.
     pub registry: String,
-    /// The name in the registry, with slashes.
+    /// Parts with `/` between them.
     pub repository: String,
-    /// The tag.
+    /// `latest` is meant where there is none.
     pub tag: Option<String>,
     /// The digest of the manifest, `sha256:` and 64 hexadecimal digits; it counts, whatever the tag.
     pub digest: Option<String>,

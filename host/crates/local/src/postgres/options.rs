@@ -24,7 +24,7 @@ impl Default for Options {
 pub enum Programs {
     /// Installed ones if there are any, else fetched.
     Any,
-    /// Installed ones only.
+    /// It is an error if there are none.
     Installed,
     /// The pinned version from Maven Central, even where another is installed.
     Fetched,
