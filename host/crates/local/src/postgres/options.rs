@@ -5,6 +5,7 @@ use std::path::PathBuf;
 /// How to start a [`LocalPostgres`](super::LocalPostgres).
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// Of the server and of `initdb`.
     pub programs: Programs,
     /// Whether a commit waits until the disk has it (`fsync`), as in production. Where it doesn't, commits still survive
     /// a `kill -9` of the server, but no power cut.
