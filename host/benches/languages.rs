@@ -28,9 +28,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pelton::engine::{Engine, Host, Instance, Job, Limits, Process as _, Program as _};
+use pelton::engine::{Engine, Host, Instance, Job, Process as _, Program as _};
 use pelton::record::Batch;
 use pelton_demo::Sensors;
+use pelton_model::settings::Limits;
 use pelton_testkit::{process, report};
 
 use languages::{first_output, plain};

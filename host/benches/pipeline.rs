@@ -31,7 +31,7 @@ use pelton::pipeline::version::{Current, Version};
 use pelton::source::kafka::{Feeds, Sleep};
 use pelton_demo::Sensors;
 use pelton_local::postgres::{LocalPostgres, Options};
-use pelton_testkit::{eventually, kafka, report};
+use pelton_testkit::{kafka, report};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, NoCustomPartitioner, Producer, ProducerContext, ThreadedProducer};

@@ -33,7 +33,7 @@ use pelton::kafka::StartFrom;
 use pelton_demo::{Hundredths, Sensors};
 use pelton_local::postgres::{LocalPostgres, Options};
 use pelton_testkit::process::{self, Process};
-use pelton_testkit::{eventually, kafka, report};
+use pelton_testkit::{kafka, report};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 

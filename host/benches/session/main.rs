@@ -17,7 +17,6 @@ mod paint;
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 

@@ -171,8 +171,9 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
     use std::sync::Arc;
 
-    use pelton::engine::{Engine, Host, Limits};
+    use pelton::engine::{Engine, Host};
     use pelton::record::{Batch, Column, ColumnData, Output};
+    use pelton_model::settings::Limits;
 
     use super::*;
 

@@ -71,7 +71,7 @@ fn a_component_comes_back_as_it_went() {
 
     // As the layout says it, for other tools.
     let manifest = get(&registry, "jobs/alerts/manifests/1.0", MANIFEST);
-    let layer = format!("sha256:{}", pelton::engine::digest(&wasm));
+    let layer = format!("sha256:{}", pelton_model::digest::digest(&wasm));
     assert_eq!((&manifest["schemaVersion"], &manifest["mediaType"]), (&json!(2), &json!(MANIFEST)));
     assert_eq!(manifest["config"]["mediaType"], CONFIG);
     let layers = json!([{"mediaType": "application/wasm", "digest": layer, "size": wasm.len()}]);
@@ -125,7 +125,7 @@ fn what_can_not_be_had_is_told() {
     push(folder.path(), &large, &padded);
     let told = pull(&large, &[("PELTON_API__UPLOAD_MIB", "1")]);
     assert!(told.contains("is too large") && told.contains("api.upload_mib"), "{told}");
-    let layer = format!("sha256:{}", pelton::engine::digest(&fs::read(example("sensor_alerts")).unwrap()));
+    let layer = format!("sha256:{}", pelton_model::digest::digest(&fs::read(example("sensor_alerts")).unwrap()));
     let kept = registry.blob(&layer);
     let mut bytes = fs::read(&kept).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
@@ -158,7 +158,7 @@ fn what_can_not_be_had_is_told() {
 /// Uploads the configuration of an image, for a manifest to name.
 fn image_config(registry: &Registry) -> Value {
     let config = b"{}";
-    let digest = format!("sha256:{}", pelton::engine::digest(config));
+    let digest = format!("sha256:{}", pelton_model::digest::digest(config));
     let begun = ureq::post(format!("{}/v2/alerts/blobs/uploads/", registry.url())).send_empty().unwrap();
     let location = begun.headers()["location"].to_str().unwrap();
     ureq::put(format!("{location}&digest={digest}"))

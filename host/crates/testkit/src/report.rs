@@ -10,6 +10,7 @@ pub struct Table {
     ratios: Vec<(String, Vec<f64>, f64)>,
 }
 
+/// Of two in the middle the mean.
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -17,11 +18,13 @@ pub fn median(values: &[f64]) -> f64 {
     if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 }
 }
 
+/// The least and the most.
 pub fn spread(values: &[f64]) -> (f64, f64) {
     values.iter().fold((f64::MAX, f64::MIN), |(low, high), &value| (low.min(value), high.max(value)))
 }
 
 impl Table {
+    /// For runs of so many records each, in so many rounds.
     pub fn new(records: u64, rounds: u64) -> Self {
         Self { records, rounds, arms: Vec::new(), ratios: Vec::new() }
     }

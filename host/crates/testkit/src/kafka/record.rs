@@ -12,32 +12,41 @@ pub struct Record {
     pub offset: i64,
     /// Milliseconds since the Unix epoch. -1 in one to be written: now.
     pub timestamp: i64,
+    /// `None` is null.
     pub key: Option<Vec<u8>>,
+    /// `None` is null.
     pub value: Option<Vec<u8>>,
+    /// In their order; a name may come twice.
     pub headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
 impl Record {
+    /// One to be written, without a key.
     pub fn new(value: impl Into<Vec<u8>>) -> Self {
         Self { value: Some(value.into()), ..Self::tombstone() }
     }
 
+    /// One to be written, with neither key nor value.
     pub fn tombstone() -> Self {
         Self { partition: -1, offset: -1, timestamp: -1, key: None, value: None, headers: Vec::new() }
     }
 
+    /// The same with a key.
     pub fn key(self, key: impl Into<Vec<u8>>) -> Self {
         Self { key: Some(key.into()), ..self }
     }
 
+    /// The same for one partition, whatever the key.
     pub fn partition(self, partition: i32) -> Self {
         Self { partition, ..self }
     }
 
+    /// The same with a time, in milliseconds since the Unix epoch.
     pub fn timestamp(self, timestamp: i64) -> Self {
         Self { timestamp, ..self }
     }
 
+    /// The same with one more header.
     pub fn header(mut self, name: &str, value: Option<&[u8]>) -> Self {
         self.headers.push((name.to_owned(), value.map(<[u8]>::to_vec)));
         self
