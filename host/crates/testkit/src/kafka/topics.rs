@@ -13,8 +13,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 use rdkafka::{Message, Offset, TopicPartitionList};
 
+use super::broker::Kafka;
 use super::record::Record;
-use super::{Kafka, client};
 use crate::eventually::eventually;
 
 /// For one request to a broker that is up.
@@ -27,7 +27,7 @@ const QUIET: Duration = Duration::from_secs(10);
 impl Kafka {
     /// Creates a topic, with topic configs such as `("max.message.bytes", "10000000")`, and waits until it can be used.
     pub fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, &str)]) {
-        let admin: AdminClient<DefaultClientContext> = client(self.port).create().unwrap();
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
         let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
         for (key, value) in configs {
             topic = topic.set(key, value);
@@ -46,7 +46,7 @@ impl Kafka {
 
     /// Has a topic have so many partitions.
     pub fn add_partitions(&self, name: &str, count: usize) {
-        let admin: AdminClient<DefaultClientContext> = client(self.port).create().unwrap();
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
         let options = AdminOptions::new().request_timeout(Some(REQUEST));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         for result in runtime.block_on(admin.create_partitions([&NewPartitions::new(name, count)], &options)).unwrap() {
@@ -59,7 +59,8 @@ impl Kafka {
 
     /// Writes the records in order, and returns the partition and offset that each of them got.
     pub fn produce(&self, topic: &str, records: &[Record]) -> Vec<(i32, i64)> {
-        let producer: BaseProducer<Deliveries> = client(self.port)
+        let producer: BaseProducer<Deliveries> = self
+            .client()
             .set("enable.idempotence", "true")
             .set("message.max.bytes", "100000000")
             .create_with_context(Deliveries::default())
@@ -86,7 +87,8 @@ impl Kafka {
 
     /// All committed records of a topic up to its present end, partition by partition in the order of the offsets.
     pub fn read_all(&self, topic: &str) -> Vec<Record> {
-        let consumer: BaseConsumer = client(self.port)
+        let consumer: BaseConsumer = self
+            .client()
             .set("group.id", "pelton-tests-reader")
             .set("enable.auto.commit", "false")
             .set("enable.partition.eof", "true")
@@ -101,7 +103,7 @@ impl Kafka {
             assignment.add_partition_offset(topic, *partition, Offset::Beginning).unwrap();
         }
         // The end of everything, and not only of what is known to be committed.
-        let probe: BaseConsumer = client(self.port).set("isolation.level", "read_uncommitted").create().unwrap();
+        let probe: BaseConsumer = self.client().set("isolation.level", "read_uncommitted").create().unwrap();
         let end = |partition| {
             let (low, high) = probe.fetch_watermarks(topic, partition, REQUEST).unwrap();
             (partition, if low < high { high } else { 0 })
@@ -140,7 +142,7 @@ impl Kafka {
 
     /// The offset after the last record, by partition.
     pub fn end_offsets(&self, topic: &str) -> Vec<i64> {
-        let consumer: BaseConsumer = client(self.port).create().unwrap();
+        let consumer: BaseConsumer = self.client().create().unwrap();
         let end = |partition| consumer.fetch_watermarks(topic, partition, REQUEST).unwrap().1;
         self.partitions(topic).into_iter().map(end).collect()
     }
@@ -156,12 +158,12 @@ impl Kafka {
         for partition in self.partitions(topic) {
             asked.add_partition(topic, partition);
         }
-        Watch { consumer: client(self.port).set("group.id", group).create().unwrap(), asked }
+        Watch { consumer: self.client().set("group.id", group).create().unwrap(), asked }
     }
 
     /// Deletes all topics but Kafka's own, and with them what groups have committed there.
     pub fn delete_topics(&self) {
-        let admin: AdminClient<DefaultClientContext> = client(self.port).create().unwrap();
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
         let topics = || -> Vec<String> {
             let metadata = admin.inner().fetch_metadata(None, REQUEST).unwrap();
             let names = metadata.topics().iter().map(|topic| topic.name().to_owned());
@@ -183,7 +185,7 @@ impl Kafka {
     /// Deletes all consumer groups: what one has committed may outlive its topic, and would count for the next topic of
     /// that name. Waits for members that were killed to be given up.
     pub fn delete_groups(&self) {
-        let admin: AdminClient<DefaultClientContext> = client(self.port).create().unwrap();
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
         let options = AdminOptions::new().request_timeout(Some(REQUEST));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         eventually(REQUEST, "all groups are gone", || {
@@ -198,7 +200,7 @@ impl Kafka {
     }
 
     fn partitions(&self, topic: &str) -> Vec<i32> {
-        let consumer: BaseConsumer = client(self.port).create().unwrap();
+        let consumer: BaseConsumer = self.client().create().unwrap();
         let metadata = consumer.fetch_metadata(Some(topic), REQUEST).unwrap();
         let mut partitions: Vec<i32> =
             metadata.topics()[0].partitions().iter().map(|partition| partition.id()).collect();
