@@ -207,7 +207,11 @@ pub(super) fn preview1() {
     stage.wait_until_done("preview1");
     assert_eq!(stage.alerts(), ["first", "PRINT", "last"]);
     let view = host.show("preview1");
-    assert_eq!(view["digest"], pelton_model::digest::digest(&module), "the digest is that of what was submitted: {view}");
+    assert_eq!(
+        view["digest"],
+        pelton_model::digest::digest(&module),
+        "the digest is that of what was submitted: {view}"
+    );
     let said = host.cli(&["logs", "preview1"]).stdout;
     for line in ["info  job: printed in parts", "info  job: and more", "warn  job: an error"] {
         assert!(said.contains(line), "{said}");

@@ -80,8 +80,8 @@ impl Kafka {
         let mut command = leash::command(Signal::SIGKILL, self.folder.path(), &self.path("log"))?;
         self.installation.run(&mut command, "kafka.Kafka");
         command.arg(self.path("server.properties"));
-        let broker = self.broker.insert(Leash::spawn(&mut command)?);
         let probe: BaseConsumer = self.client().create()?;
+        let broker = self.broker.insert(Leash::spawn(&mut command)?);
         let deadline = Instant::now() + START_DEADLINE;
         loop {
             let problem = match probe.fetch_metadata(None, Duration::from_secs(1)) {
