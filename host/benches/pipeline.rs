@@ -18,17 +18,16 @@
 mod native;
 
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use pelton::config::Config;
+use pelton::connect::{AtLeastOnce, Connectors, Orders};
 use pelton::engine::{Engine, Host, Program};
 use pelton::metrics::Metrics;
-use pelton::pipeline::Attempt;
 use pelton::pipeline::sample::Samples;
-use pelton::pipeline::version::{Current, Version};
-use pelton::source::kafka::{Feeds, Sleep};
+use pelton::pipeline::{Attempt, Current, Job, Pace, Surroundings, Version};
 use pelton_demo::Sensors;
 use pelton_local::postgres::{LocalPostgres, Options};
 use pelton_testkit::{kafka, report};
@@ -122,22 +121,17 @@ impl Bench {
         let stop = Arc::new(AtomicBool::new(false));
         let parameters = program.spec().parameters.iter().map(|p| (p.name.clone(), p.default.clone().unwrap()));
         let version = Version::new(1, Arc::clone(&program), parameters.collect(), "");
+        let connectors = Arc::new(Connectors::new(&self.config, self.runtime.handle()).unwrap());
         let attempt = Attempt {
             current: Arc::new(Current::new(version, Samples::default())),
+            source: connectors.sources().job(&name),
             group: name.clone(),
-            name,
-            parallelism: Arc::new(AtomicUsize::new(1)),
-            config: Arc::clone(&self.config),
-            host: Arc::new(Silent),
+            committer: Arc::new(AtLeastOnce),
+            orders: Orders { stop: Arc::clone(&stop), ..Orders::default() },
+            job: Job { name: name.into(), host: Arc::new(Silent), metrics: metrics.clone(), tracer: None },
             status: Arc::default(),
-            metrics: metrics.clone(),
-            stop: Arc::clone(&stop),
-            wake: Arc::default(),
-            feeds: Feeds::new(&self.config.kafka, &self.config.batch),
-            sleeper: Arc::new(Sleep::new(&self.config.kafka).job()),
-            runtime: self.runtime.handle().clone(),
-            assignment: Arc::new(Mutex::default()),
-            tracer: None,
+            assignment: Arc::default(),
+            surroundings: Surroundings { config: Arc::clone(&self.config), connectors, pace: Pace::default() },
         };
         let thread = std::thread::spawn(move || attempt.run().unwrap());
         let sinks: Vec<_> = due.iter().map(|(sink, count)| (metrics.sink(sink), *count)).collect();

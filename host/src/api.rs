@@ -11,6 +11,7 @@ mod jobs;
 pub mod openapi;
 mod page;
 pub mod problem;
+mod refusal;
 pub mod route;
 pub mod serve;
 mod tokens;
@@ -22,9 +23,9 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Json, Router};
 
 use crate::jobs::Jobs;
-use crate::kafka::Admin;
 use crate::metrics::Metrics;
 use guard::{Gate, Guard};
+use pelton_connect::Connectors;
 use route::Route;
 pub use tokens::of_client as client_token;
 use types::dead_letters::{DeadLetter, DeadLetterList, ListDeadLetters, Purge, Purged, Redrive, Redriven};
@@ -41,7 +42,7 @@ pub struct Context {
     /// The metrics.
     pub metrics: Arc<Metrics>,
     /// For asking whether Kafka is there.
-    pub admin: Arc<Admin>,
+    pub connectors: Arc<Connectors>,
 }
 
 impl Context {

@@ -30,14 +30,14 @@ use crate::config::Config;
 use crate::engine::{Engine, Job};
 use crate::files::cache_folder;
 use crate::metrics::Metrics;
-use crate::pipeline::ack::lock;
 use crate::pipeline::trace::Tracer;
-use crate::pipeline::worker::backoff;
-use crate::source::kafka::{Feeds, Sleep};
+use crate::pipeline::{Pace, Surroundings};
 use crate::spec::Spec;
 use crate::status::State;
 use available::AvailableJobs;
 use log::JobLog;
+use pelton_connect::Connectors;
+use pelton_model::sync::lock;
 use registry::{DroppedFile, Record, Registry};
 use supervise::{Load, Shared, Supervised};
 
@@ -56,8 +56,7 @@ pub struct Jobs {
     engine: Engine,
     metrics: Arc<Metrics>,
     tracer: Option<Arc<Tracer>>,
-    feeds: Feeds,
-    sleep: Sleep,
+    surroundings: Surroundings,
     registry: Arc<Registry>,
     available: Arc<AvailableJobs>,
     runtime: Handle,
@@ -69,7 +68,12 @@ pub struct Jobs {
 
 impl Jobs {
     /// Opens the registry, starts every job in it, and watches `usr_jobs`. Damaged records are told and left out.
-    pub fn open(config: Arc<Config>, metrics: Arc<Metrics>, runtime: Handle) -> Result<Arc<Self>> {
+    pub fn open(
+        config: Arc<Config>,
+        metrics: Arc<Metrics>,
+        connectors: Arc<Connectors>,
+        runtime: Handle,
+    ) -> Result<Arc<Self>> {
         let registry = Arc::new(Registry::open(config.data.clone())?);
         let cache = std::path::absolute(config.data.join("cache")).context("failed to find the data folder")?;
         let tracer = Tracer::start(&config.tracing, &metrics)?;
@@ -97,8 +101,7 @@ impl Jobs {
             },
         )?;
         let jobs = Arc::new(Self {
-            feeds: Feeds::new(&config.kafka, &config.batch),
-            sleep: Sleep::new(&config.kafka),
+            surroundings: Surroundings { config: Arc::clone(&config), connectors, pace: Pace::default() },
             config,
             engine,
             metrics,
@@ -134,13 +137,7 @@ impl Jobs {
     /// Starts a supervisor; it compiles the component itself where that has not been done.
     fn start(&self, record: Record, compiled: Option<Job>) -> Result<()> {
         let name = record.name.clone();
-        let shared = Shared {
-            config: Arc::clone(&self.config),
-            feeds: self.feeds.clone(),
-            sleep: self.sleep.clone(),
-            runtime: self.runtime.clone(),
-            tracer: self.tracer.clone(),
-        };
+        let shared = Shared { surroundings: self.surroundings.clone(), tracer: self.tracer.clone() };
         let metrics = self.metrics.job(&name);
         let supervised = Supervised::start(record, compiled, self.load(), metrics, shared)?;
         lock(&self.supervised).insert(name, supervised);
@@ -155,7 +152,7 @@ impl Jobs {
         let job = submit::blocking(move || submit::load(&engine, &bytes)).await?;
         // Only now: other submits don't wait for a compile.
         let _submitting = self.submitting.lock().await;
-        let (record, job) = submit::prepare(&self.config, &request, job, file, |name| {
+        let (record, job) = submit::prepare(&self.surroundings.connectors, &request, job, file, |name| {
             lock(&self.supervised).get(name).map(|supervised| supervised.record())
         })
         .await?;
@@ -224,7 +221,7 @@ impl Jobs {
     /// Submits a file. Refusals are told; where a server is away, or still counts a host that was killed as a member, it is
     /// tried again with backoff, while the file is there.
     async fn submit_file(&self, file: &str) {
-        for after in backoff() {
+        for after in self.surroundings.pace.backoff() {
             let request = Submit {
                 available: Some(file.to_owned()),
                 by: Some(change::USR_JOBS.to_owned()),

@@ -6,18 +6,20 @@
 
 pub mod api;
 pub mod cli;
-pub mod dead_letter;
 pub mod demo;
-pub mod dry_run;
 pub mod jobs;
-pub mod kafka;
-pub mod pipeline;
 pub mod run;
 pub mod signals;
 pub mod simulate;
-pub mod sink;
-pub mod source;
 pub mod telemetry;
 
+pub use pelton_connect as connect;
 pub use pelton_model::{files, metrics, record, settings as config, spec, status};
+pub use pelton_pipeline as pipeline;
 pub use pelton_runtime as engine;
+
+/// Kafka, for tests and benchmarks.
+pub mod kafka {
+    pub use pelton_connect::kafka::{Admin, client, consumer, log, producer, refused};
+    pub use pelton_model::partition::StartFrom;
+}

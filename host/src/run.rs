@@ -13,9 +13,9 @@ use crate::api::serve::serve;
 use crate::api::{self, Context};
 use crate::config::Config;
 use crate::jobs::Jobs;
-use crate::kafka::Admin;
 use crate::metrics::Metrics;
 use crate::signals::Stop;
+use pelton_connect::Connectors;
 
 /// A running host.
 #[derive(Debug)]
@@ -40,10 +40,11 @@ impl Host {
         let address = listener.local_addr().context("failed to read the address listened on")?;
         let config = Arc::new(config);
         let metrics = Arc::new(Metrics::default());
-        let jobs = Jobs::open(Arc::clone(&config), Arc::clone(&metrics), tokio::runtime::Handle::current())?;
-        let admin = Arc::new(Admin::new(&config.kafka)?);
+        let runtime = tokio::runtime::Handle::current();
+        let connectors = Arc::new(Connectors::new(&config, &runtime)?);
+        let jobs = Jobs::open(Arc::clone(&config), Arc::clone(&metrics), Arc::clone(&connectors), runtime)?;
         let read_time = guard.read_time();
-        let router = api::router(Context { jobs: Arc::clone(&jobs), metrics, admin }, guard);
+        let router = api::router(Context { jobs: Arc::clone(&jobs), metrics, connectors }, guard);
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(serve(listener, router, read_time, async { drop(stopped.await) }));
         tracing::info!("Pelton listens on http://{address}");

@@ -169,7 +169,7 @@ fn every_setting_is_documented_with_its_default() {
     let mut settings = BTreeMap::new();
     flatten("", &serde_json::to_value(&config).unwrap(), &mut settings);
     // Settings of Postgres that are not set have the sink's own defaults.
-    let sink = pelton::sink::postgres::PostgresConfig::of(&config.postgres).unwrap();
+    let sink = pelton::connect::postgres::PostgresConfig::of(&config.postgres).unwrap();
     let duration = |duration| json!(humantime::format_duration(duration).to_string());
     for (key, default) in [
         ("max_rows", json!(sink.max_rows)),
@@ -320,7 +320,7 @@ fn every_alert_rule_is_on_a_metric_that_exists_and_says_what_to_do() {
 
 #[test]
 fn every_header_of_a_dead_letter_is_documented() {
-    let source = include_str!("../src/dead_letter.rs");
+    let source = include_str!("../crates/connect/src/letters/form.rs");
     let sent = source.split("(\"pelton.").skip(1).map(|rest| format!("pelton.{}", rest.split('"').next().unwrap()));
     let text = page("docs/dead-letters.md");
     let documented: Vec<_> =

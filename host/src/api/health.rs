@@ -28,7 +28,7 @@ pub(super) async fn metrics(State(context): State<Context>) -> impl IntoResponse
 /// 200 where all is well; else 503, with a line for each thing that is not, for those who may read.
 pub(super) async fn ready(State(context): State<Context>, Extension(Caller(caller)): Extension<Caller>) -> Response {
     let mut wrong = context.jobs.conditions();
-    let ping = tokio::task::spawn_blocking(move || context.admin.ping(PING)).await;
+    let ping = tokio::task::spawn_blocking(move || context.connectors.sources().ping(PING)).await;
     if let Ok(Err(error)) = ping {
         wrong.push(format!("kafka: {error:#}"));
     }

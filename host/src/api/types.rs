@@ -1,7 +1,5 @@
 //! What the API sends and takes, shared by the server and the command line.
 
-pub mod dead_letters;
-
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
@@ -14,9 +12,10 @@ use crate::kafka::StartFrom;
 pub use crate::pipeline::sample::Sample;
 pub use crate::pipeline::shadow::ShadowReport;
 pub use crate::pipeline::version::ProbationView;
-use crate::source::kafka::PartitionView;
 use crate::spec::Spec;
 use crate::status::{Condition, State};
+pub use pelton_connect::letters::types as dead_letters;
+use pelton_model::partition::PartitionView;
 
 /// `POST /api/v1/jobs`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]

@@ -13,7 +13,7 @@ use super::Api;
 use crate::api::types::dead_letters::{
     DeadLetter, DeadLetterList, ListDeadLetters, Purge, Purged, Redrive, Redriven, Which,
 };
-use crate::dead_letter::Stage;
+use pelton_model::stage::Stage;
 
 /// What to do with dead letters.
 #[derive(Debug, Subcommand)]

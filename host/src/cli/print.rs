@@ -168,7 +168,7 @@ pub(super) fn job(job: &JobView, as_json: bool) -> Result<()> {
     facts.add_row(["rejects", &job.counts.rejects.to_string()]);
     facts.add_row([
         "dead letters",
-        &format!("{} (topic {})", job.counts.dead_letters, crate::dead_letter::topic(&job.name)),
+        &format!("{} (topic {})", job.counts.dead_letters, pelton_connect::dead_letters::topic(&job.name)),
     ]);
     facts.add_row(["lag", &number(job.lag)]);
     facts.add_row(["memory", &format!("{} KiB", job.memory_bytes >> 10)]);

@@ -8,9 +8,9 @@ use clap::Args;
 
 use super::key_value;
 use crate::config::Config;
-use crate::dry_run::{DryRun, Format, Golden, Summary};
 use crate::engine::Engine;
 use crate::files::cache_folder;
+use crate::pipeline::trial::{Format, Golden, Summary, Trial as DryRun};
 
 /// `pelton test`.
 #[derive(Debug, Args)]

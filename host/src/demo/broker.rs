@@ -8,7 +8,7 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
 use crate::config;
-use crate::dead_letter;
+use pelton_connect::dead_letters;
 
 /// Where the readings go.
 pub(super) const SENSORS: &str = "sensors";
@@ -24,7 +24,7 @@ impl Broker {
     pub(super) fn start(jobs: &[&str]) -> Result<Self> {
         let cluster = MockCluster::new(1).context("failed to start a broker in memory")?;
         let topics = [(SENSORS.to_owned(), PARTITIONS), (ALERTS.to_owned(), PARTITIONS)];
-        for (topic, partitions) in topics.into_iter().chain(jobs.iter().map(|job| (dead_letter::topic(job), 1))) {
+        for (topic, partitions) in topics.into_iter().chain(jobs.iter().map(|job| (dead_letters::topic(job), 1))) {
             cluster.create_topic(&topic, partitions, 1).with_context(|| format!("failed to create topic {topic}"))?;
         }
         Ok(Self(cluster))

@@ -19,8 +19,8 @@ use pelton_model::digest::digest;
 
 use crate::engine::Engine;
 use crate::files::Stamp;
-use crate::pipeline::ack::lock;
 use crate::spec::Spec;
+use pelton_model::sync::lock;
 
 /// How often the folder is looked at: more seldom where looking takes long, so that it never takes more than a fiftieth of
 /// a core.

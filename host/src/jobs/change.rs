@@ -16,10 +16,10 @@ use super::{FILE, Jobs, internal};
 use crate::api::types::{JobView, Problem, Reload, Rollback, Scale, SetParameters, ShadowReport, ShadowRun};
 use crate::engine::Job;
 use crate::metrics::Metrics;
-use crate::pipeline::ack::lock;
 use crate::pipeline::shadow::Shadow;
-use crate::pipeline::version::{RolledBack, Version};
+use crate::pipeline::{RolledBack, Version};
 use crate::spec::{Spec, Target};
+use pelton_model::sync::lock;
 
 /// The part under which it is told that a version was not taken over, or was rolled back.
 pub(super) const RELOAD: &str = "reload";
@@ -134,7 +134,7 @@ impl Jobs {
             problem.causes = diff.lines();
             return Err(problem.fix("reload it with --force if that is meant; the version before goes on until then"));
         }
-        submit::resources(&self.config, &record, job.spec(), request.create).await?;
+        submit::resources(&self.surroundings.connectors, &record, job.spec(), request.create).await?;
         self.registry.put_component(&wasm).map_err(|error| internal("failed to keep the component", &error))?;
         let mut parameters = record.parameters.clone();
         if request.force {
@@ -165,7 +165,7 @@ impl Jobs {
                 .fix(format!("`pelton show {name}` lists its versions")));
             };
             let job = self.job(to.digest.clone()).await?;
-            submit::resources(&self.config, &record, job.spec(), false).await?;
+            submit::resources(&self.surroundings.connectors, &record, job.spec(), false).await?;
             let why = request.why.as_deref().unwrap_or("rollback");
             self.put_to_work(&supervised, record, &job, to.parameters, false, &Note { by: request.by, why }).await
         }
@@ -330,6 +330,7 @@ impl Jobs {
         };
         let mut record = supervised.record();
         let engine = self.engine.clone();
+        let pace = self.surroundings.pace.clone();
         let report = blocking(move || {
             let job = submit::load(&engine, &wasm)?;
             record.parameters.retain(|name, _| job.spec().parameters.iter().any(|p| p.name == *name));
@@ -343,8 +344,8 @@ impl Jobs {
             let ready = next.job.instantiate(&next.parameters, Arc::clone(&host) as Arc<_>);
             let ready = ready.map_err(|failure| refused(failure.to_string()))?;
             let time = Duration::from_secs(request.seconds.into());
-            let shadow = Shadow::start(&record.name, next.with_ready(vec![ready]), host, time)
-                .map_err(|error| internal("failed to start the shadow run", &error))?;
+            let shadow = Shadow::start(&pace, &record.name, next.with_ready(vec![ready]), host, time)
+                .map_err(|error| internal("failed to start the shadow run", &error.into()))?;
             if let Some(before) = lock(&current.shadow).replace(Arc::clone(&shadow)) {
                 before.stop();
             }

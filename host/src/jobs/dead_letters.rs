@@ -13,10 +13,10 @@ use crate::api::types::Problem;
 use crate::api::types::dead_letters::{
     DeadLetter, DeadLetterList, ListDeadLetters, Purge, Purged, Redrive, Redriven, Which,
 };
-use crate::dead_letter::list::Letters;
-use crate::dead_letter::{purge, redrive};
-use crate::pipeline::ack::lock;
+use crate::pipeline::redrive;
+use pelton_connect::letters::{Letters, purge};
 use pelton_model::name::check_name;
+use pelton_model::sync::lock;
 
 /// The redrives and purges of a host.
 #[derive(Debug, Default)]
@@ -62,13 +62,13 @@ impl Jobs {
         request: ListDeadLetters,
     ) -> Result<DeadLetterList, Problem> {
         let jobs = Arc::clone(self);
-        blocking(move || jobs.letters(&job)?.list(&request)).await
+        blocking(move || Ok(jobs.letters(&job)?.list(&request)?)).await
     }
 
     /// One dead letter, whole.
     pub async fn dead_letter(self: &Arc<Self>, job: String, which: Which) -> Result<DeadLetter, Problem> {
         let jobs = Arc::clone(self);
-        blocking(move || jobs.letters(&job)?.show(&which)).await
+        blocking(move || Ok(jobs.letters(&job)?.show(&which)?)).await
     }
 
     /// Sends dead letters through the job's present version. Goes on to its end also when nobody waits for the answer.
@@ -82,7 +82,7 @@ impl Jobs {
                     .fix("submit it again, then redrive"));
             }
             let _turn = jobs.redrives.enter(&job)?;
-            redrive::redrive(&jobs.running(&job)?, &letters, &request, &jobs.redrives.stop)
+            Ok(redrive::redrive(&jobs.running(&job)?, &letters, &request, &jobs.redrives.stop)?)
         })
         .await
     }
@@ -93,7 +93,7 @@ impl Jobs {
         blocking(move || {
             let _turn = jobs.redrives.enter(&job)?;
             let letters = jobs.letters(&job)?;
-            purge::purge(&jobs.config, &jobs.runtime, &letters, &request)
+            Ok(purge::purge(&letters, &request)?)
         })
         .await
     }
@@ -104,7 +104,7 @@ impl Jobs {
         if check_name(job).is_err() {
             return Err(no_such_job(job));
         }
-        let letters = Letters::open(&self.config, job)?;
+        let letters = Letters::open(&**self.surroundings.connectors.letters(), &self.surroundings.letters(), job)?;
         if !letters.exist() && !lock(&self.supervised).contains_key(job) {
             return Err(no_such_job(job));
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::log::JobLog;
 use crate::engine::Host;
 use crate::metrics::JobMetrics;
-use crate::pipeline::ack::lock;
+use pelton_model::sync::lock;
 
 /// Longest line, bytes.
 const LINE_BYTES: usize = 4096;

@@ -6,22 +6,16 @@ use std::sync::Arc;
 use super::guest_host::GuestHost;
 use super::registry::{DroppedFile, Record};
 use crate::api::types::{Guarantee, Problem, Submit};
-use crate::config::Config;
-use crate::dead_letter;
 use pelton_model::name::check_name;
 
 use crate::engine::{Engine, Job, TooLong};
-use crate::kafka::{Admin, StartFrom};
 use crate::metrics::Metrics;
-use crate::sink::postgres::{self, PostgresConfig, Session};
-use crate::spec::{Spec, Target};
+use crate::spec::Spec;
+use pelton_connect::{Connectors, Fix};
+use pelton_model::partition::StartFrom;
 
 /// Most instances of a job.
 const MOST_INSTANCES: usize = 256;
-/// Partitions of a topic that is created beside no other.
-const PARTITIONS: i32 = 1;
-/// What dead letters may be larger than their records: the headers that tell of them.
-const DEAD_LETTER_ROOM: u64 = 64 << 10;
 
 /// Runs blocking work off the async threads.
 pub(super) async fn blocking<T: Send + 'static>(
@@ -62,7 +56,7 @@ pub(super) fn not_from(name: &str, from: StartFrom) -> String {
 
 /// Checks everything and pins where the job starts. `None` beside the record says that this very job is submitted already.
 pub(super) async fn prepare(
-    config: &Arc<Config>,
+    connectors: &Arc<Connectors>,
     request: &Submit,
     job: Job,
     file: Option<DroppedFile>,
@@ -87,52 +81,60 @@ pub(super) async fn prepare(
         };
     }
     configure(&job, request).await?;
-    let config = Arc::clone(config);
-    let admin = Arc::new(Admin::new(&config.kafka).map_err(|error| unavailable("Kafka", &error))?);
-    all_there(&config, &admin, &name, job.spec(), request.create).await?;
-    pin(admin, &record.group, job.spec().topics(), request.from.unwrap_or(StartFrom::Latest), request.from.is_some())
-        .await?;
+    all_there(connectors, &name, job.spec(), request.create).await?;
+    let from = request.from.unwrap_or(StartFrom::Latest);
+    pin(connectors, &record.group, job.spec().topics(), from, request.from.is_some()).await?;
     Ok((record, Some(job)))
 }
 
 /// Checks the topics and tables of a new version of a job, and pins where it starts on topics that are new to it. One that
 /// declares what the version before did needs neither Kafka nor Postgres for that.
-pub(super) async fn resources(config: &Config, record: &Record, spec: &Spec, create: bool) -> Result<(), Problem> {
+pub(super) async fn resources(
+    connectors: &Arc<Connectors>,
+    record: &Record,
+    spec: &Spec,
+    create: bool,
+) -> Result<(), Problem> {
     let (before, mut after) = (record.spec.topics(), spec.topics());
     if before == after && record.spec.sinks == spec.sinks {
         return Ok(());
     }
-    let admin = Arc::new(Admin::new(&config.kafka).map_err(|error| unavailable("Kafka", &error))?);
-    all_there(config, &admin, &record.name, spec, create).await?;
+    all_there(connectors, &record.name, spec, create).await?;
     after.retain(|topic| !before.contains(topic));
-    if after.is_empty() { Ok(()) } else { pin(admin, &record.group, after, StartFrom::Latest, false).await }
+    if after.is_empty() { Ok(()) } else { pin(connectors, &record.group, after, StartFrom::Latest, false).await }
 }
 
 /// Refuses, with everything that is missing or of the wrong shape, or creates what can be created.
-async fn all_there(config: &Config, admin: &Arc<Admin>, name: &str, spec: &Spec, create: bool) -> Result<(), Problem> {
-    let mut problems = Problems::default();
-    topics(admin, spec, name, create, &mut problems).await?;
-    tables(config, name, spec, create, &mut problems).await?;
-    if problems.missing.is_empty() {
-        return Ok(());
-    }
-    let mut problem = Problem::new(422, "missing", "something that the job needs is missing", "");
-    problem.causes = problems.missing;
-    problem.fix = problems.creatable.then(|| "repeat it with --create to create what is missing".to_owned());
-    Err(problem)
-}
-
-async fn pin(admin: Arc<Admin>, group: &str, topics: Vec<String>, from: StartFrom, anew: bool) -> Result<(), Problem> {
-    let group = group.to_owned();
+async fn all_there(connectors: &Arc<Connectors>, name: &str, spec: &Spec, create: bool) -> Result<(), Problem> {
+    let (connectors, name, spec) = (Arc::clone(connectors), name.to_owned(), spec.clone());
     blocking(move || {
-        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-        admin.pin_start(&group, &topics, from, anew).map_err(|error| unavailable("Kafka", &error))
+        let findings = connectors.check(&name, &spec, create).map_err(unavailable)?;
+        if findings.is_empty() {
+            return Ok(());
+        }
+        let mut problem = Problem::new(422, "missing", "something that the job needs is missing", "");
+        let creatable = findings.iter().any(|finding| finding.fix == Fix::Create);
+        problem.causes = findings.into_iter().map(|finding| finding.text).collect();
+        problem.fix = creatable.then(|| "repeat it with --create to create what is missing".to_owned());
+        Err(problem)
     })
     .await
 }
 
-fn unavailable(what: &str, error: &anyhow::Error) -> Problem {
-    Problem::new(503, "unavailable", format!("{what} can't be asked for what the job needs"), format!("{error:#}"))
+async fn pin(
+    connectors: &Arc<Connectors>,
+    group: &str,
+    topics: Vec<String>,
+    from: StartFrom,
+    anew: bool,
+) -> Result<(), Problem> {
+    let (connectors, group) = (Arc::clone(connectors), group.to_owned());
+    blocking(move || connectors.sources().pin_start(&group, &topics, from, anew).map_err(unavailable)).await
+}
+
+fn unavailable(error: pelton_connect::Error) -> Problem {
+    let what = error.connector().unwrap_or("what is beside the host");
+    Problem::new(503, "unavailable", format!("{what} can't be asked for what the job needs"), error.to_string())
 }
 
 /// Lets the job look at its parameters, once.
@@ -144,99 +146,4 @@ async fn configure(job: &Job, request: &Submit) -> Result<(), Problem> {
         Arc::new(GuestHost::new(&job.spec().name, Arc::default(), Arc::new(Metrics::default()).job(&job.spec().name)));
     let job = job.clone();
     blocking(move || job.instantiate(&parameters, host).map(drop).map_err(|failure| refused(failure.to_string()))).await
-}
-
-#[derive(Debug, Default)]
-struct Problems {
-    missing: Vec<String>,
-    /// Whether `--create` would help with any of them.
-    creatable: bool,
-}
-
-impl Problems {
-    fn add(&mut self, text: String, creatable: bool) {
-        self.missing.push(text);
-        self.creatable |= creatable;
-    }
-}
-
-async fn partitions(admin: &Arc<Admin>, topic: &str) -> Result<Option<i32>, Problem> {
-    let (admin, topic) = (Arc::clone(admin), topic.to_owned());
-    blocking(move || admin.partitions(&topic).map_err(|error| unavailable("Kafka", &error))).await
-}
-
-/// Checks the topics. The dead-letter topic is Pelton's own and is made without being asked for.
-async fn topics(
-    admin: &Arc<Admin>,
-    spec: &Spec,
-    name: &str,
-    create: bool,
-    problems: &mut Problems,
-) -> Result<(), Problem> {
-    let mut like = PARTITIONS;
-    let sources = spec.sources.iter().map(|source| (source.topic.as_str(), "reads"));
-    let sinks = spec.sinks.iter().filter_map(|sink| match &sink.target {
-        Target::Topic(topic) => Some((topic.as_str(), "writes")),
-        _ => None,
-    });
-    for (topic, verb) in sources.chain(sinks) {
-        match partitions(admin, topic).await? {
-            Some(found) => like = like.max(found),
-            None if create => {
-                let made = admin.create_topic(topic, like, &[]).await;
-                made.map_err(|error| unavailable("Kafka", &error))?;
-                tracing::info!("created topic {topic} with {like} partitions for job {name}");
-            }
-            None => problems.add(format!("topic {topic:?}, which the job {verb}, does not exist"), true),
-        }
-    }
-    let dead = dead_letter::topic(name);
-    if problems.missing.is_empty() && partitions(admin, &dead).await?.is_none() {
-        let mut largest = None;
-        for source in &spec.sources {
-            let setting = admin.topic_setting(&source.topic, "max.message.bytes").await;
-            largest = largest.max(setting.and_then(|setting| setting.parse::<u64>().ok()));
-        }
-        let largest = largest.map(|bytes| (bytes + DEAD_LETTER_ROOM).min(i32::MAX as u64).to_string());
-        let mut settings = vec![("retention.ms", "-1")];
-        settings.extend(largest.as_deref().map(|bytes| ("max.message.bytes", bytes)));
-        if let Err(error) = admin.create_topic(&dead, PARTITIONS, &settings).await {
-            problems
-                .add(format!("the dead-letter topic {dead:?} does not exist and can't be created: {error:#}"), false);
-        }
-    }
-    Ok(())
-}
-
-/// Checks the tables and statements.
-async fn tables(
-    config: &Config,
-    name: &str,
-    spec: &Spec,
-    create: bool,
-    problems: &mut Problems,
-) -> Result<(), Problem> {
-    let targets: Vec<_> = spec.sinks.iter().filter(|sink| !matches!(sink.target, Target::Topic(_))).collect();
-    if targets.is_empty() {
-        return Ok(());
-    }
-    let away = |error: String| unavailable("Postgres", &anyhow::anyhow!("{error}"));
-    let settings = PostgresConfig::of(&config.postgres).map_err(|error| away(format!("{error:#}")))?;
-    let application = format!("pelton/{name}");
-    let session = Session::connect(&settings.url, &application, settings.connect_timeout).await.map_err(away)?;
-    for sink in targets {
-        let mut found = postgres::check(session.client(), &sink.target).await.map_err(away)?;
-        if let Target::Table(table) = &sink.target
-            && create
-            && found.iter().any(|problem| problem.creatable)
-        {
-            postgres::create(session.client(), table).await.map_err(away)?;
-            tracing::info!("created table {} for job {name}", table.name);
-            found = postgres::check(session.client(), &sink.target).await.map_err(away)?;
-        }
-        for problem in found {
-            problems.add(problem.text, problem.creatable);
-        }
-    }
-    Ok(())
 }

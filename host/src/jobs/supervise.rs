@@ -8,24 +8,22 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use chrono::Utc;
-use tokio::runtime::Handle;
 use tokio::sync::watch;
+
+use pelton_connect::{Assignment, AtLeastOnce, JobSource, Orders};
+use pelton_model::partition::PartitionView;
 
 use super::guest_host::GuestHost;
 use super::log::JobLog;
 use super::registry::Record;
-use crate::config::Config;
 use crate::engine::{Host, Job};
 use crate::metrics::JobMetrics;
-use crate::pipeline::Attempt;
-use crate::pipeline::ack::lock;
 use crate::pipeline::sample::Samples;
 use crate::pipeline::trace::{JobTracer, Tracer};
-use crate::pipeline::version::{Current, Version};
-use crate::pipeline::wake::Wake;
-use crate::pipeline::worker::{backoff, wait};
-use crate::source::kafka::{Assignment, Feeds, PartitionView, Sleep, Sleeper};
+use crate::pipeline::{Attempt, Current, Ended, Job as AtWork, Surroundings, Version};
 use crate::status::{Condition, State, Status};
+use pelton_delivery::wake::Wake;
+use pelton_model::sync::lock;
 
 /// Gets the compiled job with a digest; called until it succeeds.
 pub(super) type Load = Box<dyn Fn(&str) -> Result<Job> + Send + Sync>;
@@ -70,7 +68,7 @@ pub(super) struct Supervised {
     wake: Arc<Wake>,
     /// What the thread does: `Running` also while it tries in vain.
     does: watch::Sender<Phase>,
-    sleeper: Arc<Sleeper>,
+    source: Arc<dyn JobSource>,
     load: Load,
     shared: Shared,
 }
@@ -78,10 +76,7 @@ pub(super) struct Supervised {
 /// What the jobs of a host share.
 #[derive(Debug, Clone)]
 pub(super) struct Shared {
-    pub(super) config: Arc<Config>,
-    pub(super) feeds: Feeds,
-    pub(super) sleep: Sleep,
-    pub(super) runtime: Handle,
+    pub(super) surroundings: Surroundings,
     pub(super) tracer: Option<Arc<Tracer>>,
 }
 
@@ -100,6 +95,7 @@ impl Supervised {
         shared: Shared,
     ) -> Result<Arc<Self>> {
         let log = Arc::<JobLog>::default();
+        let source = shared.surroundings.connectors.sources().job(&record.name);
         let phase = if record.paused { Phase::Paused } else { Phase::Running };
         let this = Arc::new(Self {
             name: record.name.clone(),
@@ -118,7 +114,7 @@ impl Supervised {
             end: Arc::default(),
             wake: Arc::default(),
             does: watch::Sender::new(Phase::Running),
-            sleeper: Arc::new(shared.sleep.job()),
+            source,
             load,
             shared,
         });
@@ -140,15 +136,16 @@ impl Supervised {
     }
 
     fn run(&self) {
-        let mut waits = backoff();
+        let pace = &self.shared.surroundings.pace;
+        let mut waits = pace.backoff();
         while self.may_run() {
             self.status.set(State::Starting);
             let began = Instant::now();
             let ended = catch_unwind(AssertUnwindSafe(|| self.attempt()));
-            self.sleeper.rest();
+            self.source.rest();
             let error = match ended {
-                Ok(Ok(None)) => continue,
-                Ok(Ok(Some(partitions))) => {
+                Ok(Ok(Ended::Stopped)) => continue,
+                Ok(Ok(Ended::Asleep(partitions))) => {
                     self.sleep(partitions);
                     continue;
                 }
@@ -156,7 +153,7 @@ impl Supervised {
                 Err(_) => anyhow!("the job's thread panicked; this is a bug in Pelton, please report it"),
             };
             if began.elapsed() > GOOD_RUN {
-                waits = backoff();
+                waits = pace.backoff();
             }
             let after = waits.next().unwrap_or_default();
             let reason = format!("{error:#}; trying again in {:.0} s", after.as_secs_f64());
@@ -164,7 +161,7 @@ impl Supervised {
             self.status.clear_all();
             self.status.raise(PART, State::Failed, reason);
             // Broken off by whatever changes the job: then it is tried at once.
-            let _ = wait(|| self.end.load(Ordering::Acquire), after);
+            let _ = pace.wait(|| self.end.load(Ordering::Acquire), after);
             self.status.clear(PART);
         }
     }
@@ -176,7 +173,7 @@ impl Supervised {
         let reason = "sleeps, for nothing has come for long; the next record wakes it".to_owned();
         let condition = Condition { part: SLEEP.to_owned(), state: State::Running, reason, since: Utc::now() };
         lock(&self.notices).insert(SLEEP.to_owned(), condition);
-        self.sleeper.sleep(partitions, &self.wake, || self.end.load(Ordering::Acquire));
+        self.source.sleep(partitions, &self.wake, &|| self.end.load(Ordering::Acquire));
         self.clear_notice(SLEEP);
         tracing::debug!("job {} wakes", self.name);
     }
@@ -209,29 +206,37 @@ impl Supervised {
         *lock(&self.assignment) = Arc::default();
     }
 
-    fn attempt(&self) -> Result<Option<Vec<PartitionView>>> {
+    fn attempt(&self) -> Result<Ended> {
         let attempt = Attempt {
-            name: self.name.clone(),
+            job: self.at_work(),
             current: self.current()?,
+            source: Arc::clone(&self.source),
             group: self.record().group,
-            parallelism: Arc::clone(&self.parallelism),
-            config: Arc::clone(&self.shared.config),
-            host: Arc::clone(&self.host),
+            committer: Arc::new(AtLeastOnce),
+            orders: Orders {
+                stop: Arc::clone(&self.end),
+                parallelism: Arc::clone(&self.parallelism),
+                wake: Arc::clone(&self.wake),
+            },
             status: Arc::clone(&self.status),
-            metrics: self.metrics.clone(),
-            stop: Arc::clone(&self.end),
-            wake: Arc::clone(&self.wake),
-            feeds: self.shared.feeds.clone(),
-            sleeper: Arc::clone(&self.sleeper),
-            runtime: self.shared.runtime.clone(),
             assignment: Arc::clone(&self.assignment),
-            tracer: self.tracer(),
+            surroundings: self.shared.surroundings.clone(),
         };
-        attempt.run()
+        Ok(attempt.run()?)
+    }
+
+    /// The job as its pipeline knows it.
+    pub(super) fn at_work(&self) -> AtWork {
+        AtWork {
+            name: self.name.as_str().into(),
+            host: Arc::clone(&self.host),
+            metrics: self.metrics.clone(),
+            tracer: self.tracer(),
+        }
     }
 
     /// Traces of the job's records, where tracing is on.
-    pub(super) fn tracer(&self) -> Option<Arc<JobTracer>> {
+    fn tracer(&self) -> Option<Arc<JobTracer>> {
         self.shared.tracer.as_ref().map(|tracer| tracer.job(&self.name, &self.record().group))
     }
 
@@ -252,7 +257,7 @@ impl Supervised {
 
     fn compiled(&self, job: &Job) -> Result<()> {
         let version = version(&self.record(), job)?;
-        let samples = Samples::new(self.shared.config.samples.clone());
+        let samples = Samples::new(self.shared.surroundings.config.samples.clone());
         *lock(&self.current) = Some(Arc::new(Current::new(version, samples)));
         Ok(())
     }
@@ -286,7 +291,7 @@ impl Supervised {
             (before, changed)
         };
         if let Some(version) = version {
-            let samples = Samples::new(self.shared.config.samples.clone());
+            let samples = Samples::new(self.shared.surroundings.config.samples.clone());
             match self.running() {
                 Some(current) if !changed => current.set(version),
                 Some(current) => {

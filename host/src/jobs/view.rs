@@ -3,7 +3,7 @@
 use super::is_well;
 use super::supervise::Supervised;
 use crate::api::types::{Counts, JobView, SinkCounts};
-use crate::pipeline::ack::lock;
+use pelton_model::sync::lock;
 
 impl Supervised {
     pub(super) fn observe(&self) {

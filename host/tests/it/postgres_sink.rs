@@ -1,4 +1,4 @@
-//! `pelton::sink::postgres` against a real Postgres.
+//! `pelton::connect::postgres` against a real Postgres.
 
 mod conflicts;
 mod outages;

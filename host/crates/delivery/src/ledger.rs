@@ -4,11 +4,14 @@
 //! it, and [`Ledger::committable`] is the end of the contiguous complete head, never more.
 
 use std::collections::VecDeque;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pelton_model::sync::lock;
+
+use crate::clock::{Clock, SystemClock, wait_until};
+use crate::wake::Wake;
 
 #[derive(Debug)]
 struct Entry {
@@ -31,7 +34,8 @@ struct Entries {
 #[derive(Debug, Default)]
 pub struct Ledger {
     entries: Mutex<Entries>,
-    changed: Condvar,
+    /// Called whenever a delivery is gone.
+    changed: Wake,
     closed: AtomicBool,
 }
 
@@ -57,7 +61,7 @@ impl Ledger {
 
     pub(crate) fn dropped(&self) {
         lock(&self.entries).in_flight -= 1;
-        self.changed.notify_all();
+        self.changed.call();
     }
 
     /// The offset to commit: that after the last record of the contiguous complete head. `None` until a first batch is
@@ -81,16 +85,14 @@ impl Ledger {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Waits until nothing is on its way, at most until the deadline; says whether that was reached.
+    /// Waits until nothing is on its way, at most until the deadline; says whether that was reached. For one thread at a
+    /// time, as is [`drain_in`](Self::drain_in).
     pub fn drain(&self, deadline: Instant) -> bool {
-        let mut entries = lock(&self.entries);
-        while entries.in_flight > 0 {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            entries = self.changed.wait_timeout(entries, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        true
+        self.drain_in(&SystemClock, deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Waits until nothing is on its way, at most for `timeout`; says whether that was reached.
+    pub fn drain_in(&self, clock: &dyn Clock, timeout: Duration) -> bool {
+        wait_until(clock, &self.changed, timeout, || self.in_flight() == 0)
     }
 }

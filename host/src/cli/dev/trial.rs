@@ -10,8 +10,8 @@ use pelton_build::Project;
 
 use super::DevArgs;
 use crate::config::Config;
-use crate::dry_run::{DryRun, Format, Golden};
 use crate::engine::Engine;
+use crate::pipeline::trial::{Format, Golden, Trial as DryRun};
 
 /// The records of a project.
 const RECORDS: &str = "records.jsonl";

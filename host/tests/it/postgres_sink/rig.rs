@@ -4,12 +4,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use pelton::dead_letter::{DeadLetters, Stage};
-use pelton::pipeline::ack::{Budget, Delivery, Ledger};
+use pelton::connect::DeadLetters;
+use pelton::connect::postgres::{ConnectionUrl, Encoder, PostgresConfig, PostgresSink, RowChunk, SinkObserver};
 use pelton::record::{Batch, Column, ColumnData, Packed, Rows};
-use pelton::sink::postgres::{ConnectionUrl, Encoder, PostgresConfig, PostgresSink, RowChunk, SinkObserver};
 use pelton::spec::{ColumnSpec, ColumnType, Conflict, Sink, Statement, Table, Target};
+use pelton_delivery::budget::Budget;
+use pelton_delivery::delivery::Delivery;
+use pelton_delivery::ledger::Ledger;
 use pelton_local::postgres::{LocalPostgres, Options};
+use pelton_model::stage::Stage;
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, NoTls};
 

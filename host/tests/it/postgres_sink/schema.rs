@@ -1,6 +1,6 @@
 //! What a submit is told about tables and statements that don't fit.
 
-use pelton::sink::postgres::{self, Session};
+use pelton::connect::postgres::{self, Session};
 use pelton::spec::{ColumnType, Conflict, Target};
 
 use super::rig::{Rig, column, item_rows, rows, statement, table};

@@ -1,0 +1,91 @@
+//! The table of connectors: which there are, and who takes what.
+
+use std::sync::Arc;
+
+use pelton_model::settings::Config;
+use pelton_model::spec::{Spec, Target};
+use tokio::runtime::Handle;
+
+use crate::connector::{Connector, Finding, Needs};
+use crate::error::Error;
+use crate::kafka::Kafka;
+use crate::letters::LetterStore;
+//use crate::memory::Memory;
+use crate::postgres::{Encoder, Postgres};
+use crate::sink::RowCheck;
+use crate::source::SourceConnector;
+
+/// The connectors of a host.
+///
+/// | what | connector |
+/// |---|---|
+/// | sources, [`Target::Topic`], dead letters | Kafka |
+/// | [`Target::Table`], [`Target::Statement`] | Postgres |
+/// | all of it, in tests and simulations | memory |
+#[derive(Debug)]
+pub struct Connectors {
+    sources: Arc<dyn SourceConnector>,
+    letters: Arc<dyn LetterStore>,
+    tables: Arc<dyn Connector>,
+}
+
+impl Connectors {
+    /// Those of a host with these settings. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// The settings of one make no sense.
+    pub fn new(config: &Config, runtime: &Handle) -> Result<Self, Error> {
+        let kafka = Arc::new(Kafka::new(config, runtime)?);
+        let tables = Arc::new(Postgres::new(&config.postgres, runtime));
+        Ok(Self { sources: Arc::clone(&kafka) as _, letters: kafka, tables })
+    }
+
+    /// Those of a host that has nothing beside it but memory.
+    #[cfg(any())]
+    pub fn memory(memory: &Memory) -> Self {
+        let memory = Arc::new(memory.clone());
+        Self { sources: Arc::clone(&memory) as _, letters: Arc::clone(&memory) as _, tables: memory }
+    }
+
+    /// What jobs read from.
+    pub fn sources(&self) -> &Arc<dyn SourceConnector> {
+        &self.sources
+    }
+
+    /// Where topics are written, and dead letters kept.
+    pub fn letters(&self) -> &Arc<dyn LetterStore> {
+        &self.letters
+    }
+
+    /// Where rows are written.
+    pub fn tables(&self) -> &Arc<dyn Connector> {
+        &self.tables
+    }
+
+    /// Whether a target is the connector's of topics; else it is that of tables.
+    pub fn is_of_topics(&self, target: &Target) -> bool {
+        match target {
+            Target::Topic(_) => true,
+            Target::Table(_) | Target::Statement(_) => false,
+        }
+    }
+
+    /// Everything that a job needs and that is missing or of the wrong shape; `create` makes what can be made. Blocks.
+    ///
+    /// # Errors
+    /// A connector that the job needs can't be asked.
+    pub fn check(&self, job: &str, spec: &Spec, create: bool) -> Result<Vec<Finding>, Error> {
+        let (topics, tables): (Vec<_>, _) = spec.sinks.iter().partition(|sink| self.is_of_topics(&sink.target));
+        let of_topics = Needs { job, sources: spec.sources.iter().collect(), sinks: topics, create };
+        let mut findings = self.letters.check(&of_topics)?;
+        if !tables.is_empty() {
+            findings.extend(self.tables.check(&Needs { job, sources: Vec::new(), sinks: tables, create })?);
+        }
+        Ok(findings)
+    }
+}
+
+/// What a target can't hold, told without asking it.
+pub fn row_check(target: &Target) -> Box<dyn RowCheck> {
+    Box::new(Encoder::new(target))
+}

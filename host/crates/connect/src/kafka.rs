@@ -1,0 +1,36 @@
+//! Kafka: the source of all jobs, topics as sinks, and where dead letters are kept.
+//!
+//! [`source`] is a member of a job's group; jobs of one host that read the same partition [share](feeds) its fetches, and
+//! those that have had nothing to read for long [sleep](sleep). [`producer`] sends messages, [`sink`] makes them of outputs and
+//! [`dead_letters`] of records that are given up.
+
+mod admin;
+mod check;
+mod client;
+mod connector;
+mod context;
+mod dead_letters;
+mod feed;
+mod feeds;
+mod fetcher;
+mod group;
+mod letter;
+mod letter_log;
+mod marker;
+mod member;
+mod message;
+mod open;
+mod outbox;
+mod poll;
+mod producer;
+mod reports;
+mod sender;
+mod sink;
+mod sleep;
+mod slots;
+mod source;
+mod watch;
+
+pub use admin::Admin;
+pub use client::{client, consumer, log, producer, refused};
+pub use connector::Kafka;

@@ -1,0 +1,159 @@
+//! Topics as the broker tells of them, and where jobs start.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use backon::{BlockingRetryable, ExponentialBuilder};
+use pelton_model::partition::StartFrom;
+use pelton_model::settings;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use super::client::{BeginAgain, REQUEST_TIMEOUT, client, find_broker, refused};
+
+/// A client for questions and topics, apart from any job.
+pub struct Admin {
+    kafka: settings::Kafka,
+    consumer: BaseConsumer,
+    again: BeginAgain,
+}
+
+impl std::fmt::Debug for Admin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Admin").field("bootstrap", &self.kafka.bootstrap).finish_non_exhaustive()
+    }
+}
+
+impl Admin {
+    /// A client; does not connect yet.
+    pub fn new(kafka: &settings::Kafka) -> Result<Self> {
+        let consumer =
+            client(kafka, "pelton-admin").create().map_err(refused).context("the Kafka settings make no sense")?;
+        Ok(Self { kafka: kafka.clone(), consumer, again: BeginAgain::new(&kafka.bootstrap) })
+    }
+
+    /// Whether a broker answers.
+    pub fn ping(&self, timeout: Duration) -> Result<()> {
+        let found = find_broker(self.consumer.client(), timeout);
+        if found.is_err() {
+            self.again.finds_none(self.consumer.client());
+        }
+        found.with_context(|| format!("Kafka at {} does not answer", self.kafka.bootstrap))
+    }
+
+    /// The number of partitions of a topic; `None` where it does not exist.
+    pub fn partitions(&self, topic: &str) -> Result<Option<i32>> {
+        let metadata = self
+            .consumer
+            .fetch_metadata(Some(topic), REQUEST_TIMEOUT)
+            .with_context(|| format!("failed to ask Kafka at {} for topic {topic:?}", self.kafka.bootstrap))?;
+        let Some(found) = metadata.topics().iter().find(|t| t.name() == topic) else { return Ok(None) };
+        match found.error().map(RDKafkaErrorCode::from) {
+            None => Ok((!found.partitions().is_empty()).then_some(found.partitions().len() as i32)),
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Ok(None),
+            Some(error) => Err(anyhow!("topic {topic:?}: {error}")),
+        }
+    }
+
+    /// Creates a topic, with the broker's default of replicas. One that is there already is left as it is.
+    pub async fn create_topic(&self, topic: &str, partitions: i32, config: &[(&str, &str)]) -> Result<()> {
+        if self.kafka.auto_create {
+            return self.ask_for_topic(topic);
+        }
+        let admin: AdminClient<DefaultClientContext> = client(&self.kafka, "pelton-admin").create().map_err(refused)?;
+        let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
+        for (key, value) in config {
+            new = new.set(key, value);
+        }
+        let options =
+            AdminOptions::new().operation_timeout(Some(REQUEST_TIMEOUT)).request_timeout(Some(REQUEST_TIMEOUT));
+        let results = admin.create_topics([&new], &options).await.context("failed to create topics")?;
+        for result in results {
+            match result {
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((topic, error)) => return Err(anyhow!("failed to create topic {topic:?}: {error}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Has a broker create a topic that creates those that are asked for.
+    fn ask_for_topic(&self, topic: &str) -> Result<()> {
+        let mut config = client(&self.kafka, "pelton-admin");
+        let asking: BaseConsumer = config.set("allow.auto.create.topics", "true").create().map_err(refused)?;
+        asking
+            .fetch_metadata(Some(topic), REQUEST_TIMEOUT)
+            .map(drop)
+            .with_context(|| format!("failed to ask for topic {topic:?}"))
+    }
+
+    /// One setting of a topic, if the broker tells.
+    pub async fn topic_setting(&self, topic: &str, key: &str) -> Option<String> {
+        if self.kafka.auto_create {
+            return None;
+        }
+        let admin: AdminClient<DefaultClientContext> = client(&self.kafka, "pelton-admin").create().ok()?;
+        let options = AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT));
+        let results = admin.describe_configs([&ResourceSpecifier::Topic(topic)], &options).await.ok()?;
+        let resource = results.into_iter().next()?.ok()?;
+        resource.get(key)?.value.clone()
+    }
+
+    /// Commits where a job starts, before it first runs: on every partition of `topics` that its group has no offset for,
+    /// or on all where `anew`. So nothing that is written from now on can be missed, whenever the job comes up.
+    ///
+    /// The first use of a group makes the broker choose its coordinator, which takes a moment: that is waited for.
+    pub fn pin_start(&self, group: &str, topics: &[&str], from: StartFrom, anew: bool) -> Result<()> {
+        (|| self.try_pin_start(group, topics, from, anew))
+            .retry(ExponentialBuilder::default().with_min_delay(Duration::from_millis(100)).with_max_times(8))
+            .when(|error| {
+                let code = error.downcast_ref::<KafkaError>().and_then(KafkaError::rdkafka_error_code);
+                matches!(
+                    code,
+                    Some(
+                        RDKafkaErrorCode::NotCoordinator
+                            | RDKafkaErrorCode::CoordinatorNotAvailable
+                            | RDKafkaErrorCode::CoordinatorLoadInProgress
+                    )
+                )
+            })
+            .call()
+    }
+
+    fn try_pin_start(&self, group: &str, topics: &[&str], from: StartFrom, anew: bool) -> Result<()> {
+        let mut config = client(&self.kafka, "pelton-admin");
+        let consumer: BaseConsumer =
+            config.set("group.id", group).set("enable.auto.commit", "false").create().map_err(refused)?;
+        let mut wanted = TopicPartitionList::new();
+        for topic in topics {
+            let partitions = self.partitions(topic)?.with_context(|| format!("topic {topic:?} does not exist"))?;
+            wanted.add_partition_range(topic, 0, partitions - 1);
+        }
+        let committed = consumer
+            .committed_offsets(wanted, REQUEST_TIMEOUT)
+            .with_context(|| format!("failed to read the offsets of group {group:?}"))?;
+        let mut start = TopicPartitionList::new();
+        for element in committed.elements() {
+            if !anew && matches!(element.offset(), Offset::Offset(_)) {
+                continue;
+            }
+            let (topic, partition) = (element.topic(), element.partition());
+            let (low, high) = consumer
+                .fetch_watermarks(topic, partition, REQUEST_TIMEOUT)
+                .with_context(|| format!("failed to read the watermarks of {topic}/{partition}"))?;
+            let offset = if from == StartFrom::Latest { high } else { low };
+            start.add_partition_offset(topic, partition, Offset::Offset(offset))?;
+        }
+        if start.count() > 0 {
+            consumer.commit(&start, CommitMode::Sync).with_context(|| {
+                format!(
+                    "failed to commit where the job starts for group {group:?}; is a member of it running elsewhere?"
+                )
+            })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,270 @@
+//! What all clients of Kafka share: their settings, librdkafka's log, and whether there is a broker.
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow, bail};
+use pelton_model::settings;
+use pelton_model::status::{State, Status};
+use pelton_model::sync::lock;
+use rdkafka::ClientConfig;
+use rdkafka::client::{Client, ClientContext};
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaConfRes;
+
+/// What people call it.
+pub(super) const NAME: &str = "Kafka";
+
+/// How long a request to the broker may take before it counts as away.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A topic to ask a broker for; that there is none is an answer.
+const PROBE: &str = "__pelton_ping";
+
+/// The settings that both kinds of client start from.
+pub fn client(kafka: &settings::Kafka, client_id: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &kafka.bootstrap).set("client.id", client_id);
+    for (key, value) in &kafka.properties {
+        config.set(key, value);
+    }
+    config
+}
+
+/// Why a client can't be made, without the value that was refused: it may be a password under a misspelt key.
+pub fn refused(error: KafkaError) -> anyhow::Error {
+    match error {
+        KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, _, key, _) => {
+            anyhow!("librdkafka has no property {key:?}")
+        }
+        KafkaError::ClientConfig(_, _, key, _) => {
+            anyhow!("the property {key:?} can't have the value that it is set to")
+        }
+        other => other.into(),
+    }
+}
+
+/// The settings of a job's consumer in `group`.
+///
+/// Its client id begins with this process: a group's members are sorted by it before partitions are dealt out, so the jobs
+/// of a host get the same ones, and can share their fetches, while other hosts run these jobs too.
+pub fn consumer(kafka: &settings::Kafka, job: &str, group: &str, commit_interval: Duration) -> ClientConfig {
+    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    let host = name.as_deref().unwrap_or("host");
+    let mut config = client(kafka, &format!("pelton-{host}-{}-{job}", std::process::id()));
+    config
+        .set("group.id", group)
+        // Librdkafka commits, in the background, what the source stores, and that is only what every sink has
+        // acknowledged. (A commit of our own is either blocking or never confirmed.)
+        .set("enable.auto.commit", "true")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.commit.interval.ms", commit_interval.as_millis().to_string())
+        // A submit commits where the job starts, on every partition there is then. A partition without an offset is
+        // thus a new one, and all of it is due.
+        .set("auto.offset.reset", "earliest")
+        // Prefetched records; with the budget of what is in flight this bounds a job's memory.
+        .set("queued.max.messages.kbytes", "16384")
+        // To make and read them is a third of what an idle job costs.
+        .set("statistics.interval.ms", "0");
+    for (key, value) in &kafka.consumer {
+        config.set(key, value);
+    }
+    config
+}
+
+/// The settings of a producer.
+pub fn producer(kafka: &settings::Kafka, client_id: &str) -> ClientConfig {
+    let mut config = client(kafka, client_id);
+    config
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        // Where Java's clients, thus Flink, put a key.
+        .set("partitioner", "murmur2_random")
+        // Never give up: a broker that is away pauses the job, it drops nothing.
+        .set("message.timeout.ms", "0")
+        // The budget of what is in flight bounds these.
+        .set("queue.buffering.max.messages", "0")
+        .set("queue.buffering.max.kbytes", "2147483647")
+        // The broker decides what is too large; what it refuses becomes a dead letter.
+        .set("message.max.bytes", "100000000")
+        // Longer than handing over takes: the sink has everything sent once it has handed a round over.
+        .set("linger.ms", "100")
+        .set("statistics.interval.ms", "1000");
+    for (key, value) in &kafka.producer {
+        config.set(key, value);
+    }
+    config
+}
+
+/// What is looked at of a producer's statistics (librdkafka's `STATISTICS.md`).
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+struct Statistics {
+    /// Messages in its queues.
+    msg_cnt: u64,
+    brokers: BTreeMap<String, Broker>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+struct Broker {
+    source: String,
+    nodename: String,
+    state: String,
+}
+
+/// Raises a condition while a producer has messages and no broker is connected, clears it otherwise, and says which it was.
+/// An idle producer has no need of a connection. The statistics are JSON; others than librdkafka's say nothing.
+pub fn watch_brokers(status: &Status, part: &str, statistics: &[u8]) -> bool {
+    let statistics: Statistics = serde_json::from_slice(statistics).unwrap_or_default();
+    let brokers = || statistics.brokers.values().filter(|broker| broker.source != "internal");
+    // It may know of none: see `BeginAgain`.
+    let is_away = statistics.msg_cnt > 0 && brokers().all(|broker| broker.state != "UP");
+    if is_away {
+        let names: Vec<_> = brokers().map(|broker| broker.nodename.as_str()).filter(|name| !name.is_empty()).collect();
+        brokers_away(status, part, &names.join(", "));
+    } else {
+        broker_back(status, part);
+    }
+    is_away
+}
+
+/// Asks whether a broker answers, and knows of one.
+pub fn find_broker<C: ClientContext>(client: &Client<C>, timeout: Duration) -> Result<()> {
+    let metadata = client.fetch_metadata(Some(PROBE), timeout)?;
+    if metadata.brokers().is_empty() { bail!("the broker is starting or stopping") } else { Ok(()) }
+}
+
+/// How often a client that finds no broker begins again.
+const BEGIN_AGAIN: Duration = Duration::from_secs(10);
+
+/// Gives a client that finds no broker those of its settings again, now and then.
+///
+/// Librdkafka forgets all of them when a broker that is starting or stopping answers that there are none, and then never
+/// connects to any (confluentinc/librdkafka#5301). It keeps every list that it is given, so that is not done at every call.
+#[derive(Debug)]
+pub struct BeginAgain {
+    bootstrap: CString,
+    not_before: Mutex<Instant>,
+}
+
+impl BeginAgain {
+    /// With these brokers, not at once.
+    pub fn new(bootstrap: &str) -> Self {
+        // No client is made with such a list.
+        let bootstrap = CString::new(bootstrap).unwrap_or_default();
+        Self { bootstrap, not_before: Mutex::new(Instant::now() + BEGIN_AGAIN) }
+    }
+
+    /// Says that the client finds none.
+    pub fn finds_none<C: ClientContext>(&self, client: &Client<C>) {
+        let mut not_before = lock(&self.not_before);
+        if Instant::now() >= *not_before {
+            *not_before = Instant::now() + BEGIN_AGAIN;
+            self.begin(client);
+        }
+    }
+
+    #[expect(unsafe_code, reason = "the binding has no call for this")]
+    fn begin<C: ClientContext>(&self, client: &Client<C>) {
+        // SAFETY: both pointers outlive the call, which copies the list and may be made from any thread (librdkafka's
+        // rdkafka.h).
+        let found = unsafe { rdkafka::bindings::rd_kafka_brokers_add(client.native_ptr(), self.bootstrap.as_ptr()) };
+        tracing::debug!("began again with {found} Kafka brokers of the settings");
+    }
+}
+
+/// Raises the condition that no broker can be reached.
+pub fn brokers_away(status: &Status, part: &str, brokers: &str) {
+    let reason = format!("no Kafka broker is reachable ({brokers}); waiting");
+    if status.raise(part, State::Degraded, &reason) {
+        tracing::warn!("{part}: {reason}");
+    }
+}
+
+/// Clears it.
+pub fn broker_back(status: &Status, part: &str) {
+    if status.clear(part) {
+        tracing::info!("{part}: a Kafka broker is back");
+    }
+}
+
+/// Librdkafka's log lines. Failed connections are told once by [`watch_brokers`], and a producer id that has to be asked for
+/// again is nothing to act on, so here they are for debugging.
+pub fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+            tracing::error!(target: "librdkafka", "{facility}: {message}");
+        }
+        RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning if !matches!(facility, "FAIL" | "GETPID") => {
+            tracing::warn!(target: "librdkafka", "{facility}: {message}");
+        }
+        _ => tracing::debug!(target: "librdkafka", "{facility}: {message}"),
+    }
+}
+
+/// The end of a partition as of a consumer's last answer to a fetch: no request is made.
+#[expect(unsafe_code, reason = "the binding has no call for this but one that asks the broker")]
+pub fn known_end<C: ConsumerContext>(consumer: &BaseConsumer<C>, topic: &str, partition: i32) -> Option<i64> {
+    let topic = CString::new(topic).ok()?;
+    let (mut low, mut high) = (-1, -1);
+    // SAFETY: the pointers are those of a consumer and of locals that outlive the call, which keeps none of them.
+    let result = unsafe {
+        let client = consumer.client().native_ptr();
+        rdkafka::bindings::rd_kafka_get_watermark_offsets(
+            client,
+            topic.as_ptr(),
+            partition,
+            &raw mut low,
+            &raw mut high,
+        )
+    };
+    (result == rdkafka::bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::mocking::MockCluster;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(500);
+
+    #[test]
+    fn a_client_that_has_no_broker_begins_again_with_those_it_is_given() {
+        let cluster = MockCluster::new(1).unwrap();
+        // Nobody listens on port 1.
+        let consumer: BaseConsumer = ClientConfig::new().set("bootstrap.servers", "127.0.0.1:1").create().unwrap();
+        find_broker(consumer.client(), SOON).unwrap_err();
+        let again = BeginAgain::new(&cluster.bootstrap_servers());
+        again.finds_none(consumer.client());
+        find_broker(consumer.client(), SOON).expect_err("not at once");
+        again.begin(consumer.client());
+        let found = (0..100).any(|_| find_broker(consumer.client(), SOON).is_ok());
+        assert!(found, "it finds none");
+    }
+
+    #[test]
+    fn brokers_are_away_while_messages_wait_and_none_is_connected() {
+        let status = Status::default();
+        let is_away = |messages: u32, brokers: &str| {
+            let statistics = format!(r#"{{"msg_cnt": {messages}, "brokers": {{{brokers}}}}}"#);
+            let is_away = watch_brokers(&status, "kafka producer", statistics.as_bytes());
+            assert_eq!(status.is_told("kafka producer"), is_away);
+            is_away
+        };
+        let broker = |state: &str| format!(r#""a": {{"source": "learned", "nodename": "a:9092", "state": "{state}"}}"#);
+        let internal = r#""i": {"source": "internal", "nodename": "", "state": "UP"}"#;
+        assert!(is_away(1, &broker("DOWN")));
+        assert!(!is_away(1, &broker("UP")));
+        // Librdkafka may have forgotten all of them.
+        assert!(is_away(1, ""));
+        assert!(is_away(1, internal));
+        assert!(!is_away(0, ""));
+        assert!(!watch_brokers(&status, "kafka producer", b"no JSON"));
+    }
+}

@@ -1,0 +1,128 @@
+//! Kafka as a connector.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pelton_model::metrics::JobMetrics;
+use pelton_model::partition::StartFrom;
+use pelton_model::settings::{self, Config};
+use tokio::runtime::Handle;
+
+use super::admin::Admin;
+use super::check::check;
+use super::client::{NAME, producer};
+use super::dead_letters::KafkaDeadLetters;
+use super::feeds::Feeds;
+use super::letter::LetterForm;
+use super::letter_log::Topic;
+use super::marker::TopicMarker;
+use super::member::Member;
+use super::producer::JobProducer;
+use super::sink::Topics;
+use super::sleep::Sleep;
+use crate::connector::{Connector, Finding, Needs};
+use crate::dead_letters::DeadLetters;
+use crate::error::Error;
+use crate::letters::{LetterLog, LetterStore, Marker};
+use crate::sink::{Writers, WritersContext};
+use crate::source::{JobSource, SourceConnector};
+
+/// A cluster of brokers, as the settings name them, and what the jobs of a host share of it.
+#[derive(Debug)]
+pub struct Kafka {
+    settings: settings::Kafka,
+    runtime: Handle,
+    /// For questions whether it is there.
+    admin: Admin,
+    feeds: Feeds,
+    sleep: Sleep,
+}
+
+impl Kafka {
+    /// Does not connect yet.
+    ///
+    /// # Errors
+    /// No client can be made with the settings.
+    pub fn new(config: &Config, runtime: &Handle) -> Result<Self, Error> {
+        Ok(Self {
+            settings: config.kafka.clone(),
+            runtime: runtime.clone(),
+            admin: Admin::new(&config.kafka).map_err(|error| Error::settings(NAME, error))?,
+            feeds: Feeds::new(&config.kafka, &config.batch),
+            sleep: Sleep::new(&config.kafka),
+        })
+    }
+
+    /// A client of its own: one that has lost all brokers is of no use for long.
+    fn admin(&self) -> Result<Admin, Error> {
+        Admin::new(&self.settings).map_err(|error| Error::settings(NAME, error))
+    }
+
+    fn topics(&self, context: &WritersContext, counts: &JobMetrics) -> (Topics, KafkaDeadLetters) {
+        let mut settings = producer(&self.settings, &context.client);
+        if let Some(patience) = context.patience {
+            settings.set("message.timeout.ms", patience.as_millis().to_string());
+        }
+        let report = &context.report;
+        let form = Arc::new(LetterForm::new(&report.job, &context.folder, counts));
+        let (status, fault) = (Arc::clone(&report.status), Arc::clone(&report.fault));
+        let producer = Arc::new(JobProducer::new(settings, status, fault, Arc::clone(&form)));
+        let letters = KafkaDeadLetters { form, producer: Arc::clone(&producer) };
+        (Topics { producer, metrics: report.metrics.clone(), fault: Arc::clone(&report.fault) }, letters)
+    }
+}
+
+impl Connector for Kafka {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn ping(&self, timeout: Duration) -> Result<(), Error> {
+        self.admin.ping(timeout).map_err(|error| Error::unavailable(NAME, error))
+    }
+
+    fn check(&self, needs: &Needs<'_>) -> Result<Vec<Finding>, Error> {
+        check(&self.admin()?, &self.runtime, needs).map_err(|error| Error::unavailable(NAME, error))
+    }
+
+    /// What the broker refuses goes to the dead letters of its own: `letters` is not needed.
+    fn open(&self, context: &WritersContext, _: &Arc<dyn DeadLetters>) -> Result<Arc<dyn Writers>, Error> {
+        Ok(Arc::new(self.topics(context, &context.report.metrics).0))
+    }
+}
+
+impl SourceConnector for Kafka {
+    fn job(&self, name: &str) -> Arc<dyn JobSource> {
+        Arc::new(Member {
+            kafka: self.settings.clone(),
+            job: name.to_owned(),
+            feeds: self.feeds.clone(),
+            sleeper: Arc::new(self.sleep.job()),
+        })
+    }
+
+    fn pin_start(&self, group: &str, topics: &[String], from: StartFrom, anew: bool) -> Result<(), Error> {
+        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+        self.admin()?.pin_start(group, &topics, from, anew).map_err(|error| Error::unavailable(NAME, error))
+    }
+}
+
+impl LetterStore for Kafka {
+    fn open_with_letters(
+        &self,
+        context: &WritersContext,
+        counts: &JobMetrics,
+    ) -> Result<(Arc<dyn Writers>, Arc<dyn DeadLetters>), Error> {
+        let (topics, letters) = self.topics(context, counts);
+        Ok((Arc::new(topics), Arc::new(letters)))
+    }
+
+    fn log(&self, job: &str) -> Result<Option<Box<dyn LetterLog>>, Error> {
+        let topic = Topic::open(&self.settings, &self.runtime, job).map_err(|error| Error::unavailable(NAME, error))?;
+        Ok(topic.map(|topic| Box::new(topic) as _))
+    }
+
+    fn begin_redrive(&self, job: &str) -> Result<Box<dyn Marker>, Error> {
+        Ok(Box::new(TopicMarker::begin(&self.settings, job).map_err(|error| Error::unavailable(NAME, error))?))
+    }
+}

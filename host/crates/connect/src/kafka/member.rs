@@ -1,0 +1,49 @@
+//! What one job reads with, over its attempts.
+
+use std::sync::Arc;
+
+use pelton_delivery::wake::Wake;
+use pelton_model::partition::PartitionView;
+use pelton_model::settings;
+
+use super::admin::Admin;
+use super::client::{NAME, consumer};
+use super::context::Context;
+use super::feeds::Feeds;
+use super::sleep::Sleeper;
+use super::source::KafkaSource;
+use crate::error::Error;
+use crate::source::{JobSource, Source, SourceContext};
+
+/// A job's part in what the jobs of a host share.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) kafka: settings::Kafka,
+    pub(super) job: String,
+    pub(super) feeds: Feeds,
+    pub(super) sleeper: Arc<Sleeper>,
+}
+
+impl JobSource for Member {
+    fn open(&self, context: SourceContext) -> Result<Box<dyn Source>, Error> {
+        let admin = Admin::new(&self.kafka).map_err(|error| Error::settings(NAME, error))?;
+        for topic in &context.topics {
+            let partitions = admin.partitions(topic).map_err(|error| Error::unavailable(NAME, error))?;
+            if partitions.is_none() {
+                return Err(Error::NoTopic { topic: topic.clone() });
+            }
+        }
+        let config = consumer(&self.kafka, &self.job, &context.group, context.delivery.commit_interval);
+        let (feeds, sleeper) = (self.feeds.clone(), Arc::clone(&self.sleeper));
+        let source = KafkaSource::new(&config, Context { job: context, feeds, sleeper });
+        Ok(Box::new(source.map_err(|error| Error::settings(NAME, error))?))
+    }
+
+    fn rest(&self) {
+        self.sleeper.rest();
+    }
+
+    fn sleep(&self, partitions: Vec<PartitionView>, wake: &Arc<Wake>, over: &dyn Fn() -> bool) {
+        self.sleeper.sleep(partitions, wake, over);
+    }
+}

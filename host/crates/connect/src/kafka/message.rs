@@ -1,0 +1,147 @@
+//! Messages on their way to a topic, and which delivery each belongs to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use pelton_delivery::delivery::Delivery;
+use pelton_model::metrics::SinkMetrics;
+use pelton_model::record::{Batch, OwnedHeader};
+use pelton_model::stage::Stage;
+use prometheus_client::metrics::counter::Counter;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::util::IntoOpaque;
+
+/// What a record takes of a request beside its key and value, about.
+pub(super) const FRAMING: usize = 32;
+/// Messages that are acknowledged together: those that one batch makes for one sink.
+#[derive(Debug)]
+pub(super) struct Group {
+    delivery: Arc<Delivery>,
+    remaining: AtomicUsize,
+    count: u64,
+    bytes: u64,
+    kind: Kind,
+}
+
+/// What the messages of a group are, for counting.
+#[derive(Debug)]
+pub(super) enum Kind {
+    /// Outputs for a sink.
+    Output(SinkMetrics),
+    /// A dead letter, with who gave up on the record and why.
+    DeadLetter(Counter, Stage, String),
+}
+
+impl Group {
+    /// Announces one acknowledgement to the delivery; it is given when all `count` messages are delivered or accounted
+    /// for.
+    pub(super) fn new(delivery: &Arc<Delivery>, count: usize, bytes: usize, kind: Kind) -> Arc<Self> {
+        delivery.expect(1);
+        delivery.charge(bytes);
+        let delivery = Arc::clone(delivery);
+        Arc::new(Self { delivery, remaining: AtomicUsize::new(count), count: count as u64, bytes: bytes as u64, kind })
+    }
+
+    /// The batch.
+    pub(super) fn delivery(&self) -> &Arc<Delivery> {
+        &self.delivery
+    }
+
+    /// Who gave up on the record and why, if this is a dead letter.
+    pub(super) fn dead_letter_reason(&self) -> Option<(Stage, &str)> {
+        match &self.kind {
+            Kind::DeadLetter(_, stage, reason) => Some((*stage, reason)),
+            Kind::Output(_) => None,
+        }
+    }
+
+    /// Accounts for one message.
+    pub(super) fn done(&self) {
+        if self.remaining.fetch_sub(1, Ordering::AcqRel) == 1 {
+            match &self.kind {
+                Kind::Output(metrics) => {
+                    metrics.records.inc_by(self.count);
+                    metrics.bytes.inc_by(self.bytes);
+                }
+                Kind::DeadLetter(counter, ..) => drop(counter.inc()),
+            }
+            self.delivery.acknowledge(1);
+        }
+    }
+}
+
+/// What a message on its way belongs to.
+#[derive(Debug, Clone)]
+pub(super) struct Tracked {
+    /// What it belongs to.
+    pub group: Arc<Group>,
+    /// The index of the record that it was made from.
+    pub index: u32,
+}
+
+/// A message that is to be sent.
+#[derive(Debug)]
+pub(super) struct Message {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// Key and value.
+    pub body: Body,
+    /// Milliseconds since the Unix epoch; -1 for now.
+    pub timestamp: i64,
+    /// Headers, in order.
+    pub headers: Vec<OwnedHeader>,
+}
+
+/// Key and value of a message.
+#[derive(Debug)]
+pub(super) enum Body {
+    /// Those of the record that it was made from: the batch has them.
+    OfRecord,
+    /// Others.
+    Made {
+        /// Null without one.
+        key: Option<Box<[u8]>>,
+        /// Null for a tombstone.
+        value: Option<Box<[u8]>>,
+    },
+}
+
+impl Body {
+    /// Key and value.
+    pub(super) fn of<'a>(&'a self, batch: &'a Batch, index: u32) -> (Option<&'a [u8]>, Option<&'a [u8]>) {
+        match self {
+            Self::OfRecord => (batch.keys.get(index as usize), batch.values.get(index as usize)),
+            Self::Made { key, value } => (key.as_deref(), value.as_deref()),
+        }
+    }
+}
+
+/// A message and what it belongs to.
+#[derive(Debug)]
+pub(super) struct Parcel {
+    pub(super) message: Message,
+    pub(super) tracked: Tracked,
+}
+
+impl Parcel {
+    /// What it takes of a request, about.
+    pub(super) fn size(&self) -> usize {
+        let (key, value) = self.message.body.of(self.tracked.group.delivery().batch(), self.tracked.index);
+        key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len) + FRAMING
+    }
+}
+
+// The opaque pointer of a message is a counted one; this fails to compile should that change.
+const _: fn() = || {
+    fn is_opaque<T: IntoOpaque>() {}
+    is_opaque::<Arc<Parcel>>();
+};
+
+/// Headers as librdkafka takes them, in order.
+pub(super) fn headers<'a>(of: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>) -> Option<OwnedHeaders> {
+    of.fold(None, |headers, (name, value)| {
+        // Names that came through Kafka or the contract's check are text; others could not be sent.
+        let key = std::str::from_utf8(name).unwrap_or("?");
+        Some(headers.unwrap_or_else(OwnedHeaders::new).insert(Header { key, value }))
+    })
+}

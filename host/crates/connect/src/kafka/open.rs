@@ -1,0 +1,98 @@
+//! A batch that is being filled with the records of one partition.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::message::{BorrowedMessage, Headers as _, Message};
+
+use pelton_model::record::Batch;
+use pelton_model::settings::Batching;
+
+/// Room for one huge record is not kept for the batches after it.
+const MOST_ROOM: usize = 1 << 20;
+
+/// The open batch of a partition.
+#[derive(Debug)]
+pub(super) struct Open {
+    batch: Batch,
+    /// When its first record came.
+    since: Instant,
+}
+
+impl Open {
+    pub(super) fn new(topic: &Arc<str>, partition: i32) -> Self {
+        let batch = Batch { topic: Arc::clone(topic), partition, ..Batch::default() };
+        Self { batch, since: Instant::now() }
+    }
+
+    /// Whether it is of that partition.
+    pub(super) fn is_of(&self, topic: &str, partition: i32) -> bool {
+        self.batch.partition == partition && *self.batch.topic == *topic
+    }
+
+    /// The topic.
+    pub(super) fn topic(&self) -> &Arc<str> {
+        &self.batch.topic
+    }
+
+    /// The partition.
+    pub(super) fn partition(&self) -> i32 {
+        self.batch.partition
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.batch.is_empty()
+    }
+
+    /// Bytes of keys and values.
+    pub(super) fn bytes(&self) -> usize {
+        self.batch.payload_bytes()
+    }
+
+    /// Whether the record would carry it over the limit: then it opens the next one.
+    pub(super) fn has_room(&self, message: &BorrowedMessage<'_>, batching: &Batching) -> bool {
+        self.is_empty() || self.bytes() + message.payload_len() + message.key_len() <= batching.max_bytes
+    }
+
+    /// Takes in a record; says whether the batch is full by it.
+    pub(super) fn push(&mut self, message: &BorrowedMessage<'_>, batching: &Batching) -> bool {
+        if self.is_empty() {
+            self.since = Instant::now();
+        }
+        append(&mut self.batch, message);
+        self.batch.len() >= batching.max_records || self.bytes() >= batching.max_bytes
+    }
+
+    /// How long it may wait yet; `None` where it has no record.
+    pub(super) fn until_linger(&self, batching: &Batching) -> Option<Duration> {
+        (!self.is_empty()).then(|| batching.linger.saturating_sub(self.since.elapsed()))
+    }
+
+    /// The batch; the next one is opened, with room for as much.
+    pub(super) fn cut(&mut self) -> Batch {
+        let before = &self.batch;
+        let records = before.len();
+        let mut next = Batch { topic: Arc::clone(&before.topic), partition: before.partition, ..Batch::default() };
+        next.offsets.reserve(records);
+        next.timestamps.reserve(records);
+        next.keys.items.ends.reserve(records);
+        next.values.items.ends.reserve(records);
+        next.headers.ends.reserve(records);
+        next.keys.items.bytes.reserve(before.keys.items.bytes.len().min(MOST_ROOM));
+        next.values.items.bytes.reserve(before.values.items.bytes.len().min(MOST_ROOM));
+        std::mem::replace(&mut self.batch, next)
+    }
+}
+
+fn append(batch: &mut Batch, message: &BorrowedMessage<'_>) {
+    batch.offsets.push(message.offset());
+    batch.timestamps.push(message.timestamp().to_millis().unwrap_or(-1));
+    batch.keys.push(message.key());
+    batch.values.push(message.payload());
+    if let Some(headers) = message.headers() {
+        for header in headers.iter() {
+            batch.headers.push(header.key.as_bytes(), header.value);
+        }
+    }
+    batch.headers.end_record();
+}

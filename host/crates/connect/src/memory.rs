@@ -1,0 +1,5 @@
+//! Memory as a connector.
+
+/// For now it takes nothing.
+#[derive(Debug, Clone)]
+pub struct Memory;

@@ -1,0 +1,124 @@
+//! Postgres as a connector.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pelton_model::record::Rows;
+use pelton_model::settings;
+use pelton_model::spec::{self, Target};
+use tokio::runtime::Handle;
+
+use super::config::{NAME, PostgresConfig};
+use super::connect::Session;
+use super::encode::Encoder;
+use super::error::Unusable;
+use super::schema;
+use super::sink::{PostgresSink, RowSink, SinkReport};
+use crate::connector::{Connector, Finding, Fix, Needs};
+use crate::context::Report;
+use crate::dead_letters::DeadLetters;
+use crate::error::Error;
+use crate::sink::{RowCheck, Sink, Writers, WritersContext};
+
+/// A server and a database, as the settings name them.
+#[derive(Debug)]
+pub struct Postgres {
+    settings: settings::Postgres,
+    runtime: Handle,
+}
+
+impl Postgres {
+    /// Does not connect yet. Settings that make no sense are told by whatever needs them.
+    pub fn new(settings: &settings::Postgres, runtime: &Handle) -> Self {
+        Self { settings: settings.clone(), runtime: runtime.clone() }
+    }
+}
+
+fn unusable(error: Unusable) -> Error {
+    Error::unavailable(NAME, anyhow::Error::from(error))
+}
+
+impl Connector for Postgres {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn ping(&self, timeout: Duration) -> Result<(), Error> {
+        let config = PostgresConfig::of(&self.settings)?;
+        self.runtime.block_on(Session::connect(&config.url, "pelton", timeout)).map(drop).map_err(unusable)
+    }
+
+    fn check(&self, needs: &Needs<'_>) -> Result<Vec<Finding>, Error> {
+        let config = PostgresConfig::of(&self.settings)?;
+        let check = async {
+            let name = format!("pelton/{}", needs.job);
+            let session = Session::connect(&config.url, &name, config.connect_timeout).await?;
+            let mut findings = Vec::new();
+            for sink in &needs.sinks {
+                let mut found = schema::check(session.client(), &sink.target).await?;
+                if let Target::Table(table) = &sink.target
+                    && needs.create
+                    && found.iter().any(|mismatch| mismatch.creatable)
+                {
+                    schema::create(session.client(), table).await?;
+                    tracing::info!("created table {} for job {}", table.name, needs.job);
+                    found = schema::check(session.client(), &sink.target).await?;
+                }
+                findings.extend(found.into_iter().map(|mismatch| Finding {
+                    place: sink.name.clone(),
+                    text: mismatch.text,
+                    fix: if mismatch.creatable { Fix::Create } else { Fix::ByHand },
+                }));
+            }
+            Ok(findings)
+        };
+        self.runtime.block_on(check).map_err(unusable)
+    }
+
+    fn open(&self, context: &WritersContext, letters: &Arc<dyn DeadLetters>) -> Result<Arc<dyn Writers>, Error> {
+        Ok(Arc::new(Tables {
+            config: PostgresConfig::of(&self.settings)?,
+            runtime: self.runtime.clone(),
+            report: context.report.clone(),
+            letters: Arc::clone(letters),
+        }))
+    }
+}
+
+/// The sinks of one attempt of a job. Each has a connection of its own.
+#[derive(Debug)]
+struct Tables {
+    config: PostgresConfig,
+    runtime: Handle,
+    report: Report,
+    letters: Arc<dyn DeadLetters>,
+}
+
+impl Writers for Tables {
+    fn sink(&self, instance: usize, sink: &spec::Sink) -> Result<Box<dyn Sink>, Error> {
+        let report = Arc::new(SinkReport {
+            job: Arc::clone(&self.report.job),
+            part: format!("sink {} of instance {instance}", sink.name),
+            status: Arc::clone(&self.report.status),
+            metrics: self.report.metrics.sink(&sink.name),
+        });
+        let (letters, told) = (Arc::clone(&self.letters), Arc::clone(&report) as _);
+        let writer = PostgresSink::spawn(&self.runtime, &self.report.job, sink, &self.config, letters, told)?;
+        Ok(Box::new(RowSink {
+            encoder: Encoder::new(&sink.target),
+            writer,
+            letters: Arc::clone(&self.letters),
+            fault: Arc::clone(&self.report.fault),
+            report,
+        }))
+    }
+
+    /// Whoever needs it drains the deliveries: a sink that is dropped ends at once.
+    fn flush(&self, _: Duration) {}
+}
+
+impl RowCheck for Encoder {
+    fn refusal(&self, rows: &Rows, n: usize) -> Option<String> {
+        Encoder::refusal(self, rows, n)
+    }
+}

@@ -1,0 +1,289 @@
+//! Whether a table or statement fits what a job declares, said in words that tell what to do, and making a missing table.
+//!
+//! Columns come from `information_schema`, so that what the role may not see counts as not usable; keys come from
+//! `pg_index`, since ON CONFLICT needs a plain, valid, immediate unique index on exactly the key. Everything is looked up
+//! as the writer will find it: through the role's `search_path` unless the name has a schema.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use tokio_postgres::Client;
+use tokio_postgres::types::{Oid, Type};
+
+use super::error::{Unusable, describe};
+use super::plan::{Plan, types};
+use super::sql::{convert, ident, idents, table_name};
+use pelton_model::spec::{ColumnSpec, Conflict, Statement, Table, Target};
+
+/// Something in which a table or statement is not as a job declares it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mismatch {
+    /// What is missing or wrong.
+    pub text: String,
+    /// Whether [`create`] would repair it.
+    pub creatable: bool,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+fn problem(text: String) -> Mismatch {
+    Mismatch { text, creatable: false }
+}
+
+/// What keeps the target from working; nothing for a topic. Changes nothing. The error is that of a failed look-up.
+pub async fn check(client: &Client, target: &Target) -> Result<Vec<Mismatch>, Unusable> {
+    match target {
+        Target::Topic(_) => Ok(Vec::new()),
+        Target::Table(table) => check_table(client, table).await.map_err(|error| Unusable(describe(&error))),
+        Target::Statement(statement) => Ok(check_statement(client, statement).await),
+    }
+}
+
+/// The SQL that makes the table as the job declares it, if it isn't there.
+pub fn create_sql(table: &Table) -> String {
+    let name = table_name(&table.name).unwrap_or_else(|| ident(&table.name));
+    let mut lines: Vec<_> = table
+        .columns
+        .iter()
+        .map(|column| {
+            let not_null = if column.nullable { "" } else { " NOT NULL" };
+            format!("{} {}{not_null}", ident(&column.name), types(column.column_type).0.name())
+        })
+        .collect();
+    if !table.key.is_empty() {
+        // A primary key would forbid the nulls that the job declares.
+        let nullable = table.columns.iter().any(|column| column.nullable && table.key.contains(&column.name));
+        let constraint = if nullable { "UNIQUE" } else { "PRIMARY KEY" };
+        lines.push(format!("{constraint} ({})", idents(table.key.iter().map(String::as_str))));
+    }
+    format!("CREATE TABLE IF NOT EXISTS {name} (\n    {}\n)", lines.join(",\n    "))
+}
+
+/// Makes the table if it isn't there. The error is Postgres's.
+pub async fn create(client: &Client, table: &Table) -> Result<(), Unusable> {
+    client
+        .batch_execute(&create_sql(table))
+        .await
+        .map_err(|error| Unusable(format!("failed to create table `{}`: {}", table.name, describe(&error))))
+}
+
+async fn check_statement(client: &Client, statement: &Statement) -> Vec<Mismatch> {
+    let converted = convert(&statement.sql);
+    if !matches!(converted.verb.as_str(), "insert" | "update" | "delete") {
+        let verb = converted.verb.to_uppercase();
+        let is = if verb.is_empty() { "empty".to_owned() } else { format!("`{verb}`") };
+        return vec![problem(format!("the statement must be one INSERT, UPDATE or DELETE, it is {is}"))];
+    }
+    let declared = statement.placeholders.len();
+    if converted.placeholders != declared {
+        let has = converted.placeholders;
+        return vec![problem(format!("the statement has {has} placeholders, the job declares {declared}"))];
+    }
+    let plan = Plan::statement(statement);
+    match client.prepare_typed(&plan.sql, &plan.types()).await {
+        Ok(_) => Vec::new(),
+        Err(error) => vec![problem(format!("the statement can't be prepared: {}", describe(&error)))],
+    }
+}
+
+async fn check_table(client: &Client, table: &Table) -> Result<Vec<Mismatch>, tokio_postgres::Error> {
+    let mut problems = check_declaration(table);
+    let Some(name) = table_name(&table.name) else {
+        problems.push(problem(format!("`{}` is neither `table` nor `schema.table`", table.name)));
+        return Ok(problems);
+    };
+    let found = client
+        .query_opt(
+            "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text FROM pg_catalog.pg_class c
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)",
+            &[&name],
+        )
+        .await?;
+    let Some(found) = found else {
+        problems.push(Mismatch { text: format!("table `{}` is missing", table.name), creatable: true });
+        return Ok(problems);
+    };
+    if !matches!(found.get("relkind"), "r" | "p" | "f") {
+        problems.push(problem(format!("`{}` is not a table", table.name)));
+        return Ok(problems);
+    }
+    let oid: Oid = found.get("oid");
+    let columns = columns(client, oid, found.get("nspname"), found.get("relname")).await?;
+    for column in &table.columns {
+        match columns.iter().find(|there| there.name == column.name) {
+            Some(there) => problems.extend(check_column(table, column, there)),
+            None => problems.push(problem(format!("column `{}` is missing", column.name))),
+        }
+    }
+    for there in columns.iter().filter(|there| !there.fills_itself && !there.nullable) {
+        if !table.columns.iter().any(|column| column.name == there.name) {
+            let name = &there.name;
+            problems
+                .push(problem(format!("column `{name}` is NOT NULL without a default, and the job doesn't fill it")));
+        }
+    }
+    if !table.key.is_empty() {
+        let key: HashSet<_> = table.key.iter().collect();
+        if !unique_keys(client, oid).await?.iter().any(|unique| unique.iter().collect::<HashSet<_>>() == key) {
+            problems.push(problem(format!("there is no unique constraint on exactly ({})", list(&table.key))));
+        }
+    }
+    Ok(problems)
+}
+
+/// What is wrong with the declaration by itself.
+fn check_declaration(table: &Table) -> Vec<Mismatch> {
+    let mut problems = Vec::new();
+    if table.columns.is_empty() {
+        problems.push(problem("the job declares no columns".to_owned()));
+    }
+    let mut names = HashSet::new();
+    for column in &table.columns {
+        if !names.insert(&column.name) {
+            problems.push(problem(format!("the job declares column `{}` twice", column.name)));
+        }
+    }
+    for key in table.key.iter().filter(|key| !names.contains(key)) {
+        problems.push(problem(format!("key column `{key}` is not among the columns that the job declares")));
+    }
+    if table.key.is_empty() && table.on_conflict != Conflict::Fail {
+        problems.push(problem("the job says what happens on a conflict, but declares no key".to_owned()));
+    }
+    problems
+}
+
+/// A column that is there.
+struct Found {
+    name: String,
+    /// The name of its type, or of that under its domain.
+    type_name: String,
+    /// Its type for people.
+    type_shown: String,
+    nullable: bool,
+    /// Whether it has a value where none is given.
+    fills_itself: bool,
+    /// Whether it takes no value that is given.
+    generated: bool,
+    /// Privileges of this role.
+    insert: bool,
+    select: bool,
+    update: bool,
+}
+
+async fn columns(
+    client: &Client,
+    table: Oid,
+    schema_name: &str,
+    table_name: &str,
+) -> Result<Vec<Found>, tokio_postgres::Error> {
+    let rows = client
+        .query(
+            "SELECT c.column_name::text, c.udt_name::text, format_type(a.atttypid, a.atttypmod),
+                 c.is_nullable = 'YES',
+                 c.column_default IS NOT NULL OR c.is_identity = 'YES' OR c.is_generated = 'ALWAYS',
+                 c.is_generated = 'ALWAYS' OR coalesce(c.identity_generation = 'ALWAYS', false),
+                 has_column_privilege(a.attrelid, a.attnum, 'INSERT'),
+                 has_column_privilege(a.attrelid, a.attnum, 'SELECT'),
+                 has_column_privilege(a.attrelid, a.attnum, 'UPDATE')
+             FROM information_schema.columns c
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = $1 AND a.attname = c.column_name
+             WHERE c.table_schema = $2 AND c.table_name = $3 ORDER BY c.ordinal_position",
+            &[&table, &schema_name, &table_name],
+        )
+        .await?;
+    let found = rows.iter().map(|row| Found {
+        name: row.get(0),
+        type_name: row.get(1),
+        type_shown: row.get(2),
+        nullable: row.get(3),
+        fills_itself: row.get(4),
+        generated: row.get(5),
+        insert: row.get(6),
+        select: row.get(7),
+        update: row.get(8),
+    });
+    Ok(found.collect())
+}
+
+fn check_column(table: &Table, column: &ColumnSpec, there: &Found) -> Vec<Mismatch> {
+    let name = &column.name;
+    let mut problems = Vec::new();
+    let (declared, _) = types(column.column_type);
+    let is_text = |name: &str| matches!(name, "text" | "varchar" | "bpchar");
+    if there.type_name != declared.name() && !(is_text(&there.type_name) && is_text(declared.name())) {
+        let declared = if declared == Type::BOOL { "boolean" } else { declared.name() };
+        problems.push(problem(format!("column `{name}` is `{}`, the job declares `{declared}`", there.type_shown)));
+    }
+    if there.generated {
+        problems.push(problem(format!("column `{name}` is generated, so the job can't fill it")));
+    } else if column.nullable && !there.nullable {
+        problems.push(problem(format!("column `{name}` is NOT NULL, the job may send nulls")));
+    }
+    let is_key = table.key.contains(name);
+    let updates = table.on_conflict == Conflict::Update;
+    let resolves = table.on_conflict != Conflict::Fail;
+    for (privilege, held, needed) in [
+        ("INSERT", there.insert, true),
+        ("SELECT", there.select, resolves && is_key || updates),
+        ("UPDATE", there.update, updates && !is_key),
+    ] {
+        if needed && !held {
+            problems.push(problem(format!("the {privilege} privilege on column `{name}` is not granted")));
+        }
+    }
+    problems
+}
+
+/// The columns of each unique index that can decide a conflict.
+async fn unique_keys(client: &Client, table: Oid) -> Result<Vec<Vec<String>>, tokio_postgres::Error> {
+    let rows = client
+        .query(
+            "SELECT array_agg(a.attname::text) FROM pg_catalog.pg_index i
+             CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY k (attnum, position)
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+             WHERE i.indrelid = $1 AND k.position <= i.indnkeyatts AND i.indisunique AND i.indisvalid
+                 AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
+             GROUP BY i.indexrelid",
+            &[&table],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+fn list(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pelton_model::spec::ColumnType;
+
+    #[test]
+    fn a_table_is_made_as_declared() {
+        let column = |name: &str, column_type, nullable| ColumnSpec { name: name.to_owned(), column_type, nullable };
+        let mut table = Table {
+            name: "iot.raw".to_owned(),
+            columns: vec![
+                column("message_id", ColumnType::Varchar, false),
+                column("on\"line", ColumnType::Boolean, true),
+                column("timestamp", ColumnType::Timestamptz, false),
+            ],
+            key: vec!["message_id".to_owned()],
+            on_conflict: Conflict::Ignore,
+        };
+        let expected = r#"CREATE TABLE IF NOT EXISTS "iot"."raw" (
+    "message_id" varchar NOT NULL,
+    "on""line" bool,
+    "timestamp" timestamptz NOT NULL,
+    PRIMARY KEY ("message_id")
+)"#;
+        assert_eq!(create_sql(&table), expected);
+        table.columns[0].nullable = true;
+        assert!(create_sql(&table).contains("UNIQUE (\"message_id\")"));
+    }
+}

@@ -1,0 +1,171 @@
+//! Tables and statements as sinks: what one instance writes its rows with.
+
+use std::sync::Arc;
+
+use pelton_delivery::delivery::Delivery;
+use pelton_delivery::fault::Fault;
+use pelton_model::metrics::SinkMetrics;
+use pelton_model::record::Output;
+use pelton_model::spec;
+use pelton_model::stage::Stage;
+use pelton_model::status::{State, Status};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::batch::{Message, Queue};
+use super::chunk::RowChunk;
+use super::config::{NAME, PostgresConfig};
+use super::encode::Encoder;
+use super::observer::SinkObserver;
+use super::plan::Plan;
+use super::writer::Writer;
+use crate::dead_letters::DeadLetters;
+use crate::error::Error;
+use crate::sink::Sink;
+
+/// The running writer of a sink. Dropping it ends it at once: what is not written is not acknowledged.
+#[derive(Debug)]
+pub struct PostgresSink {
+    sender: UnboundedSender<Message>,
+    task: AbortHandle,
+}
+
+impl PostgresSink {
+    /// Starts the writer of a job's sink on the runtime. It connects at once and tells the observer. Refused when the sink
+    /// is a topic.
+    pub fn spawn(
+        runtime: &Handle,
+        job: &str,
+        sink: &spec::Sink,
+        config: &PostgresConfig,
+        dead_letters: Arc<dyn DeadLetters>,
+        observer: Arc<dyn SinkObserver>,
+    ) -> Result<Self, Error> {
+        let not_taken = || Error::NotTaken { connector: NAME, sink: sink.name.clone() };
+        let plan = Plan::new(&sink.target).ok_or_else(not_taken)?;
+        let (sender, receiver) = unbounded_channel();
+        let writer = Writer {
+            job: job.to_owned(),
+            sink: sink.name.clone(),
+            url: config.url.clone(),
+            connect_timeout: config.connect_timeout,
+            write_timeout: config.write_timeout,
+            plan,
+            queue: Queue::new(receiver, config.cut(&sink.target)),
+            dead_letters,
+            observer,
+        };
+        let task = runtime.spawn(writer.run()).abort_handle();
+        Ok(Self { sender, task })
+    }
+
+    /// Hands rows over, from any thread, without waiting; what waits is bounded by the job's budget, which the caller
+    /// charges. The chunk's one acknowledgement comes once all its rows are written or with the dead letters. After
+    /// [`close`](Self::close) rows are dropped unacknowledged, as are those of a partition that is given up.
+    pub fn send(&self, chunk: RowChunk) {
+        if chunk.rows.is_empty() {
+            chunk.delivery.acknowledge(1);
+            return;
+        }
+        // A writer that has ended drops the chunk: its records are read again by whoever comes next.
+        let _ = self.sender.send(Message::Rows(chunk, Instant::now()));
+    }
+
+    /// Tells it to end once it has written what was sent. Keep it until then: dropping it ends it at once.
+    pub fn retire(&self) {
+        let _ = self.sender.send(Message::Close);
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Writes what was sent, then ends. Takes as long as Postgres is down: put a timeout around it, then drop the sink.
+    pub async fn close(&self) {
+        self.retire();
+        self.sender.closed().await;
+    }
+}
+
+impl Drop for PostgresSink {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A table or statement that one instance writes to.
+#[derive(Debug)]
+pub(super) struct RowSink {
+    pub(super) encoder: Encoder,
+    pub(super) writer: PostgresSink,
+    pub(super) letters: Arc<dyn DeadLetters>,
+    pub(super) fault: Arc<Fault>,
+    pub(super) report: Arc<SinkReport>,
+}
+
+impl Sink for RowSink {
+    fn write(&self, delivery: &Arc<Delivery>, output: Output) {
+        let Output::Rows { rows, .. } = output else {
+            // The check of the answer leaves no other pair.
+            return self.fault.set(format!("an output that no sink takes: {output:?}"));
+        };
+        let encoded = self.encoder.encode(&rows);
+        for (origin, reason) in &encoded.refused {
+            self.letters.send(delivery, *origin, Stage::Sink, reason);
+        }
+        if !encoded.rows.is_empty() {
+            delivery.charge(encoded.rows.bytes());
+            delivery.expect(1);
+            self.writer.send(RowChunk { delivery: Arc::clone(delivery), rows: encoded.rows });
+        }
+    }
+
+    fn retire(&self) {
+        self.writer.retire();
+    }
+
+    fn has_ended(&self) -> bool {
+        self.writer.has_ended()
+    }
+}
+
+impl Drop for RowSink {
+    fn drop(&mut self) {
+        // One that has ended was up, and another of its name may have told something since.
+        if !self.writer.has_ended() {
+            self.report.status.clear(&self.report.part);
+        }
+    }
+}
+
+/// Tells of a sink in the job's status and metrics.
+#[derive(Debug)]
+pub(super) struct SinkReport {
+    pub(super) job: Arc<str>,
+    /// The sink and the instance.
+    pub(super) part: String,
+    pub(super) status: Arc<Status>,
+    pub(super) metrics: SinkMetrics,
+}
+
+impl SinkObserver for SinkReport {
+    fn down(&self, reason: &str) {
+        if self.status.raise(&self.part, State::Degraded, reason) {
+            tracing::warn!(job.name = &*self.job, "{}: {reason}; waiting", self.part);
+        }
+    }
+
+    fn up(&self) {
+        if self.status.clear(&self.part) {
+            tracing::info!(job.name = &*self.job, "{}: Postgres is back", self.part);
+        }
+    }
+
+    fn wrote(&self, rows: u64, bytes: u64) {
+        self.metrics.records.inc_by(rows);
+        self.metrics.bytes.inc_by(bytes);
+    }
+}

@@ -1,0 +1,139 @@
+//! The task that writes for one sink.
+//!
+//! It holds one connection, opens it before the first row comes, and renews it when it is lost. A chunk is acknowledged
+//! after the commit of its last row was confirmed and its refused rows were handed to the dead letters, never before. When
+//! Postgres can't be used, the writer says so, and tries again for ever with growing pauses; the rows wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use pelton_model::stage::Stage;
+
+use super::apply::Ready;
+use super::batch::{Batch, Queue};
+use super::connect::ConnectionUrl;
+use super::copy::CopyBackoff;
+use super::observer::SinkObserver;
+use super::plan::Plan;
+use crate::dead_letters::DeadLetters;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// Jitter makes a pause up to twice as long.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+
+/// What a writer works with.
+pub(super) struct Writer {
+    pub(super) job: String,
+    pub(super) sink: String,
+    pub(super) url: ConnectionUrl,
+    pub(super) connect_timeout: Duration,
+    pub(super) write_timeout: Duration,
+    pub(super) plan: Plan,
+    pub(super) queue: Queue,
+    pub(super) dead_letters: Arc<dyn DeadLetters>,
+    pub(super) observer: Arc<dyn SinkObserver>,
+}
+
+/// What the last attempts came to.
+struct State {
+    ready: Option<Ready>,
+    unwritten: Option<Batch>,
+    /// Why Postgres can't be used; `None` while nothing is wrong.
+    failure: Option<String>,
+    pauses: ExponentialBackoff,
+    backoff: CopyBackoff,
+}
+
+impl Writer {
+    /// Writes until it is told to close and everything sent before is written.
+    pub(super) async fn run(mut self) {
+        let mut state = State {
+            ready: None,
+            unwritten: None,
+            failure: Some("not connected yet".to_owned()),
+            pauses: pauses(),
+            backoff: CopyBackoff::default(),
+        };
+        while state.unwritten.is_some() || !self.queue.is_done() {
+            if let Err(failure) = self.step(&mut state).await {
+                state.ready = None;
+                self.went_down(&mut state, failure);
+                let pause = state.pauses.next().unwrap_or(LONGEST_PAUSE);
+                self.queue.pause(pause, &mut state.unwritten).await;
+            }
+        }
+    }
+
+    /// Connects if need be, and writes what is unwritten or else the next batch. What could not be written stays there.
+    async fn step(&mut self, state: &mut State) -> Result<(), String> {
+        let mut ready = match state.ready.take().filter(|ready| !ready.session.is_lost()) {
+            Some(ready) => ready,
+            None => {
+                let name = format!("pelton/{}", self.job);
+                Ready::open(&self.url, &name, self.connect_timeout, &self.plan).await?
+            }
+        };
+        if state.unwritten.is_none() {
+            // Otherwise it is up only once what failed is written.
+            self.went_up(state);
+            tokio::select! {
+                biased;
+                batch = self.queue.next() => state.unwritten = batch,
+                () = ready.session.lost() => {}
+            }
+        }
+        if let Some(batch) = &state.unwritten {
+            self.write(&ready, batch, &mut state.backoff).await?;
+            state.unwritten = None;
+            self.went_up(state);
+        }
+        state.ready = Some(ready);
+        Ok(())
+    }
+
+    async fn write(&self, ready: &Ready, batch: &Batch, backoff: &mut CopyBackoff) -> Result<(), String> {
+        let rows = batch.rows();
+        let writing = ready.write(&self.plan, batch, &rows, backoff);
+        let refused = tokio::time::timeout(self.write_timeout, writing)
+            .await
+            .unwrap_or_else(|_| Err(format!("{} gave no answer within {:?}", self.url, self.write_timeout)))?;
+        self.observer.wrote((rows.len() - refused.len()) as u64, batch.bytes() as u64);
+        for refusal in &refused {
+            if let Some(row) = rows.get(refusal.row) {
+                let reason = format!("sink `{}`: {}", self.sink, refusal.reason);
+                self.dead_letters.send(&row.chunk().delivery, row.origin(), Stage::Sink, &reason);
+            }
+        }
+        for chunk in batch.finished() {
+            chunk.delivery.acknowledge(1);
+        }
+        Ok(())
+    }
+
+    fn went_up(&self, state: &mut State) {
+        if state.failure.take().is_some() {
+            tracing::info!(job.name = %self.job, sink.name = %self.sink, "writing to {}", self.url);
+            state.pauses = pauses();
+            self.observer.up();
+        }
+    }
+
+    fn went_down(&self, state: &mut State, reason: String) {
+        self.observer.down(&reason);
+        if state.failure.as_ref() != Some(&reason) {
+            tracing::warn!(job.name = %self.job, sink.name = %self.sink, "can't write to Postgres: {reason}");
+            state.failure = Some(reason);
+        }
+    }
+}
+
+fn pauses() -> ExponentialBackoff {
+    ExponentialBuilder::default()
+        .with_min_delay(FIRST_PAUSE)
+        .with_max_delay(LONGEST_PAUSE)
+        .without_max_times()
+        .with_jitter()
+        .with_jitter_seed(rand::random())
+        .build()
+}

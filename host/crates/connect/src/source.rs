@@ -1,0 +1,99 @@
+//! Where records come from.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pelton_delivery::budget::Budget;
+use pelton_delivery::delivery::Delivery;
+use pelton_delivery::wake::Wake;
+use pelton_model::partition::{PartitionView, StartFrom};
+use pelton_model::settings::{Batching, DeliverySettings};
+
+use crate::assignment::Assignment;
+use crate::committer::Committer;
+use crate::connector::Connector;
+use crate::context::{Orders, Report};
+use crate::error::Error;
+
+/// A connector that jobs can read from.
+pub trait SourceConnector: Connector {
+    /// What one job reads with; it stays over the job's attempts.
+    fn job(&self, name: &str) -> Arc<dyn JobSource>;
+
+    /// Fixes where a job starts, before it first runs: on every partition of `topics` that its group has no offset for, or on
+    /// all where `anew`. Blocks.
+    ///
+    /// # Errors
+    /// A topic is missing, the connector does not answer, or a member of the group is running.
+    fn pin_start(&self, group: &str, topics: &[String], from: StartFrom, anew: bool) -> Result<(), Error>;
+}
+
+/// What one job reads with, over its attempts.
+pub trait JobSource: Send + Sync + Debug {
+    /// Joins the group; does not wait for an assignment.
+    ///
+    /// # Errors
+    /// A topic is missing, the connector does not answer, or no client can be made.
+    fn open(&self, context: SourceContext) -> Result<Box<dyn Source>, Error>;
+
+    /// Says that the job has no attempt that runs.
+    fn rest(&self);
+
+    /// Sleeps until there is anything in these partitions after what is committed, or `over`, which is looked at when `wake`
+    /// is called.
+    fn sleep(&self, partitions: Vec<PartitionView>, wake: &Arc<Wake>, over: &dyn Fn() -> bool);
+}
+
+/// What a source needs of its job.
+#[derive(Debug, Clone)]
+pub struct SourceContext {
+    /// Whose it is, and where it tells how it fares.
+    pub report: Report,
+    /// What it is told meanwhile.
+    pub orders: Orders,
+    /// The group, whose committed offsets it goes on from.
+    pub group: String,
+    /// The topics.
+    pub topics: Vec<String>,
+    /// How to cut batches.
+    pub batching: Batching,
+    /// When to commit, and how long to drain.
+    pub delivery: DeliverySettings,
+    /// What may be in flight.
+    pub budget: Arc<Budget>,
+    /// What makes progress durable.
+    pub committer: Arc<dyn Committer>,
+}
+
+/// Why a source has stopped to read; it may be run again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pause {
+    /// It was told to stop.
+    Stop,
+    /// Another number of instances is asked for: [drain](Source::drain) it first.
+    Rescale,
+    /// Nothing has come for long, and everything is committed: the job is to sleep with these partitions.
+    Sleep(Vec<PartitionView>),
+}
+
+/// The member of a group that reads for one attempt of a job. Everything happens on the thread that calls it: it waits for
+/// records, hands them over, commits what the ledgers allow, and gives partitions up, for which it drains them first.
+pub trait Source {
+    /// Reads, and hands over each batch with the number of its instance, below `instances`, until there is a reason to pause.
+    /// `hand_over` must not block.
+    ///
+    /// # Errors
+    /// It can't go on, or another part of the attempt has told a fault.
+    fn run(&mut self, instances: usize, hand_over: &mut dyn FnMut(usize, Arc<Delivery>)) -> Result<Pause, Error>;
+
+    /// Waits until nothing is in flight, at most for `grace`, without reading; says whether that was reached. What has been
+    /// read and not handed over stays for later.
+    fn drain(&mut self, grace: Duration) -> bool;
+
+    /// Waits for what is in flight, at most for `grace`, commits it and leaves the group.
+    fn close(self: Box<Self>, grace: Duration);
+
+    /// The partitions and how far they are, for other threads to look at.
+    fn assignment(&self) -> Arc<Assignment>;
+}

@@ -1,0 +1,160 @@
+//! One attempt to run a job, until it is told to stop or something fails for good.
+//!
+//! At least once: an offset is committed only after every output and dead letter of every record before it is
+//! acknowledged. A crash anywhere means that records after the last commit are read again. Within a partition order is
+//! kept, since one instance handles it, and one writer of each sink writes its outputs.
+//!
+//! The version of the job may change at any time, [between two batches](crate::current); the number of instances changes
+//! once what is in flight is drained, and the source stays in its group meanwhile.
+//!
+//! The source runs on the thread that calls [`Attempt::run`]; each instance has a thread of its own, and writers have theirs.
+//! They are joined by queues whose contents the job's budget bounds. Whatever fails for good ends the attempt, and the
+//! supervisor starts the next from what is committed.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use pelton_connect::{
+    Assignment, Committer, JobSource, Opening, Orders, Outputs, Pause, Report, Source, SourceContext, WritersContext,
+};
+use pelton_delivery::budget::Budget;
+use pelton_model::partition::PartitionView;
+use pelton_model::status::{State, Status};
+use pelton_model::sync::lock;
+
+use crate::current::Current;
+use crate::error::Error;
+use crate::instances::Instances;
+use crate::job::{Job, Surroundings};
+use crate::worker::Workshop;
+
+/// How long writers may take to end after everything is drained.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// What it takes to run a job until it is stopped or fails.
+#[derive(Debug)]
+pub struct Attempt {
+    /// The job.
+    pub job: Job,
+    /// The version of it that is to run.
+    pub current: Arc<Current>,
+    /// What it reads with, over its attempts.
+    pub source: Arc<dyn JobSource>,
+    /// The group that it reads in.
+    pub group: String,
+    /// What makes its progress durable.
+    pub committer: Arc<dyn Committer>,
+    /// What it is told meanwhile.
+    pub orders: Orders,
+    /// Where it is told how the job is doing.
+    pub status: Arc<Status>,
+    /// Where its partitions can be looked at.
+    pub assignment: Arc<Mutex<Arc<Assignment>>>,
+    /// What all jobs of the host run in.
+    pub surroundings: Surroundings,
+}
+
+/// Why an attempt has ended well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to stop: it has drained, committed and left its group.
+    Stopped,
+    /// The job is to sleep with the partitions that it had, all of which is committed.
+    Asleep(Vec<PartitionView>),
+}
+
+impl Attempt {
+    /// Runs the job until it is told to stop or is to sleep.
+    ///
+    /// # Errors
+    /// What failed; nothing that was not acknowledged is committed then either.
+    pub fn run(&self) -> Result<Ended, Error> {
+        let report = Report {
+            job: Arc::clone(&self.job.name),
+            status: Arc::clone(&self.status),
+            metrics: self.job.metrics.clone(),
+            fault: Arc::default(),
+        };
+        let mut source = self.source.open(self.source_context(&report))?;
+        let started = self.shop(&report).and_then(|shop| Ok((Instances::start(&shop, self.orders.instances())?, shop)));
+        let (mut instances, shop) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                source.close(Duration::ZERO);
+                return Err(error);
+            }
+        };
+        *lock(&self.assignment) = source.assignment();
+        self.status.set(State::Running);
+        tracing::info!("job {} is running", self.job.name);
+
+        let result = self.serve(&mut *source, &shop, &mut instances);
+
+        // A failed attempt has nothing to wait for: its unacknowledged records are read again.
+        let drain = self.surroundings.config.delivery.drain_timeout;
+        source.close(if result.is_ok() { drain } else { Duration::ZERO });
+        instances.stop(&shop, self.grace());
+        shop.outputs.flush(FLUSH);
+        result
+    }
+
+    /// Has the source read for the instances, and their number changed.
+    fn serve(&self, source: &mut dyn Source, shop: &Workshop, instances: &mut Instances) -> Result<Ended, Error> {
+        loop {
+            let count = instances.count();
+            match source.run(count, &mut |number, delivery| instances.hand_over(number, delivery))? {
+                Pause::Stop => return Ok(Ended::Stopped),
+                Pause::Sleep(partitions) => return Ok(Ended::Asleep(partitions)),
+                // The partitions move between them once nothing is on its way.
+                Pause::Rescale => {
+                    if source.drain(self.surroundings.config.delivery.drain_timeout) {
+                        std::mem::take(instances).stop(shop, self.grace());
+                        *instances = Instances::start(shop, self.orders.instances())?;
+                        tracing::info!("job {} has {} instances", self.job.name, instances.count());
+                    }
+                }
+            }
+        }
+    }
+
+    fn source_context(&self, report: &Report) -> SourceContext {
+        let config = &self.surroundings.config;
+        let (version, _) = self.current.get();
+        SourceContext {
+            report: report.clone(),
+            orders: self.orders.clone(),
+            group: self.group.clone(),
+            topics: version.job.spec().topics(),
+            batching: config.batch.clone(),
+            delivery: config.delivery.clone(),
+            budget: Arc::new(Budget::new(config.delivery.in_flight_mib << 20)),
+            committer: Arc::clone(&self.committer),
+        }
+    }
+
+    fn shop(&self, report: &Report) -> Result<Workshop, Error> {
+        let opening = Opening {
+            context: WritersContext {
+                report: report.clone(),
+                client: format!("pelton-{}", self.job.name),
+                patience: None,
+                folder: self.surroundings.letters(),
+            },
+            letters: self.job.metrics.clone(),
+        };
+        Ok(Workshop {
+            job: self.job.clone(),
+            current: Arc::clone(&self.current),
+            outputs: Outputs::open(&self.surroundings.connectors, &opening)?,
+            report: report.clone(),
+            orders: self.orders.clone(),
+            pace: self.surroundings.pace.clone(),
+        })
+    }
+
+    /// How long an instance may take to end.
+    fn grace(&self) -> Duration {
+        let limits = &self.surroundings.config.limits;
+        limits.batch_time + limits.start_time
+    }
+}
