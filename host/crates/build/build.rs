@@ -1,5 +1,7 @@
 //! Lists what `pelton new` unpacks: for each language its template (`templates/<language>`) and its SDK
 //! (`guest-jobs/sdk/<language>`), as a constant that holds the files' bytes.
+//!
+//! Why not include_dir: it takes a folder whole, with what builds and tests leave behind in it.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
