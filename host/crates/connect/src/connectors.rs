@@ -10,7 +10,7 @@ use crate::connector::{Connector, Finding, Needs};
 use crate::error::Error;
 use crate::kafka::Kafka;
 use crate::letters::LetterStore;
-//use crate::memory::Memory;
+use crate::memory::Memory;
 use crate::postgres::{Encoder, Postgres};
 use crate::sink::RowCheck;
 use crate::source::SourceConnector;
@@ -41,7 +41,6 @@ impl Connectors {
     }
 
     /// Those of a host that has nothing beside it but memory.
-    #[cfg(any())]
     pub fn memory(memory: &Memory) -> Self {
         let memory = Arc::new(memory.clone());
         Self { sources: Arc::clone(&memory) as _, letters: Arc::clone(&memory) as _, tables: memory }

@@ -1,0 +1,137 @@
+//! Memory as a connector of everything.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pelton_model::metrics::JobMetrics;
+use pelton_model::partition::StartFrom;
+use pelton_model::spec::Target;
+
+use super::dead_letters::MemoryDeadLetters;
+use super::letter_log::{Log, LogMarker};
+use super::source::Member;
+use super::tables::Tables;
+use super::topics::Topics;
+use super::world::Memory;
+use crate::connector::{Connector, Finding, Fix, Needs};
+use crate::dead_letters::{DeadLetters, topic};
+use crate::error::Error;
+use crate::letters::{LetterLog, LetterStore, Marker};
+use crate::sink::{Writers, WritersContext};
+use crate::source::{JobSource, SourceConnector};
+
+/// What people call it.
+pub(super) const NAME: &str = "memory";
+
+/// That a server is away.
+pub(super) fn away(reason: &str) -> Error {
+    Error::unavailable(NAME, reason.to_owned())
+}
+
+impl Memory {
+    /// Whether the servers are there.
+    fn there(&self) -> Result<(), Error> {
+        let reason = self.look(|state| state.topics_away.clone().or_else(|| state.tables_away.clone()));
+        match reason {
+            Some(reason) => Err(away(&reason)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Connector for Memory {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn ping(&self, _: Duration) -> Result<(), Error> {
+        self.there()
+    }
+
+    fn check(&self, needs: &Needs<'_>) -> Result<Vec<Finding>, Error> {
+        self.there()?;
+        let mut findings = Vec::new();
+        let sources = needs.sources.iter().map(|source| (source.topic.as_str(), "reads"));
+        let sinks = needs.sinks.iter().filter_map(|sink| match &sink.target {
+            Target::Topic(topic) => Some((topic.as_str(), "writes")),
+            _ => None,
+        });
+        for (name, verb) in sources.chain(sinks) {
+            if self.look(|state| state.topics.contains_key(name)) {
+                continue;
+            }
+            if needs.create {
+                self.create_topic(name, 1);
+            } else {
+                let text = format!("topic {name:?}, which the job {verb}, does not exist");
+                findings.push(Finding { place: name.to_owned(), text, fix: Fix::Create });
+            }
+        }
+        for sink in &needs.sinks {
+            let Target::Table(table) = &sink.target else { continue };
+            if self.look(|state| state.tables.contains_key(&table.name)) {
+                continue;
+            }
+            if needs.create {
+                self.create_table(table);
+            } else {
+                let text = format!("table `{}` is missing", table.name);
+                findings.push(Finding { place: sink.name.clone(), text, fix: Fix::Create });
+            }
+        }
+        if findings.is_empty() {
+            self.create_topic(&topic(needs.job), 1);
+        }
+        Ok(findings)
+    }
+
+    fn open(&self, context: &WritersContext, letters: &Arc<dyn DeadLetters>) -> Result<Arc<dyn Writers>, Error> {
+        let (report, letters) = (context.report.clone(), Arc::clone(letters));
+        Ok(Arc::new(Tables { memory: self.clone(), report, letters }))
+    }
+}
+
+impl SourceConnector for Memory {
+    fn job(&self, _: &str) -> Arc<dyn JobSource> {
+        Arc::new(Member { memory: self.clone() })
+    }
+
+    fn pin_start(&self, group: &str, topics: &[String], from: StartFrom, anew: bool) -> Result<(), Error> {
+        self.there()?;
+        self.with(|state| {
+            let found = state.groups.entry(group.to_owned()).or_default();
+            for topic in topics {
+                let partitions = state.topics.get(topic).ok_or_else(|| Error::NoTopic { topic: topic.clone() })?;
+                for (n, partition) in (0..).zip(partitions) {
+                    let key = (topic.clone(), n);
+                    if anew || found.committed(&key).is_none() {
+                        found.set(key, if from == StartFrom::Latest { partition.end() } else { partition.first });
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+impl LetterStore for Memory {
+    fn open_with_letters(
+        &self,
+        context: &WritersContext,
+        counts: &JobMetrics,
+    ) -> Result<(Arc<dyn Writers>, Arc<dyn DeadLetters>), Error> {
+        let topics = Topics::open(self, context, counts)?;
+        let letters = Arc::new(MemoryDeadLetters(Arc::clone(topics.shared())));
+        Ok((topics, letters))
+    }
+
+    fn log(&self, job: &str) -> Result<Option<Box<dyn LetterLog>>, Error> {
+        self.there()?;
+        Ok(Log::open(self, job).map(|log| Box::new(log) as _))
+    }
+
+    fn begin_redrive(&self, job: &str) -> Result<Box<dyn Marker>, Error> {
+        self.there()?;
+        Ok(Box::new(LogMarker::begin(self, job)))
+    }
+}
