@@ -15,13 +15,13 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use pelton_build::BuildOptions;
+use pelton_demo::DemoArgs;
+use pelton_demo::simulate::SimulateArgs;
 
 use crate::api;
 use crate::api::types::{Guarantee, Submit};
 use crate::config::Config;
-use crate::demo::DemoArgs;
 use crate::kafka::StartFrom;
-use crate::simulate::SimulateArgs;
 use client::Client;
 use dev::DevArgs;
 pub use dev::dev;

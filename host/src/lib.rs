@@ -6,11 +6,10 @@
 
 pub mod api;
 pub mod cli;
-pub mod demo;
+mod demo;
 pub mod jobs;
 pub mod run;
 pub mod signals;
-pub mod simulate;
 pub mod telemetry;
 
 pub use pelton_connect as connect;

@@ -6,7 +6,10 @@ use anyhow::Result;
 use clap::Parser;
 use pelton::cli::{self, Cli, Command};
 use pelton::config::LogFormat;
-use pelton::{demo, run, simulate, telemetry};
+use pelton::run::{self, Host};
+use pelton::signals::Stop;
+use pelton::telemetry;
+use pelton_demo::{Terminal, simulate};
 use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
@@ -56,9 +59,19 @@ fn execute(command: Command) -> Result<()> {
         Command::Pull(args) => cli::pull(&args),
         Command::Simulate(args) => {
             telemetry::start(LogFormat::Text);
-            Runtime::new()?.block_on(simulate::run(args))
+            Runtime::new()?.block_on(simulate::run(args, asked_to_end))
         }
-        // It starts logging itself, above its live line.
-        Command::Demo(args) => Runtime::new()?.block_on(demo::run(args)),
+        Command::Demo(args) => {
+            // Log lines above its live line.
+            let terminal = Terminal::start()?;
+            telemetry::start_above(terminal.clone());
+            Runtime::new()?.block_on(async { pelton_demo::run::<Host>(args, terminal, asked_to_end()?).await })
+        }
     }
+}
+
+/// Listens from now on for a Ctrl-C or SIGTERM, on which this completes; a second one ends the process at once.
+fn asked_to_end() -> Result<impl Future<Output = ()>> {
+    let stop = Stop::listen()?;
+    Ok(async move { stop.asked().await })
 }

@@ -1,6 +1,6 @@
 //! Log lines: to standard error, by `PELTON_LOG` (such as `info`, `debug`, `pelton=debug,librdkafka=debug`).
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
@@ -19,8 +19,15 @@ pub fn start(format: LogFormat) {
     };
 }
 
+/// Starts logging warnings and errors to what takes the place of standard error. A second call changes nothing.
+pub fn start_above(screen: impl Write + Clone + Send + Sync + 'static) {
+    let lines = tracing_subscriber::fmt::layer().with_target(false).with_writer(move || screen.clone());
+    // The first one stays.
+    let _ = tracing_subscriber::registry().with(filter("warn")).with(lines).try_init();
+}
+
 /// What `PELTON_LOG` asks for, or else this. Without the spans and patterns of `EnvFilter`, which take a regex engine.
-pub fn filter(default: &str) -> Targets {
+fn filter(default: &str) -> Targets {
     let asked = std::env::var("PELTON_LOG").ok().and_then(|asked| parse(&asked));
     asked.or_else(|| parse(default)).unwrap_or_default()
 }

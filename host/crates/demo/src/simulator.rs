@@ -1,24 +1,21 @@
-//! `pelton simulate`: the article's `kafka_producer.py`. Readings go to a topic at a steady rate.
+//! Readings on their way to a topic, at a steady rate.
 //!
 //! The rate doesn't drift: reading n is due n/rate seconds after the first, and what a slow broker or an outage held
-//! back is caught up. Every reading that was sent is delivered before the command ends, or the command fails and says
-//! how many were not.
+//! back is caught up. Every reading that was sent is delivered before the end, or the end fails and says how many were not.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use indicatif::{ProgressBar, ProgressStyle};
-use pelton_demo::Sensors;
+use pelton_connect::kafka::{log, producer, refused};
+use pelton_model::settings;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 
-use crate::config::{self, Config};
-use crate::kafka::Admin;
-use crate::signals::Stop;
+use crate::sensors::Sensors;
 
 /// How long the end waits for readings that are still under way.
 const FLUSH: Duration = Duration::from_secs(10);
@@ -26,67 +23,6 @@ const FLUSH: Duration = Duration::from_secs(10);
 const QUEUE: &str = "100000";
 /// How many readings are sent before whoever wants to stop is heard.
 const TURN: u64 = 1000;
-
-/// `pelton simulate`.
-#[derive(Debug, clap::Args)]
-pub struct SimulateArgs {
-    /// Readings a second, such as 0.5 or 1000; 0 is as fast as Kafka takes them (the article's script sends 2)
-    #[arg(long, value_name = "N", default_value = "10", value_parser = rate)]
-    pub rate: f64,
-    /// Stop after so many readings [default: go on until Ctrl-C]
-    #[arg(long, value_name = "N")]
-    pub count: Option<u64>,
-    /// The same seed gives the same readings, ids included, apart from their times [default: new ones]
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
-    /// The topic
-    #[arg(long, default_value = "sensors")]
-    pub topic: String,
-    /// Kafka, host:port, several with commas [default: localhost:9092, or KAFKA_HOST]
-    #[arg(long, value_name = "HOST:PORT")]
-    pub kafka: Option<String>,
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(rate) if (0.0..=1e9).contains(&rate) => Ok(rate),
-        _ => Err("not a number from 0 to 1,000,000,000".to_owned()),
-    }
-}
-
-/// Sends readings until there are enough, or until Ctrl-C or SIGTERM; a second one ends the process at once.
-pub async fn run(args: SimulateArgs) -> Result<()> {
-    let flags: Vec<_> = args.kafka.iter().map(|kafka| ("kafka.bootstrap", kafka.as_str().into())).collect();
-    let kafka = Config::load(None, &flags)?.kafka;
-    let (asked, topic) = (kafka.clone(), args.topic.clone());
-    tokio::task::spawn_blocking(move || check_topic(&asked, &topic)).await??;
-    let sensors = Sensors::new(args.seed.unwrap_or_else(rand::random));
-    let mut simulator = Simulator::new(&kafka, &args.topic, sensors)?;
-    eprintln!(
-        "sending {} to topic {} of {}; Ctrl-C ends it",
-        if args.rate > 0.0 { format!("{} readings a second", args.rate) } else { "readings at full speed".to_owned() },
-        args.topic,
-        kafka.bootstrap
-    );
-    let progress = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{pos} readings sent")?);
-    let (started, stop) = (Instant::now(), Stop::listen()?);
-    let ran = simulator.run(args.rate, args.count, stop.asked(), |sent| progress.set_position(sent)).await;
-    progress.finish_and_clear();
-    let sent = simulator.finish().await;
-    ran?;
-    println!("sent {} readings to topic {} in {:.1} s", sent?, args.topic, started.elapsed().as_secs_f64());
-    Ok(())
-}
-
-fn check_topic(kafka: &config::Kafka, topic: &str) -> Result<()> {
-    let partitions = Admin::new(kafka)?.partitions(topic)?;
-    ensure!(
-        partitions.is_some(),
-        "topic {topic:?} does not exist on Kafka at {}; create it, or submit a job that reads it with `--create`",
-        kafka.bootstrap
-    );
-    Ok(())
-}
 
 /// Sends readings to a topic, without a key as the article does, so that they spread over its partitions.
 pub struct Simulator {
@@ -106,14 +42,12 @@ impl std::fmt::Debug for Simulator {
 
 impl Simulator {
     /// A simulator; does not connect yet.
-    pub fn new(kafka: &config::Kafka, topic: &str, sensors: Sensors) -> Result<Self> {
-        let mut config = crate::kafka::producer(kafka, "pelton-simulate");
+    pub fn new(kafka: &settings::Kafka, topic: &str, sensors: Sensors) -> Result<Self> {
+        let mut config = producer(kafka, "pelton-simulate");
         config.set("queue.buffering.max.messages", QUEUE).set("statistics.interval.ms", "0");
         let context = Deliveries { bootstrap: kafka.bootstrap.clone(), ..Deliveries::default() };
-        let producer = config
-            .create_with_context(context)
-            .map_err(crate::kafka::refused)
-            .context("failed to make a Kafka producer")?;
+        let producer =
+            config.create_with_context(context).map_err(refused).context("failed to make a Kafka producer")?;
         Ok(Self { producer, topic: topic.to_owned(), sensors, next: String::new(), sent: 0 })
     }
 
@@ -232,7 +166,7 @@ struct Deliveries {
 
 impl ClientContext for Deliveries {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        crate::kafka::log(level, facility, message);
+        log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -286,18 +220,10 @@ mod tests {
         assert_eq!(until(1e-300, u64::MAX), Duration::MAX);
     }
 
-    #[test]
-    fn a_rate_is_a_number_that_can_be_kept() {
-        assert_eq!(rate("0.5"), Ok(0.5));
-        for wrong in ["-1", "NaN", "inf", "fast", "2e9"] {
-            assert!(rate(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    fn broker() -> (MockCluster<'static, rdkafka::producer::DefaultProducerContext>, config::Kafka) {
+    fn broker() -> (MockCluster<'static, rdkafka::producer::DefaultProducerContext>, settings::Kafka) {
         let broker = MockCluster::new(1).unwrap();
         broker.create_topic("sensors", 1, 1).unwrap();
-        let kafka = config::Kafka { bootstrap: broker.bootstrap_servers(), ..config::Kafka::default() };
+        let kafka = settings::Kafka { bootstrap: broker.bootstrap_servers(), ..settings::Kafka::default() };
         (broker, kafka)
     }
 
@@ -310,7 +236,7 @@ mod tests {
         assert_eq!(simulator.finish().await.unwrap(), 5000);
 
         let consumer: BaseConsumer =
-            crate::kafka::consumer(&kafka, "test", "test", Duration::from_secs(1)).create().unwrap();
+            pelton_connect::kafka::consumer(&kafka, "test", "test", Duration::from_secs(1)).create().unwrap();
         let mut partition = TopicPartitionList::new();
         partition.add_partition_offset("sensors", 0, Offset::Beginning).unwrap();
         consumer.assign(&partition).unwrap();
@@ -336,16 +262,5 @@ mod tests {
         assert!(started.elapsed() >= Duration::from_millis(300), "{:?}", started.elapsed());
         simulator.run(1000.0, None, tokio::time::sleep(Duration::from_millis(50)), |_| {}).await.unwrap();
         assert!(simulator.finish().await.unwrap() > 301);
-    }
-
-    #[test]
-    fn a_missing_topic_and_an_absent_broker_are_told() {
-        let (_broker, kafka) = broker();
-        check_topic(&kafka, "sensors").unwrap();
-        let missing = check_topic(&kafka, "nowhere").unwrap_err().to_string();
-        assert!(missing.starts_with(r#"topic "nowhere" does not exist on Kafka at 127.0.0.1:"#), "{missing}");
-        let nobody = config::Kafka { bootstrap: "127.0.0.1:1".to_owned(), ..config::Kafka::default() };
-        let away = format!("{:#}", check_topic(&nobody, "sensors").unwrap_err());
-        assert!(away.contains("Kafka at 127.0.0.1:1"), "{away}");
     }
 }
