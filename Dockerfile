@@ -8,12 +8,12 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY guest-jobs guest-jobs
 COPY host host
-RUN rm -r host/crates/build/templates guest-jobs/sdk \
-    && find host -path host/crates/openssl-src -prune -o -type f \
+RUN rm -r host/crates/build/templates \
+    && find guest-jobs -mindepth 2 -maxdepth 2 ! -path guest-jobs/sdk/rust -exec rm -r {} + \
+    && find host guest-jobs -path host/crates/openssl-src -prune -o -type f \
         ! -name Cargo.toml ! -name lib.rs ! -name main.rs ! -path 'host/benches/*.rs' -exec rm {} + \
-    && find host -path host/crates/openssl-src -prune -o -type f -name '*.rs' -exec truncate --size 0 {} + \
-    && echo 'fn main() {}' > host/src/main.rs \
-    && mkdir guest-jobs/sensors/src && touch guest-jobs/sensors/src/lib.rs
+    && find host guest-jobs -path host/crates/openssl-src -prune -o -type f -name '*.rs' -exec truncate --size 0 {} + \
+    && echo 'fn main() {}' > host/src/main.rs
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /src

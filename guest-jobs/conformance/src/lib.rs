@@ -2,10 +2,7 @@
 //! all answer `../golden/conformance.jsonl` alike.
 
 use pelton_job::log::{self, Level};
-use pelton_job::{
-    Column, Conflict, Error, Job, Outputs, Parameters, Record, Reject, Sink, Spec, Type, Value,
-    metrics,
-};
+use pelton_job::{Column, Conflict, Error, Job, Outputs, Parameters, Record, Reject, Sink, Spec, Type, Value, metrics};
 
 const OUT: Sink = Sink::topic("conformance_out").named("out");
 const ROWS: Sink = Sink::table(
@@ -31,11 +28,7 @@ const ROWS: Sink = Sink::table(
     Conflict::Fail(&[]),
 )
 .named("rows");
-const NOTE: Sink = Sink::statement(
-    "note",
-    "INSERT INTO notes (id, note) VALUES (?, ?)",
-    &[Type::Int8, Type::Text],
-);
+const NOTE: Sink = Sink::statement("note", "INSERT INTO notes (id, note) VALUES (?, ?)", &[Type::Int8, Type::Text]);
 
 const ROW: [Value<'static>; 16] = [
     Value::Boolean(true),
@@ -51,10 +44,7 @@ const ROW: [Value<'static>; 16] = [
     Value::Int8(1_714_644_672_123_456),
     Value::Int8(-1),
     Value::Int4(-719_162),
-    Value::Bytes(&[
-        0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee,
-        0xff,
-    ]),
+    Value::Bytes(&[0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff]),
     Value::Text(r#"{"a": 1}"#),
     Value::Text("[]"),
 ];
@@ -68,29 +58,17 @@ pub struct Conformance {
 
 impl Job for Conformance {
     fn spec() -> Spec {
-        Spec::new(
-            "conformance",
-            env!("CARGO_PKG_VERSION"),
-            env!("CARGO_PKG_DESCRIPTION"),
-        )
-        .source_with_headers("conformance")
-        .sink(OUT)
-        .sink(ROWS)
-        .sink(NOTE)
-        .parameter("prefix", "text before each echo", "")
-        .parameter(
-            "limit",
-            "records after which the job stops echoing",
-            "1000000",
-        )
+        Spec::new("conformance", env!("CARGO_PKG_VERSION"), env!("CARGO_PKG_DESCRIPTION"))
+            .source_with_headers("conformance")
+            .sink(OUT)
+            .sink(ROWS)
+            .sink(NOTE)
+            .parameter("prefix", "text before each echo", "")
+            .parameter("limit", "records after which the job stops echoing", "1000000")
     }
 
     fn configure(parameters: &Parameters) -> Result<Self, Error> {
-        Ok(Self {
-            prefix: parameters.get("prefix")?,
-            limit: parameters.get("limit")?,
-            records: 0,
-        })
+        Ok(Self { prefix: parameters.get("prefix")?, limit: parameters.get("limit")?, records: 0 })
     }
 
     fn process(&mut self, record: &Record<'_>, out: &mut Outputs) -> Result<(), Reject> {
@@ -125,9 +103,7 @@ impl Job for Conformance {
 impl Conformance {
     /// Says where the record stood, and passes its headers on.
     fn echo(&self, record: &Record<'_>, out: &mut Outputs) {
-        let timestamp = record
-            .timestamp()
-            .map_or_else(|| "-".to_owned(), |timestamp| timestamp.to_string());
+        let timestamp = record.timestamp().map_or_else(|| "-".to_owned(), |timestamp| timestamp.to_string());
         let (partition, offset) = (record.partition(), record.offset());
         let text = format!("{}{partition}/{offset}@{timestamp}", self.prefix);
         let source = record.source().to_string();
@@ -170,20 +146,12 @@ mod tests {
             timestamp: Some(7),
             ..Input::from("echo")
         };
-        let inputs = [
-            keyed,
-            Input::default(),
-            Input::from("reject"),
-            Input::from("row"),
-        ];
+        let inputs = [keyed, Input::default(), Input::from("reject"), Input::from("row")];
         let run = run::<Conformance>(&[("prefix", "> ")], inputs).unwrap();
         let messages = run.messages(&OUT);
         assert_eq!(messages[0].key, Some(&b"k"[..]));
         assert_eq!(messages[0].value, Some(&b"> 0/0@7"[..]));
-        assert_eq!(
-            messages[0].headers,
-            [("n", None), ("source", Some(&b"0"[..]))]
-        );
+        assert_eq!(messages[0].headers, [("n", None), ("source", Some(&b"0"[..]))]);
         assert_eq!(messages[1].value, Some(&b"null"[..]));
         assert_eq!(run.rejects(), [(2, "asked to")]);
         assert_eq!(run.rows(&ROWS), [(3, ROW.to_vec())]);

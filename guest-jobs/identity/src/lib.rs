@@ -9,13 +9,7 @@ pub struct Identity;
 
 impl Job for Identity {
     fn spec() -> Spec {
-        Spec::new(
-            "identity",
-            env!("CARGO_PKG_VERSION"),
-            env!("CARGO_PKG_DESCRIPTION"),
-        )
-        .source("sensors")
-        .sink(ALERTS)
+        Spec::new("identity", env!("CARGO_PKG_VERSION"), env!("CARGO_PKG_DESCRIPTION")).source("sensors").sink(ALERTS)
     }
 
     fn configure(_: &Parameters) -> Result<Self, Error> {

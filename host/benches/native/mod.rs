@@ -1,11 +1,12 @@
 //! `sensor_alerts` and `sensor_pipeline` without Wasm: the same parsing, in the same pipeline, on the host's own heap.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use pelton::engine::{Failure, Host, Process, Program};
 use pelton::record::{Batch, Column, ColumnData, Messages, Outcome, Output, Packed, Reject, Rows};
 use pelton::spec::{Sink, Source, Spec, Target};
-use sensors::Reading;
+use pelton_job::{Reject as Refused, json, python::Object};
 
 pub(crate) const THRESHOLD: f64 = 30.0;
 
@@ -30,8 +31,46 @@ impl Filter {
 }
 
 struct Instance {
-    alert: String,
     rows: bool,
+}
+
+/// Whether a reading is one that the filter lets through.
+pub(crate) fn is_alert(text: &str) -> bool {
+    Reading::parse(text).is_ok_and(|reading| reading.temperature > THRESHOLD)
+}
+
+struct Reading<'a> {
+    id: Cow<'a, str>,
+    sensor: i32,
+    message: Cow<'a, str>,
+    temperature: f64,
+    timestamp: Cow<'a, str>,
+    microseconds: i64,
+}
+
+impl<'a> Reading<'a> {
+    fn parse(text: &'a str) -> Result<Self, Refused> {
+        let paths = ["message_id", "sensor_id", "message", "message.temperature", "timestamp"];
+        let [id, sensor, message, temperature, time] = json::fields(text, &paths)?;
+        Ok(Self {
+            id: id.text()?,
+            sensor: sensor.int4()?,
+            message: message.object()?,
+            temperature: temperature.float8()?,
+            timestamp: time.text()?,
+            microseconds: time.timestamptz()?,
+        })
+    }
+
+    fn alert(&self) -> String {
+        Object::new()
+            .text("message_id", &self.id)
+            .int("sensor_id", self.sensor)
+            .float("temperature", self.temperature)
+            .text("alert", "High temperature detected")
+            .text("timestamp", &self.timestamp)
+            .finish()
+    }
 }
 
 impl Program for Filter {
@@ -40,7 +79,7 @@ impl Program for Filter {
     }
 
     fn instantiate(&self, _: &[(String, String)], _: Arc<dyn Host>) -> Result<Box<dyn Process>, Failure> {
-        Ok(Box::new(Instance { alert: String::new(), rows: self.rows }))
+        Ok(Box::new(Instance { rows: self.rows }))
     }
 }
 
@@ -54,21 +93,19 @@ impl Process for Instance {
             let index = i as u32;
             let text = std::str::from_utf8(batch.values.get(i).unwrap_or_default()).unwrap_or_default();
             match Reading::parse(text) {
-                Err(reason) => outcome.rejects.push(Reject { index, reason }),
+                Err(reason) => outcome.rejects.push(Reject { index, reason: reason.reason().to_owned() }),
                 Ok(reading) => {
                     if self.rows {
                         origin.push(index);
-                        ids.push(reading.message_id.as_bytes());
-                        sensors.push(reading.sensor_id);
+                        ids.push(reading.id.as_bytes());
+                        sensors.push(reading.sensor);
                         texts.push(reading.message.as_bytes());
                         times.push(reading.microseconds);
                     }
                     if reading.temperature > THRESHOLD {
-                        self.alert.clear();
-                        reading.write_alert(&mut self.alert).map_err(|error| Failure::Error(error.to_string()))?;
                         messages.origin.push(index);
                         messages.keys.push(batch.keys.get(i));
-                        messages.values.push(Some(self.alert.as_bytes()));
+                        messages.values.push(Some(reading.alert().as_bytes()));
                     }
                 }
             }

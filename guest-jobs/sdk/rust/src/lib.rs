@@ -40,6 +40,8 @@
 //! assert_eq!(run.forwards(&LOUD), [1]);
 //! ```
 //!
+//! [`Record::fields`] reads JSON; [`python`] writes it as Python does, and [`time`] reads times.
+//!
 //! Three ways for things to go wrong, each with an end of its own:
 //! - a record that the job can't use: return a [`Reject`]; it goes to the dead-letter topic with its reason, the rest
 //!   goes on;
@@ -53,18 +55,21 @@
     reason = "generated code"
 )]
 pub mod bindings;
+pub mod json;
 pub mod log;
 pub mod metrics;
 pub mod numbers;
 mod outputs;
 mod packed;
 mod parameters;
+pub mod python;
 mod record;
 mod rows;
 #[doc(hidden)]
 pub mod runner;
 mod spec;
 pub mod testing;
+pub mod time;
 
 pub use crate::{
     bindings::pelton::job::types::ColumnType as Type,

@@ -35,9 +35,7 @@ numbers!(u32, i16, i32, i64, f32, f64);
 /// A buffer of these numbers.
 pub fn pack<N: Number>(numbers: impl IntoIterator<Item = N>) -> Vec<u8> {
     let mut buffer = Vec::new();
-    numbers
-        .into_iter()
-        .for_each(|number| number.push(&mut buffer));
+    numbers.into_iter().for_each(|number| number.push(&mut buffer));
     buffer
 }
 

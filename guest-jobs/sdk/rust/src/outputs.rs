@@ -47,19 +47,9 @@ struct State {
 }
 
 enum Open {
-    Forward {
-        origin: Vec<u8>,
-    },
-    Messages {
-        origin: Vec<u8>,
-        keys: Nullable,
-        values: Nullable,
-        headers: Option<Box<HeadersWriter>>,
-    },
-    Rows {
-        origin: Vec<u8>,
-        columns: Vec<Column>,
-    },
+    Forward { origin: Vec<u8> },
+    Messages { origin: Vec<u8>, keys: Nullable, values: Nullable, headers: Option<Box<HeadersWriter>> },
+    Rows { origin: Vec<u8>, columns: Vec<Column> },
 }
 
 impl Outputs {
@@ -73,12 +63,7 @@ impl Outputs {
             sizes: Vec::new(),
         };
         let sinks = (0..).zip(sinks).map(state).collect();
-        Self {
-            sinks,
-            done: Vec::new(),
-            at: At::default(),
-            mistake: None,
-        }
+        Self { sinks, done: Vec::new(), at: At::default(), mistake: None }
     }
 
     /// Passes the record on to a topic unchanged: key, value and headers. Costs next to nothing.
@@ -87,13 +72,7 @@ impl Outputs {
     }
 
     /// Sends a message to a topic.
-    pub fn send(
-        &mut self,
-        sink: &Sink,
-        key: Option<&[u8]>,
-        value: Option<&[u8]>,
-        headers: &[(&str, Option<&[u8]>)],
-    ) {
+    pub fn send(&mut self, sink: &Sink, key: Option<&[u8]>, value: Option<&[u8]>, headers: &[(&str, Option<&[u8]>)]) {
         self.emit(sink, |state, at| state.send(at, key, value, headers));
     }
 
@@ -102,11 +81,7 @@ impl Outputs {
         self.emit(sink, |state, at| state.row(at, values));
     }
 
-    fn emit(
-        &mut self,
-        sink: &Sink,
-        into: impl FnOnce(&mut State, At) -> Result<Option<Output>, String>,
-    ) {
+    fn emit(&mut self, sink: &Sink, into: impl FnOnce(&mut State, At) -> Result<Option<Output>, String>) {
         let result = match self.sinks.iter_mut().find(|state| state.name == sink.name) {
             Some(state) => into(state, self.at),
             None => Err("not among the sinks of the job's spec".to_owned()),
@@ -114,8 +89,7 @@ impl Outputs {
         match result {
             Ok(sealed) => self.done.extend(sealed),
             Err(reason) => {
-                self.mistake
-                    .get_or_insert_with(|| format!("sink `{}`: {reason}", sink.name));
+                self.mistake.get_or_insert_with(|| format!("sink `{}`: {reason}", sink.name));
             }
         }
     }
@@ -175,16 +149,9 @@ impl State {
                 headers: None,
             });
         }
-        if let Some(Open::Messages {
-            origin,
-            keys,
-            values,
-            headers: writer,
-        }) = &mut self.open
-        {
+        if let Some(Open::Messages { origin, keys, values, headers: writer }) = &mut self.open {
             if !headers.is_empty() || writer.is_some() {
-                let writer = writer
-                    .get_or_insert_with(|| Box::new(HeadersWriter::after(u32::count(origin))));
+                let writer = writer.get_or_insert_with(|| Box::new(HeadersWriter::after(u32::count(origin))));
                 writer.push(headers.iter().copied());
             }
             at.record.push(origin);
@@ -199,28 +166,18 @@ impl State {
             return Err("a topic takes no rows".to_owned());
         };
         if values.len() != row.len() {
-            return Err(format!(
-                "a row has {} values, not {}",
-                row.len(),
-                values.len()
-            ));
+            return Err(format!("a row has {} values, not {}", row.len(), values.len()));
         }
         if self.open.is_none() {
-            let column = |(n, (_, kind)): (usize, &(String, Type))| {
-                Column::with_capacity(*kind, at.records, self.size(n))
-            };
+            let column =
+                |(n, (_, kind)): (usize, &(String, Type))| Column::with_capacity(*kind, at.records, self.size(n));
             let columns = row.iter().enumerate().map(column).collect();
-            self.open = Some(Open::Rows {
-                origin: at.origin(),
-                columns,
-            });
+            self.open = Some(Open::Rows { origin: at.origin(), columns });
         }
         if let Some(Open::Rows { origin, columns }) = &mut self.open {
             at.record.push(origin);
             for ((column, value), (name, _)) in columns.iter_mut().zip(values).zip(row) {
-                column
-                    .push(*value)
-                    .map_err(|reason| format!("{name} is {reason}"))?;
+                column.push(*value).map_err(|reason| format!("{name} is {reason}"))?;
             }
         }
         Ok(None)
@@ -241,12 +198,7 @@ impl State {
         let sink = self.index;
         Some(match self.open.take()? {
             Open::Forward { origin } => Output::Forward(Forward { sink, origin }),
-            Open::Messages {
-                origin,
-                keys,
-                values,
-                headers,
-            } => {
+            Open::Messages { origin, keys, values, headers } => {
                 self.sizes.clear();
                 self.sizes.extend([keys.bytes(), values.bytes()]);
                 Output::Messages(Messages {
@@ -260,11 +212,7 @@ impl State {
             Open::Rows { origin, columns } => {
                 self.sizes.clear();
                 self.sizes.extend(columns.iter().map(Column::bytes));
-                Output::Rows(Rows {
-                    sink,
-                    origin,
-                    columns: columns.into_iter().map(Column::finish).collect(),
-                })
+                Output::Rows(Rows { sink, origin, columns: columns.into_iter().map(Column::finish).collect() })
             }
         })
     }

@@ -12,10 +12,7 @@ fn end(length: usize) -> u32 {
 impl Packed {
     /// An empty one with room for so many items of so many bytes in all.
     pub(crate) fn with_capacity(items: usize, bytes: usize) -> Self {
-        Self {
-            ends: Vec::with_capacity(size_of::<u32>() * items),
-            bytes: Vec::with_capacity(bytes),
-        }
+        Self { ends: Vec::with_capacity(size_of::<u32>() * items), bytes: Vec::with_capacity(bytes) }
     }
 
     pub(crate) fn push(&mut self, item: &[u8]) {
@@ -73,10 +70,7 @@ impl Validity {
 
 /// Whether item `index` is not null.
 pub(crate) fn is_valid(validity: &[u8], index: usize) -> bool {
-    validity.is_empty()
-        || validity
-            .get(index / 8)
-            .is_some_and(|byte| byte >> (index % 8) & 1 == 1)
+    validity.is_empty() || validity.get(index / 8).is_some_and(|byte| byte >> (index % 8) & 1 == 1)
 }
 
 /// Writes byte strings of which some may be null.
@@ -87,10 +81,7 @@ pub(crate) struct Nullable {
 
 impl Nullable {
     pub(crate) fn with_capacity(items: usize, bytes: usize) -> Self {
-        Self {
-            validity: Validity::default(),
-            items: Packed::with_capacity(items, bytes),
-        }
+        Self { validity: Validity::default(), items: Packed::with_capacity(items, bytes) }
     }
 
     pub(crate) fn push(&mut self, item: Option<&[u8]>) {
@@ -103,21 +94,14 @@ impl Nullable {
     }
 
     pub(crate) fn finish(self) -> NullablePacked {
-        NullablePacked {
-            validity: self.validity.finish(),
-            items: self.items,
-        }
+        NullablePacked { validity: self.validity.finish(), items: self.items }
     }
 }
 
 impl NullablePacked {
     /// Item `index`; nothing where it is null.
     pub(crate) fn get(&self, index: usize) -> Option<&[u8]> {
-        if is_valid(&self.validity, index) {
-            self.items.get(index)
-        } else {
-            None
-        }
+        if is_valid(&self.validity, index) { self.items.get(index) } else { None }
     }
 }
 
@@ -139,10 +123,7 @@ impl HeadersWriter {
     }
 
     /// Adds the headers of the next item.
-    pub(crate) fn push<'a>(
-        &mut self,
-        headers: impl IntoIterator<Item = (&'a str, Option<&'a [u8]>)>,
-    ) {
+    pub(crate) fn push<'a>(&mut self, headers: impl IntoIterator<Item = (&'a str, Option<&'a [u8]>)>) {
         for (name, value) in headers {
             self.names.push(name.as_bytes());
             self.values.push(value);
@@ -151,11 +132,7 @@ impl HeadersWriter {
     }
 
     pub(crate) fn finish(self) -> Headers {
-        Headers {
-            ends: self.ends,
-            names: self.names,
-            values: self.values.finish(),
-        }
+        Headers { ends: self.ends, names: self.names, values: self.values.finish() }
     }
 }
 
@@ -164,10 +141,7 @@ impl Headers {
     pub(crate) fn get(&self, index: usize) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
         range(&self.ends, index).unwrap_or_default().map(|header| {
             let name = self.names.get(header).unwrap_or_default();
-            (
-                str::from_utf8(name).unwrap_or_default(),
-                self.values.get(header),
-            )
+            (str::from_utf8(name).unwrap_or_default(), self.values.get(header))
         })
     }
 }
@@ -179,10 +153,7 @@ mod tests {
 
     #[test]
     fn lists_that_contradict_each_other_hold_nothing() {
-        let packed = |ends: &[u32]| Packed {
-            ends: crate::numbers::pack(ends.iter().copied()),
-            bytes: b"abc".to_vec(),
-        };
+        let packed = |ends: &[u32]| Packed { ends: crate::numbers::pack(ends.iter().copied()), bytes: b"abc".to_vec() };
         assert_eq!(packed(&[1, 3]).get(1), Some(&b"bc"[..]));
         assert_eq!(packed(&[1, 3]).get(2), None);
         assert_eq!(packed(&[1, 4]).get(1), None);

@@ -28,16 +28,10 @@ impl Parameters {
             .0
             .iter()
             .find(|(candidate, _)| candidate == name)
-            .ok_or_else(|| {
-                Error(format!(
-                    "the job reads parameter `{name}`, which its spec does not declare"
-                ))
-            })?;
+            .ok_or_else(|| Error(format!("the job reads parameter `{name}`, which its spec does not declare")))?;
         value.parse().map_err(|reason| {
             let wanted = type_name::<T>().rsplit("::").next().unwrap_or_default();
-            Error(format!(
-                "parameter `{name}`: cannot read `{value}` as {wanted}: {reason}"
-            ))
+            Error(format!("parameter `{name}`: cannot read `{value}` as {wanted}: {reason}"))
         })
     }
 }

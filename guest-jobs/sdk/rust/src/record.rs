@@ -1,6 +1,10 @@
 //! A record as a job sees it: a view into the batch, which copies nothing.
 
-use crate::{bindings::pelton::job::types::Batch, numbers::Number};
+use crate::{
+    bindings::pelton::job::types::Batch,
+    json::{self, Field},
+    numbers::Number,
+};
 use std::fmt::Display;
 
 /// Why a job can't use a record. Anything that can be shown becomes one, so `?` works on the errors of parsers, and
@@ -53,22 +57,23 @@ impl<'a> Record<'a> {
         match self.value() {
             None => Err("value is null (a tombstone)".into()),
             Some([]) => Err("value is empty".into()),
-            Some(value) => str::from_utf8(value).map_err(|error| {
-                Reject(format!(
-                    "value is not UTF-8: invalid at byte {}",
-                    error.valid_up_to()
-                ))
-            }),
+            Some(value) => str::from_utf8(value)
+                .map_err(|error| Reject(format!("value is not UTF-8: invalid at byte {}", error.valid_up_to()))),
         }
+    }
+
+    /// Fields of the value, which is a JSON object: see [`json::fields`].
+    ///
+    /// # Errors
+    /// What [`Record::text`] refuses, and a value that is no JSON object.
+    pub fn fields<const N: usize>(&self, paths: &[&'static str; N]) -> Result<[Field<'a>; N], Reject> {
+        json::fields(self.text()?, paths)
     }
 
     /// The headers, in order; a name may repeat. None where the source was declared without headers.
     pub fn headers(&self) -> impl Iterator<Item = (&'a str, Option<&'a [u8]>)> + use<'a> {
         let index = self.index;
-        self.batch
-            .headers
-            .iter()
-            .flat_map(move |headers| headers.get(index))
+        self.batch.headers.iter().flat_map(move |headers| headers.get(index))
     }
 
     /// The Kafka timestamp, milliseconds since the Unix epoch; nothing where the record has none.

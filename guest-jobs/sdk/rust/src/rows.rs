@@ -104,24 +104,14 @@ impl Column {
             Type::Boolean => ColumnData::Booleans(Vec::with_capacity(rows)),
             Type::Int2 => ColumnData::Int16s(Vec::with_capacity(2 * rows)),
             Type::Int4 | Type::Date => ColumnData::Int32s(Vec::with_capacity(4 * rows)),
-            Type::Int8 | Type::Timestamptz | Type::Timestamp => {
-                ColumnData::Int64s(Vec::with_capacity(8 * rows))
-            }
+            Type::Int8 | Type::Timestamptz | Type::Timestamp => ColumnData::Int64s(Vec::with_capacity(8 * rows)),
             Type::Float4 => ColumnData::Float32s(Vec::with_capacity(4 * rows)),
             Type::Float8 => ColumnData::Float64s(Vec::with_capacity(8 * rows)),
-            Type::Numeric
-            | Type::Text
-            | Type::Varchar
-            | Type::Bytea
-            | Type::Uuid
-            | Type::Json
-            | Type::Jsonb => ColumnData::Packed(Packed::with_capacity(rows, bytes)),
+            Type::Numeric | Type::Text | Type::Varchar | Type::Bytea | Type::Uuid | Type::Json | Type::Jsonb => {
+                ColumnData::Packed(Packed::with_capacity(rows, bytes))
+            }
         };
-        Self {
-            kind,
-            validity: Validity::default(),
-            data,
-        }
+        Self { kind, validity: Validity::default(), data }
     }
 
     /// Adds a value.
@@ -136,9 +126,7 @@ impl Column {
             (ColumnData::Int64s(data), Value::Int8(value)) => value.push(data),
             (ColumnData::Float32s(data), Value::Float4(value)) => value.push(data),
             (ColumnData::Float64s(data), Value::Float8(value)) => value.push(data),
-            (ColumnData::Packed(data), Value::Text(value))
-                if !matches!(self.kind, Type::Bytea | Type::Uuid) =>
-            {
+            (ColumnData::Packed(data), Value::Text(value)) if !matches!(self.kind, Type::Bytea | Type::Uuid) => {
                 data.push(value.as_bytes());
             }
             (ColumnData::Packed(data), Value::Bytes(value))
@@ -165,10 +153,7 @@ impl Column {
     }
 
     pub(crate) fn finish(self) -> wit::Column {
-        wit::Column {
-            validity: self.validity.finish(),
-            data: self.data,
-        }
+        wit::Column { validity: self.validity.finish(), data: self.data }
     }
 }
 
@@ -197,9 +182,7 @@ impl wit::Column {
             ColumnData::Int64s(data) => Value::Int8(i64::get(data, row)?),
             ColumnData::Float32s(data) => Value::Float4(f32::get(data, row)?),
             ColumnData::Float64s(data) => Value::Float8(f64::get(data, row)?),
-            ColumnData::Packed(data) if matches!(kind, Type::Bytea | Type::Uuid) => {
-                Value::Bytes(data.get(row)?)
-            }
+            ColumnData::Packed(data) if matches!(kind, Type::Bytea | Type::Uuid) => Value::Bytes(data.get(row)?),
             ColumnData::Packed(data) => Value::Text(str::from_utf8(data.get(row)?).ok()?),
         })
     }

@@ -22,10 +22,7 @@ pub(crate) struct Runner<J> {
 impl<J: Job> Runner<J> {
     pub(crate) fn new(parameters: Vec<(String, String)>) -> Result<Self, String> {
         let job = J::configure(&Parameters(parameters)).map_err(|error| error.0)?;
-        Ok(Self {
-            job,
-            out: Outputs::new(&J::spec().sinks),
-        })
+        Ok(Self { job, out: Outputs::new(&J::spec().sinks) })
     }
 
     pub(crate) fn process(&mut self, batch: &Batch) -> Result<Outcome, String> {
@@ -36,10 +33,7 @@ impl<J: Job> Runner<J> {
             let record = crate::Record { batch, index };
             AT.set(Some((record.partition(), record.offset())));
             if let Err(reject) = self.job.process(&record, &mut self.out) {
-                rejects.push(wit::Reject {
-                    index: position,
-                    reason: reject.0,
-                });
+                rejects.push(wit::Reject { index: position, reason: reject.0 });
             }
             if let Some(mistake) = self.out.take_mistake() {
                 self.out.finish();
@@ -47,10 +41,7 @@ impl<J: Job> Runner<J> {
             }
         }
         AT.set(None);
-        Ok(Outcome {
-            outputs: self.out.finish(),
-            rejects,
-        })
+        Ok(Outcome { outputs: self.out.finish(), rejects })
     }
 }
 

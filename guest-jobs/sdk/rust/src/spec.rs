@@ -17,31 +17,18 @@ pub struct Spec {
 impl Spec {
     /// A job without sources, sinks and parameters. The name has lower-case letters, digits, `_` and `-`.
     pub fn new(name: &'static str, version: &'static str, description: &'static str) -> Self {
-        Self {
-            name,
-            version,
-            description,
-            sources: Vec::new(),
-            sinks: Vec::new(),
-            parameters: Vec::new(),
-        }
+        Self { name, version, description, sources: Vec::new(), sinks: Vec::new(), parameters: Vec::new() }
     }
 
     /// Reads a topic, without the headers of its records.
     pub fn source(mut self, topic: &str) -> Self {
-        self.sources.push(wit::Source {
-            topic: topic.to_owned(),
-            headers: false,
-        });
+        self.sources.push(wit::Source { topic: topic.to_owned(), headers: false });
         self
     }
 
     /// Reads a topic, with the headers of its records.
     pub fn source_with_headers(mut self, topic: &str) -> Self {
-        self.sources.push(wit::Source {
-            topic: topic.to_owned(),
-            headers: true,
-        });
+        self.sources.push(wit::Source { topic: topic.to_owned(), headers: true });
         self
     }
 
@@ -82,52 +69,24 @@ pub struct Sink {
 #[derive(Clone, Copy)]
 enum Target {
     Topic(&'static str),
-    Table {
-        name: &'static str,
-        columns: &'static [Column],
-        conflict: Conflict,
-    },
-    Statement {
-        sql: &'static str,
-        placeholders: &'static [Type],
-    },
+    Table { name: &'static str, columns: &'static [Column], conflict: Conflict },
+    Statement { sql: &'static str, placeholders: &'static [Type] },
 }
 
 impl Sink {
     /// A Kafka topic.
     pub const fn topic(topic: &'static str) -> Self {
-        Self {
-            name: topic,
-            target: Target::Topic(topic),
-        }
+        Self { name: topic, target: Target::Topic(topic) }
     }
 
     /// A Postgres table, `table` or `schema.table`, with the columns that the job fills.
-    pub const fn table(
-        table: &'static str,
-        columns: &'static [Column],
-        conflict: Conflict,
-    ) -> Self {
-        Self {
-            name: table,
-            target: Target::Table {
-                name: table,
-                columns,
-                conflict,
-            },
-        }
+    pub const fn table(table: &'static str, columns: &'static [Column], conflict: Conflict) -> Self {
+        Self { name: table, target: Target::Table { name: table, columns, conflict } }
     }
 
     /// One INSERT, UPDATE or DELETE, with placeholders `?` or `$1`, `$2`, … of these types.
-    pub const fn statement(
-        name: &'static str,
-        sql: &'static str,
-        placeholders: &'static [Type],
-    ) -> Self {
-        Self {
-            name,
-            target: Target::Statement { sql, placeholders },
-        }
+    pub const fn statement(name: &'static str, sql: &'static str, placeholders: &'static [Type]) -> Self {
+        Self { name, target: Target::Statement { sql, placeholders } }
     }
 
     /// The same sink under another name.
@@ -146,19 +105,12 @@ impl Sink {
     pub fn row(&self) -> Option<Vec<(String, Type)>> {
         match self.target {
             Target::Topic(_) => None,
-            Target::Table { columns, .. } => Some(
-                columns
-                    .iter()
-                    .map(|column| (format!("column `{}`", column.name), column.kind))
-                    .collect(),
-            ),
-            Target::Statement { placeholders, .. } => Some(
-                placeholders
-                    .iter()
-                    .zip(1..)
-                    .map(|(&kind, n)| (format!("placeholder {n}"), kind))
-                    .collect(),
-            ),
+            Target::Table { columns, .. } => {
+                Some(columns.iter().map(|column| (format!("column `{}`", column.name), column.kind)).collect())
+            }
+            Target::Statement { placeholders, .. } => {
+                Some(placeholders.iter().zip(1..).map(|(&kind, n)| (format!("placeholder {n}"), kind)).collect())
+            }
         }
     }
 }
@@ -174,19 +126,12 @@ pub struct Column {
 impl Column {
     /// A column that takes no nulls.
     pub const fn new(name: &'static str, kind: Type) -> Self {
-        Self {
-            name,
-            kind,
-            nullable: false,
-        }
+        Self { name, kind, nullable: false }
     }
 
     /// The same column, taking nulls.
     pub const fn nullable(self) -> Self {
-        Self {
-            nullable: true,
-            ..self
-        }
+        Self { nullable: true, ..self }
     }
 }
 
@@ -218,20 +163,12 @@ impl From<Sink> for wit::Sink {
     fn from(sink: Sink) -> Self {
         let target = match sink.target {
             Target::Topic(topic) => wit::Target::Topic(topic.to_owned()),
-            Target::Table {
-                name,
-                columns,
-                conflict,
-            } => wit::Target::Table(table(name, columns, conflict)),
-            Target::Statement { sql, placeholders } => wit::Target::Statement(wit::Statement {
-                sql: sql.to_owned(),
-                placeholders: placeholders.to_vec(),
-            }),
+            Target::Table { name, columns, conflict } => wit::Target::Table(table(name, columns, conflict)),
+            Target::Statement { sql, placeholders } => {
+                wit::Target::Statement(wit::Statement { sql: sql.to_owned(), placeholders: placeholders.to_vec() })
+            }
         };
-        Self {
-            name: sink.name.to_owned(),
-            target,
-        }
+        Self { name: sink.name.to_owned(), target }
     }
 }
 

@@ -29,10 +29,7 @@ impl From<&str> for Input {
 
 impl From<&[u8]> for Input {
     fn from(value: &[u8]) -> Self {
-        Self {
-            value: Some(value.to_vec()),
-            ..Self::default()
-        }
+        Self { value: Some(value.to_vec()), ..Self::default() }
     }
 }
 
@@ -68,31 +65,18 @@ pub fn run<J: Job>(
     let spec = J::spec();
     let mut settings = Vec::new();
     for parameter in &spec.parameters {
-        let given = parameters
-            .iter()
-            .find(|(name, _)| *name == parameter.name)
-            .map(|(_, value)| (*value).to_owned());
+        let given = parameters.iter().find(|(name, _)| *name == parameter.name).map(|(_, value)| (*value).to_owned());
         let value = given.or_else(|| parameter.default.clone());
-        settings.push((
-            parameter.name.clone(),
-            value.ok_or(format!("parameter `{}` is not set", parameter.name))?,
-        ));
+        settings.push((parameter.name.clone(), value.ok_or(format!("parameter `{}` is not set", parameter.name))?));
     }
     for (name, _) in parameters {
-        if !spec
-            .parameters
-            .iter()
-            .any(|parameter| parameter.name == *name)
-        {
+        if !spec.parameters.iter().any(|parameter| parameter.name == *name) {
             return Err(format!("the job has no parameter `{name}`"));
         }
     }
     let records: Vec<Input> = records.into_iter().map(Into::into).collect();
     let outcome = Runner::<J>::new(settings)?.process(&batch(&records))?;
-    Ok(Run {
-        sinks: spec.sinks,
-        outcome,
-    })
+    Ok(Run { sinks: spec.sinks, outcome })
 }
 
 /// Records as they cross.
@@ -103,12 +87,7 @@ pub(crate) fn batch(records: &[Input]) -> Batch {
     for record in records {
         keys.push(record.key.as_deref());
         values.push(record.value.as_deref());
-        headers.push(
-            record
-                .headers
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_deref())),
-        );
+        headers.push(record.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())));
     }
     Batch {
         source: 0,
@@ -124,67 +103,40 @@ pub(crate) fn batch(records: &[Input]) -> Batch {
 impl Run {
     /// The indices of the records that were forwarded to a sink, in order.
     pub fn forwards(&self, sink: &Sink) -> Vec<usize> {
-        let forwards = self
-            .outcome
-            .outputs
-            .iter()
-            .filter_map(|output| match output {
-                Output::Forward(forward) if self.is(sink, forward.sink) => Some(&forward.origin),
-                _ => None,
-            });
+        let forwards = self.outcome.outputs.iter().filter_map(|output| match output {
+            Output::Forward(forward) if self.is(sink, forward.sink) => Some(&forward.origin),
+            _ => None,
+        });
         forwards.flat_map(|origin| origins(origin)).collect()
     }
 
     /// The messages that were sent to a sink, in order.
     pub fn messages(&self, sink: &Sink) -> Vec<Message<'_>> {
-        let messages = self
-            .outcome
-            .outputs
-            .iter()
-            .filter_map(|output| match output {
-                Output::Messages(messages) if self.is(sink, messages.sink) => Some(messages),
-                _ => None,
-            });
+        let messages = self.outcome.outputs.iter().filter_map(|output| match output {
+            Output::Messages(messages) if self.is(sink, messages.sink) => Some(messages),
+            _ => None,
+        });
         let each = messages.flat_map(|messages| {
-            origins(&messages.origin)
-                .enumerate()
-                .map(|(n, origin)| Message {
-                    origin,
-                    key: messages.keys.get(n),
-                    value: messages.values.get(n),
-                    headers: messages
-                        .headers
-                        .iter()
-                        .flat_map(|headers| headers.get(n))
-                        .collect(),
-                })
+            origins(&messages.origin).enumerate().map(|(n, origin)| Message {
+                origin,
+                key: messages.keys.get(n),
+                value: messages.values.get(n),
+                headers: messages.headers.iter().flat_map(|headers| headers.get(n)).collect(),
+            })
         });
         each.collect()
     }
 
     /// The rows that were written to a sink, in order, each with the index of its record.
     pub fn rows(&self, sink: &Sink) -> Vec<(usize, Vec<Value<'_>>)> {
-        let types: Vec<Type> = sink
-            .row()
-            .unwrap_or_default()
-            .into_iter()
-            .map(|(_, kind)| kind)
-            .collect();
-        let rows = self
-            .outcome
-            .outputs
-            .iter()
-            .filter_map(|output| match output {
-                Output::Rows(rows) if self.is(sink, rows.sink) => Some(rows),
-                _ => None,
-            });
+        let types: Vec<Type> = sink.row().unwrap_or_default().into_iter().map(|(_, kind)| kind).collect();
+        let rows = self.outcome.outputs.iter().filter_map(|output| match output {
+            Output::Rows(rows) if self.is(sink, rows.sink) => Some(rows),
+            _ => None,
+        });
         let each = rows.flat_map(|rows| {
             origins(&rows.origin).enumerate().map(|(n, origin)| {
-                let values = rows
-                    .columns
-                    .iter()
-                    .zip(&types)
-                    .filter_map(move |(column, &kind)| column.get(kind, n));
+                let values = rows.columns.iter().zip(&types).filter_map(move |(column, &kind)| column.get(kind, n));
                 (origin, values.collect())
             })
         });
@@ -193,17 +145,11 @@ impl Run {
 
     /// The rejects: the index of the record, and the reason.
     pub fn rejects(&self) -> Vec<(usize, &str)> {
-        self.outcome
-            .rejects
-            .iter()
-            .map(|reject| (reject.index as usize, reject.reason.as_str()))
-            .collect()
+        self.outcome.rejects.iter().map(|reject| (reject.index as usize, reject.reason.as_str())).collect()
     }
 
     fn is(&self, sink: &Sink, index: u32) -> bool {
-        self.sinks
-            .get(index as usize)
-            .is_some_and(|candidate| candidate.name == sink.name)
+        self.sinks.get(index as usize).is_some_and(|candidate| candidate.name == sink.name)
     }
 }
 

@@ -28,10 +28,7 @@ fn the_bindings_are_those_of_the_contract() {
         default_bindings_module: Some("pelton_job::bindings".to_owned()),
         ..Default::default()
     };
-    options
-        .build()
-        .generate(&mut resolve, world, &mut files)
-        .unwrap();
+    options.build().generate(&mut resolve, world, &mut files).unwrap();
     let (_, made) = files.iter().next().unwrap();
     let made = format!("{HEADER}{}", std::str::from_utf8(made).unwrap());
 

@@ -10,18 +10,11 @@ use proptest::prelude::*;
 const TOPIC: Sink = Sink::topic("out");
 const TABLE: Sink = Sink::table(
     "schema.pairs",
-    &[
-        Column::new("key", Type::Bytea).nullable(),
-        Column::new("length", Type::Int4),
-    ],
+    &[Column::new("key", Type::Bytea).nullable(), Column::new("length", Type::Int4)],
     Conflict::Update(&["key"]),
 )
 .named("pairs");
-const STATEMENT: Sink = Sink::statement(
-    "delete",
-    "DELETE FROM pairs WHERE length = ?",
-    &[Type::Int4],
-);
+const STATEMENT: Sink = Sink::statement("delete", "DELETE FROM pairs WHERE length = ?", &[Type::Int4]);
 
 /// Does to each record what its value says.
 struct Puppet {
@@ -44,9 +37,7 @@ impl Job for Puppet {
         if parameters.get::<u8>("count")? == 0 {
             return Err("`count` is zero".into());
         }
-        Ok(Self {
-            suffix: parameters.get("suffix")?,
-        })
+        Ok(Self { suffix: parameters.get("suffix")? })
     }
 
     fn process(&mut self, record: &Record<'_>, out: &mut Outputs) -> Result<(), Reject> {
@@ -54,9 +45,7 @@ impl Job for Puppet {
         match record.text()? {
             "forward" => out.forward(&TOPIC),
             "send" => {
-                let key = record
-                    .key()
-                    .map(|key| [key, self.suffix.as_bytes()].concat());
+                let key = record.key().map(|key| [key, self.suffix.as_bytes()].concat());
                 let headers: Vec<_> = record.headers().collect();
                 out.send(&TOPIC, key.as_deref(), None, &headers);
             }
@@ -77,10 +66,7 @@ impl Job for Puppet {
 const COUNT: (&str, &str) = ("count", "1");
 
 fn keyed(value: &str, key: &str) -> Input {
-    Input {
-        key: Some(key.into()),
-        ..Input::from(value)
-    }
+    Input { key: Some(key.into()), ..Input::from(value) }
 }
 
 #[test]
@@ -99,24 +85,11 @@ fn every_output_names_its_record() {
     ];
     let run = run::<Puppet>(&[COUNT], inputs).unwrap();
     assert_eq!(run.forwards(&TOPIC), [0, 4]);
-    let plain = Message {
-        origin: 2,
-        key: None,
-        value: None,
-        headers: Vec::new(),
-    };
+    let plain = Message { origin: 2, key: None, value: None, headers: Vec::new() };
     let headers = vec![("a", Some(&b"1"[..])), ("a", None)];
-    let full = Message {
-        origin: 3,
-        key: Some(b"k!"),
-        value: None,
-        headers,
-    };
+    let full = Message { origin: 3, key: Some(b"k!"), value: None, headers };
     assert_eq!(run.messages(&TOPIC), [plain, full]);
-    let rows = [
-        (1, vec![Value::Bytes(b"k"), Value::Int4(3)]),
-        (5, vec![Value::Null, Value::Int4(3)]),
-    ];
+    let rows = [(1, vec![Value::Bytes(b"k"), Value::Int4(3)]), (5, vec![Value::Null, Value::Int4(3)])];
     assert_eq!(run.rows(&TABLE), rows);
     assert_eq!(run.rows(&STATEMENT), [(7, vec![Value::Int4(7)])]);
     assert_eq!(run.rejects(), [(6, "cannot fly")]);
@@ -125,92 +98,48 @@ fn every_output_names_its_record() {
 #[test]
 fn mistakes_of_the_job_fail_the_batch_and_say_what_to_mend() {
     let mistake = |value| run::<Puppet>(&[COUNT], ["forward", value]).err().unwrap();
-    assert_eq!(
-        mistake("too few"),
-        "sink `pairs`: a row has 2 values, not 1 (at offset 1)"
-    );
-    assert_eq!(
-        mistake("wrong type"),
-        "sink `pairs`: column `key` is bytea and takes bytes, not text (at offset 1)"
-    );
-    let placeholder =
-        "sink `delete`: placeholder 1 is int4 and takes an i32, not an i64 (at offset 1)";
+    assert_eq!(mistake("too few"), "sink `pairs`: a row has 2 values, not 1 (at offset 1)");
+    assert_eq!(mistake("wrong type"), "sink `pairs`: column `key` is bytea and takes bytes, not text (at offset 1)");
+    let placeholder = "sink `delete`: placeholder 1 is int4 and takes an i32, not an i64 (at offset 1)";
     assert_eq!(mistake("wrong placeholder"), placeholder);
-    assert_eq!(
-        mistake("row to topic"),
-        "sink `out`: a topic takes no rows (at offset 1)"
-    );
+    assert_eq!(mistake("row to topic"), "sink `out`: a topic takes no rows (at offset 1)");
     let message = "sink `pairs`: a table or statement takes rows, not messages (at offset 1)";
     assert_eq!(mistake("message to table"), message);
-    assert_eq!(
-        mistake("undeclared"),
-        "sink `elsewhere`: not among the sinks of the job's spec (at offset 1)"
-    );
+    assert_eq!(mistake("undeclared"), "sink `elsewhere`: not among the sinks of the job's spec (at offset 1)");
 }
 
 #[test]
 fn parameters_are_read_by_type() {
-    let configure = |parameters: &[(&str, &str)]| {
-        run::<Puppet>(parameters, ["forward"])
-            .map(drop)
-            .unwrap_err()
-    };
+    let configure = |parameters: &[(&str, &str)]| run::<Puppet>(parameters, ["forward"]).map(drop).unwrap_err();
     assert_eq!(configure(&[]), "parameter `count` is not set");
     assert_eq!(configure(&[("count", "0")]), "`count` is zero");
-    let number =
-        "parameter `count`: cannot read `300` as u8: number too large to fit in target type";
+    let number = "parameter `count`: cannot read `300` as u8: number too large to fit in target type";
     assert_eq!(configure(&[("count", "300")]), number);
-    assert_eq!(
-        configure(&[COUNT, ("colour", "red")]),
-        "the job has no parameter `colour`"
-    );
+    assert_eq!(configure(&[COUNT, ("colour", "red")]), "the job has no parameter `colour`");
 }
 
 #[test]
 fn the_spec_is_the_contracts() {
     let spec = wit::Spec::from(Puppet::spec());
-    assert_eq!(
-        (spec.name.as_str(), spec.version.as_str()),
-        ("puppet", "1.2.3")
-    );
-    let sources = [("in", false), ("more", true)].map(|(topic, headers)| wit::Source {
-        topic: topic.into(),
-        headers,
-    });
+    assert_eq!((spec.name.as_str(), spec.version.as_str()), ("puppet", "1.2.3"));
+    let sources = [("in", false), ("more", true)].map(|(topic, headers)| wit::Source { topic: topic.into(), headers });
     assert_eq!(spec.sources, sources);
-    let column = |name: &str, type_, nullable| wit::ColumnSpec {
-        name: name.into(),
-        type_,
-        nullable,
-    };
+    let column = |name: &str, type_, nullable| wit::ColumnSpec { name: name.into(), type_, nullable };
     let table = wit::Table {
         name: "schema.pairs".into(),
-        columns: vec![
-            column("key", Type::Bytea, true),
-            column("length", Type::Int4, false),
-        ],
+        columns: vec![column("key", Type::Bytea, true), column("length", Type::Int4, false)],
         key: vec!["key".into()],
         on_conflict: wit::Conflict::Update,
     };
-    let statement = wit::Statement {
-        sql: "DELETE FROM pairs WHERE length = ?".into(),
-        placeholders: vec![Type::Int4],
-    };
+    let statement = wit::Statement { sql: "DELETE FROM pairs WHERE length = ?".into(), placeholders: vec![Type::Int4] };
     let sinks = [
         ("out", wit::Target::Topic("out".into())),
         ("pairs", wit::Target::Table(table)),
         ("delete", wit::Target::Statement(statement)),
     ]
-    .map(|(name, target)| wit::Sink {
-        name: name.into(),
-        target,
-    });
+    .map(|(name, target)| wit::Sink { name: name.into(), target });
     assert_eq!(spec.sinks, sinks);
-    let defaults: Vec<_> = spec
-        .parameters
-        .iter()
-        .map(|parameter| parameter.default.as_deref())
-        .collect();
+    let defaults: Vec<_> = spec.parameters.iter().map(|parameter| parameter.default.as_deref()).collect();
     assert_eq!(defaults, [Some("!"), None]);
 }
 
@@ -221,9 +150,7 @@ struct Echo;
 
 impl Job for Echo {
     fn spec() -> Spec {
-        Spec::new("echo", "1.0.0", "sends what it gets")
-            .source_with_headers("in")
-            .sink(ECHO)
+        Spec::new("echo", "1.0.0", "sends what it gets").source_with_headers("in").sink(ECHO)
     }
 
     fn configure(_: &Parameters) -> Result<Self, Error> {

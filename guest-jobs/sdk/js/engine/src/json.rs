@@ -10,9 +10,7 @@ use std::{cell::RefCell, fmt, mem};
 /// than 127 levels is refused.
 pub(crate) fn parse<'js>(ctx: &Ctx<'js>, text: &str) -> Result<Value<'js>> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = Place(ctx)
-        .deserialize(&mut deserializer)
-        .and_then(|value| deserializer.end().map(|()| value));
+    let value = Place(ctx).deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
     match value {
         // SAFETY: it is owned, and of this context.
         Ok(value) => Ok(unsafe { Value::from_raw(ctx.clone(), value.into_raw()) }),
@@ -72,12 +70,9 @@ fn end_of_string(bytes: &[u8], mut at: usize) -> usize {
 
 /// Whether a string of JSON is this text.
 fn is_string(quoted: &str, text: &str) -> bool {
-    let plain = quoted
-        .get(1..quoted.len().saturating_sub(1))
-        .unwrap_or_default();
+    let plain = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
     plain == text && !plain.contains('\\')
-        || plain.contains('\\')
-            && serde_json::from_str::<String>(quoted).is_ok_and(|unescaped| unescaped == text)
+        || plain.contains('\\') && serde_json::from_str::<String>(quoted).is_ok_and(|unescaped| unescaped == text)
 }
 
 /// Makes a value of what comes next.
@@ -92,11 +87,7 @@ impl<'a, 'js> Made<'a, 'js> {
     /// The value is an exception: out of memory.
     fn new<E: Error>(ctx: &'a Ctx<'js>, raw: qjs::JSValue) -> std::result::Result<Self, E> {
         // SAFETY: only the tag is looked at.
-        if unsafe { qjs::JS_IsException(raw) } {
-            Err(E::custom("out of memory"))
-        } else {
-            Ok(Self(ctx, raw))
-        }
+        if unsafe { qjs::JS_IsException(raw) } { Err(E::custom("out of memory")) } else { Ok(Self(ctx, raw)) }
     }
 
     fn into_raw(self) -> qjs::JSValue {
@@ -116,10 +107,7 @@ impl Drop for Made<'_, '_> {
 impl<'de, 'a, 'js> DeserializeSeed<'de> for Place<'a, 'js> {
     type Value = Made<'a, 'js>;
 
-    fn deserialize<D: Deserializer<'de>>(
-        self,
-        deserializer: D,
-    ) -> std::result::Result<Self::Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Self::Value, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
@@ -159,39 +147,25 @@ impl<'de, 'a, 'js> Visitor<'de> for Place<'a, 'js> {
 
     fn visit_str<E: Error>(self, value: &str) -> std::result::Result<Self::Value, E> {
         // SAFETY: the context lives, and copies the bytes.
-        let raw = unsafe {
-            qjs::JS_NewStringLen(
-                self.0.as_raw().as_ptr(),
-                value.as_ptr().cast(),
-                value.len() as _,
-            )
-        };
+        let raw = unsafe { qjs::JS_NewStringLen(self.0.as_raw().as_ptr(), value.as_ptr().cast(), value.len() as _) };
         Made::new(self.0, raw)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(
-        self,
-        mut items: A,
-    ) -> std::result::Result<Self::Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> std::result::Result<Self::Value, A::Error> {
         let ctx = self.0.as_raw().as_ptr();
         // SAFETY: the context lives.
         let array = Made::new(self.0, unsafe { qjs::JS_NewArray(ctx) })?;
         let mut at = 0;
         while let Some(item) = items.next_element_seed(self)? {
             // SAFETY: both live; the item is given away.
-            let defined = unsafe {
-                qjs::JS_DefinePropertyValueUint32(ctx, array.1, at, item.into_raw(), ORDINARY)
-            };
+            let defined = unsafe { qjs::JS_DefinePropertyValueUint32(ctx, array.1, at, item.into_raw(), ORDINARY) };
             check(defined)?;
             at += 1;
         }
         Ok(array)
     }
 
-    fn visit_map<A: MapAccess<'de>>(
-        self,
-        mut members: A,
-    ) -> std::result::Result<Self::Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> std::result::Result<Self::Value, A::Error> {
         let ctx = self.0.as_raw().as_ptr();
         // SAFETY: the context lives.
         let object = Made::new(self.0, unsafe { qjs::JS_NewObject(ctx) })?;
@@ -200,9 +174,7 @@ impl<'de, 'a, 'js> Visitor<'de> for Place<'a, 'js> {
             shape = name.shape;
             let value = members.next_value_seed(self)?;
             // SAFETY: both live, and the name is one of this context's; the value is given away.
-            check(unsafe {
-                qjs::JS_DefinePropertyValue(ctx, object.1, name.atom, value.into_raw(), ORDINARY)
-            })?;
+            check(unsafe { qjs::JS_DefinePropertyValue(ctx, object.1, name.atom, value.into_raw(), ORDINARY) })?;
         }
         Ok(object)
     }
@@ -212,11 +184,7 @@ impl<'de, 'a, 'js> Visitor<'de> for Place<'a, 'js> {
 const ORDINARY: i32 = qjs::JS_PROP_C_W_E as i32;
 
 fn check<E: Error>(defined: i32) -> std::result::Result<(), E> {
-    if defined < 0 {
-        Err(E::custom("out of memory"))
-    } else {
-        Ok(())
-    }
+    if defined < 0 { Err(E::custom("out of memory")) } else { Ok(()) }
 }
 
 /// The name of a member, until it is defined.
@@ -242,10 +210,7 @@ struct Name<'a, 'js>(&'a Ctx<'js>, Option<usize>);
 impl<'de, 'a, 'js> DeserializeSeed<'de> for Name<'a, 'js> {
     type Value = Known<'a, 'js>;
 
-    fn deserialize<D: Deserializer<'de>>(
-        self,
-        deserializer: D,
-    ) -> std::result::Result<Self::Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
@@ -294,24 +259,13 @@ impl Shapes {
     const LONGEST: usize = 100;
 
     /// The name, and the shape with one more member of that name. Nothing where memory is out.
-    fn with<'a, 'js>(
-        &mut self,
-        ctx: &'a Ctx<'js>,
-        shape: Option<usize>,
-        name: &str,
-    ) -> Option<Known<'a, 'js>> {
+    fn with<'a, 'js>(&mut self, ctx: &'a Ctx<'js>, shape: Option<usize>, name: &str) -> Option<Known<'a, 'js>> {
         if self.0.is_empty() {
             self.0.push(Shape::default());
         }
         let before = shape.and_then(|shape| self.0.get(shape));
-        if let Some(next) =
-            before.and_then(|before| before.next.iter().find(|next| *next.name == *name))
-        {
-            return Some(Known {
-                ctx,
-                atom: next.atom,
-                shape: Some(next.shape),
-            });
+        if let Some(next) = before.and_then(|before| before.next.iter().find(|next| *next.name == *name)) {
+            return Some(Known { ctx, atom: next.atom, shape: Some(next.shape) });
         }
         let raw = ctx.as_raw().as_ptr();
         // SAFETY: the context lives, and copies the bytes.
@@ -321,18 +275,11 @@ impl Shapes {
         }
         let has_room = self.0.len() < Self::MOST && name.len() <= Self::LONGEST;
         let names = match before {
-            Some(before) if has_room && before.next.len() < Self::MOST_NEXT => before
-                .names
-                .iter()
-                .copied()
-                .chain([atom])
-                .collect::<Vec<_>>(),
+            Some(before) if has_room && before.next.len() < Self::MOST_NEXT => {
+                before.names.iter().copied().chain([atom]).collect::<Vec<_>>()
+            }
             _ => {
-                return Some(Known {
-                    ctx,
-                    atom,
-                    shape: None,
-                });
+                return Some(Known { ctx, atom, shape: None });
             }
         };
         // SAFETY: the context lives, and the names are kept. The object is never freed; without memory for it, it has fewer members.
@@ -343,21 +290,10 @@ impl Shapes {
             }
         }
         let made = self.0.len();
-        self.0.push(Shape {
-            names,
-            next: Vec::new(),
-        });
+        self.0.push(Shape { names, next: Vec::new() });
         let before = self.0.get_mut(shape?)?;
-        before.next.push(Next {
-            name: name.into(),
-            atom,
-            shape: made,
-        });
-        Some(Known {
-            ctx,
-            atom,
-            shape: Some(made),
-        })
+        before.next.push(Next { name: name.into(), atom, shape: made });
+        Some(Known { ctx, atom, shape: Some(made) })
     }
 }
 
@@ -380,11 +316,7 @@ mod tests {
             "[\\\\\"a-c{}:,]{0,6}".prop_map(Json::from),
         ];
         leaf.prop_recursive(4, 32, 5, |inner| {
-            let name = prop_oneof![
-                "[\\\\\"a-c0-9{}:,]{0,3}",
-                any::<String>(),
-                Just("__proto__".to_owned())
-            ];
+            let name = prop_oneof!["[\\\\\"a-c0-9{}:,]{0,3}", any::<String>(), Just("__proto__".to_owned())];
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..5).prop_map(Json::from),
                 prop::collection::vec((name, inner), 0..5)
@@ -402,13 +334,7 @@ mod tests {
         CONTEXT.with(|context| {
             context.with(|ctx| {
                 [parse(&ctx, text), ctx.json_parse(text)].map(|value| match value {
-                    Ok(value) => Some(
-                        ctx.json_stringify(value)
-                            .unwrap()
-                            .unwrap()
-                            .to_string()
-                            .unwrap_or_default(),
-                    ),
+                    Ok(value) => Some(ctx.json_stringify(value).unwrap().unwrap().to_string().unwrap_or_default()),
                     Err(_) => {
                         ctx.catch();
                         None

@@ -60,11 +60,7 @@ impl Engine {
         runtime.set_max_stack_size(STACK);
         let context = Context::full(&runtime).map_err(failed)?;
         context.with(|ctx| {
-            let define = || {
-                web::define(&ctx)
-                    .and_then(|()| record::define(&ctx))
-                    .and_then(|()| outputs::define(&ctx))
-            };
+            let define = || web::define(&ctx).and_then(|()| record::define(&ctx)).and_then(|()| outputs::define(&ctx));
             define().map_err(|error| with_stack(&ctx, error))?;
             let task = script::run(&ctx).map_err(|error| match error {
                 rquickjs::Error::WouldBlock => {
@@ -75,12 +71,7 @@ impl Engine {
             let spec: String = task.get("spec").map_err(failed)?;
             let declared = Declared::read(&spec)?;
             let task = Persistent::save(&ctx, task);
-            Ok(Self {
-                context: context.clone(),
-                task,
-                declared,
-                configured: None,
-            })
+            Ok(Self { context: context.clone(), task, declared, configured: None })
         })
     }
 
@@ -92,24 +83,12 @@ impl Engine {
                 let sinks: Vec<Value<'_>> = task.get("sinks")?;
                 let (out, gathered) = Outputs::new(&self.declared, &sinks);
                 let out = native::object(&ctx, out)?;
-                let pairs: Vec<Vec<String>> = parameters
-                    .into_iter()
-                    .map(|(name, value)| vec![name, value])
-                    .collect();
-                let settings: Value<'_> =
-                    task.get::<_, Function<'_>>("configure")?.call((pairs,))?;
-                Ok((
-                    Persistent::save(&ctx, out),
-                    Persistent::save(&ctx, settings),
-                    gathered,
-                ))
+                let pairs: Vec<Vec<String>> = parameters.into_iter().map(|(name, value)| vec![name, value]).collect();
+                let settings: Value<'_> = task.get::<_, Function<'_>>("configure")?.call((pairs,))?;
+                Ok((Persistent::save(&ctx, out), Persistent::save(&ctx, settings), gathered))
             };
             match configure() {
-                Ok((out, settings, gathered)) => Ok(Configured {
-                    out,
-                    settings,
-                    gathered,
-                }),
+                Ok((out, settings, gathered)) => Ok(Configured { out, settings, gathered }),
                 Err(error) => Err(reason(&ctx, error)),
             }
         })?;
@@ -145,11 +124,7 @@ struct Job<'js> {
 }
 
 impl<'js> Job<'js> {
-    fn of(
-        ctx: &Ctx<'js>,
-        task: &Persistent<Object<'static>>,
-        configured: &Configured,
-    ) -> Result<Self> {
+    fn of(ctx: &Ctx<'js>, task: &Persistent<Object<'static>>, configured: &Configured) -> Result<Self> {
         let task = task.clone().restore(ctx)?;
         let job: Object<'js> = task.get("job")?;
         Ok(Self {
@@ -175,10 +150,7 @@ impl<'js> Job<'js> {
             if let Some(mistake) = self.gathered.borrow_mut().take_mistake() {
                 // What it threw is about the same.
                 self.ctx.catch();
-                return Err(format!(
-                    "{mistake} (at offset {})",
-                    record::offset(&batch, index)
-                ));
+                return Err(format!("{mistake} (at offset {})", record::offset(&batch, index)));
             }
             match called {
                 Ok(returned) if returned.is_promise() => {
@@ -188,9 +160,7 @@ impl<'js> Job<'js> {
                 Err(rquickjs::Error::Exception) => {
                     let thrown = self.ctx.catch();
                     let reason = match thrown.as_object() {
-                        Some(object) if object.is_instance_of(&self.reject) => {
-                            object.get::<_, String>("reason").ok()
-                        }
+                        Some(object) if object.is_instance_of(&self.reject) => object.get::<_, String>("reason").ok(),
                         _ => None,
                     };
                     match (reason, u32::try_from(index)) {
@@ -212,38 +182,21 @@ impl<'js> Job<'js> {
         // SAFETY: all of them live, and are not given away; what it gives is owned.
         let returned = unsafe {
             let ctx = self.ctx.as_raw().as_ptr();
-            let raw = qjs::JS_Call(
-                ctx,
-                self.process.as_raw(),
-                self.job.as_raw(),
-                count,
-                arguments.as_mut_ptr(),
-            );
+            let raw = qjs::JS_Call(ctx, self.process.as_raw(), self.job.as_raw(), count, arguments.as_mut_ptr());
             Value::from_raw(self.ctx.clone(), raw)
         };
-        if returned.is_exception() {
-            Err(rquickjs::Error::Exception)
-        } else {
-            Ok(returned)
-        }
+        if returned.is_exception() { Err(rquickjs::Error::Exception) } else { Ok(returned) }
     }
 
     /// What was thrown, with its stack.
     fn describe(&self, thrown: Value<'js>) -> String {
-        let describe = || {
-            self.task
-                .get::<_, Function<'_>>("describe")?
-                .call((thrown,))
-        };
+        let describe = || self.task.get::<_, Function<'_>>("describe")?.call((thrown,));
         describe().unwrap_or_else(|error| reason(&self.ctx, error))
     }
 
     fn failed(&self, batch: &Batch, index: usize, what: &str) -> String {
-        let mut text = format!(
-            "record at partition {} offset {}: {what}",
-            batch.partition,
-            record::offset(batch, index)
-        );
+        let mut text =
+            format!("record at partition {} offset {}: {what}", batch.partition, record::offset(batch, index));
         text.truncate(text.floor_char_boundary(SHOWN));
         text
     }
@@ -299,9 +252,7 @@ impl Guest for Component {
 }
 
 /// Calls with the engine, which the first call starts.
-fn engine<R>(
-    call: impl FnOnce(&mut Engine) -> std::result::Result<R, String>,
-) -> std::result::Result<R, String> {
+fn engine<R>(call: impl FnOnce(&mut Engine) -> std::result::Result<R, String>) -> std::result::Result<R, String> {
     ENGINE.with(|slot| {
         let mut slot = slot.borrow_mut();
         match &mut *slot {

@@ -39,13 +39,7 @@ impl<'js> Call<'_, 'js> {
 
     /// An argument: undefined where it was left out.
     pub(crate) fn argument(&self, index: usize) -> Borrowed<'_, 'js> {
-        Borrowed::new(
-            self.ctx,
-            self.arguments
-                .get(index)
-                .copied()
-                .unwrap_or(qjs::JS_UNDEFINED),
-        )
+        Borrowed::new(self.ctx, self.arguments.get(index).copied().unwrap_or(qjs::JS_UNDEFINED))
     }
 }
 
@@ -55,10 +49,7 @@ pub(crate) struct Borrowed<'a, 'js>(ManuallyDrop<Value<'js>>, PhantomData<&'a Ct
 impl<'a, 'js> Borrowed<'a, 'js> {
     fn new(ctx: &'a Ctx<'js>, raw: qjs::JSValue) -> Self {
         // SAFETY: neither the copy of the context nor the value is ever dropped, and the call outlives them.
-        Self(
-            ManuallyDrop::new(unsafe { Value::from_raw(ptr::read(ctx), raw) }),
-            PhantomData,
-        )
+        Self(ManuallyDrop::new(unsafe { Value::from_raw(ptr::read(ctx), raw) }), PhantomData)
     }
 }
 
@@ -111,22 +102,13 @@ pub(crate) fn class<'js, C: Class>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
         made
     };
     IDS.set(ids);
-    if made < 0 {
-        Err(Error::Exception)
-    } else {
-        Ok(prototype)
-    }
+    if made < 0 { Err(Error::Exception) } else { Ok(prototype) }
 }
 
 /// An object that holds a value.
 pub(crate) fn object<'js, C: Class>(ctx: &Ctx<'js>, held: C) -> Result<Value<'js>> {
     // SAFETY: the context lives; what it gives is owned, or an exception.
-    let object = unsafe {
-        Value::from_raw(
-            ctx.clone(),
-            qjs::JS_NewObjectClass(ctx.as_raw().as_ptr(), id::<C>()),
-        )
-    };
+    let object = unsafe { Value::from_raw(ctx.clone(), qjs::JS_NewObjectClass(ctx.as_raw().as_ptr(), id::<C>())) };
     if !object.is_object() {
         return Err(Error::Exception);
     }
@@ -150,45 +132,19 @@ pub(crate) trait Native: for<'a, 'js> Fn(&Call<'a, 'js>) -> Result<Value<'js>> {
 impl<F: for<'a, 'js> Fn(&Call<'a, 'js>) -> Result<Value<'js>>> Native for F {}
 
 /// Makes a function.
-pub(crate) fn function<'js, F: Native>(
-    ctx: &Ctx<'js>,
-    name: &CStr,
-    length: i32,
-    _: F,
-) -> Result<Value<'js>> {
+pub(crate) fn function<'js, F: Native>(ctx: &Ctx<'js>, name: &CStr, length: i32, _: F) -> Result<Value<'js>> {
     const { assert!(size_of::<F>() == 0) };
     let kind = qjs::JSCFunctionEnum_JS_CFUNC_generic;
     // SAFETY: the context lives, and copies the name.
-    let raw = unsafe {
-        qjs::JS_NewCFunction2(
-            ctx.as_raw().as_ptr(),
-            Some(enter::<F>),
-            name.as_ptr(),
-            length,
-            kind,
-            0,
-        )
-    };
+    let raw = unsafe { qjs::JS_NewCFunction2(ctx.as_raw().as_ptr(), Some(enter::<F>), name.as_ptr(), length, kind, 0) };
     // SAFETY: it is owned, or an exception.
     let function = unsafe { Value::from_raw(ctx.clone(), raw) };
-    if function.is_function() {
-        Ok(function)
-    } else {
-        Err(Error::Exception)
-    }
+    if function.is_function() { Ok(function) } else { Err(Error::Exception) }
 }
 
 /// Defines a method.
-pub(crate) fn method<F: Native>(
-    object: &Object<'_>,
-    name: &CStr,
-    length: i32,
-    native: F,
-) -> Result<()> {
-    object.set(
-        name.to_string_lossy().as_ref(),
-        function(object.ctx(), name, length, native)?,
-    )
+pub(crate) fn method<F: Native>(object: &Object<'_>, name: &CStr, length: i32, native: F) -> Result<()> {
+    object.set(name.to_string_lossy().as_ref(), function(object.ctx(), name, length, native)?)
 }
 
 /// Defines a property that a function reads.
@@ -200,22 +156,11 @@ pub(crate) fn getter<F: Native>(object: &Object<'_>, name: &CStr, native: F) -> 
         let name = qjs::JS_NewAtom(ctx, name.as_ptr());
         let getter = qjs::JS_DupValue(ctx, getter.as_raw());
         let flags = qjs::JS_PROP_CONFIGURABLE as i32;
-        let defined = qjs::JS_DefinePropertyGetSet(
-            ctx,
-            object.as_raw(),
-            name,
-            getter,
-            qjs::JS_UNDEFINED,
-            flags,
-        );
+        let defined = qjs::JS_DefinePropertyGetSet(ctx, object.as_raw(), name, getter, qjs::JS_UNDEFINED, flags);
         qjs::JS_FreeAtom(ctx, name);
         defined
     };
-    if defined < 0 {
-        Err(Error::Exception)
-    } else {
-        Ok(())
-    }
+    if defined < 0 { Err(Error::Exception) } else { Ok(()) }
 }
 
 unsafe extern "C" fn enter<F: Native>(
@@ -238,11 +183,7 @@ unsafe extern "C" fn enter<F: Native>(
     };
     // SAFETY: a type without content, of which there was a value, has one everywhere.
     let native = unsafe { NonNull::<F>::dangling().as_ref() };
-    match native(&Call {
-        ctx: &ctx,
-        this,
-        arguments,
-    }) {
+    match native(&Call { ctx: &ctx, this, arguments }) {
         Ok(value) => {
             let given = ManuallyDrop::new(value).as_raw();
             // SAFETY: the value held the context, which `ctx` holds too. QuickJS takes the value.

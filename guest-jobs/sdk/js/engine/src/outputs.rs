@@ -25,8 +25,7 @@ pub(crate) struct Gathered {
 impl Gathered {
     /// What follows is made from this record of a batch of so many.
     pub(crate) fn turn_to(&mut self, record: usize, records: usize) {
-        self.out
-            .turn_to(u32::try_from(record).unwrap_or(u32::MAX), records);
+        self.out.turn_to(u32::try_from(record).unwrap_or(u32::MAX), records);
     }
 
     /// The job's first mistake since the last call.
@@ -63,46 +62,26 @@ impl Outputs {
     /// For a job that declares this, with these objects as its sinks.
     pub(crate) fn new(declared: &Declared, objects: &[Value<'_>]) -> (Self, Rc<RefCell<Gathered>>) {
         let sinks = declared.sinks();
-        let gathered = Rc::new(RefCell::new(Gathered {
-            out: pelton_job::Outputs::new(&sinks),
-            mistake: None,
-        }));
+        let gathered = Rc::new(RefCell::new(Gathered { out: pelton_job::Outputs::new(&sinks), mistake: None }));
         let known = sinks.into_iter().zip(objects).map(|(sink, object)| Known {
             object: address(object),
             row: sink.row(),
             sink,
         });
-        (
-            Self {
-                sinks: known.collect(),
-                gathered: gathered.clone(),
-            },
-            gathered,
-        )
+        (Self { sinks: known.collect(), gathered: gathered.clone() }, gathered)
     }
 
     fn known<'js>(&self, ctx: &Ctx<'js>, sink: &Value<'js>) -> Result<&Known> {
-        self.sinks
-            .iter()
-            .find(|known| known.object == address(sink))
-            .ok_or_else(|| {
-                let name = sink.as_object().and_then(|sink| sink.get("name").ok());
-                self.mistake(
-                    ctx,
-                    name.unwrap_or("undefined".to_owned()).as_str(),
-                    "not among the sinks of the job's spec",
-                )
-            })
+        self.sinks.iter().find(|known| known.object == address(sink)).ok_or_else(|| {
+            let name = sink.as_object().and_then(|sink| sink.get("name").ok());
+            self.mistake(ctx, name.unwrap_or("undefined".to_owned()).as_str(), "not among the sinks of the job's spec")
+        })
     }
 
     fn topic<'js>(&self, ctx: &Ctx<'js>, sink: &Value<'js>) -> Result<&Known> {
         let known = self.known(ctx, sink)?;
         if known.row.is_some() {
-            return Err(self.mistake(
-                ctx,
-                known.sink.name(),
-                "a table or statement takes rows, not messages",
-            ));
+            return Err(self.mistake(ctx, known.sink.name(), "a table or statement takes rows, not messages"));
         }
         Ok(known)
     }
@@ -119,15 +98,9 @@ impl Outputs {
 /// Defines what takes outputs.
 pub(crate) fn define(ctx: &Ctx<'_>) -> Result<()> {
     let prototype = native::class::<Outputs>(ctx)?;
-    native::method(&prototype, c"forward", 1, |call| {
-        call.this::<Outputs>()?.forward(call)
-    })?;
-    native::method(&prototype, c"send", 3, |call| {
-        call.this::<Outputs>()?.send(call)
-    })?;
-    native::method(&prototype, c"row", 2, |call| {
-        call.this::<Outputs>()?.row(call)
-    })
+    native::method(&prototype, c"forward", 1, |call| call.this::<Outputs>()?.forward(call))?;
+    native::method(&prototype, c"send", 3, |call| call.this::<Outputs>()?.send(call))?;
+    native::method(&prototype, c"row", 2, |call| call.this::<Outputs>()?.row(call))
 }
 
 /// Values are read before anything is borrowed: reading them may run JavaScript, which may emit too.
@@ -141,28 +114,13 @@ impl Outputs {
     fn send<'js>(&self, call: &Call<'_, 'js>) -> Result<Value<'js>> {
         let known = self.topic(call.ctx, &call.argument(0))?;
         let wrong = |what| self.mistake(call.ctx, known.sink.name(), what);
-        let key = Read::item(&call.argument(1))?
-            .ok_or_else(|| wrong("a key is a string, a Uint8Array or null"))?;
-        let value = Read::item(&call.argument(2))?
-            .ok_or_else(|| wrong("a value is a string, a Uint8Array or null"))?;
+        let key = Read::item(&call.argument(1))?.ok_or_else(|| wrong("a key is a string, a Uint8Array or null"))?;
+        let value = Read::item(&call.argument(2))?.ok_or_else(|| wrong("a value is a string, a Uint8Array or null"))?;
         let list = call.argument(3);
-        let headers = if list.is_undefined() {
-            Some(Vec::new())
-        } else {
-            pairs(&list)?
-        };
-        let headers = headers
-            .ok_or_else(|| wrong("a header is a name and a string, a Uint8Array or null"))?;
-        let headers: Vec<_> = headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_bytes()))
-            .collect();
-        self.gathered.borrow_mut().out.send(
-            &known.sink,
-            key.as_bytes(),
-            value.as_bytes(),
-            &headers,
-        );
+        let headers = if list.is_undefined() { Some(Vec::new()) } else { pairs(&list)? };
+        let headers = headers.ok_or_else(|| wrong("a header is a name and a string, a Uint8Array or null"))?;
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        self.gathered.borrow_mut().out.send(&known.sink, key.as_bytes(), value.as_bytes(), &headers);
         Ok(Value::new_undefined(call.ctx.clone()))
     }
 
@@ -202,11 +160,7 @@ fn address(value: &Value<'_>) -> *const c_void {
 }
 
 fn misfit(label: &str, kind: Type, value: &Value<'_>) -> String {
-    format!(
-        "{label} is {}, not {}",
-        value::wanted(kind),
-        value::found(value)
-    )
+    format!("{label} is {}, not {}", value::wanted(kind), value::found(value))
 }
 
 /// Headers: names and values. Nothing where one is of another kind.

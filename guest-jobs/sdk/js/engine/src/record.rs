@@ -37,12 +37,7 @@ pub(crate) fn offset(batch: &Batch, index: usize) -> i64 {
 
 impl Record {
     pub(crate) fn new(batch: &Rc<Batch>, index: usize) -> Self {
-        Self {
-            batch: batch.clone(),
-            index,
-            is_text: Cell::new(false),
-            is_json: Cell::new(false),
-        }
+        Self { batch: batch.clone(), index, is_text: Cell::new(false), is_json: Cell::new(false) }
     }
 
     fn record(&self) -> pelton_job::Record<'_> {
@@ -53,14 +48,9 @@ impl Record {
     fn utf8(&self, ctx: &Ctx<'_>) -> Result<&str> {
         if self.is_text.get() {
             // SAFETY: it was checked before, and a batch does not change.
-            return Ok(unsafe {
-                str::from_utf8_unchecked(self.record().value().unwrap_or_default())
-            });
+            return Ok(unsafe { str::from_utf8_unchecked(self.record().value().unwrap_or_default()) });
         }
-        let text = self
-            .record()
-            .text()
-            .map_err(|reject| web::reject(ctx, reject.reason()))?;
+        let text = self.record().text().map_err(|reject| web::reject(ctx, reject.reason()))?;
         self.is_text.set(true);
         Ok(text)
     }
@@ -69,47 +59,22 @@ impl Record {
 /// Defines what a record has.
 pub(crate) fn define(ctx: &Ctx<'_>) -> Result<()> {
     let prototype = native::class::<Record>(ctx)?;
-    native::method(&prototype, c"text", 0, |call| {
-        text::string(call.ctx, call.this::<Record>()?.utf8(call.ctx)?)
-    })?;
-    native::method(&prototype, c"json", 0, |call| {
-        call.this::<Record>()?.json(call.ctx)
-    })?;
+    native::method(&prototype, c"text", 0, |call| text::string(call.ctx, call.this::<Record>()?.utf8(call.ctx)?))?;
+    native::method(&prototype, c"json", 0, |call| call.this::<Record>()?.json(call.ctx))?;
     native::method(&prototype, c"raw", 1, |call| {
-        call.this::<Record>()?
-            .raw(call.ctx, Text::of(&call.argument(0))?.as_str())
+        call.this::<Record>()?.raw(call.ctx, Text::of(&call.argument(0))?.as_str())
     })?;
-    native::method(&prototype, c"keyText", 0, |call| {
-        call.this::<Record>()?.key_text(call.ctx)
-    })?;
-    native::getter(&prototype, c"key", |call| {
-        text::nullable(call.ctx, call.this::<Record>()?.record().key())
-    })?;
-    native::getter(&prototype, c"value", |call| {
-        text::nullable(call.ctx, call.this::<Record>()?.record().value())
-    })?;
-    native::getter(&prototype, c"headers", |call| {
-        call.this::<Record>()?.headers(call.ctx)
-    })?;
+    native::method(&prototype, c"keyText", 0, |call| call.this::<Record>()?.key_text(call.ctx))?;
+    native::getter(&prototype, c"key", |call| text::nullable(call.ctx, call.this::<Record>()?.record().key()))?;
+    native::getter(&prototype, c"value", |call| text::nullable(call.ctx, call.this::<Record>()?.record().value()))?;
+    native::getter(&prototype, c"headers", |call| call.this::<Record>()?.headers(call.ctx))?;
     native::getter(&prototype, c"timestamp", |call| {
         let timestamp = call.this::<Record>()?.record().timestamp();
-        Ok(timestamp.map_or_else(
-            || Value::new_null(call.ctx.clone()),
-            |timestamp| number(call, timestamp as f64),
-        ))
+        Ok(timestamp.map_or_else(|| Value::new_null(call.ctx.clone()), |timestamp| number(call, timestamp as f64)))
     })?;
-    native::getter(&prototype, c"partition", |call| {
-        Ok(number(call, call.this::<Record>()?.batch.partition.into()))
-    })?;
-    native::getter(&prototype, c"offset", |call| {
-        Ok(number(
-            call,
-            call.this::<Record>()?.record().offset() as f64,
-        ))
-    })?;
-    native::getter(&prototype, c"source", |call| {
-        Ok(number(call, call.this::<Record>()?.batch.source.into()))
-    })
+    native::getter(&prototype, c"partition", |call| Ok(number(call, call.this::<Record>()?.batch.partition.into())))?;
+    native::getter(&prototype, c"offset", |call| Ok(number(call, call.this::<Record>()?.record().offset() as f64)))?;
+    native::getter(&prototype, c"source", |call| Ok(number(call, call.this::<Record>()?.batch.source.into())))
 }
 
 /// Exact up to 2^53, which no offset and no time reaches.
@@ -122,12 +87,7 @@ impl Record {
         let text = self.utf8(ctx)?;
         let value = json::parse(ctx, text);
         self.is_json.set(value.is_ok());
-        value.map_err(|error| {
-            web::reject(
-                ctx,
-                &format!("value is not JSON: {}", crate::reason(ctx, error)),
-            )
-        })
+        value.map_err(|error| web::reject(ctx, &format!("value is not JSON: {}", crate::reason(ctx, error))))
     }
 
     fn raw<'js>(&self, ctx: &Ctx<'js>, name: &str) -> Result<Value<'js>> {
@@ -146,10 +106,7 @@ impl Record {
         };
         match str::from_utf8(key) {
             Ok(key) => text::string(ctx, key),
-            Err(error) => Err(web::reject(
-                ctx,
-                &format!("key is not UTF-8: invalid at byte {}", error.valid_up_to()),
-            )),
+            Err(error) => Err(web::reject(ctx, &format!("key is not UTF-8: invalid at byte {}", error.valid_up_to()))),
         }
     }
 

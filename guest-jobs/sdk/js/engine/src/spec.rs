@@ -100,38 +100,26 @@ impl<'de> Deserialize<'de> for Kind {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
         let found = KINDS.iter().find(|(candidate, _)| *candidate == name);
-        found
-            .map(|(_, kind)| Self(*kind))
-            .ok_or_else(|| D::Error::custom(format!("there is no type `{name}`")))
+        found.map(|(_, kind)| Self(*kind)).ok_or_else(|| D::Error::custom(format!("there is no type `{name}`")))
     }
 }
 
 impl Declared {
     /// Reads what the script says.
     pub(crate) fn read(json: &str) -> Result<Self, String> {
-        serde_json::from_str(json)
-            .map_err(|error| format!("the job declares what no job can: {error}"))
+        serde_json::from_str(json).map_err(|error| format!("the job declares what no job can: {error}"))
     }
 
     /// The same as it crosses.
     pub(crate) fn spec(&self) -> wit::Spec {
         let mut spec = Spec::new(self.name.0, self.version.0, self.description.0);
         for source in &self.sources {
-            spec = if source.headers {
-                spec.source_with_headers(source.topic.0)
-            } else {
-                spec.source(source.topic.0)
-            };
+            spec = if source.headers { spec.source_with_headers(source.topic.0) } else { spec.source(source.topic.0) };
         }
         for sink in self.sinks() {
             spec = spec.sink(sink);
         }
-        for Parameter {
-            name,
-            description,
-            default,
-        } in &self.parameters
-        {
+        for Parameter { name, description, default } in &self.parameters {
             spec = match default {
                 Some(default) => spec.parameter(name.0, description.0, default.0),
                 None => spec.required_parameter(name.0, description.0),
@@ -142,10 +130,7 @@ impl Declared {
 
     /// The sinks, in their order.
     pub(crate) fn sinks(&self) -> Vec<Sink> {
-        self.sinks
-            .iter()
-            .map(|sink| sink.target.sink().named(sink.name.0))
-            .collect()
+        self.sinks.iter().map(|sink| sink.target.sink().named(sink.name.0)).collect()
     }
 }
 
@@ -155,12 +140,7 @@ impl Target {
             Self::Topic(topic) => Sink::topic(topic.0),
             Self::Table(table) => {
                 let columns: Vec<_> = table.columns.iter().map(DeclaredColumn::column).collect();
-                let key: &[_] = table
-                    .key
-                    .iter()
-                    .map(|column| column.0)
-                    .collect::<Vec<_>>()
-                    .leak();
+                let key: &[_] = table.key.iter().map(|column| column.0).collect::<Vec<_>>().leak();
                 let conflict = match table.on_conflict.0 {
                     "ignore" => Conflict::Ignore(key),
                     "update" => Conflict::Update(key),
@@ -169,8 +149,7 @@ impl Target {
                 Sink::table(table.name.0, columns.leak(), conflict)
             }
             Self::Statement(statement) => {
-                let placeholders: Vec<_> =
-                    statement.placeholders.iter().map(|kind| kind.0).collect();
+                let placeholders: Vec<_> = statement.placeholders.iter().map(|kind| kind.0).collect();
                 Sink::statement("", statement.sql.0, placeholders.leak())
             }
         }
@@ -180,10 +159,6 @@ impl Target {
 impl DeclaredColumn {
     fn column(&self) -> Column {
         let column = Column::new(self.name.0, self.r#type.0);
-        if self.nullable {
-            column.nullable()
-        } else {
-            column
-        }
+        if self.nullable { column.nullable() } else { column }
     }
 }

@@ -24,17 +24,11 @@ impl<'js> Text<'js> {
         let ctx = value.ctx().as_raw();
         let mut length = 0;
         // SAFETY: the context and the value live; a null pointer is an exception.
-        let start =
-            unsafe { qjs::JS_ToCStringLen2(ctx.as_ptr(), &raw mut length, value.as_raw(), false) };
+        let start = unsafe { qjs::JS_ToCStringLen2(ctx.as_ptr(), &raw mut length, value.as_raw(), false) };
         if start.is_null() {
             return Err(Error::Exception);
         }
-        let text = Held::Borrowed {
-            ctx,
-            start,
-            length: length as usize,
-            of: PhantomData,
-        };
+        let text = Held::Borrowed { ctx, start, length: length as usize, of: PhantomData };
         let surrogates = match str::from_utf8(text.bytes()) {
             Ok(_) => None,
             Err(_) => Some(without_surrogates(text.bytes())),
@@ -60,9 +54,7 @@ impl Held<'_> {
     fn bytes(&self) -> &[u8] {
         match self {
             // SAFETY: QuickJS gave so many, which live until they are freed.
-            Self::Borrowed { start, length, .. } => unsafe {
-                slice::from_raw_parts(start.cast(), *length)
-            },
+            Self::Borrowed { start, length, .. } => unsafe { slice::from_raw_parts(start.cast(), *length) },
             Self::Owned(text) => text.as_bytes(),
         }
     }

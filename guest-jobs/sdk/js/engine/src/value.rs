@@ -36,23 +36,15 @@ impl<'js> Read<'js> {
         }
         let plain = match kind {
             Type::Numeric | Type::Text | Type::Varchar | Type::Json | Type::Jsonb => {
-                return Ok(if value.is_string() {
-                    Some(Self::Text(Text::of(value)?))
-                } else {
-                    None
-                });
+                return Ok(if value.is_string() { Some(Self::Text(Text::of(value)?)) } else { None });
             }
             Type::Bytea | Type::Uuid => {
                 let bytes = copied(value).filter(|bytes| kind == Type::Bytea || bytes.len() == 16);
                 return Ok(bytes.map(Self::Bytes));
             }
             Type::Boolean => value.as_bool().map(Field::Boolean),
-            Type::Int2 => integer(value)
-                .and_then(|value| value.try_into().ok())
-                .map(Field::Int2),
-            Type::Int4 | Type::Date => integer(value)
-                .and_then(|value| value.try_into().ok())
-                .map(Field::Int4),
+            Type::Int2 => integer(value).and_then(|value| value.try_into().ok()).map(Field::Int2),
+            Type::Int4 | Type::Date => integer(value).and_then(|value| value.try_into().ok()).map(Field::Int4),
             Type::Int8 => match integer(value) {
                 Some(value) => Some(Field::Int8(value)),
                 None => big(value)?.map(Field::Int8),
@@ -96,10 +88,7 @@ fn integer(value: &Value<'_>) -> Option<i64> {
     if let Some(value) = value.as_int() {
         return Some(value.into());
     }
-    value
-        .as_float()
-        .filter(|value| value.trunc() == *value && value.abs() <= SAFE)
-        .map(|value| value as i64)
+    value.as_float().filter(|value| value.trunc() == *value && value.abs() <= SAFE).map(|value| value as i64)
 }
 
 /// A bigint of 64 bits. QuickJS would cut it to them.
@@ -119,13 +108,7 @@ fn date(value: &Value<'_>) -> Option<i64> {
     // Not by a method, which the script could have replaced.
     let mut milliseconds = f64::NAN;
     // SAFETY: the context and the value live.
-    let failed = unsafe {
-        qjs::JS_ToFloat64(
-            value.ctx().as_raw().as_ptr(),
-            &raw mut milliseconds,
-            value.as_raw(),
-        )
-    };
+    let failed = unsafe { qjs::JS_ToFloat64(value.ctx().as_raw().as_ptr(), &raw mut milliseconds, value.as_raw()) };
     if failed != 0 {
         value.ctx().catch();
     }
@@ -146,12 +129,8 @@ pub(crate) fn wanted(kind: Type) -> &'static str {
         Type::Text => "text and takes a string",
         Type::Varchar => "varchar and takes a string",
         Type::Bytea => "bytea and takes a Uint8Array",
-        Type::Timestamptz => {
-            "timestamptz and takes microseconds since 1970 UTC (a bigint or safe integer) or a Date"
-        }
-        Type::Timestamp => {
-            "timestamp and takes microseconds since 1970 (a bigint or safe integer) or a Date"
-        }
+        Type::Timestamptz => "timestamptz and takes microseconds since 1970 UTC (a bigint or safe integer) or a Date",
+        Type::Timestamp => "timestamp and takes microseconds since 1970 (a bigint or safe integer) or a Date",
         Type::Date => "date and takes days since 1970-01-01 (an integer)",
         Type::Uuid => "uuid and takes a Uint8Array of 16 bytes",
         Type::Json => "json and takes a string",

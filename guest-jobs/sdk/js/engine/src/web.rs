@@ -29,20 +29,13 @@ pub(crate) fn define(ctx: &Ctx<'_>) -> Result<()> {
     let native = Object::new(ctx.clone())?;
     native.set("log", Function::new(ctx.clone(), write)?)?;
     native.set("count", Function::new(ctx.clone(), count)?)?;
-    native.set(
-        "gauge",
-        Function::new(ctx.clone(), |name: String, value: f64| {
-            metrics::gauge(&name, value)
-        })?,
-    )?;
+    native.set("gauge", Function::new(ctx.clone(), |name: String, value: f64| metrics::gauge(&name, value))?)?;
     native.set("decode", Function::new(ctx.clone(), decode)?)?;
     native::method(&native, c"encode", 1, |call| {
         text::bytes(call.ctx, Text::of(&call.argument(0))?.as_str().as_bytes())
     })?;
     // `JSON.parse` without a function to call.
-    native::method(&native, c"parse", 1, |call| {
-        json::parse(call.ctx, Text::of(&call.argument(0))?.as_str())
-    })?;
+    native::method(&native, c"parse", 1, |call| json::parse(call.ctx, Text::of(&call.argument(0))?.as_str()))?;
     native::method(&native, c"microseconds", 1, microseconds)?;
     native::method(&native, c"isText", 1, |call| {
         let value = call.argument(0);
@@ -60,10 +53,7 @@ pub(crate) fn define(ctx: &Ctx<'_>) -> Result<()> {
 
 /// `includes` and `indexOf` of strings: QuickJS's own compare at each character, by calls, which takes 20 ns for each.
 fn search<'js>(ctx: &Ctx<'js>, native: &Object<'js>) -> Result<()> {
-    let strings: Object<'js> = ctx
-        .globals()
-        .get::<_, Object<'js>>("String")?
-        .get("prototype")?;
+    let strings: Object<'js> = ctx.globals().get::<_, Object<'js>>("String")?.get("prototype")?;
     for name in ["includes", "indexOf"] {
         native.set(name, strings.get::<_, Value<'js>>(name)?)?;
     }
@@ -72,10 +62,7 @@ fn search<'js>(ctx: &Ctx<'js>, native: &Object<'js>) -> Result<()> {
         None => slowly(call, "includes"),
     })?;
     native::method(&strings, c"indexOf", 1, |call| match found(call)? {
-        Some(at) => Ok(Value::new_int(
-            call.ctx.clone(),
-            at.map_or(Ok(-1), i32::try_from).unwrap_or(i32::MAX),
-        )),
+        Some(at) => Ok(Value::new_int(call.ctx.clone(), at.map_or(Ok(-1), i32::try_from).unwrap_or(i32::MAX))),
         None => slowly(call, "indexOf"),
     })?;
     // They are not among the properties of a string that are listed.
@@ -100,21 +87,14 @@ fn found(call: &Call<'_, '_>) -> Result<Option<Option<usize>>> {
             rest.is_some_and(|rest| rest.starts_with(part.as_bytes()))
         }),
     };
-    Ok(Some(at.map(|at| {
-        all.get(..at)
-            .map_or(0, |before| before.encode_utf16().count())
-    })))
+    Ok(Some(at.map(|at| all.get(..at).map_or(0, |before| before.encode_utf16().count()))))
 }
 
 /// What QuickJS does.
 fn slowly<'js>(call: &Call<'_, 'js>, name: &str) -> Result<Value<'js>> {
     let native: Object<'js> = call.ctx.globals().get("pelton")?;
     let own: Function<'js> = native.get(name)?;
-    own.call((
-        This(call.receiver().clone()),
-        call.argument(0).clone(),
-        call.argument(1).clone(),
-    ))
+    own.call((This(call.receiver().clone()), call.argument(0).clone(), call.argument(1).clone()))
 }
 
 /// JSON as Python prints it.
@@ -129,11 +109,7 @@ fn python<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     })?;
     native::method(&python, c"float", 1, |call| {
         let mut printed = String::with_capacity(24);
-        let _ = python::write_float(
-            "",
-            call.argument(0).as_number().unwrap_or(f64::NAN),
-            &mut printed,
-        );
+        let _ = python::write_float("", call.argument(0).as_number().unwrap_or(f64::NAN), &mut printed);
         text::string(call.ctx, &printed)
     })?;
     native::method(&python, c"respace", 1, |call| {
@@ -157,19 +133,15 @@ fn microseconds<'js>(call: &Call<'_, 'js>) -> Result<Value<'js>> {
 }
 
 fn write(level: String, message: Value<'_>) -> Result<()> {
-    let level = LEVELS
-        .iter()
-        .find(|(name, _)| *name == level)
-        .map_or(log::Level::Info, |(_, level)| *level);
+    let level = LEVELS.iter().find(|(name, _)| *name == level).map_or(log::Level::Info, |(_, level)| *level);
     log::log(level, Text::of(&message)?.as_str());
     Ok(())
 }
 
 /// Takes a bigint from 0 to 2^64 - 1, as its text.
 fn count(ctx: Ctx<'_>, name: String, increment: String) -> Result<()> {
-    let increment = increment
-        .parse()
-        .map_err(|_| Exception::throw_range(&ctx, "a counter goes up by 0 to 2^64 - 1"))?;
+    let increment =
+        increment.parse().map_err(|_| Exception::throw_range(&ctx, "a counter goes up by 0 to 2^64 - 1"))?;
     metrics::count(&name, increment);
     Ok(())
 }

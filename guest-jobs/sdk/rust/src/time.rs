@@ -1,5 +1,4 @@
-//! Times as RFC 3339 writes them, with or without a fraction: Python leaves it out where it is zero, and the article's
-//! job died of that.
+//! Times as RFC 3339 writes them, with or without a fraction: Python leaves it out where it is zero.
 
 /// Microseconds since 1970-01-01 00:00:00 UTC of a time such as `2024-05-02T10:11:12.123456+00:00`; nothing where the
 /// text is none, or of a year outside 1 to 9999. Digits beyond the microsecond are cut off; second 60 is the first of
@@ -30,32 +29,21 @@ pub fn microseconds(text: &str) -> Option<i64> {
     else {
         return None;
     };
-    let (year, month, day) = (
-        number([y1, y2, y3, y4])?,
-        number([m1, m2])?,
-        number([d1, d2])?,
-    );
+    let (year, month, day) = (number([y1, y2, y3, y4])?, number([m1, m2])?, number([d1, d2])?);
     let (hour, minute, second) = (number([h1, h2])?, number([n1, n2])?, number([s1, s2])?);
     let (fraction, zone) = match rest {
         [b'.', rest @ ..] => fraction(rest)?,
         _ => (0, rest),
     };
-    let is_a_time = year >= 1
-        && (1..=days_in_month(year, month)?).contains(&day)
-        && hour <= 23
-        && minute <= 59
-        && second <= 60;
+    let is_a_time =
+        year >= 1 && (1..=days_in_month(year, month)?).contains(&day) && hour <= 23 && minute <= 59 && second <= 60;
     let minutes = (days(year, month, day) * 24 + hour) * 60 + minute - offset(zone)?;
     is_a_time.then_some((minutes * 60 + second) * 1_000_000 + fraction)
 }
 
 fn number<const DIGITS: usize>(digits: [u8; DIGITS]) -> Option<i64> {
     let all_digits = digits.iter().all(u8::is_ascii_digit);
-    all_digits.then(|| {
-        digits
-            .iter()
-            .fold(0, |number, digit| number * 10 + i64::from(digit - b'0'))
-    })
+    all_digits.then(|| digits.iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0')))
 }
 
 /// The microseconds of the digits at the start, and what follows them.
@@ -111,27 +99,12 @@ mod tests {
 
     #[test]
     fn times_of_the_article() {
-        assert_eq!(
-            microseconds("2024-05-02T10:11:12.123456+00:00"),
-            Some(1_714_644_672_123_456)
-        );
-        assert_eq!(
-            microseconds("2024-05-02T10:11:12+00:00"),
-            Some(1_714_644_672_000_000)
-        );
-        assert_eq!(
-            microseconds("2024-05-02T10:11:12Z"),
-            Some(1_714_644_672_000_000)
-        );
-        assert_eq!(
-            microseconds("2024-05-02T10:11:12.5-02:30"),
-            Some(1_714_653_672_500_000)
-        );
+        assert_eq!(microseconds("2024-05-02T10:11:12.123456+00:00"), Some(1_714_644_672_123_456));
+        assert_eq!(microseconds("2024-05-02T10:11:12+00:00"), Some(1_714_644_672_000_000));
+        assert_eq!(microseconds("2024-05-02T10:11:12Z"), Some(1_714_644_672_000_000));
+        assert_eq!(microseconds("2024-05-02T10:11:12.5-02:30"), Some(1_714_653_672_500_000));
         assert_eq!(microseconds("1970-01-01T00:00:00Z"), Some(0));
-        assert_eq!(
-            microseconds("2016-12-31T23:59:60Z"),
-            microseconds("2017-01-01T00:00:00Z")
-        );
+        assert_eq!(microseconds("2016-12-31T23:59:60Z"), microseconds("2017-01-01T00:00:00Z"));
     }
 
     #[test]

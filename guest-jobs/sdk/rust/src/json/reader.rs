@@ -1,8 +1,8 @@
-//! A JSON reader of one pass, which hands out what it reads as slices of the text.
+//! A JSON reader of one pass, which hands out what it reads as slices of the text. It accepts what serde_json accepts,
+//! up to 128 levels of nesting.
 //!
-//! A general parser would build values, or go over the text once to find a field and again to read it. Here the reading
-//! itself notices what the jobs need to know: where a value begins and ends, whether it is spaced as Python spaces it,
-//! and whether a string has an escaped NUL.
+//! The reading itself notes where a value begins and ends, whether it is spaced as `json.dumps` spaces it, and whether a
+//! string has an escaped NUL, so that no value is gone over twice.
 
 use std::borrow::Cow;
 
@@ -11,78 +11,58 @@ const MAX_DEPTH: usize = 128;
 
 /// What is not JSON, and where.
 #[derive(Debug)]
-pub(crate) struct Error {
+pub(super) struct Error {
     expected: &'static str,
     at: usize,
 }
 
 impl Error {
     /// Says it with line and column, both from 1, the column in bytes.
-    pub(crate) fn in_text(&self, text: &str) -> String {
+    pub(super) fn in_text(&self, text: &str) -> String {
         let before = text.as_bytes().get(..self.at).unwrap_or_default();
         let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
-        let column = 1 + before
-            .iter()
-            .rev()
-            .take_while(|&&byte| byte != b'\n')
-            .count();
+        let column = 1 + before.iter().rev().take_while(|&&byte| byte != b'\n').count();
         format!("expected {} at line {line} column {column}", self.expected)
     }
 }
 
 /// A reader in a text, at the start of a value or behind it.
-pub(crate) struct Reader<'a> {
+pub(super) struct Reader<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
     /// Since it was last set: whether blanks stand only where `json.dumps` puts them, and there.
-    pub(crate) is_spaced: bool,
+    pub(super) is_spaced: bool,
     /// Since it was last cleared: whether a string had the escape of the NUL character.
-    pub(crate) has_nul: bool,
+    pub(super) has_nul: bool,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(text: &'a str) -> Self {
-        let mut reader = Self {
-            text,
-            at: 0,
-            depth: 0,
-            is_spaced: true,
-            has_nul: false,
-        };
+    pub(super) fn new(text: &'a str) -> Self {
+        let mut reader = Self { text, at: 0, depth: 0, is_spaced: true, has_nul: false };
         reader.blanks(0);
         reader
     }
 
     /// Nothing but blanks may follow.
-    pub(crate) fn end(&mut self) -> Result<(), Error> {
+    pub(super) fn end(&mut self) -> Result<(), Error> {
         self.blanks(0);
-        if self.at == self.text.len() {
-            Ok(())
-        } else {
-            self.expected("nothing more")
-        }
+        if self.at == self.text.len() { Ok(()) } else { self.expected("nothing more") }
     }
 
     /// Whether the next value is an object.
-    pub(crate) fn is_object(&self) -> bool {
+    pub(super) fn is_object(&self) -> bool {
         self.next() == Some(b'{')
     }
 
     /// Reads an object. `member` is given each name, and reads its value.
-    pub(crate) fn object(
-        &mut self,
-        mut member: impl FnMut(&mut Self, &str) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    pub(super) fn object(&mut self, mut member: impl FnMut(&mut Self, &str) -> Result<(), Error>) -> Result<(), Error> {
         self.items(b'{', b'}', "`,` or `}`", |reader| {
             let (name, has_escape) = reader.string()?;
             reader.blanks(0);
             reader.take(b':', "`:`")?;
             reader.blanks(1);
-            match name
-                .split_at_checked(1)
-                .and_then(|(_, name)| name.strip_suffix('"'))
-            {
+            match name.split_at_checked(1).and_then(|(_, name)| name.strip_suffix('"')) {
                 Some(name) if !has_escape => member(reader, name),
                 _ => member(reader, &unescape(name).unwrap_or_default()),
             }
@@ -90,15 +70,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads any value, and gives its text.
-    pub(crate) fn value(&mut self) -> Result<&'a str, Error> {
+    pub(super) fn value(&mut self) -> Result<&'a str, Error> {
         let start = self.at;
         match self.next() {
             Some(b'"') => return Ok(self.string()?.0),
             Some(b'-' | b'0'..=b'9') => self.number()?,
             Some(b'{') => self.object(|reader, _| reader.value().map(drop))?,
-            Some(b'[') => {
-                self.items(b'[', b']', "`,` or `]`", |reader| reader.value().map(drop))?
-            }
+            Some(b'[') => self.items(b'[', b']', "`,` or `]`", |reader| reader.value().map(drop))?,
             Some(b't') => self.word("true")?,
             Some(b'f') => self.word("false")?,
             Some(b'n') => self.word("null")?,
@@ -108,12 +86,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The text from there to here.
-    pub(crate) fn since(&self, start: usize) -> &'a str {
+    pub(super) fn since(&self, start: usize) -> &'a str {
         self.text.get(start..self.at).unwrap_or_default()
     }
 
     /// Where it is.
-    pub(crate) fn position(&self) -> usize {
+    pub(super) fn position(&self) -> usize {
         self.at
     }
 
@@ -200,17 +178,9 @@ impl<'a> Reader<'a> {
     }
 
     fn digits(&mut self) -> Result<(), Error> {
-        let digits = self
-            .rest()
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
+        let digits = self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count();
         self.at += digits;
-        if digits == 0 {
-            self.expected("a digit")
-        } else {
-            Ok(())
-        }
+        if digits == 0 { self.expected("a digit") } else { Ok(()) }
     }
 
     fn word(&mut self, word: &'static str) -> Result<(), Error> {
@@ -255,20 +225,54 @@ impl<'a> Reader<'a> {
 
     #[cold]
     fn expected<T>(&self, expected: &'static str) -> Result<T, Error> {
-        Err(Error {
-            expected,
-            at: self.at,
-        })
+        Err(Error { expected, at: self.at })
     }
 }
 
-/// What a quoted string says; nothing where its escapes are no Unicode.
-pub(crate) fn unescape(quoted: &str) -> Option<Cow<'_, str>> {
+/// What a quoted string says; nothing where its escapes are no Unicode, such as a lone surrogate.
+pub(super) fn unescape(quoted: &str) -> Option<Cow<'_, str>> {
     let inner = quoted.strip_prefix('"')?.strip_suffix('"')?;
     if plain_bytes(inner.as_bytes()) == inner.len() {
         return Some(Cow::Borrowed(inner));
     }
-    serde_json::from_str(quoted).ok().map(Cow::Owned)
+    let mut text = String::with_capacity(inner.len());
+    let mut pieces = inner.split('\\');
+    text.push_str(pieces.next()?);
+    while let Some(piece) = pieces.next() {
+        let (kind, rest) = match piece.chars().next() {
+            Some(kind) => (kind, piece.get(kind.len_utf8()..)?),
+            // Two backslashes: what follows the second is plain.
+            None => ('\\', pieces.next()?),
+        };
+        let (character, rest) = match kind {
+            '"' | '\\' | '/' => (kind, rest),
+            'b' => ('\u{8}', rest),
+            'f' => ('\u{c}', rest),
+            'n' => ('\n', rest),
+            'r' => ('\r', rest),
+            't' => ('\t', rest),
+            'u' => match (unit(rest)?, rest.get(4..)?) {
+                (high @ 0xd800..0xdc00, "") => {
+                    let low = pieces.next()?.strip_prefix('u')?;
+                    let pair = [high, unit(low)?];
+                    let character = char::decode_utf16(pair).next()?.ok()?;
+                    (character, low.get(4..)?)
+                }
+                (unit, rest) => (char::from_u32(unit.into())?, rest),
+            },
+            _ => return None,
+        };
+        text.push(character);
+        text.push_str(rest);
+    }
+    Some(Cow::Owned(text))
+}
+
+/// The four hexadecimal digits at the start.
+fn unit(text: &str) -> Option<u16> {
+    let digits = text.get(..4)?;
+    let are_digits = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    u16::from_str_radix(digits, 16).ok().filter(|_| are_digits)
 }
 
 /// How many bytes pass before a quote, a backslash or a control character. It looks at eight at a time.
@@ -315,25 +319,10 @@ mod tests {
 
     #[test]
     fn spacing_is_noticed() {
-        for spaced in [
-            "1",
-            "{}",
-            r#"{"a": 1, "b": [1, {}]}"#,
-            r#"{"a ,b:": "c : d"}"#,
-        ] {
+        for spaced in ["1", "{}", r#"{"a": 1, "b": [1, {}]}"#, r#"{"a ,b:": "c : d"}"#] {
             assert!(flags(spaced).0, "{spaced}");
         }
-        for other in [
-            " 1",
-            "{ }",
-            r#"{"a":1}"#,
-            r#"{"a" : 1}"#,
-            r#"{"a":  1}"#,
-            "[1,2]",
-            "[1 ]",
-            "[ 1]",
-            "[1,\n2]",
-        ] {
+        for other in [" 1", "{ }", r#"{"a":1}"#, r#"{"a" : 1}"#, r#"{"a":  1}"#, "[1,2]", "[1 ]", "[ 1]", "[1,\n2]"] {
             assert!(!flags(other).0, "{other}");
         }
     }
@@ -348,10 +337,7 @@ mod tests {
     #[test]
     fn errors_say_where() {
         let error = |text| read(text).unwrap_err().in_text(text);
-        assert_eq!(
-            error("{\"a\": 1,\n \"b\" 2}"),
-            "expected `:` at line 2 column 6"
-        );
+        assert_eq!(error("{\"a\": 1,\n \"b\" 2}"), "expected `:` at line 2 column 6");
         assert_eq!(error("[1 2]"), "expected `,` or `]` at line 1 column 4");
         assert_eq!(error(""), "expected a value at line 1 column 1");
         assert_eq!(error("1 1"), "expected nothing more at line 1 column 3");
@@ -361,13 +347,19 @@ mod tests {
     fn nesting_ends_before_the_stack() {
         assert!(read(&format!("{}{}", "[".repeat(128), "]".repeat(128))).is_ok());
         let deep = "[".repeat(5_000_000);
-        assert_eq!(
-            read(&deep).unwrap_err().in_text(&deep),
-            "expected no deeper nesting at line 1 column 130"
-        );
+        assert_eq!(read(&deep).unwrap_err().in_text(&deep), "expected no deeper nesting at line 1 column 130");
     }
 
     proptest! {
+        #[test]
+        fn strings_say_what_serde_says(
+            text in r#"([a-zé😀]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4}|\\u[dD][89a-fA-F][0-9a-f]{2}|\\ud83d\\ude[0-9a-f]{2}){0,8}"#
+        ) {
+            let quoted = format!("\"{text}\"");
+            let serde = serde_json::from_str::<String>(&quoted).ok();
+            prop_assert_eq!(unescape(&quoted).map(Cow::into_owned), serde, "{}", quoted);
+        }
+
         #[test]
         fn it_reads_what_serde_reads(
             text in r#"([\[\]{},: \n"\\0-9eE.+tfn-]|"a"|"[a-z"\\u0]*"|true|false|null|\\u00[0-9a-f]{2}|[0-9]\.[0-9]|: ?|é){0,24}"#
