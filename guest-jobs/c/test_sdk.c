@@ -229,7 +229,64 @@ static void test_description(void) {
     EXPECT(pelton_task_describe() == described);
 }
 
+static bool read_fields(const pelton_record *record, pelton_out *out) {
+    static pelton_bytes raw, deep, object;
+    static bool yes, is_found;
+    static int64_t number, time;
+    static const pelton_field FIELDS[] = {
+        {"yes", .boolean = &yes}, {"number", .int8 = &number}, {"a.b.c", .text = &deep}, {"a.b", .object = &object},
+        {"raw", .raw = &raw}, {"time", .timestamptz = &time, .found = &is_found},
+    };
+    if (!pelton_fields(record, out, FIELDS)) return false;
+    static pelton_buffer text;
+    text.size = 0;
+    pelton_dumps_int(&text, "number", number);
+    pelton_dumps_text(&text, "deep", deep);
+    pelton_dumps_json(&text, "object", object);
+    pelton_dumps_json(&text, "raw", raw);
+    pelton_dumps_int(&text, "time", is_found ? time : -1);
+    pelton_dumps_float(&text, "yes\"", yes);
+    pelton_send(out, &TOPIC_SINK, (pelton_message){.value = pelton_dumps_end(&text)});
+    return true;
+}
+
+static void expect_fields(const char *value, const char *expected) {
+    pelton_test_record record = {.value = pelton_str(value)};
+    const char *const settings[] = {"required=1", NULL};
+    act = read_fields;
+    const char *lines = pelton_test(settings, &record, 1);
+    if (!strstr(lines, expected)) fprintf(stderr, "expected %s in %s\n", expected, lines), exit(1);
+}
+
+static void test_json(void) {
+    expect_fields("{\"yes\":true,\"number\":-9223372036854775808,\"a\":{\"b\":1},\"a\":{\"b\":{\"c\":\"\\n\"}},"
+                  "\"raw\":[1, {}],\"time\":null}",
+                  "{\\\"number\\\": -9223372036854775808, \\\"deep\\\": \\\"\\\\n\\\", \\\"object\\\": "
+                  "{\\\"c\\\": \\\"\\\\n\\\"}, \\\"raw\\\": [1, {}], \\\"time\\\": -1, \\\"yes\\\\\\\"\\\": 1.0}");
+    expect_fields("{\"yes\": 1}", "`yes` is not a boolean: 1");
+    expect_fields("{\"yes\": true, \"number\": 9223372036854775808}", "`number` is beyond the range of BIGINT");
+    expect_fields("{\"yes\": true, \"number\": 1, \"a\": {\"b\": {}}}", "missing field `c` in `a.b`");
+    int64_t time;
+    EXPECT(pelton_microseconds(pelton_str("2016-12-31T23:59:60Z"), &time) && time == 1483228800000000);
+    EXPECT(pelton_microseconds(pelton_str("0001-01-01 00:00:00.0000019+00:00"), &time) && time == -62135596799999999);
+    EXPECT(!pelton_microseconds(pelton_str("1900-02-29T10:11:12Z"), &time) && !pelton_microseconds(PELTON_NULL, &time));
+    pelton_buffer text = {0};
+    EXPECT(pelton_dumps_end(&text).size == 2 && !memcmp(text.data, "{}", 2));
+    /* The digits of doubles, against those that read back as the same. */
+    uint64_t random = 88172645463325252u;
+    for (int round = 0; round < 100000; round++) {
+        random ^= random << 13, random ^= random >> 7, random ^= random << 17;
+        double number = round % 2 ? ((double)(random % 2000000001) - 1e9) / 1000.0 : (double)(random >> 40) / 100.0;
+        text.size = 0;
+        pelton_dumps_float(&text, "", number);
+        pelton_append(&text, "", 1);
+        EXPECT(strtod(text.data + 5, NULL) == number && strlen(text.data) < 5 + 14);
+    }
+    free(text.data);
+}
+
 int main(void) {
+    test_json();
     test_mistakes();
     test_packing();
     test_rejects();

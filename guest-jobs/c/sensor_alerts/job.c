@@ -1,28 +1,38 @@
-/* Alerts on readings above a temperature: the filter of the article's job. */
-#include "../sensors.h"
+/* Alerts on readings above a temperature: the filter of the article's job. It rejects what sensor_pipeline does. */
+#include "../../sdk/c/pelton_json.h"
 
 static const pelton_sink ALERTS = {.topic = "alerts"};
-
-static double threshold;
+static double threshold, temperature;
+static int32_t sensor_id;
+static int64_t microseconds;
+static pelton_bytes message_id, message, timestamp;
+static const pelton_field READING[] = {
+    {"message_id", .text = &message_id}, {"sensor_id", .int4 = &sensor_id}, {"message", .object = &message},
+    {"message.temperature", .float8 = &temperature}, {"timestamp", .text = &timestamp, .timestamptz = &microseconds},
+};
 
 static bool configure(pelton_parameters *parameters) {
     return pelton_get_double(parameters, "threshold", &threshold);
 }
 
 static bool process(const pelton_record *record, pelton_out *out) {
-    reading reading;
-    if (!read_reading(record, out, &reading)) return false;
-    if (reading.temperature > threshold) send_alert(record, out, &ALERTS, &reading);
+    static pelton_buffer alert;
+    if (!pelton_fields(record, out, READING)) return false;
+    if (temperature <= threshold) return true;
+    alert.size = 0;
+    pelton_dumps_text(&alert, "message_id", message_id);
+    pelton_dumps_int(&alert, "sensor_id", sensor_id);
+    pelton_dumps_float(&alert, "temperature", temperature);
+    pelton_dumps_text(&alert, "alert", pelton_str("High temperature detected"));
+    pelton_dumps_text(&alert, "timestamp", timestamp);
+    pelton_send(out, &ALERTS, (pelton_message){.key = record->key, .value = pelton_dumps_end(&alert)});
     return true;
 }
 
 const pelton_spec pelton_job = {
-    .name = "sensor_alerts",
-    .version = "0.1.0",
-    .description = "alerts on readings above a temperature",
+    .name = "sensor_alerts", .version = "0.1.0", .description = "alerts on readings above a temperature",
     .sources = PELTON_SOURCES({"sensors"}),
     .sinks = PELTON_SINKS(&ALERTS),
     .parameters = PELTON_PARAMETERS({"threshold", "degrees Celsius above which a reading is an alert", "30"}),
-    .configure = configure,
-    .process = process,
+    .configure = configure, .process = process,
 };

@@ -16,6 +16,9 @@
 #define PELTON_TEST_H
 
 #include "pelton.c"
+#include "pelton_dumps.c"
+#include "pelton_json.c"
+#include "pelton_time.c"
 
 /* A record for a job: partition 0, offsets from 0. Start with `{0}` for a tombstone without key. */
 typedef struct pelton_test_record {
