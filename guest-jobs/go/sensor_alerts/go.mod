@@ -2,12 +2,6 @@ module sensor_alerts
 
 go 1.24
 
-require (
-	pelton/job v0.0.0
-	pelton/sensors v0.0.0
-)
+require pelton/job v0.0.0
 
-replace (
-	pelton/job => ../../sdk/go
-	pelton/sensors => ../sensors
-)
+replace pelton/job => ../../sdk/go

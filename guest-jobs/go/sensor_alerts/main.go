@@ -1,12 +1,13 @@
-// Alerts on readings above a temperature: the filter of the article's job.
+// Alerts on readings above a temperature: the filter of the article's job. It rejects what sensor_pipeline does.
 package main
 
 import (
 	"pelton/job"
-	"pelton/sensors"
+	"pelton/job/python"
 )
 
 var alerts = job.Topic("alerts")
+var fields = job.Fields{"message_id", "sensor_id", "message", "message.temperature", "timestamp", "timestamp"}
 
 var sensorAlerts = &job.Job{
 	Name: "sensor_alerts", Version: "0.1.0", Description: "alerts on readings above a temperature",
@@ -17,28 +18,23 @@ var sensorAlerts = &job.Job{
 	},
 	New: func(parameters *job.Parameters) (job.Process, error) {
 		threshold, err := parameters.Float("threshold")
-		if err != nil {
-			return nil, err
-		}
-		var alert []byte
 		return func(record job.Record, out *job.Outputs) error {
-			text, err := record.Text()
-			if err != nil {
-				return err
-			}
-			reading, err := sensors.Parse(text)
-			if err != nil {
-				return err
-			}
-			if reading.Temperature > threshold {
-				alert = reading.AppendAlert(alert[:0])
+			var id, timestamp string
+			var sensor int32
+			var message job.Object
+			var temperature float64
+			var at job.Micros
+			err := fields.Scan(record, &id, &sensor, &message, &temperature, &timestamp, &at)
+			if err == nil && temperature > threshold {
+				alert := python.Append(nil).Text("message_id", id).Int("sensor_id", int64(sensor)).
+					Float("temperature", temperature).Text("alert", "High temperature detected").
+					Text("timestamp", timestamp).End()
 				out.Send(alerts, record.Key(), alert)
 			}
-			return nil
-		}, nil
+			return err
+		}, err
 	},
 }
 
 func init() { job.Export(sensorAlerts) }
-
 func main() {}

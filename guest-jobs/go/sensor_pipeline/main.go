@@ -4,7 +4,7 @@ package main
 
 import (
 	"pelton/job"
-	"pelton/sensors"
+	"pelton/job/python"
 )
 
 var alerts = job.Topic("alerts")
@@ -16,35 +16,37 @@ var readings = job.Table("raw_sensors_data",
 	job.Column("timestamp", job.Timestamptz),
 ).OnConflictIgnore("message_id")
 
+var fields = job.Fields{"message_id", "sensor_id", "message", "message.temperature", "timestamp", "timestamp"}
+
 var sensorPipeline = &job.Job{
-	Name: "sensor_pipeline", Version: "0.1.0", Description: "every reading to raw_sensors_data, alerts on readings above a temperature",
-	Sources: []job.Source{{Topic: "sensors"}},
-	Sinks:   []*job.Sink{readings, alerts},
+	Name: "sensor_pipeline", Version: "0.1.0",
+	Description: "every reading to raw_sensors_data, alerts on readings above a temperature",
+	Sources:     []job.Source{{Topic: "sensors"}},
+	Sinks:       []*job.Sink{readings, alerts},
 	Parameters: []job.Parameter{
 		{Name: "threshold", Description: "degrees Celsius above which a reading is an alert", Default: "30"},
 	},
 	New: func(parameters *job.Parameters) (job.Process, error) {
 		threshold, err := parameters.Float("threshold")
-		if err != nil {
-			return nil, err
-		}
-		var alert []byte
 		return func(record job.Record, out *job.Outputs) error {
-			text, err := record.Text()
+			var id, timestamp string
+			var sensor int32
+			var message job.Object
+			var temperature float64
+			var at job.Micros
+			err := fields.Scan(record, &id, &sensor, &message, &temperature, &timestamp, &at)
 			if err != nil {
 				return err
 			}
-			reading, err := sensors.Parse(text)
-			if err != nil {
-				return err
-			}
-			out.Row(readings, reading.MessageID, reading.SensorID, reading.Message, reading.Microseconds)
-			if reading.Temperature > threshold {
-				alert = reading.AppendAlert(alert[:0])
+			out.Row(readings, id, sensor, message, at)
+			if temperature > threshold {
+				alert := python.Append(nil).Text("message_id", id).Int("sensor_id", int64(sensor)).
+					Float("temperature", temperature).Text("alert", "High temperature detected").
+					Text("timestamp", timestamp).End()
 				out.Send(alerts, record.Key(), alert)
 			}
 			return nil
-		}, nil
+		}, err
 	},
 }
 

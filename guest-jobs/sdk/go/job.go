@@ -27,7 +27,8 @@
 //	func main() {}
 //
 // Package jobtest runs a job natively, in `go test`. Lines for the log and metrics are in the packages log and metrics,
-// and jsonscan reads JSON several times faster than encoding/json.
+// python prints JSON as Python does. [Fields] reads fields of a record's JSON, and jsonscan any
+// JSON, several times faster than encoding/json.
 //
 // Three ways for things to go wrong, each with an end of its own:
 //   - a record that the job can't use: return an error, such as a [Reject]; the record goes to the dead-letter topic

@@ -77,9 +77,9 @@ func (o *Outputs) Send(sink *Sink, key, value []byte, headers ...Header) {
 //
 //   - boolean takes a bool;
 //   - int2, int4, int8, date (days since 1970-01-01), timestamptz and timestamp (microseconds since 1970-01-01 00:00:00)
-//     take any signed integer that is in range;
+//     take any signed integer that is in range, among them [Micros];
 //   - float4 takes a float32, float8 a float32 or float64;
-//   - numeric, text, varchar, json and jsonb take a string, or a []byte holding UTF-8;
+//   - numeric, text, varchar, json and jsonb take a string, an [Object], or a []byte holding UTF-8;
 //   - bytea takes a []byte, uuid one of 16 bytes.
 //
 // nil, a nil []byte among them, is NULL.

@@ -39,6 +39,12 @@ func push(c *wire.Column, row int, value any) string {
 			break
 		}
 		c.Packed.PushString(value)
+	case Object:
+		if c.Type.Data() != wire.PackedData || c.Type == Bytea || c.Type == UUID {
+			problem = "an Object"
+			break
+		}
+		c.Packed.PushString(string(value))
 	case []byte:
 		switch {
 		case value == nil:
@@ -55,6 +61,8 @@ func push(c *wire.Column, row int, value any) string {
 		problem = pushInteger(c, int64(value), "an int")
 	case int64:
 		problem = pushInteger(c, value, "an int64")
+	case Micros:
+		problem = pushInteger(c, int64(value), "a Micros")
 	case int32:
 		problem = pushInteger(c, int64(value), "an int32")
 	case int16:

@@ -1,8 +1,8 @@
-package sensors
+package job
 
 // Microseconds is the microseconds since 1970-01-01 00:00:00 UTC of a time as RFC 3339 writes it, such as
-// `2024-05-02T10:11:12.123456+00:00`, with or without a fraction: Python leaves it out where it is zero, and the
-// article's job died of that. It is false where the text is none, or of a year outside 1 to 9999. Digits beyond the
+// `2024-05-02T10:11:12.123456+00:00`, with or without a fraction: Python leaves it out where it is zero. It is
+// false where the text is none, or of a year outside 1 to 9999. Digits beyond the
 // microsecond are cut off; second 60 is the first of the next minute.
 func Microseconds(text string) (int64, bool) {
 	if len(text) < len("2024-05-02T10:11:12Z") || text[4] != '-' || text[7] != '-' || text[13] != ':' || text[16] != ':' {

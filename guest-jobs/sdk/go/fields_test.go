@@ -1,57 +1,81 @@
-package sensors
+package job_test
 
 import (
 	"strings"
 	"testing"
+
+	"pelton/job"
+	"pelton/job/jobtest"
 )
 
 const good = `{"message_id": "0a1b", "sensor_id": 7, "message": {"temperature": 30.5, "pressure": 1000.12, "vibration": 0.3}, "timestamp": "2024-05-02T10:11:12.123456+00:00"}`
 
-func alert(t *testing.T, value string) string {
+type reading struct {
+	id          string
+	sensor      int32
+	message     job.Object
+	temperature float64
+	at          job.Micros
+}
+
+// scan reads a record that a job is given; the text is the reject's.
+func scan(t *testing.T, value string, fields job.Fields, values ...any) string {
 	t.Helper()
-	reading, err := Parse(value)
+	run, err := jobtest.Run(of(func(record job.Record, _ *job.Outputs) error {
+		return fields.Scan(record, values...)
+	}), nil, jobtest.Values(value)...)
 	if err != nil {
-		t.Fatalf("%s: %v", value, err)
+		t.Fatal(err)
 	}
-	return string(reading.AppendAlert(nil))
+	if len(run.Rejects) == 0 {
+		return ""
+	}
+	return run.Rejects[0].Reason
 }
 
-func TestTheArticlesReading(t *testing.T) {
-	reading, err := Parse(good)
-	expected := Reading{
-		MessageID: "0a1b", SensorID: 7, Message: `{"temperature": 30.5, "pressure": 1000.12, "vibration": 0.3}`,
-		Temperature: 30.5, Timestamp: "2024-05-02T10:11:12.123456+00:00", Microseconds: 1714644672123456,
-		sensorIDText: "7", temperatureText: "30.5",
-	}
-	if err != nil || reading != expected {
-		t.Errorf("%+v %v", reading, err)
-	}
-	if got := alert(t, good); got != `{"message_id": "0a1b", "sensor_id": 7, "temperature": 30.5, "alert": "High temperature detected", "timestamp": "2024-05-02T10:11:12.123456+00:00"}` {
-		t.Error(got)
-	}
+func read(t *testing.T, value string) (r reading, problem string) {
+	t.Helper()
+	fields := job.Fields{"message_id", "sensor_id", "message", "message.temperature", "timestamp"}
+	problem = scan(t, value, fields, &r.id, &r.sensor, &r.message, &r.temperature, &r.at)
+	return r, problem
 }
 
-func TestUnusualButValid(t *testing.T) {
-	for _, c := range []struct{ from, to, part string }{
-		{"30.5", "31", `"temperature": 31.0, `},
-		{"30.5", "1e16", `"temperature": 1e+16, `},
-		{"30.5", "0.00001", `"temperature": 1e-05, `},
-		{"30.5", "123456789012345", `"temperature": 123456789012345.0, `},
-		{"30.5", "-0.0", `"temperature": -0.0, `},
-		{"7,", "-0,", `"sensor_id": 0, `},
-		{".123456", "", `"timestamp": "2024-05-02T10:11:12+00:00"}`},
-		{"0a1b", `\u00e9é\n😀`, `"message_id": "\u00e9\u00e9\n\ud83d\ude00"`},
-		{"pressure", "temperature", `"temperature": 1000.12, `},
-	} {
-		if got := alert(t, strings.Replace(good, c.from, c.to, 1)); !strings.Contains(got, c.part) {
-			t.Errorf("%s lacks %s", got, c.part)
-		}
+func TestEveryKindIsRead(t *testing.T) {
+	got, problem := read(t, good)
+	expected := reading{"0a1b", 7, `{"temperature": 30.5, "pressure": 1000.12, "vibration": 0.3}`, 30.5, 1714644672123456}
+	if problem != "" || got != expected {
+		t.Errorf("%+v %s", got, problem)
 	}
 	tight := strings.NewReplacer(": ", ":", ", ", " ,").Replace(good)
 	extra := strings.Replace(good, `"sensor_id"`, `"extra": [1, {"a": null}], "sensor_id"`, 1)
-	for _, same := range []string{tight, extra} {
-		if got, err := Parse(same); err != nil || got.Message != `{"temperature": 30.5, "pressure": 1000.12, "vibration": 0.3}` || alert(t, same) != alert(t, good) {
-			t.Errorf("%s: %+v %v", same, got, err)
+	escaped := strings.Replace(good, "message_id", `m\u0065ssage_id`, 1)
+	for _, same := range []string{tight, extra, escaped} {
+		if got, problem := read(t, same); problem != "" || got != expected {
+			t.Errorf("%s: %+v %s", same, got, problem)
+		}
+	}
+	var (
+		yes         bool
+		number      int64
+		deep        string
+		none, given job.Raw = "before", "before"
+	)
+	fields := job.Fields{"yes", "n", "a.b.c", "a.b.d", "yes"}
+	value := `{"yes": true, "a": {"b": {"d": 1}}, "n": -9223372036854775808, "a": {"b": {"c": "\n"}}}`
+	if problem := scan(t, value, fields, &yes, &number, &deep, &none, &given); problem != "" {
+		t.Error(problem)
+	}
+	if !yes || number != -1<<63 || deep != "\n" || none != "" || given != "true" {
+		t.Error(yes, number, deep, none, given)
+	}
+	for value, expected := range map[string]string{
+		`{"yes": null, "n": 1}`:                     "`yes` is not a boolean: null",
+		`{"yes": true, "n": 9223372036854775808}`:   "`n` is beyond the range of BIGINT: 9223372036854775808",
+		`{"yes": true, "n": 1, "a": {"b": {}}}`:     "missing field `c` in `a.b`",
+		`{"yes": true, "n": 1, "a": [{"b": null}]}`: "missing field `c` in `a.b`",
+	} {
+		if problem := scan(t, value, fields, &yes, &number, &deep, &none, &given); problem != expected {
+			t.Errorf("%s: %s", value, problem)
 		}
 	}
 }
@@ -83,12 +107,12 @@ func TestEveryBadValueSaysWhy(t *testing.T) {
 		strings.Replace(good, `{"temperature": 30.5, "pressure": 1000.12, "vibration": 0.3}`, "[30.5]", 1): "`message` is not a JSON object: [30.5]",
 		swap("7,", `"`+strings.Repeat("é", 1000)+`",`):                                                     "`sensor_id` is not an integer: \"" + strings.Repeat("é", 59) + "…",
 	} {
-		if _, err := Parse(value); err == nil || err.Error() != expected {
-			t.Errorf("%.80s: %v, not %s", value, err, expected)
+		if _, problem := read(t, value); problem != expected {
+			t.Errorf("%.80s: %v, not %s", value, problem, expected)
 		}
 	}
-	if _, err := Parse(swap("1000.12", `"\\u0000"`)); err != nil {
-		t.Error(err)
+	if _, problem := read(t, swap("1000.12", `"\\u0000"`)); problem != "" {
+		t.Error(problem)
 	}
 }
 
@@ -97,7 +121,7 @@ func TestTimes(t *testing.T) {
 		"2024-05-02T10:11:12Z": 1714644672000000, "2024-05-02T10:11:12.5-02:30": 1714653672500000, "1970-01-01t00:00:00z": 0,
 		"1969-12-31 23:59:59.9999999+00:00": -1, "2016-12-31T23:59:60Z": 1483228800000000, "0001-01-01T00:00:00Z": -62135596800000000,
 	} {
-		if got, ok := Microseconds(text); !ok || got != expected {
+		if got, ok := job.Microseconds(text); !ok || got != expected {
 			t.Errorf("%s: %d", text, got)
 		}
 	}
@@ -106,7 +130,7 @@ func TestTimes(t *testing.T) {
 		"2024-05-02T10:11:12+24:00", "2024-05-02T24:00:00Z", "2024-13-02T10:11:12Z", "2023-02-29T10:11:12Z", "1900-02-29T10:11:12Z",
 		"0000-01-01T00:00:00Z", "2024-5-2T10:11:12.123Z",
 	} {
-		if _, ok := Microseconds(text); ok {
+		if _, ok := job.Microseconds(text); ok {
 			t.Errorf("%s is a time", text)
 		}
 	}
