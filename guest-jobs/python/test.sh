@@ -9,12 +9,12 @@ if [ ! -e "$tools/complete" ]; then
     "$tools/bin/pip" install --quiet pytest==9.0.1 mypy==1.19.0
     touch "$tools/complete"
 fi
-for folder in ../sdk/python sensors sensor_alerts sensor_pipeline conformance; do
+for folder in ../sdk/python sensor_alerts sensor_pipeline conformance; do
     echo "== $folder"
     (cd "$folder" && "$tools/bin/python" -m pytest -q -p no:cacheprovider)
 done
 echo "== types"
 (cd ../sdk/python && "$tools/bin/mypy" --cache-dir /dev/null)
 for job in sensor_alerts sensor_pipeline conformance; do
-    (cd "$job" && MYPYPATH=../sensors:../../sdk/python "$tools/bin/mypy" --strict --cache-dir /dev/null job.py tests)
+    (cd "$job" && MYPYPATH=../../sdk/python "$tools/bin/mypy" --strict --cache-dir /dev/null job.py tests)
 done

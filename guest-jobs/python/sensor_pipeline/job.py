@@ -1,8 +1,7 @@
 """The article's ``postgres_sink.py``: every reading becomes a row of ``raw_sensors_data``, readings above a temperature
 become alerts too."""
 
-from pelton import Column, Job, Outputs, Parameter, Parameters, Record, Spec, Table, Topic
-from sensors import parse
+from pelton import Column, Fields, Job, Outputs, Parameter, Parameters, Record, Spec, Table, Topic, quote
 
 ALERTS = Topic("alerts")
 READINGS = Table(
@@ -16,11 +15,13 @@ READINGS = Table(
     key=["message_id"],
     on_conflict="ignore",
 )
+READING = Fields(
+    ("message_id", "text"), ("sensor_id", "int4"), ("message", "object"), ("message.temperature", "float8"),
+    ("timestamp", "text"), ("timestamp", "timestamptz"),
+)  # fmt: skip
 
 
 class SensorPipeline(Job):
-    """The job."""
-
     spec = Spec(
         "sensor_pipeline",
         "0.1.0",
@@ -34,7 +35,11 @@ class SensorPipeline(Job):
         self.threshold = parameters.get("threshold", float)
 
     def process(self, record: Record, out: Outputs) -> None:
-        reading = parse(record)
-        out.row(READINGS, reading.message_id, reading.sensor_id, reading.message, reading.microseconds)
-        if reading.temperature > self.threshold:
-            out.send(ALERTS, record.key, reading.alert())
+        message_id, sensor_id, message, temperature, timestamp, microseconds = READING.read(record)
+        out.row(READINGS, message_id, sensor_id, message, microseconds)
+        if temperature > self.threshold:
+            alert = (
+                f'{{"message_id": {quote(message_id)}, "sensor_id": {sensor_id}, "temperature": {temperature!r}, '
+                f'"alert": "High temperature detected", "timestamp": {quote(timestamp)}}}'
+            )
+            out.send(ALERTS, record.key, alert)

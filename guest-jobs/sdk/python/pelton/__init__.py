@@ -29,13 +29,16 @@ Three ways for things to go wrong, each with an end of its own:
 
 from . import log, metrics
 from .columns import Value
+from .fields import Fields, quote
 from .job import Job
 from .outputs import Outputs
 from .parameters import Parameters
 from .record import Record, Reject
 from .spec import Column, Conflict, Parameter, Sink, Source, Spec, Statement, Table, Topic, Type
+from .times import microseconds
 
 __all__ = [
-    "Column", "Conflict", "Job", "Outputs", "Parameter", "Parameters", "Record", "Reject", "Sink", "Source", "Spec",
+    "Column", "Conflict", "Fields", "Job", "Outputs", "Parameter", "Parameters", "Record", "Reject", "Sink", "Source", "Spec",
     "Statement", "Table", "Topic", "Type", "Value", "log", "metrics",
+    "microseconds", "quote",
 ]  # fmt: skip
