@@ -78,6 +78,48 @@ export function statement<const T extends readonly Type[]>(
   types: T,
 ): Rows<{ -readonly [I in keyof T]: Values[T[I]] | null }>;
 
+/** What a field of a record's JSON is read as:
+ * - `text`: a string without what Postgres refuses in text, NUL and half of a surrogate pair;
+ * - `int4`, `int8`: an integer in the range of INT or BIGINT, written without point or exponent; as a number where that is
+ *   exact, else as a bigint;
+ * - `float8`: a number that a double can hold;
+ * - `boolean`;
+ * - `timestamptz`: a string that is a time with an offset (see `microseconds`), in microseconds since 1970-01-01 00:00:00 UTC;
+ * - `object`: the text of an object, its strings and numbers as they are written, spaced as Python's `json.dumps` spaces it; it
+ *   holds no NUL, not even escaped, which Postgres refuses in JSON. */
+interface Kinds {
+  text: string;
+  int4: number;
+  int8: number | bigint;
+  float8: number;
+  boolean: boolean;
+  timestamptz: number;
+  object: string;
+}
+
+/** A path, what the field is read as, and `'nullable'` where it may be missing or null. A path is a name, or several joined by
+ * dots that lead into objects; a name with a dot in it can't be reached. */
+export type Field =
+  | readonly [path: string, kind: keyof Kinds]
+  | readonly [path: string, kind: keyof Kinds, nullable: 'nullable'];
+
+type FieldValue<F> = F extends readonly [string, infer K extends keyof Kinds, 'nullable']
+  ? Kinds[K] | null
+  : F extends readonly [string, infer K extends keyof Kinds] ? Kinds[K] : never;
+
+declare const found: unique symbol;
+
+/** Fields that a job reads of each record. */
+export interface Fields<V> {
+  readonly [found]?: V;
+}
+
+/** Fields that a job reads of each record, by the names that it gives them. At most 64. Made once, at the top level:
+ * `const READING = fields({ id: ['message_id', 'text'], celsius: ['message.temperature', 'float8'] })`. */
+export function fields<const F extends { readonly [name: string]: Field }>(
+  description: F,
+): Fields<{ -readonly [N in keyof F]: FieldValue<F[N]> }>;
+
 /** A record of a source. */
 export interface Record {
   /** A copy of the bytes. */
@@ -88,6 +130,10 @@ export interface Record {
   text(): string;
   /** The value read as JSON. Rejects the record as `text` does, and where it is not JSON. */
   json(): any;
+  /** Fields of the value, read in one pass; several times faster than `json`. Rejects the record as `json` does, where it is no
+   * object, or where a field is missing or of another kind, with the beginning of what is there. Of a name that comes twice the
+   * last one counts. */
+  fields<V>(fields: Fields<V>): V;
   /** The text of a member of the value, as it is written: for numbers that a double would change. Undefined where the value is
    * no object or has none of the name. Rejects the record as `json` does. */
   raw(name: string): string | undefined;

@@ -6,6 +6,7 @@
  * - a mistake of the job in its own outputs: the batch fails with a text that says sink, column and record;
  * - anything thrown: the batch fails with the record's offset, the error and its stack, and the host finds the record.
  */
+export { fields } from './fields.js';
 export { defineJob } from './job.js';
 export { log, metrics } from './host.js';
 export { reject } from './reject.js';

@@ -63,6 +63,10 @@ export class Record {
     }
   }
 
+  fields(fields) {
+    return fields.of(this);
+  }
+
   raw(name) {
     this.json();
     return rawOf(this.text(), name);

@@ -45,26 +45,36 @@ struct Found<'a> {
 /// # Errors
 /// The text is not JSON (with line and column, both from 1, the column in bytes), or not an object.
 pub fn fields<'a, const N: usize>(text: &'a str, paths: &[&'static str; N]) -> Result<[Field<'a>; N], Reject> {
-    const { assert!(N <= 64, "at most 64 fields") };
+    const { assert!(N <= MOST, "at most 64 fields") };
+    let mut fields = paths.map(Field::at);
+    find(text, &mut fields)?;
+    Ok(fields)
+}
+
+/// How many fields can be found at a time.
+#[doc(hidden)]
+pub const MOST: usize = 64;
+
+/// The same for fields whose number isn't known beforehand, for what is not a [`crate::Job`] in Rust. Beyond [`MOST`] none is
+/// found.
+///
+/// # Errors
+/// As of [`fields`].
+#[doc(hidden)]
+pub fn find<'a>(text: &'a str, fields: &mut [Field<'a>]) -> Result<(), Reject> {
     let not_json = |error: Error| format!("value is not JSON: {}", error.in_text(text));
     let mut reader = Reader::new(text);
     let is_object = reader.is_object();
-    let mut fields = paths.map(|path| Field { path, found: None });
-    let read = if is_object { members(&mut reader, &mut fields, u64::MAX, 0) } else { reader.value().map(drop) };
+    let read = if is_object { members(&mut reader, fields, u64::MAX, 0) } else { reader.value().map(drop) };
     read.and_then(|()| reader.end()).map_err(not_json)?;
-    if is_object { Ok(fields) } else { Err("value is not a JSON object".into()) }
+    if is_object { Ok(()) } else { Err("value is not a JSON object".into()) }
 }
 
 /// Reads an object that the first `passed` bytes of those paths lead to whose bit is set.
-fn members<'a, const N: usize>(
-    reader: &mut Reader<'a>,
-    fields: &mut [Field<'a>; N],
-    paths: u64,
-    passed: usize,
-) -> Result<(), Error> {
+fn members<'a>(reader: &mut Reader<'a>, fields: &mut [Field<'a>], paths: u64, passed: usize) -> Result<(), Error> {
     reader.object(|reader, name| {
         let (mut exact, mut inner) = (0, 0);
-        for (n, field) in fields.iter_mut().enumerate() {
+        for (n, field) in fields.iter_mut().take(MOST).enumerate() {
             if paths >> n & 1 == 0 {
                 continue;
             }
@@ -95,7 +105,7 @@ fn members<'a, const N: usize>(
         let found = Found { text: reader.since(start), is_spaced: reader.is_spaced, has_nul: reader.has_nul };
         reader.is_spaced &= around.0;
         reader.has_nul |= around.1;
-        for (n, field) in fields.iter_mut().enumerate() {
+        for (n, field) in fields.iter_mut().take(MOST).enumerate() {
             if exact >> n & 1 == 1 {
                 field.found = Some(found);
             }
@@ -105,6 +115,12 @@ fn members<'a, const N: usize>(
 }
 
 impl<'a> Field<'a> {
+    /// A field that isn't found yet.
+    #[doc(hidden)]
+    pub fn at(path: &'static str) -> Self {
+        Self { path, found: None }
+    }
+
     /// Itself, unless it is missing or null.
     pub fn optional(self) -> Option<Self> {
         self.found.is_some_and(|found| found.text != "null").then_some(self)

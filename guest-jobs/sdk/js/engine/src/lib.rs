@@ -5,6 +5,7 @@
 //! nothing. So records and outputs are native objects, JSON becomes objects without becoming text before, and rows go
 //! straight into the columns in which they cross.
 
+mod fields;
 mod json;
 mod native;
 mod outputs;

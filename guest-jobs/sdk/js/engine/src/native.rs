@@ -24,11 +24,23 @@ impl<'js> Call<'_, 'js> {
     /// # Errors
     /// It was called on something else.
     pub(crate) fn this<C: Class>(&self) -> Result<&C> {
+        self.of(self.this, "called on what is")
+    }
+
+    /// What an argument holds.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub(crate) fn held<C: Class>(&self, index: usize) -> Result<&C> {
+        self.of(self.arguments.get(index).copied().unwrap_or(qjs::JS_UNDEFINED), "given what is")
+    }
+
+    fn of<C: Class>(&self, object: qjs::JSValue, what: &str) -> Result<&C> {
         // SAFETY: an object of this class has such a value, and QuickJS holds the object as long as the call lasts.
-        let held = unsafe { qjs::JS_GetOpaque(self.this, id::<C>()).cast::<C>().as_ref() };
+        let held = unsafe { qjs::JS_GetOpaque(object, id::<C>()).cast::<C>().as_ref() };
         held.ok_or_else(|| {
             let name = C::NAME.to_string_lossy();
-            Exception::throw_type(self.ctx, &format!("called on what is no {name}"))
+            Exception::throw_type(self.ctx, &format!("{what} no {name}"))
         })
     }
 
@@ -71,7 +83,7 @@ pub(crate) trait Class: Sized + 'static {
 
 std::thread_local! {
     /// What QuickJS calls the classes, in the one runtime of this thread.
-    static IDS: Cell<[qjs::JSClassID; 2]> = const { Cell::new([0; 2]) };
+    static IDS: Cell<[qjs::JSClassID; 3]> = const { Cell::new([0; 3]) };
 }
 
 fn id<C: Class>() -> qjs::JSClassID {

@@ -5,7 +5,7 @@ use rquickjs::{Array, Ctx, Result, Value};
 use std::{cell::Cell, ffi::CStr, rc::Rc};
 
 use crate::{
-    json,
+    fields, json,
     native::{self, Call, Class},
     text::{self, Text},
     web,
@@ -61,6 +61,10 @@ pub(crate) fn define(ctx: &Ctx<'_>) -> Result<()> {
     let prototype = native::class::<Record>(ctx)?;
     native::method(&prototype, c"text", 0, |call| text::string(call.ctx, call.this::<Record>()?.utf8(call.ctx)?))?;
     native::method(&prototype, c"json", 0, |call| call.this::<Record>()?.json(call.ctx))?;
+    native::method(&prototype, c"fields", 1, |call| {
+        let record = call.this::<Record>()?;
+        fields::read(call, record.utf8(call.ctx)?)
+    })?;
     native::method(&prototype, c"raw", 1, |call| {
         call.this::<Record>()?.raw(call.ctx, Text::of(&call.argument(0))?.as_str())
     })?;

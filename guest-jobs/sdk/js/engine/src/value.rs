@@ -81,7 +81,7 @@ impl<'js> Read<'js> {
 }
 
 /// `Number.MAX_SAFE_INTEGER`
-const SAFE: f64 = 9_007_199_254_740_991.0;
+pub(crate) const SAFE: f64 = 9_007_199_254_740_991.0;
 
 /// A safe integer.
 fn integer(value: &Value<'_>) -> Option<i64> {

@@ -3,15 +3,14 @@
 
 use memchr::memchr_iter;
 use pelton_job::bindings::pelton::job::{log, metrics};
+use pelton_job::{python, time};
 use rquickjs::{
     Ctx, Error, Exception, Function, Object, Result, Value,
     function::{Constructor, This},
 };
 
-use sensors::{python, timestamp};
-
 use crate::{
-    json,
+    fields, json,
     native::{self, Call},
     text::{self, Text, copied},
 };
@@ -46,6 +45,7 @@ pub(crate) fn define(ctx: &Ctx<'_>) -> Result<()> {
         Ok(Value::new_bool(call.ctx.clone(), is_text))
     })?;
     native.set("python", python(ctx)?)?;
+    fields::define(ctx, &native)?;
     search(ctx, &native)?;
     ctx.globals().set("pelton", native)?;
     ctx.eval::<(), _>(include_str!("web.js"))
@@ -109,7 +109,7 @@ fn python<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     })?;
     native::method(&python, c"float", 1, |call| {
         let mut printed = String::with_capacity(24);
-        let _ = python::write_float("", call.argument(0).as_number().unwrap_or(f64::NAN), &mut printed);
+        let _ = python::write_float(call.argument(0).as_number().unwrap_or(f64::NAN), &mut printed);
         text::string(call.ctx, &printed)
     })?;
     native::method(&python, c"respace", 1, |call| {
@@ -125,8 +125,8 @@ fn python<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
 }
 
 fn microseconds<'js>(call: &Call<'_, 'js>) -> Result<Value<'js>> {
-    let time = Text::of(&call.argument(0))?;
-    Ok(match timestamp::microseconds(time.as_str()) {
+    let text = Text::of(&call.argument(0))?;
+    Ok(match time::microseconds(text.as_str()) {
         Some(microseconds) => Value::new_number(call.ctx.clone(), microseconds as f64),
         None => Value::new_null(call.ctx.clone()),
     })
