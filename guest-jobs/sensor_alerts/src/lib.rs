@@ -1,9 +1,9 @@
 //! Alerts on readings above a temperature: the filter of the article's job. It rejects what `sensor_pipeline` does.
 
-use pelton_job::{Error, Job, Outputs, Parameters, Record, Reject, Sink, Spec, python::Object};
+use pelton_job::{Error, Job, Outputs, Parameters, Record, Reject, Sink, Spec, json::Paths, python::Object};
 
 const ALERTS: Sink = Sink::topic("alerts");
-const READING: [&str; 5] = ["message_id", "sensor_id", "message", "message.temperature", "timestamp"];
+const READING: Paths<5> = Paths::new(["message_id", "sensor_id", "message", "message.temperature", "timestamp"]);
 struct SensorAlerts(f64);
 
 impl Job for SensorAlerts {
@@ -21,8 +21,8 @@ impl Job for SensorAlerts {
 
     fn process(&mut self, record: &Record<'_>, out: &mut Outputs) -> Result<(), Reject> {
         let [id, sensor, message, temperature, time] = record.fields(&READING)?;
-        let (id, sensor, temperature) = (id.text()?, sensor.int4()?, temperature.float8()?);
-        message.object().and(time.timestamptz())?;
+        let (id, sensor, _) = (id.text()?, sensor.int4()?, message.object()?);
+        let (temperature, _) = (temperature.float8()?, time.timestamptz()?);
         if temperature > self.0 {
             let alert = Object::new()
                 .text("message_id", &id)
@@ -31,7 +31,7 @@ impl Job for SensorAlerts {
                 .text("alert", "High temperature detected")
                 .text("timestamp", &time.text()?)
                 .finish();
-            out.send(&ALERTS, record.key(), Some(alert.as_bytes()), &[]);
+            out.send(&ALERTS, record.key(), Some(&alert), &[]);
         }
         Ok(())
     }

@@ -1,7 +1,9 @@
 //! The article's `postgres_sink.py`: every reading becomes a row of `raw_sensors_data`, readings above a temperature
 //! become alerts too.
 
-use pelton_job::{Column, Conflict, Error, Job, Outputs, Parameters, Record, Reject, Sink, Spec, Type, python::Object};
+use pelton_job::{
+    Column, Conflict, Error, Job, Outputs, Parameters, Record, Reject, Sink, Spec, Type, json::Paths, python::Object,
+};
 
 const ALERTS: Sink = Sink::topic("alerts");
 const READINGS: Sink = Sink::table(
@@ -14,7 +16,7 @@ const READINGS: Sink = Sink::table(
     ],
     Conflict::Ignore(&["message_id"]),
 );
-const READING: [&str; 5] = ["message_id", "sensor_id", "message", "message.temperature", "timestamp"];
+const READING: Paths<5> = Paths::new(["message_id", "sensor_id", "message", "message.temperature", "timestamp"]);
 
 struct SensorPipeline(f64);
 
@@ -45,7 +47,7 @@ impl Job for SensorPipeline {
                 .text("alert", "High temperature detected")
                 .text("timestamp", &time.text()?)
                 .finish();
-            out.send(&ALERTS, record.key(), Some(alert.as_bytes()), &[]);
+            out.send(&ALERTS, record.key(), Some(&alert), &[]);
         }
         Ok(())
     }

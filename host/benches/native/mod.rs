@@ -6,7 +6,8 @@ use std::sync::Arc;
 use pelton::engine::{Failure, Host, Process, Program};
 use pelton::record::{Batch, Column, ColumnData, Messages, Outcome, Output, Packed, Reject, Rows};
 use pelton::spec::{Sink, Source, Spec, Target};
-use pelton_job::{Reject as Refused, json, python::Object};
+use pelton_job::json::{self, Paths};
+use pelton_job::python::Object;
 
 pub(crate) const THRESHOLD: f64 = 30.0;
 
@@ -49,9 +50,10 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn parse(text: &'a str) -> Result<Self, Refused> {
-        let paths = ["message_id", "sensor_id", "message", "message.temperature", "timestamp"];
-        let [id, sensor, message, temperature, time] = json::fields(text, &paths)?;
+    fn parse(text: &'a str) -> Result<Self, pelton_job::Reject> {
+        const PATHS: Paths<5> =
+            Paths::new(["message_id", "sensor_id", "message", "message.temperature", "timestamp"]);
+        let [id, sensor, message, temperature, time] = json::fields(text, &PATHS)?;
         Ok(Self {
             id: id.text()?,
             sensor: sensor.int4()?,
@@ -62,7 +64,7 @@ impl<'a> Reading<'a> {
         })
     }
 
-    fn alert(&self) -> String {
+    fn alert(&self) -> Vec<u8> {
         Object::new()
             .text("message_id", &self.id)
             .int("sensor_id", self.sensor)
@@ -105,7 +107,7 @@ impl Process for Instance {
                     if reading.temperature > THRESHOLD {
                         messages.origin.push(index);
                         messages.keys.push(batch.keys.get(i));
-                        messages.values.push(Some(reading.alert().as_bytes()));
+                        messages.values.push(Some(&reading.alert()));
                     }
                 }
             }

@@ -1,6 +1,7 @@
 /** A record as a job sees it: a view into the batch. What is not asked for costs nothing. */
 
 import { itemOf, nullableItemOf, openedHeaders, openedNullable, textOf, validUpTo } from './packed.js';
+import { Fields } from './fields.js';
 import { rawOf } from './raw.js';
 import { reject } from './reject.js';
 
@@ -64,6 +65,7 @@ export class Record {
   }
 
   fields(fields) {
+    if (!(fields instanceof Fields)) throw new TypeError('given what is no Fields');
     return fields.of(this);
   }
 

@@ -4,8 +4,10 @@
 //! ```
 //! use pelton_job::json;
 //!
+//! const READING: json::Paths<4> = json::Paths::new(["id", "inner.celsius", "at", "note"]);
+//!
 //! let reading = r#"{"id": "a", "inner": {"celsius": 21.5}, "at": "2024-05-02T10:11:12+00:00"}"#;
-//! let [id, celsius, at, note] = json::fields(reading, &["id", "inner.celsius", "at", "note"])?;
+//! let [id, celsius, at, note] = json::fields(reading, &READING)?;
 //! assert_eq!(id.text()?, "a");
 //! assert_eq!(celsius.float8()?, 21.5);
 //! assert_eq!(at.timestamptz()?, 1_714_644_672_000_000);
@@ -39,88 +41,175 @@ struct Found<'a> {
     has_nul: bool,
 }
 
-/// Finds fields of an object. A path is a name, or several joined by dots that lead into objects; a name with a dot in it
-/// can't be reached. Of a name that comes twice the last one counts.
+/// Paths to fields of an object. A path is a name, or several joined by dots that lead into objects; a name with a dot in it
+/// can't be reached. Make it as a constant: what it takes to find them quickly is worked out by the compiler.
+#[derive(Clone, Copy, Debug)]
+pub struct Paths<const N: usize> {
+    paths: [&'static str; N],
+    /// Those that begin with the same name as this one, a bit for each.
+    alike: [u64; N],
+}
+
+impl<const N: usize> Paths<N> {
+    /// Of at most 64 paths. They are found quickest in the order in which the names stand in the records.
+    #[expect(clippy::indexing_slicing, reason = "the indices are below the bounds of the loops")]
+    pub const fn new(paths: [&'static str; N]) -> Self {
+        const { assert!(N <= u64::BITS as usize, "at most 64 paths") };
+        let mut alike = [0; N];
+        let mut one = 0;
+        while one < N {
+            let mut other = 0;
+            while other < N {
+                if begin_alike(paths[one].as_bytes(), paths[other].as_bytes()) {
+                    alike[one] |= 1 << other;
+                }
+                other += 1;
+            }
+            one += 1;
+        }
+        Self { paths, alike }
+    }
+}
+
+/// Whether two paths begin with the same name.
+#[expect(clippy::indexing_slicing, reason = "the index is below both lengths")]
+const fn begin_alike(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] && one[at] != b'.' {
+        at += 1;
+    }
+    (at == one.len() || one[at] == b'.') && (at == other.len() || other[at] == b'.')
+}
+
+/// Finds fields of an object. Of a name that comes twice the last one counts.
 ///
 /// # Errors
 /// The text is not JSON (with line and column, both from 1, the column in bytes), or not an object.
-pub fn fields<'a, const N: usize>(text: &'a str, paths: &[&'static str; N]) -> Result<[Field<'a>; N], Reject> {
-    const { assert!(N <= MOST, "at most 64 fields") };
-    let mut fields = paths.map(Field::at);
-    find(text, &mut fields)?;
-    Ok(fields)
-}
-
-/// How many fields can be found at a time.
-#[doc(hidden)]
-pub const MOST: usize = 64;
-
-/// The same for fields whose number isn't known beforehand, for what is not a [`crate::Job`] in Rust. Beyond [`MOST`] none is
-/// found.
-///
-/// # Errors
-/// As of [`fields`].
-#[doc(hidden)]
-pub fn find<'a>(text: &'a str, fields: &mut [Field<'a>]) -> Result<(), Reject> {
+#[inline(always)]
+pub fn fields<'a, const N: usize>(text: &'a str, paths: &Paths<N>) -> Result<[Field<'a>; N], Reject> {
+    let mut fields = paths.paths.map(|path| Field { path, found: None });
     let not_json = |error: Error| format!("value is not JSON: {}", error.in_text(text));
     let mut reader = Reader::new(text);
     let is_object = reader.is_object();
-    let read = if is_object { members(&mut reader, fields, u64::MAX, 0) } else { reader.value().map(drop) };
+    let read = if is_object { outermost(&mut reader, &mut fields, paths) } else { reader.value().map(drop) };
     read.and_then(|()| reader.end()).map_err(not_json)?;
-    if is_object { Ok(()) } else { Err("value is not a JSON object".into()) }
+    if is_object { Ok(fields) } else { Err("value is not a JSON object".into()) }
 }
 
-/// Reads an object that the first `passed` bytes of those paths lead to whose bit is set.
-fn members<'a>(reader: &mut Reader<'a>, fields: &mut [Field<'a>], paths: u64, passed: usize) -> Result<(), Error> {
+fn outermost<'a, const N: usize>(
+    reader: &mut Reader<'a>,
+    fields: &mut [Field<'a>; N],
+    paths: &Paths<N>,
+) -> Result<(), Error> {
+    // The one that is due next, where the record's names stand in the order of the paths.
+    let mut next = 0;
     reader.object(|reader, name| {
-        let (mut exact, mut inner) = (0, 0);
-        for (n, field) in fields.iter_mut().take(MOST).enumerate() {
-            if paths >> n & 1 == 0 {
-                continue;
-            }
-            let rest = field.path.as_bytes().get(passed..).unwrap_or_default();
-            if rest.first() != name.as_bytes().first() {
-                continue;
-            }
-            match rest.strip_prefix(name.as_bytes()) {
-                Some([]) => exact |= 1 << n,
-                Some([b'.', ..]) => {
-                    inner |= 1 << n;
-                    field.found = None;
-                }
-                _ => {}
-            }
-        }
-        if exact | inner == 0 {
+        let begins = |path: &&str| begins_with(path.as_bytes(), name.as_bytes());
+        let due = paths.paths.get(next).is_some_and(begins).then_some(next);
+        let Some(alike) = due.or_else(|| paths.paths.iter().position(begins)).and_then(|n| paths.alike.get(n)) else {
             return reader.value().map(drop);
-        }
-        let start = reader.position();
-        let around = (reader.is_spaced, reader.has_nul);
-        (reader.is_spaced, reader.has_nul) = (true, false);
-        if inner != 0 && reader.is_object() {
-            members(reader, fields, inner, passed + name.len() + 1)?;
-        } else {
-            reader.value()?;
-        }
-        let found = Found { text: reader.since(start), is_spaced: reader.is_spaced, has_nul: reader.has_nul };
-        reader.is_spaced &= around.0;
-        reader.has_nul |= around.1;
-        for (n, field) in fields.iter_mut().take(MOST).enumerate() {
-            if exact >> n & 1 == 1 {
-                field.found = Some(found);
-            }
-        }
-        Ok(())
+        };
+        next = (u64::BITS - alike.leading_zeros()) as usize;
+        member(reader, fields, *alike, name.len())
     })
 }
 
-impl<'a> Field<'a> {
-    /// A field that isn't found yet.
-    #[doc(hidden)]
-    pub fn at(path: &'static str) -> Self {
-        Self { path, found: None }
-    }
+/// Reads an object that the first `passed` bytes of those paths lead to whose bit is set.
+fn inner<'a>(reader: &mut Reader<'a>, fields: &mut [Field<'a>], paths: u64, passed: usize) -> Result<(), Error> {
+    reader.object(|reader, name| {
+        let mut alike = 0;
+        each(fields, paths, |n, field| {
+            let rest = field.path.as_bytes().get(passed..).unwrap_or_default();
+            alike |= u64::from(begins_with(rest, name.as_bytes())) << n;
+        });
+        if alike == 0 { reader.value().map(drop) } else { member(reader, fields, alike, passed + name.len()) }
+    })
+}
 
+/// Reads the value of a member to which the first `passed` bytes of those paths lead.
+fn member<'a>(reader: &mut Reader<'a>, fields: &mut [Field<'a>], paths: u64, passed: usize) -> Result<(), Error> {
+    let start = reader.position();
+    let around = (reader.is_spaced, reader.has_nul);
+    (reader.is_spaced, reader.has_nul) = (true, false);
+    let mut within = 0;
+    each(fields, paths, |n, field| {
+        field.found = None;
+        within |= u64::from(field.path.len() > passed) << n;
+    });
+    if within != 0 && reader.is_object() {
+        inner(reader, fields, within, passed + 1)?;
+    } else {
+        reader.value()?;
+    }
+    let found = Found { text: reader.since(start), is_spaced: reader.is_spaced, has_nul: reader.has_nul };
+    reader.is_spaced &= around.0;
+    reader.has_nul |= around.1;
+    each(fields, paths & !within, |_, field| field.found = Some(found));
+    Ok(())
+}
+
+/// Does something with each field whose bit is set.
+#[inline(always)]
+fn each<'a>(fields: &mut [Field<'a>], mut bits: u64, mut with: impl FnMut(usize, &mut Field<'a>)) {
+    while bits != 0 {
+        let n = bits.trailing_zeros() as usize;
+        bits &= bits - 1;
+        if let Some(field) = fields.get_mut(n) {
+            with(n, field);
+        }
+    }
+}
+
+/// A number of up to 15 digits without exponent: the double holds the digits and the power of ten exactly, so that one division
+/// gives the nearest. Most are such, and the general way takes longer.
+fn short_number(text: &str) -> Option<f64> {
+    let (sign, digits) = match text.as_bytes() {
+        [b'-', digits @ ..] => (-1.0, digits),
+        digits => (1.0, digits),
+    };
+    if !(1..=16).contains(&digits.len()) {
+        return None;
+    }
+    let (mut number, mut unit, mut has_point) = (0_u64, 1_u64, false);
+    for byte in digits {
+        match byte {
+            b'0'..=b'9' => {
+                number = number * 10 + u64::from(byte - b'0');
+                unit *= if has_point { 10 } else { 1 };
+            }
+            b'.' if !has_point => has_point = true,
+            _ => return None,
+        }
+    }
+    (number < 1_000_000_000_000_000).then(|| sign * (number as f64 / unit as f64))
+}
+
+/// Whether the first name of a path is this.
+#[inline(always)]
+fn begins_with(path: &[u8], name: &[u8]) -> bool {
+    // Lengths differ more often than letters, and tell that sooner.
+    if path.len() != name.len() && path.get(name.len()) != Some(&b'.') {
+        return false;
+    }
+    path.get(..name.len()).is_some_and(|path| same(path, name))
+}
+
+/// Whether two texts of one length are the same, by words that may overlap: a general comparison is a call, and in WebAssembly
+/// goes byte by byte.
+#[inline(always)]
+fn same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() > 16 {
+        one == other
+    } else if one.len() >= 8 {
+        one.first_chunk::<8>() == other.first_chunk() && one.last_chunk::<8>() == other.last_chunk()
+    } else if one.len() >= 4 {
+        one.first_chunk::<4>() == other.first_chunk() && one.last_chunk::<4>() == other.last_chunk()
+    } else {
+        one.iter().eq(other)
+    }
+}
+
+impl<'a> Field<'a> {
     /// Itself, unless it is missing or null.
     pub fn optional(self) -> Option<Self> {
         self.found.is_some_and(|found| found.text != "null").then_some(self)
@@ -130,6 +219,7 @@ impl<'a> Field<'a> {
     ///
     /// # Errors
     /// It is missing.
+    #[inline]
     pub fn raw(&self) -> Result<&'a str, Reject> {
         self.found().map(|found| found.text)
     }
@@ -175,7 +265,8 @@ impl<'a> Field<'a> {
     /// It is no number, or larger than any double.
     pub fn float8(&self) -> Result<f64, Reject> {
         // No JSON value but a number reads as one: `NaN` and `Infinity` are not JSON.
-        match self.raw()?.parse::<f64>() {
+        let text = self.raw()?;
+        match short_number(text).map_or_else(|| text.parse::<f64>(), Ok) {
             Err(_) => Err(self.is("not a number")),
             Ok(number) if number.is_infinite() => Err(self.is("beyond the range of a double")),
             Ok(number) => Ok(number),
@@ -220,12 +311,16 @@ impl<'a> Field<'a> {
         }
     }
 
-    fn found(&self) -> Result<Found<'a>, Reject> {
-        self.found.ok_or_else(|| {
-            Reject(match self.path.rsplit_once('.') {
-                Some((place, name)) => format!("missing field `{name}` in `{place}`"),
-                None => format!("missing field `{}` in value", self.path),
-            })
+    #[inline]
+    fn found(&self) -> Result<&Found<'a>, Reject> {
+        self.found.as_ref().ok_or_else(|| self.missing())
+    }
+
+    #[cold]
+    fn missing(&self) -> Reject {
+        Reject(match self.path.rsplit_once('.') {
+            Some((place, name)) => format!("missing field `{name}` in `{place}`"),
+            None => format!("missing field `{}` in value", self.path),
         })
     }
 
@@ -250,7 +345,7 @@ impl<'a> Field<'a> {
     #[cold]
     fn is(&self, what: &str) -> Reject {
         const SHOWN: usize = 60;
-        let text = self.found.map_or("", |found| found.text);
+        let text = self.found.as_ref().map_or("", |found| found.text);
         let end = text.char_indices().nth(SHOWN).map(|(end, _)| end);
         let (beginning, more) = match end.and_then(|end| text.get(..end)) {
             Some(beginning) => (beginning, "…"),

@@ -1,6 +1,6 @@
 //! JSON as Python's `json.dumps` prints it, for jobs that take over from one in Python and must write the same bytes.
 
-use std::fmt::{self, Write};
+use std::io::Write;
 
 /// An object in the making, as `json.dumps` prints a dictionary: members in the order in which they are added, names and
 /// texts in ASCII, a blank after each comma and colon.
@@ -9,117 +9,195 @@ use std::fmt::{self, Write};
 /// use pelton_job::python::Object;
 ///
 /// let object = Object::new().text("name", "caf\u{e9}").int("seats", 12).float("rating", 4.0);
-/// assert_eq!(object.finish(), r#"{"name": "caf\u00e9", "seats": 12, "rating": 4.0}"#);
+/// assert_eq!(object.finish(), br#"{"name": "caf\u00e9", "seats": 12, "rating": 4.0}"#);
 /// ```
 #[derive(Debug, Default)]
-pub struct Object(String);
+pub struct Object(Vec<u8>);
 
 impl Object {
     /// One without members.
+    #[inline(always)]
     pub fn new() -> Self {
-        Self(String::with_capacity(256))
+        Self(Vec::with_capacity(256))
     }
 
     /// Adds a text.
-    pub fn text(self, name: &str, value: &str) -> Self {
-        self.member(name, |out| write_string(value, out))
+    #[inline(always)]
+    pub fn text(mut self, name: &str, value: &str) -> Self {
+        self.name(name);
+        write_string(value, &mut self.0);
+        self
     }
 
     /// Adds an integer.
-    pub fn int(self, name: &str, value: impl Into<i64>) -> Self {
-        self.member(name, |out| write!(out, "{}", value.into()))
+    #[inline(always)]
+    pub fn int(mut self, name: &str, value: impl Into<i64>) -> Self {
+        let value: i64 = value.into();
+        self.name(name);
+        if value < 0 {
+            self.0.push(b'-');
+        }
+        push_digits(value.unsigned_abs(), 1, &mut self.0);
+        self
     }
 
     /// Adds a finite number, as Python prints a `float`: with a point or an exponent, `31.0`.
-    pub fn float(self, name: &str, value: f64) -> Self {
-        self.member(name, |out| write_float(value, out))
+    #[inline(always)]
+    pub fn float(mut self, name: &str, value: f64) -> Self {
+        self.name(name);
+        write_float(value, &mut self.0);
+        self
     }
 
     /// Adds what is JSON already, such as `null` or [`respace`]d text.
-    pub fn json(self, name: &str, value: &str) -> Self {
-        self.member(name, |out| out.write_str(value))
+    pub fn json(mut self, name: &str, value: &str) -> Self {
+        self.name(name);
+        push(value.as_bytes(), &mut self.0);
+        self
     }
 
     /// The text of the whole object.
-    pub fn finish(mut self) -> String {
-        self.0.push_str(if self.0.is_empty() { "{}" } else { "}" });
+    pub fn finish(mut self) -> Vec<u8> {
+        if self.0.is_empty() {
+            self.0.push(b'{');
+        }
+        self.0.push(b'}');
         self.0
     }
 
-    fn member(mut self, name: &str, value: impl FnOnce(&mut String) -> fmt::Result) -> Self {
+    #[inline(always)]
+    fn name(&mut self, name: &str) {
         let out = &mut self.0;
-        out.push_str(if out.is_empty() { "{" } else { ", " });
-        // Writing to a string doesn't fail.
-        let _ = write_string(name, out).and_then(|()| {
-            out.push_str(": ");
-            value(out)
-        });
-        self
+        if out.is_empty() {
+            out.push(b'{');
+        } else {
+            out.extend_from_slice(b", ");
+        }
+        // Most names are constants, of which the compiler knows this.
+        if is_plain(name.as_bytes()) {
+            out.push(b'"');
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b"\": ");
+        } else {
+            write_string(name, out);
+            out.extend_from_slice(b": ");
+        }
     }
 }
 
 /// Prints a string: quoted, with everything but printable ASCII escaped.
-pub fn write_string(text: &str, out: &mut String) -> fmt::Result {
-    out.push('"');
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
-        out.push_str(text);
+pub fn write_string(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    if is_plain(text.as_bytes()) {
+        push(text.as_bytes(), out);
     } else {
         for character in text.chars() {
             match character {
-                '"' => out.push_str("\\\""),
-                '\\' => out.push_str("\\\\"),
-                '\n' => out.push_str("\\n"),
-                '\r' => out.push_str("\\r"),
-                '\t' => out.push_str("\\t"),
-                '\u{8}' => out.push_str("\\b"),
-                '\u{c}' => out.push_str("\\f"),
-                ' '..='~' => out.push(character),
+                '"' => out.extend_from_slice(b"\\\""),
+                '\\' => out.extend_from_slice(b"\\\\"),
+                '\n' => out.extend_from_slice(b"\\n"),
+                '\r' => out.extend_from_slice(b"\\r"),
+                '\t' => out.extend_from_slice(b"\\t"),
+                '\u{8}' => out.extend_from_slice(b"\\b"),
+                '\u{c}' => out.extend_from_slice(b"\\f"),
+                ' '..='~' => out.push(character as u8),
                 _ => {
                     for unit in character.encode_utf16(&mut [0; 2]) {
-                        write!(out, "\\u{unit:04x}")?;
+                        // Writing to memory doesn't fail.
+                        let _ = write!(out, "\\u{unit:04x}");
                     }
                 }
             }
         }
     }
-    out.push('"');
-    Ok(())
+    out.push(b'"');
+}
+
+/// Adds bytes by words: in WebAssembly a copy of a length that the compiler doesn't know is a call out of the sandbox.
+fn push(bytes: &[u8], out: &mut Vec<u8>) {
+    out.reserve(bytes.len());
+    let (words, rest) = bytes.as_chunks::<8>();
+    words.iter().for_each(|word| out.extend_from_slice(word));
+    rest.iter().for_each(|byte| out.push(*byte));
+}
+
+/// Whether text is printed as it stands. It looks at eight bytes at a time.
+#[inline(always)]
+fn is_plain(bytes: &[u8]) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGHS: u64 = ONES << 7;
+    let (words, rest) = bytes.as_chunks::<8>();
+    // The high bit of each byte that is not plain, and maybe of some above it.
+    let odd = words.iter().fold(0, |odd, word| {
+        let word = u64::from_le_bytes(*word);
+        let is = |byte: u8| (word ^ (ONES * u64::from(byte))).wrapping_sub(ONES);
+        odd | word | is(b'"') | is(b'\\') | is(b'\x7f') | word.wrapping_sub(ONES * u64::from(b' '))
+    });
+    odd & HIGHS == 0 && rest.iter().all(|byte| matches!(byte, b' '..=b'~') && *byte != b'"' && *byte != b'\\')
 }
 
 /// Prints a finite number as `repr(float)` does: the fewest digits that read back as the same number, `30.0`, `1e-05`,
 /// `1e+16`.
-pub fn write_float(number: f64, out: &mut String) -> fmt::Result {
-    if let Some((digits, places)) = decimal(number) {
-        let sign = if number.is_sign_negative() { "-" } else { "" };
-        let unit = 10_u64.pow(places as u32);
-        let (whole, fraction) = (digits / unit, digits % unit);
-        return write!(out, "{sign}{whole}.{fraction:0places$}");
+pub fn write_float(number: f64, out: &mut Vec<u8>) {
+    if let Some((digits, unit, places)) = decimal(number) {
+        if number.is_sign_negative() {
+            out.push(b'-');
+        }
+        push_digits(digits / unit, 1, out);
+        out.push(b'.');
+        push_digits(digits % unit, places, out);
+        return;
     }
-    let start = out.len();
     // Rust picks the same digits, and the same form, but writes exponents without plus sign and padding.
-    write!(out, "{number:?}")?;
-    if let Some(at) = out.get(start..).and_then(|printed| printed.find('e')) {
-        let exponent = out.split_off(start + at + 1);
-        let (sign, digits) = match exponent.strip_prefix('-') {
-            Some(digits) => ('-', digits),
-            None => ('+', exponent.as_str()),
-        };
-        write!(out, "{sign}{digits:0>2}")?;
-    }
-    Ok(())
+    let printed = format!("{number:?}");
+    let _ = match printed.split_once('e') {
+        None => write!(out, "{printed}"),
+        Some((digits, exponent)) => match exponent.strip_prefix('-') {
+            Some(exponent) => write!(out, "{digits}e-{exponent:0>2}"),
+            None => write!(out, "{digits}e+{exponent:0>2}"),
+        },
+    };
 }
 
-/// The digits of a number's size and how many of them are places, where one to three places are enough. Of up to 15 digits
-/// no two say the same number, so these are the ones that the general algorithm finds, which takes much longer.
-fn decimal(number: f64) -> Option<(u64, usize)> {
+/// The digits of a number's size, the power of ten that they are divided by, and its zeros, where one to three are enough. Of
+/// up to 15 digits no two say the same number, so these are the ones that the general algorithm finds, which takes much longer.
+fn decimal(number: f64) -> Option<(u64, u64, usize)> {
     let size = number.abs();
     if size >= 1e12 || size < 1e-3 && size != 0.0 {
         return None;
     }
-    [10.0, 100.0, 1000.0].into_iter().zip(1..).find_map(|(unit, places)| {
-        let digits = (size * unit).round();
-        (digits / unit == size).then_some((digits as u64, places))
-    })
+    let with = |unit: u64, places| {
+        let digits = (size * unit as f64 + 0.5) as u64;
+        (digits as f64 / unit as f64 == size).then_some((digits, unit, places))
+    };
+    with(10, 1).or_else(|| with(100, 2)).or_else(|| with(1000, 3))
+}
+
+/// Prints an integer with at least so many digits, without what formatting costs.
+fn push_digits(mut number: u64, least: usize, out: &mut Vec<u8>) {
+    let mut digits = [b'0'; 20];
+    let mut count = 0;
+    for digit in digits.iter_mut().rev() {
+        if number == 0 && count >= least {
+            break;
+        }
+        // WebAssembly divides 64 bits slowly.
+        let last = match u32::try_from(number) {
+            Ok(small) => {
+                number = u64::from(small / 10);
+                small % 10
+            }
+            Err(_) => {
+                let last = number % 10;
+                number /= 10;
+                last as u32
+            }
+        };
+        *digit = b'0' + last as u8;
+        count += 1;
+    }
+    let digits = digits.get(digits.len() - count..).unwrap_or_default();
+    digits.iter().for_each(|digit| out.push(*digit));
 }
 
 /// Gives valid JSON the spacing of `json.dumps`: one blank after each comma and colon, no other outside strings.
@@ -170,15 +248,15 @@ mod tests {
     use proptest::prelude::*;
 
     fn string(text: &str) -> String {
-        let mut out = String::new();
-        write_string(text, &mut out).unwrap();
-        out
+        let mut out = Vec::new();
+        write_string(text, &mut out);
+        String::from_utf8(out).unwrap()
     }
 
     fn float(number: f64) -> String {
-        let mut out = "before ".to_owned();
-        write_float(number, &mut out).unwrap();
-        out.strip_prefix("before ").unwrap().to_owned()
+        let mut out = Vec::new();
+        write_float(number, &mut out);
+        String::from_utf8(out).unwrap()
     }
 
     /// Right-hand sides printed by CPython 3.11.
@@ -230,6 +308,12 @@ mod tests {
         }
 
         #[test]
+        fn plain_is_what_no_character_of_is_escaped(text in "[ -~]{0,20}|[ !#-\\[\\]-~]{0,40}|\\PC{0,12}|[\\x00-\\x7f]{0,20}") {
+            let is_escaped = |byte: u8| !matches!(byte, b' '..=b'~') || byte == b'"' || byte == b'\\';
+            prop_assert_eq!(is_plain(text.as_bytes()), !text.bytes().any(is_escaped));
+        }
+
+        #[test]
         fn strings_read_back(text in any::<String>()) {
             prop_assert_eq!(serde_json::from_str::<String>(&string(&text)).unwrap(), text);
         }
@@ -251,8 +335,8 @@ mod tests {
 
     #[test]
     fn objects_are_pythons() {
-        assert_eq!(Object::new().finish(), "{}");
+        assert_eq!(Object::new().finish(), b"{}");
         let object = Object::new().int("a", -1).float("b", 31.0).text("c\"", "\u{e9}");
-        assert_eq!(object.json("d", "null").finish(), r#"{"a": -1, "b": 31.0, "c\"": "\u00e9", "d": null}"#);
+        assert_eq!(object.json("d", "null").finish(), br#"{"a": -1, "b": 31.0, "c\"": "\u00e9", "d": null}"#);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     bindings::pelton::job::types::Batch,
-    json::{self, Field},
+    json::{self, Field, Paths},
     numbers::Number,
 };
 use std::fmt::Display;
@@ -66,7 +66,8 @@ impl<'a> Record<'a> {
     ///
     /// # Errors
     /// What [`Record::text`] refuses, and a value that is no JSON object.
-    pub fn fields<const N: usize>(&self, paths: &[&'static str; N]) -> Result<[Field<'a>; N], Reject> {
+    #[inline]
+    pub fn fields<const N: usize>(&self, paths: &Paths<N>) -> Result<[Field<'a>; N], Reject> {
         json::fields(self.text()?, paths)
     }
 

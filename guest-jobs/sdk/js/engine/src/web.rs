@@ -102,15 +102,14 @@ fn python<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
     let python = Object::new(ctx.clone())?;
     native::method(&python, c"string", 1, |call| {
         let value = Text::of(&call.argument(0))?;
-        let mut printed = String::with_capacity(value.as_str().len() + 2);
-        // Writing to a string doesn't fail.
-        let _ = python::write_string(value.as_str(), &mut printed);
-        text::string(call.ctx, &printed)
+        let mut printed = Vec::with_capacity(value.as_str().len() + 2);
+        python::write_string(value.as_str(), &mut printed);
+        ascii(call, &printed)
     })?;
     native::method(&python, c"float", 1, |call| {
-        let mut printed = String::with_capacity(24);
-        let _ = python::write_float(call.argument(0).as_number().unwrap_or(f64::NAN), &mut printed);
-        text::string(call.ctx, &printed)
+        let mut printed = Vec::with_capacity(24);
+        python::write_float(call.argument(0).as_number().unwrap_or(f64::NAN), &mut printed);
+        ascii(call, &printed)
     })?;
     native::method(&python, c"respace", 1, |call| {
         let json = Text::of(&call.argument(0))?;
@@ -122,6 +121,10 @@ fn python<'js>(ctx: &Ctx<'js>) -> Result<Object<'js>> {
         text::string(call.ctx, &spaced)
     })?;
     Ok(python)
+}
+
+fn ascii<'js>(call: &Call<'_, 'js>, printed: &[u8]) -> Result<Value<'js>> {
+    text::string(call.ctx, str::from_utf8(printed).unwrap_or_default())
 }
 
 fn microseconds<'js>(call: &Call<'_, 'js>) -> Result<Value<'js>> {
