@@ -5,15 +5,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* How many bytes at the start are printed as they stand: printable ASCII, no quote, no backslash. By eight at a time. */
+static inline size_t json_printed(const char *bytes, size_t size) {
+    const uint64_t ones = 0x0101010101010101u, highs = ones << 7;
+    size_t at = 0;
+    for (; size - at >= 8; at += 8) {
+        uint64_t word;
+        memcpy(&word, bytes + at, 8);
+        uint64_t odd = word | (word - ones * ' ') | ((word ^ ones * '"') - ones) | ((word ^ ones * '\\') - ones);
+        odd |= (word ^ ones * 0x7f) - ones;
+        if (odd & highs) break;
+    }
+    while (at < size && bytes[at] >= ' ' && bytes[at] <= '~' && bytes[at] != '"' && bytes[at] != '\\') at++;
+    return at;
+}
+
 /* Prints a string as json.dumps does: quoted, with everything but printable ASCII escaped. The text is UTF-8. */
 static void json_append_string(pelton_buffer *to, pelton_bytes text) {
     const unsigned char *at = (const unsigned char *)text.data, *end = at + text.size, *plain = at;
     pelton_append(to, "\"", 1);
-    while (at < end) {
-        if (*at >= ' ' && *at <= '~' && *at != '"' && *at != '\\') {
-            at++;
-            continue;
-        }
+    while ((at += json_printed((const char *)at, (size_t)(end - at))) < end) {
         pelton_append(to, plain, (size_t)(at - plain));
         const char *kind = *at ? strchr("\"\\\n\r\t\b\f", *at) : NULL;
         if (kind && *at < 0x80) {

@@ -1,249 +1,8 @@
-/*
- * A JSON reader of one pass, which hands out what it reads as slices of the text. The reading itself notes where a
- * value begins and ends, whether it is spaced as Python spaces it, and whether a string has an escaped NUL, so that no
- * value is gone over twice. It reads nothing outside `at` to `end`, for any bytes there.
- */
+/* Finds fields of a record's JSON, and makes them what they must be. */
 #include "pelton_json.h"
+#include "pelton_reader.h"
 
 #include <math.h>
-#include <stdlib.h>
-#if defined(__wasm_simd128__)
-#include <wasm_simd128.h>
-#endif
-
-/* === Reading === */
-
-typedef struct json_reader {
-    const char *start, *at, *end;
-    int depth;
-    bool is_spaced;       /* since it was last set: blanks stand only where json.dumps puts them, and there */
-    bool has_nul;         /* since it was last cleared: a string had an escaped NUL */
-    bool has_escape;      /* of the last string */
-    const char *expected; /* what was not found; NULL while all is JSON */
-} json_reader;
-
-enum { JSON_MAX_DEPTH = 128 /* a guest's stack is small */ };
-
-__attribute__((cold, noinline)) static bool json_expected(json_reader *json, const char *what) {
-    json->expected = what;
-    return false;
-}
-
-static inline char json_next(const json_reader *json) {
-    return json->at < json->end ? *json->at : 0;
-}
-
-/* Passes over blanks, of which json.dumps would put so many here: none or one. */
-static inline void json_blanks(json_reader *json, int wanted) {
-    int found = json_next(json) == ' ';
-    json->at += found;
-    if (found != wanted) json->is_spaced = false;
-    for (char byte; (byte = json_next(json)) == ' ' || byte == '\n' || byte == '\r' || byte == '\t'; json->at++) {
-        json->is_spaced = false;
-    }
-}
-
-__attribute__((cold, noinline)) static bool json_read_escape(json_reader *json) {
-    json->at++;
-    char kind = json_next(json);
-    if (kind == 'u' && json->end - json->at > 4) {
-        for (int n = 1; n <= 4; n++) {
-            char digit = json->at[n] | 0x20;
-            if (!((digit >= '0' && digit <= '9' && json->at[n] == digit) || (digit >= 'a' && digit <= 'f'))) {
-                return json_expected(json, "an escape");
-            }
-        }
-        json->has_nul |= memcmp(json->at + 1, "0000", 4) == 0;
-        json->at += 5;
-        return true;
-    }
-    if (kind == 0 || !strchr("\"\\/bfnrt", kind)) return json_expected(json, "an escape");
-    json->at++;
-    return true;
-}
-
-/* How many bytes pass before a quote, a backslash or a control character. It looks at 16 at a time, then at 8. */
-static inline size_t json_plain_bytes(const char *bytes, size_t size) {
-    size_t at = 0;
-#if defined(__wasm_simd128__)
-    for (; size - at >= 16; at += 16) {
-        v128_t block = wasm_v128_load(bytes + at);
-        v128_t found = wasm_v128_or(wasm_v128_or(wasm_i8x16_eq(block, wasm_i8x16_splat('"')),
-                                                 wasm_i8x16_eq(block, wasm_i8x16_splat('\\'))),
-                                    wasm_u8x16_lt(block, wasm_u8x16_splat(' ')));
-        uint32_t mask = wasm_i8x16_bitmask(found);
-        if (mask) return at + (size_t)__builtin_ctz(mask);
-    }
-#endif
-    const uint64_t ones = 0x0101010101010101u, highs = ones << 7;
-    for (; size - at >= 8; at += 8) {
-        uint64_t word, quote, backslash;
-        memcpy(&word, bytes + at, 8);
-        quote = word ^ ones * '"', backslash = word ^ ones * '\\';
-        /* The lowest byte that is zero, or below a blank, gets its high bit set; what is above it may be wrong. */
-        uint64_t found = ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) | ((word - ones * ' ') & ~word);
-        if (found & highs) return at + (size_t)__builtin_ctzll(found & highs) / 8;
-    }
-    while (at < size && bytes[at] != '"' && bytes[at] != '\\' && (unsigned char)bytes[at] >= ' ') at++;
-    return at;
-}
-
-/* Reads a string, and gives its text with the quotes. */
-static inline bool json_read_string(json_reader *json, pelton_bytes *text) {
-    const char *start = json->at;
-    if (json_next(json) != '"') return json_expected(json, "a string");
-    json->at++;
-    json->has_escape = false;
-    for (;;) {
-        json->at += json_plain_bytes(json->at, (size_t)(json->end - json->at));
-        if (json_next(json) == '"') break;
-        if (json_next(json) != '\\') {
-            return json_expected(json, "the end of the string, and no control character in it");
-        }
-        json->has_escape = true;
-        if (!json_read_escape(json)) return false;
-    }
-    json->at++;
-    *text = (pelton_bytes){start, (size_t)(json->at - start)};
-    return true;
-}
-
-static inline bool json_read_digits(json_reader *json) {
-    const char *start = json->at;
-    while (json_next(json) >= '0' && json_next(json) <= '9') json->at++;
-    return json->at > start || json_expected(json, "a digit");
-}
-
-static inline bool json_read_number(json_reader *json) {
-    json->at += json_next(json) == '-';
-    if (json_next(json) == '0') json->at++;
-    else if (!json_read_digits(json)) return false;
-    if (json_next(json) == '.') {
-        json->at++;
-        if (!json_read_digits(json)) return false;
-    }
-    if ((json_next(json) | 0x20) == 'e') {
-        json->at++;
-        json->at += json_next(json) == '+' || json_next(json) == '-';
-        return json_read_digits(json);
-    }
-    return true;
-}
-
-static bool json_read_word(json_reader *json, const char *word, size_t size) {
-    if ((size_t)(json->end - json->at) < size || memcmp(json->at, word, size)) return json_expected(json, "a value");
-    json->at += size;
-    return true;
-}
-
-static bool json_skip_items(json_reader *json, bool is_object);
-
-/* Reads any value, and gives its text. */
-static inline bool json_read_value(json_reader *json, pelton_bytes *text) {
-    const char *start = json->at;
-    bool is_read;
-    char first = json_next(json);
-    if (first == '"') return json_read_string(json, text);
-    if (first == '-' || (first >= '0' && first <= '9')) is_read = json_read_number(json);
-    else if (first == '{') is_read = json_skip_items(json, true);
-    else if (first == '[') is_read = json_skip_items(json, false);
-    else if (first == 't') is_read = json_read_word(json, "true", 4);
-    else if (first == 'f') is_read = json_read_word(json, "false", 5);
-    else if (first == 'n') is_read = json_read_word(json, "null", 4);
-    else is_read = json_expected(json, "a value");
-    *text = (pelton_bytes){start, (size_t)(json->at - start)};
-    return is_read;
-}
-
-/* Steps into brackets; `is_empty` where they close at once. */
-static inline bool json_enter(json_reader *json, char close, bool *is_empty) {
-    json->at++;
-    if (++json->depth > JSON_MAX_DEPTH) return json_expected(json, "no deeper nesting");
-    json_blanks(json, 0);
-    *is_empty = json_next(json) == close;
-    if (*is_empty) json->at++, json->depth--;
-    return true;
-}
-
-/* Behind an item: steps over a comma, or out of the brackets. */
-static inline bool json_after_item(json_reader *json, char close, bool *is_last) {
-    json_blanks(json, 0);
-    *is_last = json_next(json) == close;
-    if (!*is_last && json_next(json) != ',') return json_expected(json, close == '}' ? "`,` or `}`" : "`,` or `]`");
-    json->at++;
-    if (*is_last) json->depth--;
-    else json_blanks(json, 1);
-    return true;
-}
-
-/* Reads the name of a member, and steps to its value. The name is without its quotes, as it is written. */
-static inline bool json_read_name(json_reader *json, pelton_bytes *name) {
-    if (!json_read_string(json, name)) return false;
-    *name = (pelton_bytes){name->data + 1, name->size - 2};
-    json_blanks(json, 0);
-    if (json_next(json) != ':') return json_expected(json, "`:`");
-    json->at++;
-    json_blanks(json, 1);
-    return true;
-}
-
-__attribute__((noinline)) static bool json_skip_items(json_reader *json, bool is_object) {
-    char close = is_object ? '}' : ']';
-    pelton_bytes text;
-    bool is_last = false;
-    if (!json_enter(json, close, &is_last)) return false;
-    while (!is_last) {
-        if (is_object && !json_read_name(json, &text)) return false;
-        if (!json_read_value(json, &text) || !json_after_item(json, close, &is_last)) return false;
-    }
-    return true;
-}
-
-static uint32_t json_hex4(const char *digits) {
-    uint32_t number = 0;
-    for (int n = 0; n < 4; n++) {
-        char digit = digits[n] | 0x20;
-        number = number << 4 | (uint32_t)(digit <= '9' ? digit - '0' : digit - 'a' + 10);
-    }
-    return number;
-}
-
-static void json_append_utf8(pelton_buffer *to, uint32_t code) {
-    char bytes[4];
-    size_t more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
-    for (size_t n = more; n > 0; n--, code >>= 6) bytes[n] = (char)(0x80 | (code & 0x3F));
-    bytes[0] = (char)((more == 0 ? 0 : 0xF0 << (3 - more)) | code);
-    pelton_append(to, bytes, more + 1);
-}
-
-/* Adds what the inside of a string says; false where its escapes are no Unicode. */
-static bool json_unescape(pelton_bytes inner, pelton_buffer *to) {
-    const char *at = inner.data, *end = inner.data + inner.size;
-    while (at < end) {
-        size_t plain = json_plain_bytes(at, (size_t)(end - at));
-        pelton_append(to, at, plain);
-        at += plain;
-        if (at == end) break;
-        const char *kinds = "\"\\/bfnrt", *kind = strchr(kinds, at[1]);
-        if (at[1] != 'u' && kind) {
-            pelton_append(to, &"\"\\/\b\f\n\r\t"[kind - kinds], 1);
-            at += 2;
-            continue;
-        }
-        uint32_t code = json_hex4(at + 2);
-        at += 6;
-        if (code >= 0xDC00 && code <= 0xDFFF) return false;
-        if (code >= 0xD800 && code <= 0xDBFF) {
-            if (end - at < 6 || at[0] != '\\' || at[1] != 'u') return false;
-            uint32_t low = json_hex4(at + 2);
-            if (low < 0xDC00 || low > 0xDFFF) return false;
-            code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
-            at += 6;
-        }
-        json_append_utf8(to, code);
-    }
-    return true;
-}
 
 /* === Finding fields === */
 
@@ -258,20 +17,75 @@ typedef struct json_found {
 typedef struct json_search {
     const pelton_field *fields;
     size_t count;
+    uint64_t alike[JSON_MAX_FIELDS]; /* the fields whose paths begin with the same name as this one's, a bit for each */
+    size_t first[JSON_MAX_FIELDS];   /* the length of that name */
+    size_t length[JSON_MAX_FIELDS];  /* the length of the path */
     json_found found[JSON_MAX_FIELDS];
 } json_search;
 
-/* Whether the path goes on with the name: with 0 behind it where it ends there, with a dot where it leads on. */
-static inline bool json_goes_on(const char *path, pelton_bytes name) {
-    for (size_t n = 0; n < name.size; n++) {
-        if (path[n] != name.data[n] || path[n] == 0) return false;
+/* What was looked for last is looked for again: a job reads the same fields of each record. */
+static json_search *json_plan(const pelton_field *fields, size_t count) {
+    static json_search plan;
+    if (plan.fields == fields && plan.count == count) return &plan;
+    plan.fields = fields, plan.count = count;
+    for (size_t n = 0; n < count; n++) {
+        plan.first[n] = strcspn(fields[n].path, "."), plan.length[n] = strlen(fields[n].path), plan.alike[n] = 0;
     }
-    return path[name.size] == 0 || path[name.size] == '.';
+    for (size_t n = 0; n < count * count; n++) {
+        size_t one = n / count, other = n % count, size = plan.first[one];
+        bool is_alike = plan.first[other] == size && !memcmp(fields[one].path, fields[other].path, size);
+        plan.alike[one] |= (uint64_t)is_alike << other;
+    }
+    return &plan;
+}
+
+/* Whether two texts of one length are the same, by words that may overlap: on Wasm a memcmp is a call. */
+static inline bool json_is_same(const char *one, const char *other, size_t size) {
+    uint64_t a, b, c, d;
+    if (size > 16) return !memcmp(one, other, size);
+    if (size >= 8) {
+        memcpy(&a, one, 8), memcpy(&b, other, 8), memcpy(&c, one + size - 8, 8), memcpy(&d, other + size - 8, 8);
+        return a == b && c == d;
+    }
+    for (size_t n = 0; n < size; n++) {
+        if (one[n] != other[n]) return false;
+    }
+    return true;
+}
+
+static inline bool json_begins(const json_search *search, size_t n, pelton_bytes name) {
+    return search->first[n] == name.size && json_is_same(search->fields[n].path, name.data, name.size);
+}
+
+/* The fields that a name of the outermost object leads to. `next` is the one that is due where the record's names stand in
+ * the order of the fields. */
+static inline uint64_t json_outermost(const json_search *search, pelton_bytes name, size_t *next) {
+    size_t n = *next;
+    if (n >= search->count || !json_begins(search, n, name)) {
+        for (n = 0; n < search->count && !json_begins(search, n, name);) n++;
+        if (n == search->count) return 0;
+    }
+    *next = 64 - (size_t)__builtin_clzll(search->alike[n]);
+    return search->alike[n];
+}
+
+/* The fields of some that a name leads to behind the first `passed` bytes of their paths. */
+static uint64_t json_inner(const json_search *search, pelton_bytes name, uint64_t paths, size_t passed) {
+    uint64_t alike = 0;
+    for (uint64_t rest = paths; rest; rest &= rest - 1) {
+        int n = __builtin_ctzll(rest);
+        const char *path = search->fields[n].path + passed;
+        size_t size = search->length[n] - passed;
+        bool ends = size == name.size || (size > name.size && path[name.size] == '.');
+        if (ends && json_is_same(path, name.data, name.size)) alike |= 1ull << n;
+    }
+    return alike;
 }
 
 /* Reads an object that the first `passed` bytes of those paths lead to whose bit is set. */
 static bool json_search_object(json_reader *json, json_search *search, uint64_t paths, size_t passed) {
     bool is_last = false;
+    size_t due = 0;
     if (!json_enter(json, '}', &is_last)) return false;
     while (!is_last) {
         pelton_bytes name, text;
@@ -280,15 +94,18 @@ static bool json_search_object(json_reader *json, json_search *search, uint64_t 
         if (!json_read_name(json, &name)) return false;
         is_plain = !json->has_escape;
         if (!is_plain) name = json_unescape(name, &unescaped) ? pelton_view(&unescaped) : (pelton_bytes){"", 0};
-        uint64_t here = 0, inside = 0;
-        for (size_t n = 0; n < search->count; n++) {
-            const char *path = search->fields[n].path + passed;
-            if (!(paths >> n & 1) || (name.size && path[0] != name.data[0]) || !json_goes_on(path, name)) continue;
-            if (path[name.size] == 0) here |= 1ull << n;
-            else inside |= 1ull << n, search->found[n].text = PELTON_NULL;
-        }
+        uint64_t alike = passed ? json_inner(search, name, paths, passed) : json_outermost(search, name, &due), inside = 0;
         size_t deeper = passed + name.size + 1;
         if (!is_plain) free(unescaped.data);
+        if (!alike) {
+            if (!json_read_value(json, &text) || !json_after_item(json, '}', &is_last)) return false;
+            continue;
+        }
+        for (uint64_t rest = alike; rest; rest &= rest - 1) {
+            int n = __builtin_ctzll(rest);
+            search->found[n].text = PELTON_NULL;
+            if (search->length[n] >= deeper) inside |= 1ull << n;
+        }
         const char *start = json->at;
         bool was_spaced = json->is_spaced, had_nul = json->has_nul, is_read;
         json->is_spaced = true, json->has_nul = false;
@@ -297,9 +114,7 @@ static bool json_search_object(json_reader *json, json_search *search, uint64_t 
         if (!is_read) return false;
         json_found value = {{start, (size_t)(json->at - start)}, json->is_spaced, json->has_nul};
         json->is_spaced &= was_spaced, json->has_nul |= had_nul;
-        for (size_t n = 0; here; n++, here >>= 1) {
-            if (here & 1) search->found[n] = value;
-        }
+        for (uint64_t rest = alike & ~inside; rest; rest &= rest - 1) search->found[__builtin_ctzll(rest)] = value;
         if (!json_after_item(json, '}', &is_last)) return false;
     }
     return true;
@@ -437,7 +252,8 @@ static bool json_put(pelton_out *out, const pelton_field *field, const json_foun
         if (value.data[0] != 't' && value.data[0] != 'f') return json_wrong(out, path, "not a boolean", value);
     }
     if (field->timestamptz) {
-        if (!json_read_text(out, path, value, &memory[0], &text)) return false;
+        if (field->text) text = *field->text;
+        else if (!json_read_text(out, path, value, &memory[0], &text)) return false;
         if (!pelton_microseconds(text, field->timestamptz)) {
             return json_wrong(out, path, "not a time with offset (RFC 3339)", value);
         }
@@ -462,20 +278,21 @@ static bool json_not_json(pelton_out *out, const json_reader *json) {
 
 bool pelton_fields_of(const pelton_record *record, pelton_out *out, const pelton_field *fields, size_t count) {
     static pelton_buffer memory[JSON_MAX_FIELDS][2];
-    json_search search = {.fields = fields, .count = count};
     pelton_bytes text, other;
     if (count > JSON_MAX_FIELDS) return pelton_fail(out, "%zu fields are more than %d", count, JSON_MAX_FIELDS);
     if (!pelton_record_text(record, out, &text)) return false;
+    json_search *search = json_plan(fields, count);
+    for (size_t n = 0; n < count; n++) search->found[n].text = PELTON_NULL;
     json_reader json = {.start = text.data, .at = text.data, .end = text.data + text.size};
     json_blanks(&json, 0);
     bool is_object = json_next(&json) == '{';
-    bool is_read = is_object ? json_search_object(&json, &search, UINT64_MAX, 0) : json_read_value(&json, &other);
+    bool is_read = is_object ? json_search_object(&json, search, UINT64_MAX, 0) : json_read_value(&json, &other);
     if (!is_read) return json_not_json(out, &json);
     json_blanks(&json, 0);
     if (json.at < json.end) return json_expected(&json, "nothing more"), json_not_json(out, &json);
     if (!is_object) return pelton_reject(out, "value is not a JSON object");
     for (size_t n = 0; n < count; n++) {
-        if (!json_put(out, &fields[n], &search.found[n], memory[n])) return false;
+        if (!json_put(out, &fields[n], &search->found[n], memory[n])) return false;
     }
     return true;
 }

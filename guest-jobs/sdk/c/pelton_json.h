@@ -17,7 +17,7 @@
  *         return true;
  *     }
  *
- * A project without JSON may delete this file, `pelton_json.c`, `pelton_dumps.c` and `pelton_time.c`.
+ * A project without JSON may delete `pelton_json.*`, `pelton_reader.h`, `pelton_dumps.c` and `pelton_time.c`.
  */
 #ifndef PELTON_JSON_H
 #define PELTON_JSON_H

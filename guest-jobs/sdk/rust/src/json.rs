@@ -87,26 +87,43 @@ const fn begin_alike(one: &[u8], other: &[u8]) -> bool {
 /// The text is not JSON (with line and column, both from 1, the column in bytes), or not an object.
 #[inline(always)]
 pub fn fields<'a, const N: usize>(text: &'a str, paths: &Paths<N>) -> Result<[Field<'a>; N], Reject> {
-    let mut fields = paths.paths.map(|path| Field { path, found: None });
+    let mut fields = paths.paths.map(Field::at);
+    find(text, &mut fields, &paths.alike)?;
+    Ok(fields)
+}
+
+/// The same for fields whose number isn't known beforehand, for what is not a [`crate::Job`] in Rust.
+///
+/// # Errors
+/// As of [`fields`].
+#[doc(hidden)]
+#[inline(always)]
+pub fn find<'a>(text: &'a str, fields: &mut [Field<'a>], alike: &[u64]) -> Result<(), Reject> {
     let not_json = |error: Error| format!("value is not JSON: {}", error.in_text(text));
     let mut reader = Reader::new(text);
     let is_object = reader.is_object();
-    let read = if is_object { outermost(&mut reader, &mut fields, paths) } else { reader.value().map(drop) };
+    let read = if is_object { outermost(&mut reader, fields, alike) } else { reader.value().map(drop) };
     read.and_then(|()| reader.end()).map_err(not_json)?;
-    if is_object { Ok(fields) } else { Err("value is not a JSON object".into()) }
+    if is_object { Ok(()) } else { Err("value is not a JSON object".into()) }
 }
 
-fn outermost<'a, const N: usize>(
-    reader: &mut Reader<'a>,
-    fields: &mut [Field<'a>; N],
-    paths: &Paths<N>,
-) -> Result<(), Error> {
+/// What [`find`] takes: of each path the ones that begin with the same name, a bit for each. Of at most 64.
+#[doc(hidden)]
+pub fn alike(paths: &[&str]) -> Vec<u64> {
+    let same = |one: &&str| {
+        let bits = paths.iter().zip(0..).filter(|(other, _)| begin_alike(one.as_bytes(), other.as_bytes()));
+        bits.fold(0, |alike, (_, n)| alike | 1 << n)
+    };
+    paths.iter().map(same).collect()
+}
+
+fn outermost<'a>(reader: &mut Reader<'a>, fields: &mut [Field<'a>], alike: &[u64]) -> Result<(), Error> {
     // The one that is due next, where the record's names stand in the order of the paths.
     let mut next = 0;
     reader.object(|reader, name| {
-        let begins = |path: &&str| begins_with(path.as_bytes(), name.as_bytes());
-        let due = paths.paths.get(next).is_some_and(begins).then_some(next);
-        let Some(alike) = due.or_else(|| paths.paths.iter().position(begins)).and_then(|n| paths.alike.get(n)) else {
+        let begins = |field: &Field<'_>| begins_with(field.path.as_bytes(), name.as_bytes());
+        let due = fields.get(next).is_some_and(begins).then_some(next);
+        let Some(alike) = due.or_else(|| fields.iter().position(begins)).and_then(|n| alike.get(n)) else {
             return reader.value().map(drop);
         };
         next = (u64::BITS - alike.leading_zeros()) as usize;
@@ -210,6 +227,12 @@ fn same(one: &[u8], other: &[u8]) -> bool {
 }
 
 impl<'a> Field<'a> {
+    /// A field that isn't found yet.
+    #[doc(hidden)]
+    pub fn at(path: &'static str) -> Self {
+        Self { path, found: None }
+    }
+
     /// Itself, unless it is missing or null.
     pub fn optional(self) -> Option<Self> {
         self.found.is_some_and(|found| found.text != "null").then_some(self)

@@ -2,7 +2,7 @@
 
 use pelton_job::{
     Reject,
-    json::{self, Field, MOST},
+    json::{self, Field},
 };
 use rquickjs::{Ctx, Error, Exception, Object, Result, Value, qjs};
 use std::ffi::CStr;
@@ -19,6 +19,7 @@ pub(crate) struct Fields {
     wanted: Vec<Wanted>,
     /// Where each is, with nothing found.
     paths: Vec<Field<'static>>,
+    alike: Vec<u64>,
 }
 
 struct Wanted {
@@ -53,14 +54,14 @@ pub(crate) fn define<'js>(ctx: &Ctx<'js>, native: &Object<'js>) -> Result<()> {
     native::class::<Fields>(ctx)?;
     native::method(native, c"fields", 1, |call| {
         let list: Vec<Vec<String>> = call.argument(0).get()?;
-        if list.len() > MOST {
-            return Err(Exception::throw_range(call.ctx, &format!("at most {MOST} fields are read at a time")));
+        if list.len() > u64::BITS as usize {
+            return Err(Exception::throw_range(call.ctx, "at most 64 fields are read at a time"));
         }
         let raw = call.ctx.as_raw().as_ptr();
         // SAFETY: the context lives. The object is never freed: it keeps the shape of those that are made of records, which
         // QuickJS would else make for each.
         let kept = unsafe { qjs::JS_NewObject(raw) };
-        let (mut wanted, mut paths) = (Vec::new(), Vec::new());
+        let (mut wanted, mut paths, mut names) = (Vec::new(), Vec::new(), Vec::new());
         for strings in list {
             let Ok([name, path, kind, is_nullable]) = <[String; 4]>::try_from(strings) else {
                 return Err(Exception::throw_type(call.ctx, "a field is four strings"));
@@ -74,9 +75,11 @@ pub(crate) fn define<'js>(ctx: &Ctx<'js>, native: &Object<'js>) -> Result<()> {
                 name
             };
             wanted.push(Wanted { name, kind, is_nullable });
-            paths.push(Field::at(Box::leak(path.into_boxed_str())));
+            let path: &'static str = Box::leak(path.into_boxed_str());
+            paths.push(Field::at(path));
+            names.push(path);
         }
-        native::object(call.ctx, Fields { wanted, paths })
+        native::object(call.ctx, Fields { wanted, paths, alike: json::alike(&names) })
     })
 }
 
@@ -122,7 +125,7 @@ pub(crate) fn read<'js>(call: &Call<'_, 'js>, text: &str) -> Result<Value<'js>> 
     let ctx = call.ctx;
     let known = call.held::<Fields>(0)?;
     let mut fields: Vec<Field<'_>> = known.paths.clone();
-    json::find(text, &mut fields).map_err(|reject| web::reject(ctx, reject.reason()))?;
+    json::find(text, &mut fields, &known.alike).map_err(|reject| web::reject(ctx, reject.reason()))?;
     let raw = ctx.as_raw().as_ptr();
     // SAFETY: the context lives; what it gives is owned.
     let object = unsafe { Value::from_raw(ctx.clone(), qjs::JS_NewObject(raw)) };
