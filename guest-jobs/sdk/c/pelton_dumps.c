@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* How many bytes at the start are printed as they stand: printable ASCII, no quote, no backslash. By eight at a time. */
+/* How many bytes at the start are printed as they stand: printable ASCII, no quote, no backslash. Eight at a time. */
 static inline size_t json_printed(const char *bytes, size_t size) {
     const uint64_t ones = 0x0101010101010101u, highs = ones << 7;
     size_t at = 0;

@@ -57,8 +57,8 @@ static inline bool json_begins(const json_search *search, size_t n, pelton_bytes
     return search->first[n] == name.size && json_is_same(search->fields[n].path, name.data, name.size);
 }
 
-/* The fields that a name of the outermost object leads to. `next` is the one that is due where the record's names stand in
- * the order of the fields. */
+/* The fields that a name of the outermost object leads to. `next` is the one that is due where the record's names stand
+ * in the order of the fields. */
 static inline uint64_t json_outermost(const json_search *search, pelton_bytes name, size_t *next) {
     size_t n = *next;
     if (n >= search->count || !json_begins(search, n, name)) {
@@ -94,7 +94,8 @@ static bool json_search_object(json_reader *json, json_search *search, uint64_t 
         if (!json_read_name(json, &name)) return false;
         is_plain = !json->has_escape;
         if (!is_plain) name = json_unescape(name, &unescaped) ? pelton_view(&unescaped) : (pelton_bytes){"", 0};
-        uint64_t alike = passed ? json_inner(search, name, paths, passed) : json_outermost(search, name, &due), inside = 0;
+        uint64_t inside = 0;
+        uint64_t alike = passed ? json_inner(search, name, paths, passed) : json_outermost(search, name, &due);
         size_t deeper = passed + name.size + 1;
         if (!is_plain) free(unescaped.data);
         if (!alike) {
