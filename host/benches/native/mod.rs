@@ -35,24 +35,19 @@ struct Instance {
     rows: bool,
 }
 
-/// Whether a reading is one that the filter lets through.
-pub(crate) fn is_alert(text: &str) -> bool {
-    Reading::parse(text).is_ok_and(|reading| reading.temperature > THRESHOLD)
-}
-
-struct Reading<'a> {
+/// A reading of the article's.
+pub(crate) struct Reading<'a> {
     id: Cow<'a, str>,
     sensor: i32,
     message: Cow<'a, str>,
-    temperature: f64,
+    pub(crate) temperature: f64,
     timestamp: Cow<'a, str>,
     microseconds: i64,
 }
 
 impl<'a> Reading<'a> {
-    fn parse(text: &'a str) -> Result<Self, pelton_job::Reject> {
-        const PATHS: Paths<5> =
-            Paths::new(["message_id", "sensor_id", "message", "message.temperature", "timestamp"]);
+    pub(crate) fn parse(text: &'a str) -> Result<Self, pelton_job::Reject> {
+        const PATHS: Paths<5> = Paths::new(["message_id", "sensor_id", "message", "message.temperature", "timestamp"]);
         let [id, sensor, message, temperature, time] = json::fields(text, &PATHS)?;
         Ok(Self {
             id: id.text()?,

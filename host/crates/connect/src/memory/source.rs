@@ -273,9 +273,8 @@ impl MemorySource {
 
     /// Takes what it is to have and nobody has any more.
     fn take_over(&mut self) {
-        let is_member = self.memory.look(|state| {
-            state.groups.get(&self.context.group).is_some_and(|group| group.has(self.member))
-        });
+        let is_member =
+            self.memory.look(|state| state.groups.get(&self.context.group).is_some_and(|group| group.has(self.member)));
         if !is_member {
             self.member = join(&self.memory, &self.context);
         }
@@ -315,8 +314,7 @@ impl MemorySource {
                 break;
             }
             let batch = self.memory.look(|state| {
-                let mut batch =
-                    Batch { topic: Arc::clone(&slot.topic), partition: slot.partition, ..Batch::default() };
+                let mut batch = Batch { topic: Arc::clone(&slot.topic), partition: slot.partition, ..Batch::default() };
                 let records = state.partition(&slot.topic, slot.partition).map(|partition| partition.from(slot.next));
                 for record in records.into_iter().flatten().take(self.context.batching.max_records) {
                     if !batch.is_empty() && batch.payload_bytes() >= self.context.batching.max_bytes {
@@ -366,7 +364,11 @@ impl Offsets for MemorySource {
             let group = state.groups.get(&self.context.group);
             group.is_none_or(|group| !group.has(self.member))
         });
-        if lost { Err(Error::unavailable(NAME, "the group does not know this member any more".to_owned())) } else { Ok(()) }
+        if lost {
+            Err(Error::unavailable(NAME, "the group does not know this member any more".to_owned()))
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -46,7 +46,9 @@ impl Table {
                 self.keys.insert(key, self.rows.len());
                 self.rows.push(row);
             }
-            (Some(_), Conflict::Fail) => return Err("duplicate key value violates unique constraint (23505)".to_owned()),
+            (Some(_), Conflict::Fail) => {
+                return Err("duplicate key value violates unique constraint (23505)".to_owned());
+            }
             (Some(_), Conflict::Ignore) => {}
             (Some(&at), Conflict::Update) => {
                 if let Some(there) = self.rows.get_mut(at) {
