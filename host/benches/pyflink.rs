@@ -32,7 +32,7 @@ use pelton::cli::client::Client;
 use pelton::kafka::StartFrom;
 use pelton_demo::{Hundredths, Sensors};
 use pelton_local::postgres::{LocalPostgres, Options};
-use pelton_testkit::process::{self, Process};
+use pelton_testkit::process::{self, HostProcess};
 use pelton_testkit::{kafka, report};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -300,7 +300,7 @@ fn main() {
     }
     outputs.empty_table();
     {
-        let host = Process::start(
+        let host = HostProcess::start(
             env!("CARGO_BIN_EXE_pelton"),
             &["--kafka", &broker.bootstrap(), "--postgres", &postgres.url()],
             &[],

@@ -14,7 +14,7 @@ use pelton_build::Language;
 
 use pelton_testkit::eventually::eventually;
 use pelton_testkit::kafka::{Kafka, Record};
-use pelton_testkit::process::{self, Process};
+use pelton_testkit::process::{self, HostProcess};
 
 const LANGUAGES: [(&str, Language); 5] = [
     ("Rust", Language::Rust),
@@ -80,8 +80,11 @@ fn row(broker: &Kafka, title: &str, language: Language) -> String {
     let folder = tempfile::tempdir().unwrap();
     // One account, thus one cache folder.
     let cache = folder.path().join("cache").display().to_string();
-    let host =
-        Process::start(env!("CARGO_BIN_EXE_pelton"), &["--kafka", &broker.bootstrap()], &[("XDG_CACHE_HOME", &cache)]);
+    let host = HostProcess::start(
+        env!("CARGO_BIN_EXE_pelton"),
+        &["--kafka", &broker.bootstrap()],
+        &[("XDG_CACHE_HOME", &cache)],
+    );
     let shell = Shell::new(folder, &host.url);
     let outputs = || broker.end_offsets(SINK).iter().sum::<i64>();
     let before = outputs();

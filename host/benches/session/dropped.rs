@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use pelton::api::types::{Available, JobsEvent};
 
 use pelton_testkit::files;
-use pelton_testkit::process::Process;
+use pelton_testkit::process::HostProcess;
 
 const ROUNDS: u32 = 20;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -106,7 +106,7 @@ fn over(to: &Path, wasm: &[u8]) -> Instant {
 }
 
 pub(crate) fn dropped(broker: &str, text: &mut String) {
-    let host = Process::start(env!("CARGO_BIN_EXE_pelton"), &["--kafka", broker], &[]);
+    let host = HostProcess::start(env!("CARGO_BIN_EXE_pelton"), &["--kafka", broker], &[]);
     let folder = host.usr_jobs();
     let mut events = FolderEvents::open(&host.url);
     let jobs = ["sensor_alerts", "sensor_pipeline"];

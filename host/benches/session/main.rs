@@ -26,7 +26,7 @@ use pelton::config::Limits;
 use pelton::engine::Engine;
 use pelton::kafka::StartFrom;
 use pelton_testkit::files::guest;
-use pelton_testkit::process::Process;
+use pelton_testkit::process::HostProcess;
 use pelton_testkit::{eventually, kafka, report};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -44,7 +44,7 @@ fn identity() -> Vec<u8> {
 
 /// A host with one component.
 struct Host {
-    process: Process,
+    process: HostProcess,
     client: Client,
     digest: String,
 }
@@ -55,7 +55,7 @@ impl Host {
     }
 
     fn start_with(broker: &kafka::Kafka, environment: &[(&str, &str)]) -> Self {
-        let process = Process::start(env!("CARGO_BIN_EXE_pelton"), &["--kafka", &broker.bootstrap()], environment);
+        let process = HostProcess::start(env!("CARGO_BIN_EXE_pelton"), &["--kafka", &broker.bootstrap()], environment);
         let wasm = identity();
         let client = Client::new(&process.url, None).unwrap();
         let digest = client.upload(wasm.as_slice(), wasm.len()).unwrap().digest;

@@ -18,14 +18,14 @@ pub fn pelton(program: impl AsRef<Path>) -> Command {
 
 /// `pelton run`; dropping it kills it.
 #[derive(Debug)]
-pub struct Process {
+pub struct HostProcess {
     process: Child,
     folder: tempfile::TempDir,
     /// `http://127.0.0.1:PORT`.
     pub url: String,
 }
 
-impl Process {
+impl HostProcess {
     /// Runs the program `pelton` with these arguments, and no other variables than these, in a folder of its own; waits until
     /// it answers.
     pub fn start(program: impl AsRef<Path>, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
@@ -74,7 +74,7 @@ impl Process {
     }
 }
 
-impl Drop for Process {
+impl Drop for HostProcess {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
