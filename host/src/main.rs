@@ -65,7 +65,7 @@ fn execute(command: Command) -> Result<()> {
             // Log lines above its live line.
             let terminal = Terminal::start()?;
             telemetry::start_above(terminal.clone());
-            Runtime::new()?.block_on(async { pelton_demo::run::<Host>(args, terminal, asked_to_end()?).await })
+            Runtime::new()?.block_on(pelton_demo::run::<Host>(args, terminal, asked_to_end()?))
         }
     }
 }
