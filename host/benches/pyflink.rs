@@ -1,15 +1,15 @@
 //! The article's pipeline as a Python job, against the article's own PyFlink job, on one Kafka and one Postgres:
 //! `cargo bench --bench pyflink`.
 //!
-//! Both read the same preloaded topic of two partitions with a parallelism of 1, write every reading to a table with a primary
-//! key and those above 30 °C to a topic. PyFlink runs as its users run it: a session cluster of one job manager and one task
-//! manager with the default memory. Of the author's `postgres_sink.py` only hosts, the starting offset, the jars and
-//! `print` are changed, the last in PyFlink's favour.
+//! Both read the same preloaded topic of two partitions with a parallelism of 1, write every reading to a table with a
+//! primary key and those above 30 °C to a topic. PyFlink runs as its users run it: a session cluster of one job manager
+//! and one task manager with the default memory. Of the author's `postgres_sink.py` only hosts, the starting offset,
+//! the jars and `print` are changed, the last in PyFlink's favour.
 //!
-//! Needs Java 17, Maven, `curl`, and Python 3.11 or older for apache-flink, which is installed into the cache folder, or found in
-//! the virtual environment that `PELTON_BENCH_PYFLINK` names. `PELTON_BENCH_ARTICLE` is the author's file where GitHub can't
-//! be reached. `PELTON_BENCH_RECORDS` (default 300,000) sizes the run. With `-- --save` the result replaces the one in
-//! `docs/benchmarks.md`.
+//! Needs Java 17, Maven, `curl`, and Python 3.11 or older for apache-flink, which is installed into the cache folder,
+//! or found in the virtual environment that `PELTON_BENCH_PYFLINK` names. `PELTON_BENCH_ARTICLE` is the author's file
+//! where GitHub can't be reached. `PELTON_BENCH_RECORDS` (default 300,000) sizes the run. With `-- --save` the result
+//! replaces the one in `docs/benchmarks.md`.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! How soon a file in `usr_jobs` is told of on an open stream of events, as the page has one: from the end of whatever wrote
-//! it. Each way, with a component that the host knows and with one that it has to compile.
+//! How soon a file in `usr_jobs` is told of on an open stream of events, as the page has one: from the end of whatever
+//! wrote it. Each way, with a component that the host knows and with one that it has to compile.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

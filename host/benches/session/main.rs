@@ -1,7 +1,7 @@
 //! What a host with many jobs costs, and what changing a job costs, on a real Kafka: `cargo bench --bench session`.
 //!
-//! `PELTON_BENCH_JOBS` (default 500) is how many jobs are idle together. All arms are of this very run, so that figures can be
-//! held against each other. With `-- --save` the result replaces the one in `docs/benchmarks.md`.
+//! `PELTON_BENCH_JOBS` (default 500) is how many jobs are idle together. All arms are of this very run, so that figures
+//! can be held against each other. With `-- --save` the result replaces the one in `docs/benchmarks.md`.
 
 #![allow(
     clippy::unwrap_used,

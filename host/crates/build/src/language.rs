@@ -1,6 +1,6 @@
-//! The languages that jobs are written in: in which one a project is, told by its files, and how it is built. A project that is
-//! not Rust makes one component, named after its folder; the tools that it needs are found, or said to be missing with the
-//! way to get them.
+//! The languages that jobs are written in: in which one a project is, told by its files, and how it is built. A project
+//! that is not Rust makes one component, named after its folder; the tools that it needs are found, or said to be
+//! missing with the way to get them.
 
 mod c;
 mod go;
@@ -36,8 +36,8 @@ pub enum Language {
     C,
 }
 
-/// The file that tells each. A folder may hold several, such as a `package.json` for formatting Rust's documentation: the
-/// first counts.
+/// The file that tells each. A folder may hold several, such as a `package.json` for formatting Rust's documentation:
+/// the first counts.
 const MARKS: [(&str, Language); 5] = [
     ("Cargo.toml", Language::Rust),
     ("go.mod", Language::Go),
@@ -83,8 +83,8 @@ impl Language {
         }
     }
 
-    /// Builds a project of this language: each component with its name, in the order of names. `quiet` is for Rust: the others'
-    /// tools say little.
+    /// Builds a project of this language: each component with its name, in the order of names. `quiet` is for Rust: the
+    /// others' tools say little.
     ///
     /// # Errors
     /// A tool is missing or too old (says how to get it), or it fails; its own messages go to standard error.

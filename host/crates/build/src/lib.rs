@@ -1,5 +1,5 @@
-//! Makes components of jobs in any language that has an SDK: `pelton build`. [`new`] makes the projects that are built, and
-//! [`oci`] takes components to registries and back.
+//! Makes components of jobs in any language that has an SDK: `pelton build`. [`new`] makes the projects that are built,
+//! and [`oci`] takes components to registries and back.
 //!
 //! The same sources and the same toolchain give the same bytes, whatever the folders of the checkout, of cargo and of
 //! the toolchain are called. A component appears in the output folder whole or not at all, so a host that watches the
@@ -66,8 +66,8 @@ impl Project {
     }
 
     /// Runs the language's toolchain: each component with its name, in the order of names. Whether they are jobs is not
-    /// looked at. With `install`, missing tools are installed into the cache folder; with `quiet`, cargo prints warnings and
-    /// errors only.
+    /// looked at. With `install`, missing tools are installed into the cache folder; with `quiet`, cargo prints
+    /// warnings and errors only.
     ///
     /// # Errors
     /// A toolchain is missing or too old (says what to install), it fails, or there is nothing to build.
@@ -76,14 +76,14 @@ impl Project {
     }
 }
 
-/// Builds the project in a folder, and gives what was written, by name. Each component is one that a host of these limits would
-/// take, it says what it declares; they are asked for only where that is looked at.
+/// Builds the project in a folder, and gives what was written, by name. Each component is one that a host of these
+/// limits would take, it says what it declares; they are asked for only where that is looked at.
 ///
 /// The messages of the language's own tools go to standard error as they come.
 ///
 /// # Errors
-/// The folder holds no project, a toolchain is missing or too old (says what to install), it fails, what it made is no job, or
-/// the output folder can't be written.
+/// The folder holds no project, a toolchain is missing or too old (says what to install), it fails, what it made is no
+/// job, or the output folder can't be written.
 pub fn build(options: &BuildOptions, limits: impl FnOnce() -> Result<Limits>) -> Result<Vec<BuiltComponent>> {
     let project = Project::open(&options.source)?;
     let components = project.components(options.install, false)?;
@@ -102,7 +102,8 @@ pub fn build(options: &BuildOptions, limits: impl FnOnce() -> Result<Limits>) ->
     Ok(built)
 }
 
-/// Has the engine compile components and ask them what they declare. The compiled code is kept: `pelton test` starts at once.
+/// Has the engine compile components and ask them what they declare. The compiled code is kept: `pelton test` starts at
+/// once.
 fn check(components: &[(String, Vec<u8>)], limits: Limits) -> Result<()> {
     let engine = Engine::new(limits, Some(&cache_folder()?.join("compiled")))?;
     for (name, component) in components {

@@ -1,7 +1,7 @@
 //! `pelton new`: a project in one of the languages that have an SDK, which builds and passes its tests as it is.
 //!
-//! It carries a copy of the SDK, so it needs nothing of ours from anywhere. Template and SDK are part of this binary. The
-//! folder appears whole or not at all, and nothing that exists is touched.
+//! It carries a copy of the SDK, so it needs nothing of ours from anywhere. Template and SDK are part of this binary.
+//! The folder appears whole or not at all, and nothing that exists is touched.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

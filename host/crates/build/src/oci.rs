@@ -1,12 +1,13 @@
-//! Components in OCI registries, in the layout that the CNCF's TAG Runtime has agreed on for WebAssembly: a manifest with
-//! a configuration of type `application/vnd.wasm.config.v0+json` and one layer, the component, of type `application/wasm`.
-//! Other tools of that layout (wkg, wasmtime, runtimes of Kubernetes) read what is pushed here, and the other way round.
+//! Components in OCI registries, in the layout that the CNCF's TAG Runtime has agreed on for WebAssembly: a manifest
+//! with a configuration of type `application/vnd.wasm.config.v0+json` and one layer, the component, of type
+//! `application/wasm`. Other tools of that layout (wkg, wasmtime, runtimes of Kubernetes) read what is pushed here, and
+//! the other way round.
 //!
 //! Nothing is trusted that a registry says: bytes count when they have the digest by which they were asked for, and no
 //! answer is read beyond its limit. Only the command line uses this: a host connects to no registry.
 //!
-//! Why not oci-client: it is asynchronous on reqwest, a second HTTP client with a TLS of its own to build beside ureq, and it
-//! reads whatever length a registry sends. The logins that docker keeps are read by docker_credential.
+//! Why not oci-client: it is asynchronous on reqwest, a second HTTP client with a TLS of its own to build beside ureq,
+//! and it reads whatever length a registry sends. The logins that docker keeps are read by docker_credential.
 
 mod credentials;
 mod reference;
@@ -85,7 +86,8 @@ struct World {
     imports: Vec<String>,
 }
 
-/// Gets a component of at most so many bytes. Over plain HTTP where the registry is on this machine, or `plain_http` says so.
+/// Gets a component of at most so many bytes. Over plain HTTP where the registry is on this machine, or `plain_http`
+/// says so.
 ///
 /// # Errors
 /// The registry can't be reached, wants another login, lacks it, or has something else there; the bytes are too many or
@@ -126,8 +128,8 @@ fn component_layer(manifest: &[u8]) -> Result<Descriptor> {
     };
     ensure!(
         config.media_type == CONFIG,
-        "its configuration is of type {}, such as container images have, and that of a component is {CONFIG}; push one with \
-         `pelton push`",
+        "its configuration is of type {}, such as container images have, and that of a component is {CONFIG}; push \
+         one with `pelton push`",
         config.media_type
     );
     let count = manifest.layers.len();
@@ -139,8 +141,8 @@ fn component_layer(manifest: &[u8]) -> Result<Descriptor> {
     }
 }
 
-/// Puts a component into a registry, under a tag (`latest` where the reference has none): the reference with the digest of
-/// its manifest. `created` is when the component was made: pushing the same file again gives the same digest.
+/// Puts a component into a registry, under a tag (`latest` where the reference has none): the reference with the digest
+/// of its manifest. `created` is when the component was made: pushing the same file again gives the same digest.
 ///
 /// # Errors
 /// The bytes are no component, the reference names a digest, the registry can't be reached, or refuses.

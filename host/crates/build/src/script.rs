@@ -1,5 +1,5 @@
-//! Makes components of scripts: the engine that `guest-jobs/sdk/js/engine` builds, and a module beside it that holds the
-//! script. The engine is the same in every component, so a host compiles it once for all of them.
+//! Makes components of scripts: the engine that `guest-jobs/sdk/js/engine` builds, and a module beside it that holds
+//! the script. The engine is the same in every component, so a host compiles it once for all of them.
 
 use anyhow::{Context, Result, ensure};
 use wasm_encoder::{

@@ -1,8 +1,8 @@
-//! A Kafka broker in memory: librdkafka's own, which its tests use. It speaks the protocol over TCP, to this process and
-//! to others, and is gone with this process.
+//! A Kafka broker in memory: librdkafka's own, which its tests use. It speaks the protocol over TCP, to this process
+//! and to others, and is gone with this process.
 //!
-//! It does what Pelton's pipeline needs, and little else: topics are made with the broker's own settings, and of each partition
-//! only the last 5 MB are kept.
+//! It does what Pelton's pipeline needs, and little else: topics are made with the broker's own settings, and of each
+//! partition only the last 5 MB are kept.
 
 use anyhow::{Context, Result};
 use pelton_connect::dead_letters;

@@ -1,8 +1,8 @@
 //! `pelton demo`: broker, Postgres, sensors, both example jobs and the host, in one process and one command.
 //!
-//! Nothing stays behind, however this process ends: Postgres and all that is written go with it, and the broker lives in
-//! memory. The end is in order: no more readings, then the host drains into Kafka and Postgres, then Postgres stops, then
-//! the temporary folders go.
+//! Nothing stays behind, however this process ends: Postgres and all that is written go with it, and the broker lives
+//! in memory. The end is in order: no more readings, then the host drains into Kafka and Postgres, then Postgres stops,
+//! then the temporary folders go.
 
 use std::cell::Cell;
 use std::fs;
@@ -64,8 +64,8 @@ struct Demo<Host> {
     folder: Folder,
 }
 
-/// Runs the demo until `stop` completes. Log lines are the caller's to send through the terminal, so that they and the live
-/// line keep out of each other's way.
+/// Runs the demo until `stop` completes. Log lines are the caller's to send through the terminal, so that they and the
+/// live line keep out of each other's way.
 ///
 /// # Errors
 /// Broker, Postgres, host or jobs don't start, or an end was not in good order: readings or a server were lost.

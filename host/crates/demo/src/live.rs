@@ -1,5 +1,5 @@
-//! The live line: what has become of the readings so far. Where the output is no terminal it becomes a plain line every few
-//! seconds.
+//! The live line: what has become of the readings so far. Where the output is no terminal it becomes a plain line every
+//! few seconds.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -56,7 +56,8 @@ impl<'a> LiveLine<'a> {
         }
     }
 
-    /// Waits until every job has read what was sent, so that the last counts add up; not for long, for a job may be stuck.
+    /// Waits until every job has read what was sent, so that the last counts add up; not for long, for a job may be
+    /// stuck.
     pub(crate) async fn settle(&self) {
         let deadline = Instant::now() + SETTLE;
         let mut polls = interval(POLL);

@@ -1,8 +1,8 @@
 //! The readings of the article's `kafka_producer.py`, to the byte as Python's `json.dumps` prints them.
 //!
-//! The same seed gives the same readings, ids included, in every build; only the times differ, and those too can be fixed.
-//! Values are drawn as Python's `round(random.uniform(low, high), 2)` draws them: the two ends of a range come half as
-//! often as what lies between.
+//! The same seed gives the same readings, ids included, in every build; only the times differ, and those too can be
+//! fixed. Values are drawn as Python's `round(random.uniform(low, high), 2)` draws them: the two ends of a range come
+//! half as often as what lies between.
 
 use std::fmt::{self, Display, Formatter};
 

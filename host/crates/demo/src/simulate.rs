@@ -1,4 +1,5 @@
-//! `pelton simulate`: the article's `kafka_producer.py`. Readings go to a topic until there are enough, or until Ctrl-C.
+//! `pelton simulate`: the article's `kafka_producer.py`. Readings go to a topic until there are enough, or until
+//! Ctrl-C.
 
 use std::time::Instant;
 
@@ -37,7 +38,8 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Sends readings until there are enough, or until the process is asked to end, for which is listened from the first reading on.
+/// Sends readings until there are enough, or until the process is asked to end, for which is listened from the first
+/// reading on.
 pub async fn run<Stop: Future<Output = ()>>(args: SimulateArgs, listen: impl FnOnce() -> Result<Stop>) -> Result<()> {
     let flags: Vec<_> = args.kafka.iter().map(|kafka| ("kafka.bootstrap", kafka.as_str().into())).collect();
     let kafka = Config::load(None, &flags)?.kafka;

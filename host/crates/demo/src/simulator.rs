@@ -1,7 +1,8 @@
 //! Readings on their way to a topic, at a steady rate.
 //!
 //! The rate doesn't drift: reading n is due n/rate seconds after the first, and what a slow broker or an outage held
-//! back is caught up. Every reading that was sent is delivered before the end, or the end fails and says how many were not.
+//! back is caught up. Every reading that was sent is delivered before the end, or the end fails and says how many were
+//! not.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -11,8 +11,8 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-/// `$1` is the folder. Nothing is ever written to the pipe: the read ends with this process. A Ctrl-C in the terminal must
-/// not end the shell before.
+/// `$1` is the folder. Nothing is ever written to the pipe: the read ends with this process. A Ctrl-C in the terminal
+/// must not end the shell before.
 const SHELL: &str = r#"read -r _; PATH=${PATH:-}:/usr/bin:/bin; rm -rf "$1""#;
 
 /// A private folder, removed when dropped or when this process is gone.

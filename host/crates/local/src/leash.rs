@@ -5,8 +5,8 @@
 //! its folder. The server is in a process group of its own, so a Ctrl-C in the terminal doesn't reach it: it goes
 //! when its owner says so, after whoever still writes to it has finished.
 //!
-//! Why not `PR_SET_PDEATHSIG`, or a crate around process groups: the former goes by the thread that started the server and is
-//! Linux's alone, the latter do nothing after a `kill -9` of this process, and none removes a folder.
+//! Why not `PR_SET_PDEATHSIG`, or a crate around process groups: the former goes by the thread that started the server
+//! and is Linux's alone, the latter do nothing after a `kill -9` of this process, and none removes a folder.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};

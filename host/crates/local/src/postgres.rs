@@ -91,7 +91,8 @@ impl LocalPostgres {
         self.server.as_ref().map(Leash::pid)
     }
 
-    /// What runs, for people: the version and where it was found, as in `PostgreSQL 16.15 (/usr/lib/postgresql/16/bin)`.
+    /// What runs, for people: the version and where it was found, as in
+    /// `PostgreSQL 16.15 (/usr/lib/postgresql/16/bin)`.
     pub fn describe(&self) -> String {
         self.binaries.to_string()
     }

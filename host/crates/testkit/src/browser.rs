@@ -1,7 +1,7 @@
 //! Node, npm and Chromium, and the scripts of `tests/browser` that they run.
 //!
-//! What the lock file names is fetched from the npm registry, into a temporary copy of that folder; Chromium is the machine's
-//! own.
+//! What the lock file names is fetched from the npm registry, into a temporary copy of that folder; Chromium is the
+//! machine's own.
 
 use std::ffi::OsString;
 use std::fs::{self, File};

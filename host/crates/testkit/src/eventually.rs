@@ -1,5 +1,5 @@
-//! Waiting for something to come true, with a deadline instead of a sleep. A crate for retries would have each attempt be a
-//! `Result`, and would not fail at the caller's line.
+//! Waiting for something to come true, with a deadline instead of a sleep. A crate for retries would have each attempt
+//! be a `Result`, and would not fail at the caller's line.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};

@@ -2,8 +2,8 @@
 //!
 //! Most tests share one broker per process ([`require_kafka!`]) and keep out of each other's way by [`unique`] names;
 //! one that stops or freezes the broker starts its own ([`Kafka::start`]). Either way the broker is on a leash: it ends
-//! with this process, also when a test panics or the process is killed. No containers: Docker is not everywhere, and Java
-//! starts in a second.
+//! with this process, also when a test panics or the process is killed. No containers: Docker is not everywhere, and
+//! Java starts in a second.
 
 mod broker;
 mod install;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::eventually::eventually;
 
-/// Runs `pelton`, which is this program, without the variables of benchmarks, which it would refuse as unknown settings.
+/// Runs `pelton`, which is this program, without the variables of benchmarks, which it would refuse as unknown
+/// settings.
 pub fn pelton(program: impl AsRef<Path>) -> Command {
     let mut command = Command::new(program.as_ref());
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PELTON_BENCH_")) {
@@ -26,8 +27,8 @@ pub struct HostProcess {
 }
 
 impl HostProcess {
-    /// Runs the program `pelton` with these arguments, and no other variables than these, in a folder of its own; waits until
-    /// it answers.
+    /// Runs the program `pelton` with these arguments, and no other variables than these, in a folder of its own; waits
+    /// until it answers.
     pub fn start(program: impl AsRef<Path>, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

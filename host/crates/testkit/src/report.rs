@@ -55,8 +55,8 @@ impl Table {
         let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown");
         let cores = std::thread::available_parallelism().map_or(0, |n| n.get());
         let mut text = format!(
-            "{} cores ({}), {} records of the article's format in 2 partitions, parallelism 1, {} rounds; broker, Postgres and \
-             job on the same machine.\n\n| arm | records/s, median | min–max |\n|---|---|---|\n",
+            "{} cores ({}), {} records of the article's format in 2 partitions, parallelism 1, {} rounds; broker, \
+             Postgres and job on the same machine.\n\n| arm | records/s, median | min–max |\n|---|---|---|\n",
             cores,
             cpu.trim_matches([' ', '\t', ':']),
             self.records,

@@ -1,5 +1,5 @@
-//! JavaScript and TypeScript, with the project's own `build` script: the SDK brings one that makes one script of a job and
-//! what it imports, with esbuild.
+//! JavaScript and TypeScript, with the project's own `build` script: the SDK brings one that makes one script of a job
+//! and what it imports, with esbuild.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,5 @@
-//! Python, with componentize-py, which brings CPython compiled to WebAssembly and runs the imports of a job at build time.
+//! Python, with componentize-py, which brings CPython compiled to WebAssembly and runs the imports of a job at build
+//! time.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,5 +1,5 @@
-//! The tools of other languages: found on the search path or among those that `pelton build --install` keeps in the cache
-//! folder, in exactly the version that the SDKs are tested with.
+//! The tools of other languages: found on the search path or among those that `pelton build --install` keeps in the
+//! cache folder, in exactly the version that the SDKs are tested with.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -19,8 +19,8 @@ impl Tools {
         Ok(Self { folder: cache_folder()?.join("tools"), install })
     }
 
-    /// The folder with the programs of a package of PyPI, in an environment of its own; nothing where it is not installed and
-    /// may not be.
+    /// The folder with the programs of a package of PyPI, in an environment of its own; nothing where it is not
+    /// installed and may not be.
     ///
     /// # Errors
     /// Installing it failed.
@@ -33,7 +33,8 @@ impl Tools {
             }
             ensure!(
                 is_there("python3"),
-                "python3 is not installed; install Python 3.9 or later (https://python.org, or `apt-get install python3 python3-venv`)"
+                "python3 is not installed; install Python 3.9 or later (https://python.org, or \
+                 `apt-get install python3 python3-venv`)"
             );
             tracing::info!("installing {package} {version} from PyPI into {}", environment.display());
             run(Command::new("python3").args(["-m", "venv"]).arg(&environment))

@@ -1,5 +1,6 @@
-//! Who to be for a registry: `PELTON_REGISTRY_USER` and `PELTON_REGISTRY_PASSWORD`, or else the login that `docker login`,
-//! `podman login` and their like keep in `config.json`, in the file itself or with a helper program. Never printed.
+//! Who to be for a registry: `PELTON_REGISTRY_USER` and `PELTON_REGISTRY_PASSWORD`, or else the login that
+//! `docker login`, `podman login` and their like keep in `config.json`, in the file itself or with a helper program.
+//! Never printed.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -58,7 +59,8 @@ impl Credentials {
             Ok(DockerCredential::IdentityToken(_)) => {
                 bail!("it is an identity token; log in with a user and a password or access token")
             }
-            // A helper fails where it has no login for a registry; one that is gone keeps nobody from what is open to all.
+            // A helper fails where it has no login for a registry; one that is gone keeps nobody from what is open to
+            // all.
             Err(
                 CredentialRetrievalError::NoCredentialConfigured
                 | CredentialRetrievalError::HelperFailure { .. }

@@ -1,5 +1,5 @@
-//! References to components: `REGISTRY/NAME[:TAG][@sha256:DIGEST]`, as containers are referred to, except that the registry
-//! is always named: oci-spec's references mean Docker Hub where none is.
+//! References to components: `REGISTRY/NAME[:TAG][@sha256:DIGEST]`, as containers are referred to, except that the
+//! registry is always named: oci-spec's references mean Docker Hub where none is.
 
 use std::fmt::{self, Display};
 use std::net::IpAddr;
@@ -89,8 +89,8 @@ impl FromStr for Reference {
         };
         ensure!(
             repository.split('/').all(is_part) && repository.len() <= 255,
-            "{repository:?} is no name in a registry: use lower-case letters, digits and `.`, `_`, `-` within parts, and `/` \
-             between them"
+            "{repository:?} is no name in a registry: use lower-case letters, digits and `.`, `_`, `-` within parts, \
+             and `/` between them"
         );
         ensure!(
             tag.is_none_or(is_tag),

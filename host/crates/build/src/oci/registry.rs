@@ -1,7 +1,7 @@
 //! A registry, by the OCI distribution API: manifests and blobs of one repository.
 //!
-//! A login is sent only when the registry asks for one, to itself or to the token service that it names, and over HTTPS or
-//! to this machine only, unless plain HTTP was asked for.
+//! A login is sent only when the registry asks for one, to itself or to the token service that it names, and over HTTPS
+//! or to this machine only, unless plain HTTP was asked for.
 
 use std::io::Read as _;
 use std::time::Duration;
@@ -219,8 +219,8 @@ impl Registry {
         if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN {
             let who = if self.credentials.is_some() { "with this login" } else { "without a login" };
             bail!(
-                "the registry {registry} does not allow this for {} {who}: unauthorised; use `docker login {registry}`, or set \
-                 PELTON_REGISTRY_USER and PELTON_REGISTRY_PASSWORD",
+                "the registry {registry} does not allow this for {} {who}: unauthorised; use `docker login {registry}`, or \
+                 set PELTON_REGISTRY_USER and PELTON_REGISTRY_PASSWORD",
                 self.reference
             );
         }

@@ -3,8 +3,8 @@
 //! The archive's digest is pinned here, so it doesn't matter what lies on the way. A version appears in the cache whole
 //! or not at all, also when several processes fetch it at the same time.
 //!
-//! Why not postgresql_embedded: it brings reqwest and sqlx, trusts the digest that lies beside the archive, and has no way to
-//! run the server as another user, without which root has no Postgres.
+//! Why not postgresql_embedded: it brings reqwest and sqlx, trusts the digest that lies beside the archive, and has no
+//! way to run the server as another user, without which root has no Postgres.
 
 use std::fs::{self, File, Permissions};
 use std::io::{BufReader, Read, Seek, Write};

@@ -7,10 +7,11 @@ use std::path::PathBuf;
 pub struct Options {
     /// Of the server and of `initdb`.
     pub programs: Programs,
-    /// Whether a commit waits until the disk has it (`fsync`), as in production. Where it doesn't, commits still survive
-    /// a `kill -9` of the server, but no power cut.
+    /// Whether a commit waits until the disk has it (`fsync`), as in production. Where it doesn't, commits still
+    /// survive a `kill -9` of the server, but no power cut.
     pub durable: bool,
-    /// Where fetched programs are kept; by default `/var/cache/pelton` for root, else `pelton` in the user's cache folder.
+    /// Where fetched programs are kept; by default `/var/cache/pelton` for root, else `pelton` in the user's cache
+    /// folder.
     pub cache: Option<PathBuf>,
 }
 

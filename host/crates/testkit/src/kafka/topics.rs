@@ -128,8 +128,8 @@ impl Kafka {
                 Some(Err(error)) => panic!("failed to read {topic}: {error}"),
                 None if last_record.elapsed() >= QUIET => {
                     last_record = Instant::now();
-                    // What is missing at the end are no records where all is known to be committed: they were deleted, or end
-                    // a transaction.
+                    // What is missing at the end are no records where all is known to be committed: they were deleted,
+                    // or end a transaction.
                     let committed = |partition: &i32| consumer.fetch_watermarks(topic, *partition, REQUEST).unwrap().1;
                     unfinished.retain(|partition, end| committed(partition) < *end);
                 }

@@ -39,8 +39,8 @@ impl Toolchain {
         }
     }
 
-    /// `cargo build` for the guests of a folder, with its messages as JSON on standard output; if `quiet`, without telling
-    /// what it is doing.
+    /// `cargo build` for the guests of a folder, with its messages as JSON on standard output; if `quiet`, without
+    /// telling what it is doing.
     pub(super) fn cargo_build(&self, source: &Path, quiet: bool) -> Result<Command> {
         let quiet = quiet.then_some("--quiet");
         let mut locate = self.cargo(source);
