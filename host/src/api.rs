@@ -11,9 +11,9 @@ mod jobs;
 pub mod openapi;
 mod page;
 pub mod problem;
-mod refusal;
 pub mod route;
 pub mod serve;
+mod status;
 mod tokens;
 pub mod types;
 
@@ -22,10 +22,10 @@ use std::sync::Arc;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Json, Router};
 
-use crate::jobs::Jobs;
 use crate::metrics::Metrics;
 use guard::{Gate, Guard};
 use pelton_connect::Connectors;
+use pelton_control::Jobs;
 use route::Route;
 pub use tokens::of_client as client_token;
 use types::dead_letters::{DeadLetter, DeadLetterList, ListDeadLetters, Purge, Purged, Redrive, Redriven};

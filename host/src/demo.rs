@@ -20,7 +20,8 @@ impl DemoHost for Host {
 
     async fn submit(&self, job: &str, parallelism: usize) -> Result<()> {
         let submit = Submit { available: Some(job.to_owned()), parallelism: Some(parallelism), ..Submit::default() };
-        Host::jobs(self).submit(submit).await?;
+        let jobs = Host::jobs(self).clone();
+        tokio::task::spawn_blocking(move || jobs.submit(&submit)).await??;
         Ok(())
     }
 

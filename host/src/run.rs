@@ -12,10 +12,10 @@ use crate::api::guard::Guard;
 use crate::api::serve::serve;
 use crate::api::{self, Context};
 use crate::config::Config;
-use crate::jobs::Jobs;
 use crate::metrics::Metrics;
 use crate::signals::Stop;
 use pelton_connect::Connectors;
+use pelton_control::Jobs;
 
 /// A running host.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl Host {
         let metrics = Arc::new(Metrics::default());
         let runtime = tokio::runtime::Handle::current();
         let connectors = Arc::new(Connectors::new(&config, &runtime)?);
-        let jobs = Jobs::open(Arc::clone(&config), Arc::clone(&metrics), Arc::clone(&connectors), runtime)?;
+        let jobs = Jobs::open(Arc::clone(&config), Arc::clone(&metrics), Arc::clone(&connectors))?;
         let read_time = guard.read_time();
         let router = api::router(Context { jobs: Arc::clone(&jobs), metrics, connectors }, guard);
         let (stop, stopped) = oneshot::channel::<()>();

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 
 use super::Context;
-use super::problem::{Body, Problem, Query};
+use super::problem::{Body, Problem, Query, whole};
 use super::types::dead_letters::{
     DeadLetter, DeadLetterList, ListDeadLetters, Purge, Purged, Redrive, Redriven, Which,
 };
@@ -15,7 +15,7 @@ pub(super) async fn list(
     Path(name): Path<String>,
     Query(request): Query<ListDeadLetters>,
 ) -> Result<Json<DeadLetterList>, Problem> {
-    context.jobs.dead_letters(name, request).await.map(Json)
+    whole(move || context.jobs.dead_letters(&name, &request)).await
 }
 
 /// One dead letter of the topic, whole. For the partition `-` stands where the topic has one only.
@@ -31,7 +31,7 @@ pub(super) async fn show(
         let detail = format!("{partition}/{offset} is not a partition and an offset");
         Problem::new(400, "bad-request", "the request makes no sense", detail)
     })?;
-    context.jobs.dead_letter(name, which).await.map(Json)
+    whole(move || context.jobs.dead_letter(&name, &which)).await
 }
 
 /// One dead letter that is a file of the data folder, whole.
@@ -39,7 +39,7 @@ pub(super) async fn show_file(
     State(context): State<Context>,
     Path((name, file)): Path<(String, String)>,
 ) -> Result<Json<DeadLetter>, Problem> {
-    context.jobs.dead_letter(name, Which::File { file }).await.map(Json)
+    whole(move || context.jobs.dead_letter(&name, &Which::File { file })).await
 }
 
 /// Sends dead letters through the job's present version once more.
@@ -48,7 +48,7 @@ pub(super) async fn redrive(
     Path(name): Path<String>,
     Body(request): Body<Redrive>,
 ) -> Result<Json<Redriven>, Problem> {
-    context.jobs.redrive(name, request).await.map(Json)
+    whole(move || context.jobs.redrive(&name, &request)).await
 }
 
 /// Deletes dead letters for good.
@@ -57,5 +57,5 @@ pub(super) async fn purge(
     Path(name): Path<String>,
     Body(request): Body<Purge>,
 ) -> Result<Json<Purged>, Problem> {
-    context.jobs.purge(name, request).await.map(Json)
+    whole(move || context.jobs.purge(&name, &request)).await
 }

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use super::Context;
 use super::problem::{Problem, Query};
 use super::types::{Available, JobView, JobsEvent, LogLines};
-use crate::jobs::log::JobLog;
+use pelton_model::log::JobLog;
 
 /// How often jobs are looked at for a stream, and at least after a change of the files.
 const EVERY: Duration = Duration::from_millis(500);

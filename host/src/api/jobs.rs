@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 
 use super::Context;
-use super::problem::{Body, Problem};
+use super::problem::{Body, Problem, blocking, whole};
 use super::types::{
     Hold, JobList, JobView, Reload, Rollback, SampleList, Scale, SetParameters, ShadowReport, ShadowRun, Submit,
     Submitted, Uploaded,
@@ -17,18 +17,19 @@ pub(super) async fn list(State(context): State<Context>) -> Json<JobList> {
 }
 
 pub(super) async fn show(State(context): State<Context>, Path(name): Path<String>) -> Result<Json<JobView>, Problem> {
-    context.jobs.show(&name).map(Json)
+    Ok(Json(context.jobs.show(&name)?))
 }
 
 pub(super) async fn cancel(State(context): State<Context>, Path(name): Path<String>) -> Result<Json<JobView>, Problem> {
-    context.jobs.cancel(&name).await.map(Json)
+    let ticket = blocking(move || context.jobs.cancel(&name)).await?;
+    Ok(Json(ticket.done().await?))
 }
 
 pub(super) async fn submit(
     State(context): State<Context>,
     Body(request): Body<Submit>,
 ) -> Result<(StatusCode, Json<Submitted>), Problem> {
-    Ok((StatusCode::CREATED, whole(async move { context.jobs.submit(request).await }).await?))
+    Ok((StatusCode::CREATED, whole(move || context.jobs.submit(&request)).await?))
 }
 
 pub(super) async fn reload(
@@ -36,7 +37,7 @@ pub(super) async fn reload(
     Path(name): Path<String>,
     Body(request): Body<Reload>,
 ) -> Result<Json<JobView>, Problem> {
-    whole(async move { context.jobs.reload(&name, request).await }).await
+    whole(move || context.jobs.reload(&name, &request)).await
 }
 
 pub(super) async fn rollback(
@@ -44,7 +45,7 @@ pub(super) async fn rollback(
     Path(name): Path<String>,
     Body(request): Body<Rollback>,
 ) -> Result<Json<JobView>, Problem> {
-    whole(async move { context.jobs.rollback(&name, request).await }).await
+    whole(move || context.jobs.rollback(&name, &request)).await
 }
 
 pub(super) async fn set(
@@ -52,7 +53,7 @@ pub(super) async fn set(
     Path(name): Path<String>,
     Body(request): Body<SetParameters>,
 ) -> Result<Json<JobView>, Problem> {
-    whole(async move { context.jobs.set(&name, request).await }).await
+    whole(move || context.jobs.set(&name, &request)).await
 }
 
 pub(super) async fn scale(
@@ -60,7 +61,7 @@ pub(super) async fn scale(
     Path(name): Path<String>,
     Body(request): Body<Scale>,
 ) -> Result<Json<JobView>, Problem> {
-    whole(async move { context.jobs.scale(&name, request).await }).await
+    whole(move || context.jobs.scale(&name, &request)).await
 }
 
 pub(super) async fn pause(
@@ -68,7 +69,8 @@ pub(super) async fn pause(
     Path(name): Path<String>,
     Body(request): Body<Hold>,
 ) -> Result<Json<JobView>, Problem> {
-    whole(async move { context.jobs.pause(&name, request.by).await }).await
+    let ticket = blocking(move || context.jobs.pause(&name, request.by.as_deref())).await?;
+    Ok(Json(ticket.done().await?))
 }
 
 pub(super) async fn resume(
@@ -76,7 +78,7 @@ pub(super) async fn resume(
     Path(name): Path<String>,
     Body(request): Body<Hold>,
 ) -> Result<Json<JobView>, Problem> {
-    whole(async move { context.jobs.resume(&name, request.by).await }).await
+    whole(move || context.jobs.resume(&name, request.by.as_deref())).await
 }
 
 pub(super) async fn start_shadow(
@@ -84,40 +86,30 @@ pub(super) async fn start_shadow(
     Path(name): Path<String>,
     Body(request): Body<ShadowRun>,
 ) -> Result<Json<ShadowReport>, Problem> {
-    whole(async move { context.jobs.shadow(&name, request).await }).await
+    whole(move || context.jobs.shadow(&name, &request)).await
 }
 
 pub(super) async fn shadow(
     State(context): State<Context>,
     Path(name): Path<String>,
 ) -> Result<Json<ShadowReport>, Problem> {
-    context.jobs.shadow_report(&name, false).map(Json)
+    Ok(Json(context.jobs.shadow_report(&name, false)?))
 }
 
 pub(super) async fn end_shadow(
     State(context): State<Context>,
     Path(name): Path<String>,
 ) -> Result<Json<ShadowReport>, Problem> {
-    context.jobs.shadow_report(&name, true).map(Json)
+    Ok(Json(context.jobs.shadow_report(&name, true)?))
 }
 
 pub(super) async fn samples(
     State(context): State<Context>,
     Path(name): Path<String>,
 ) -> Result<Json<SampleList>, Problem> {
-    context.jobs.samples(&name).map(Json)
-}
-
-/// Does the work to its end: a client that goes away does not leave it half done.
-async fn whole<T: Send + 'static>(
-    work: impl Future<Output = Result<T, Problem>> + Send + 'static,
-) -> Result<Json<T>, Problem> {
-    match tokio::spawn(work).await {
-        Ok(result) => result.map(Json),
-        Err(error) => Err(Problem::new(500, "internal", "a task failed", error.to_string())),
-    }
+    Ok(Json(context.jobs.samples(&name)?))
 }
 
 pub(super) async fn upload(State(context): State<Context>, body: Bytes) -> Result<Json<Uploaded>, Problem> {
-    context.jobs.upload(body.into()).await.map(Json)
+    whole(move || context.jobs.upload(&body)).await
 }

@@ -11,9 +11,12 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
+use pelton_model::explanation;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use pelton_control::Error;
 
 /// The content type of refusals.
 pub const CONTENT_TYPE: &str = "application/problem+json";
@@ -75,13 +78,7 @@ impl From<Document> for Problem {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.title)?;
-        match self.causes.as_slice() {
-            [] => {}
-            [one] => write!(f, ": {one}")?,
-            many => many.iter().try_for_each(|item| write!(f, "\n  - {item}"))?,
-        }
-        self.fix.iter().try_for_each(|fix| write!(f, "\n{fix}"))
+        explanation::write(f, &self.title, &self.causes, self.fix.as_deref())
     }
 }
 
@@ -151,6 +148,23 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
         read.map(|axum::extract::Query(query)| Self(query))
             .map_err(|error| Problem::unreadable(error.status(), error.body_text()))
     }
+}
+
+/// Does blocking work of the jobs off the async threads, to its end also where the client goes away.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Problem> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(Problem::from),
+        Err(error) => Err(Problem::new(500, "internal", "a task failed", error.to_string())),
+    }
+}
+
+/// The same, for an answer in JSON.
+pub(super) async fn whole<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<axum::Json<T>, Problem> {
+    blocking(work).await.map(axum::Json)
 }
 
 /// The answer where no route is.

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
-use pelton::jobs::registry::{Record, Registry};
 use pelton::spec::{Source, Spec};
+use pelton_control::catalog::Catalog as _;
+use pelton_control::catalog::files::Files;
+use pelton_control::record::{Note, Record};
 use serde_json::Value;
 
 use crate::eventually::eventually;
@@ -23,26 +25,19 @@ fn job(line: &Value) -> Option<&str> {
 fn every_line_in_json_is_an_object_and_names_its_job() {
     let mut host = Host::new("127.0.0.1:1", "postgres://nobody:nothing@127.0.0.1:1/none")
         .config("log_format = \"json\"\n[delivery]\ndrain_timeout = \"1s\"\n");
-    let registry = Registry::open(host.data()).unwrap();
-    let digest = registry.put_component(&fs::read(example(JOB)).unwrap()).unwrap();
+    let catalog = Files::open(host.data()).unwrap();
+    let digest = catalog.put_component(&fs::read(example(JOB)).unwrap()).unwrap();
     let sources = vec![Source { topic: "sensors".to_owned(), headers: false }];
     let mut record = Record {
         name: JOB.to_owned(),
-        version: 0,
-        digest: String::new(),
-        spec: Spec::default(),
-        parameters: BTreeMap::new(),
         group: format!("pelton-{JOB}"),
-        parallelism: 1,
         submitted: "2026-01-02T03:04:05Z".parse().unwrap(),
-        paused: false,
-        file: None,
-        versions: Vec::new(),
-        history: Vec::new(),
+        ..Record::default()
     };
-    record.adopt(&digest, &Spec { sources, ..Spec::default() }, BTreeMap::new(), "somebody", "submit");
-    registry.save(&record).unwrap();
-    drop(registry);
+    let note = Note { by: "somebody".to_owned(), why: "submit".to_owned(), at: record.submitted };
+    record.adopt(&digest, &Spec { sources, ..Spec::default() }, BTreeMap::new(), &note);
+    catalog.put(&record, None).unwrap();
+    drop(catalog);
     host.drop_job("broken", b"not a component:\n\"two lines\"");
     host.start();
     eventually(WAIT, "the job and the file are told", || {

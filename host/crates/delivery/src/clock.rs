@@ -7,12 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
+
 use crate::wake::Wake;
 
 /// A time, and threads that wait in it.
 pub trait Clock: Send + Sync + Debug {
     /// Now. Never goes back.
     fn now(&self) -> Instant;
+
+    /// The time of the calendar, for people.
+    fn date(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
 
     /// Waits until `wake` is called, at most for `timeout`.
     fn wait(&self, wake: &Wake, timeout: Duration);

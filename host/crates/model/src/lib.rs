@@ -3,6 +3,7 @@
 
 pub mod digest;
 pub mod durations;
+pub mod explanation;
 pub mod files;
 pub mod log;
 pub mod metrics;

@@ -1,21 +1,29 @@
 //! What a job declares of itself: the host's own form of the contract's `spec`, whatever the contract's version.
 
+use anyhow::{Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
 
 /// A job's declaration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(default)]
 pub struct Spec {
     /// The name that a submit takes where none is given.
+    #[schema(required)]
     pub name: String,
     /// The author's version.
+    #[schema(required)]
     pub version: String,
     /// One sentence.
+    #[schema(required)]
     pub description: String,
     /// Topics read.
+    #[schema(required)]
     pub sources: Vec<Source>,
     /// Where outputs go.
+    #[schema(required)]
     pub sinks: Vec<Sink>,
     /// What can be set at submit.
+    #[schema(required)]
     pub parameters: Vec<Parameter>,
 }
 
@@ -23,6 +31,36 @@ impl Spec {
     /// The topics that the job reads, in the order of its sources.
     pub fn topics(&self) -> Vec<String> {
         self.sources.iter().map(|source| source.topic.clone()).collect()
+    }
+
+    /// Completes the parameters with the declared defaults. Refuses unknown ones and missing ones by name.
+    pub fn complete(&self, set: &[(String, String)]) -> Result<Vec<(String, String)>> {
+        let declared = &self.parameters;
+        for (name, _) in set {
+            ensure!(
+                declared.iter().any(|p| p.name == *name),
+                "the job has no parameter {name:?}; it has {}",
+                if declared.is_empty() {
+                    "none".to_owned()
+                } else {
+                    declared.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(", ")
+                }
+            );
+        }
+        declared
+            .iter()
+            .map(|parameter| {
+                let value = set.iter().rev().find(|(name, _)| *name == parameter.name).map(|(_, value)| value);
+                let value = value.or(parameter.default.as_ref()).ok_or_else(|| {
+                    anyhow!(
+                        "the parameter {:?} has no default and is not set; use --set {}=…",
+                        parameter.name,
+                        parameter.name
+                    )
+                })?;
+                Ok((parameter.name.clone(), value.clone()))
+            })
+            .collect()
     }
 }
 

@@ -1,8 +1,10 @@
 //! How a job is doing, with the reason: what `show` and `/readyz` tell.
 //!
-//! Each part of a job raises and clears conditions of its own; the state is that of the worst one.
+//! Each [part](Part) of a job raises and clears conditions of its own; the state is that of the worst one. A notice is a
+//! condition that doesn't hold the job up.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Display};
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
@@ -46,6 +48,48 @@ impl State {
     }
 }
 
+/// A part of a job that can be well or not.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// Its attempts to run.
+    Job,
+    /// A client of a server, as its connector calls it.
+    Client(&'static str),
+    /// An instance of its component.
+    Instance {
+        /// From 0.
+        number: usize,
+        /// The job's name.
+        job: String,
+    },
+    /// A sink, as one instance writes to it.
+    Sink {
+        /// The sink's name.
+        sink: String,
+        /// The instance's number.
+        instance: usize,
+    },
+    /// Its rest while nothing comes: the client that it has given up for so long.
+    Sleep(&'static str),
+    /// The change of its version.
+    Reload,
+    /// Its file in `usr_jobs`.
+    File,
+}
+
+impl Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Job => f.write_str("job"),
+            Self::Client(client) | Self::Sleep(client) => f.write_str(client),
+            Self::Instance { number, job } => write!(f, "instance {number} of {job}"),
+            Self::Sink { sink, instance } => write!(f, "sink {sink} of instance {instance}"),
+            Self::Reload => f.write_str("reload"),
+            Self::File => f.write_str("file"),
+        }
+    }
+}
+
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Condition {
@@ -59,11 +103,36 @@ pub struct Condition {
     pub since: DateTime<Utc>,
 }
 
+/// What is told of a part.
+#[derive(Debug)]
+struct Told {
+    /// What it makes of the job; none where it is a notice.
+    state: Option<State>,
+    reason: String,
+    since: DateTime<Utc>,
+}
+
 #[derive(Debug)]
 struct Inner {
     /// What the job is while nothing is wrong.
     base: State,
-    conditions: BTreeMap<String, Condition>,
+    told: BTreeMap<Part, Told>,
+}
+
+impl Inner {
+    /// The conditions, or the notices, by part as it is printed.
+    fn conditions(&self, notices: bool) -> Vec<Condition> {
+        let condition = |(part, told): (&Part, &Told)| Condition {
+            part: part.to_string(),
+            state: told.state.unwrap_or(State::Running),
+            reason: told.reason.clone(),
+            since: told.since,
+        };
+        let mut found: Vec<_> =
+            self.told.iter().filter(|(_, told)| told.state.is_none() == notices).map(condition).collect();
+        found.sort_by(|one, other| one.part.cmp(&other.part));
+        found
+    }
 }
 
 /// A job's state, shared by its parts. What changes is a line in the job's log.
@@ -82,7 +151,7 @@ impl Default for Status {
 impl Status {
     /// Of a job that has this log.
     pub fn new(log: Arc<JobLog>) -> Self {
-        Self { inner: Mutex::new(Inner { base: State::Starting, conditions: BTreeMap::new() }), log }
+        Self { inner: Mutex::new(Inner { base: State::Starting, told: BTreeMap::new() }), log }
     }
 
     /// Says what the job is while nothing is wrong.
@@ -94,23 +163,23 @@ impl Status {
     }
 
     /// Raises or renews the condition of a part; says whether the part was well before.
-    pub fn raise(&self, part: &str, state: State, reason: impl Into<String>) -> bool {
+    pub fn raise(&self, part: &Part, state: State, reason: impl Into<String>) -> bool {
         let mut inner = lock(&self.inner);
         let reason = reason.into();
-        let before = inner.conditions.get(part);
-        let since = before.map_or_else(Utc::now, |condition| condition.since);
+        let before = inner.told.get(part).filter(|told| told.state.is_some());
+        let since = before.map_or_else(Utc::now, |told| told.since);
         let was_well = before.is_none();
         if was_well {
             let level = if state == State::Degraded { tracing::Level::WARN } else { tracing::Level::ERROR };
             self.log.add(level, "host", format!("{part}: {reason}"));
         }
-        inner.conditions.insert(part.to_owned(), Condition { part: part.to_owned(), state, reason, since });
+        inner.told.insert(part.clone(), Told { state: Some(state), reason, since });
         was_well
     }
 
     /// Clears the condition of a part; says whether there was one.
-    pub fn clear(&self, part: &str) -> bool {
-        let was_told = lock(&self.inner).conditions.remove(part).is_some();
+    pub fn clear(&self, part: &Part) -> bool {
+        let was_told = self.remove(part, false);
         if was_told {
             self.log.add(tracing::Level::INFO, "host", format!("{part}: well again"));
         }
@@ -118,24 +187,57 @@ impl Status {
     }
 
     /// Whether a condition of a part is raised.
-    pub fn is_told(&self, part: &str) -> bool {
-        lock(&self.inner).conditions.contains_key(part)
+    pub fn is_told(&self, part: &Part) -> bool {
+        lock(&self.inner).told.get(part).is_some_and(|told| told.state.is_some())
     }
 
-    /// Clears all conditions, before a new attempt.
+    /// Clears all conditions, before a new attempt; notices stay.
     pub fn clear_all(&self) {
-        lock(&self.inner).conditions.clear();
+        lock(&self.inner).told.retain(|_, told| told.state.is_none());
+    }
+
+    /// Tells of a part what does not hold the job up, until it is cleared; it is a line in the log as well.
+    pub fn notice(&self, part: &Part, reason: impl Into<String>) {
+        let reason = reason.into();
+        self.log.add(tracing::Level::WARN, "host", format!("{part}: {reason}"));
+        self.note(part, reason);
+    }
+
+    /// The same, without a line in the log.
+    pub fn note(&self, part: &Part, reason: impl Into<String>) {
+        let told = Told { state: None, reason: reason.into(), since: Utc::now() };
+        lock(&self.inner).told.insert(part.clone(), told);
+    }
+
+    /// Clears a notice; says whether there was one.
+    pub fn clear_notice(&self, part: &Part) -> bool {
+        self.remove(part, true)
+    }
+
+    /// Whether there is a notice of a part.
+    pub fn has_notice(&self, part: &Part) -> bool {
+        lock(&self.inner).told.get(part).is_some_and(|told| told.state.is_none())
+    }
+
+    fn remove(&self, part: &Part, notice: bool) -> bool {
+        let told = &mut lock(&self.inner).told;
+        let is_there = told.get(part).is_some_and(|told| told.state.is_none() == notice);
+        is_there && told.remove(part).is_some()
     }
 
     /// The state, and what makes it so.
     pub fn get(&self) -> (State, Vec<Condition>) {
         let inner = lock(&self.inner);
-        let conditions: Vec<_> = inner.conditions.values().cloned().collect();
         let state = match inner.base {
             at_rest @ (State::Stopped | State::Paused) => at_rest,
-            base => conditions.iter().map(|condition| condition.state).max().unwrap_or(base),
+            base => inner.told.values().filter_map(|told| told.state).max().unwrap_or(base),
         };
-        (state, conditions)
+        (state, inner.conditions(false))
+    }
+
+    /// The notices.
+    pub fn notices(&self) -> Vec<Condition> {
+        lock(&self.inner).conditions(true)
     }
 }
 
@@ -146,17 +248,30 @@ mod tests {
     #[test]
     fn the_worst_condition_is_the_state() {
         let status = Status::default();
+        let guest = Part::Instance { number: 0, job: "a".to_owned() };
         assert_eq!(status.get().0, State::Starting);
         status.set(State::Running);
-        assert!(status.raise("kafka", State::Degraded, "away"));
-        assert!(status.raise("guest", State::Failed, "traps"));
-        assert!(!status.raise("kafka", State::Degraded, "still away"));
+        assert!(status.raise(&Part::Client("kafka consumer"), State::Degraded, "away"));
+        assert!(status.raise(&guest, State::Failed, "traps"));
+        assert!(!status.raise(&Part::Client("kafka consumer"), State::Degraded, "still away"));
         assert_eq!(status.get().0, State::Failed);
-        assert!(status.clear("guest"));
-        assert!(!status.clear("guest"));
+        assert!(status.clear(&guest));
+        assert!(!status.clear(&guest));
         let (state, conditions) = status.get();
         assert_eq!((state, conditions[0].reason.as_str()), (State::Degraded, "still away"));
         status.clear_all();
         assert_eq!(status.get().0, State::Running);
+    }
+    #[test]
+    fn a_notice_is_no_state_and_outlives_attempts() {
+        let status = Status::default();
+        status.notice(&Part::File, "gone");
+        assert_eq!(status.get(), (State::Starting, Vec::new()));
+        status.raise(&Part::Job, State::Failed, "broken");
+        status.clear_all();
+        assert!(!status.clear(&Part::File), "it is no condition");
+        let notices = status.notices();
+        assert_eq!((notices[0].part.as_str(), notices[0].state), ("file", State::Running));
+        assert!(status.clear_notice(&Part::File) && !status.has_notice(&Part::File));
     }
 }

@@ -6,7 +6,7 @@
 //! fail, the one before is put back right here, on the thread that saw it, and the batch at hand is tried with that.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use pelton_model::sync::lock;
 
@@ -33,11 +33,22 @@ struct Versions {
     rolled_back: Option<RolledBack>,
 }
 
+/// Whom it is told that a version did not pass its probation.
+#[derive(Default)]
+struct Listener(OnceLock<Box<dyn Fn() + Send + Sync>>);
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Listener")
+    }
+}
+
 /// The version of a job that is to run, shared by its instances and whoever changes it.
 #[derive(Debug)]
 pub struct Current {
     generation: AtomicU64,
     versions: Mutex<Versions>,
+    listener: Listener,
     /// A version that runs beside, on copies, if any.
     pub shadow: Mutex<Option<Arc<Shadow>>>,
     /// The last records, if they are kept.
@@ -49,7 +60,13 @@ impl Current {
     pub fn new(version: Version, samples: Samples) -> Self {
         let now = Arc::new(version);
         let versions = Mutex::new(Versions { good: Arc::clone(&now), now, rolled_back: None });
-        Self { generation: AtomicU64::new(1), versions, shadow: Mutex::default(), samples }
+        Self {
+            generation: AtomicU64::new(1),
+            versions,
+            listener: Listener::default(),
+            shadow: Mutex::default(),
+            samples,
+        }
     }
 
     /// The same job with a version that reads other topics, from the next attempt on.
@@ -59,6 +76,13 @@ impl Current {
         let good = if before.now.probation().is_none() { &before.now } else { &before.good };
         lock(&next.versions).good = Arc::clone(good);
         next
+    }
+
+    /// Has somebody told that a version did not pass its probation, on the thread that sees it, who then
+    /// [takes](Self::take_rolled_back) it. It must not block for long.
+    pub fn on_rolled_back(&self, listener: Box<dyn Fn() + Send + Sync>) {
+        // The first one stays.
+        let _ = self.listener.0.set(listener);
     }
 
     /// The version, and a number that changes with it.
@@ -103,7 +127,7 @@ impl Current {
     }
 
     /// Says that a version can't go on, which ends its probation at once. Says whether it was on one and runs no more.
-    pub(crate) fn hopeless(&self, version: &Arc<Version>, failure: &str) -> bool {
+    pub fn hopeless(&self, version: &Arc<Version>, failure: &str) -> bool {
         version.probation().is_some() && self.fail(version, format!("it fails on every record: {failure}"))
     }
 
@@ -118,12 +142,14 @@ impl Current {
         let good = Arc::clone(&versions.good);
         versions.rolled_back = Some(RolledBack { failed: Arc::clone(version), good: Arc::clone(&good), reason });
         // Other topics need another subscription, which the supervisor sees to.
-        if good.job.spec().topics() != version.job.spec().topics() {
-            return false;
+        let goes_on = good.job.spec().topics() == version.job.spec().topics();
+        if goes_on {
+            versions.now = good;
+            self.generation.fetch_add(1, Ordering::AcqRel);
         }
-        versions.now = good;
-        self.generation.fetch_add(1, Ordering::AcqRel);
-        true
+        drop(versions);
+        self.listener.0.get().iter().for_each(|listener| listener());
+        goes_on
     }
 
     /// The version that did not pass, once, for whoever keeps the job's record.

@@ -37,7 +37,7 @@ impl Instances {
             let span = tracing::Span::current();
             let run = move || {
                 let _entered = span.enter();
-                let (part, abandoned) = (worker.part().to_owned(), Abandoned(taken));
+                let (part, abandoned) = (worker.part().clone(), Abandoned(taken));
                 if catch_unwind(AssertUnwindSafe(|| worker.run(&abandoned.0))).is_err() {
                     fault.set(format!("{part} panicked; this is a bug in Pelton, please report it"));
                 }

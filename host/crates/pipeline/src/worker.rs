@@ -13,7 +13,7 @@ use pelton_connect::{Error, Orders, Outputs, Report};
 use pelton_delivery::delivery::Delivery;
 use pelton_model::record::Outcome;
 use pelton_model::stage::Stage;
-use pelton_model::status::State;
+use pelton_model::status::{Part, State};
 use pelton_model::sync::lock;
 use pelton_runtime::Failure;
 
@@ -54,7 +54,7 @@ pub struct Worker {
 struct Desk {
     shop: Workshop,
     /// The part of the job under which failures are told.
-    part: String,
+    part: Part,
     router: Router,
     version: Arc<Version>,
     generation: u64,
@@ -74,7 +74,7 @@ impl Worker {
     pub fn new(shop: &Workshop, number: usize) -> Result<Self, Error> {
         let (version, generation) = shop.current.get();
         let desk = Desk {
-            part: format!("instance {number} of {}", shop.job.name),
+            part: Part::Instance { number, job: shop.job.name.to_string() },
             router: Router::new(number, &shop.outputs, &shop.report, &version.job.spec().sinks)?,
             version,
             generation,
@@ -87,7 +87,7 @@ impl Worker {
     }
 
     /// The part of the job under which its failures are told.
-    pub fn part(&self) -> &str {
+    pub fn part(&self) -> &Part {
         &self.desk.part
     }
 

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use wasmtime::Config;
 use wasmtime::component::Linker;
 use wasmtime::component::types::ComponentItem;
@@ -210,32 +210,7 @@ impl Job {
 
     /// Completes the parameters with the declared defaults. Refuses unknown ones and missing ones by name.
     pub fn parameters(&self, set: &[(String, String)]) -> Result<Vec<(String, String)>> {
-        let declared = &self.spec.parameters;
-        for (name, _) in set {
-            ensure!(
-                declared.iter().any(|p| p.name == *name),
-                "the job has no parameter {name:?}; it has {}",
-                if declared.is_empty() {
-                    "none".to_owned()
-                } else {
-                    declared.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(", ")
-                }
-            );
-        }
-        declared
-            .iter()
-            .map(|parameter| {
-                let value = set.iter().rev().find(|(name, _)| *name == parameter.name).map(|(_, value)| value);
-                let value = value.or(parameter.default.as_ref()).ok_or_else(|| {
-                    anyhow!(
-                        "the parameter {:?} has no default and is not set; use --set {}=…",
-                        parameter.name,
-                        parameter.name
-                    )
-                })?;
-                Ok((parameter.name.clone(), value.clone()))
-            })
-            .collect()
+        self.spec.complete(set)
     }
 }
 

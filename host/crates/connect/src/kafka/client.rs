@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
 use pelton_model::settings;
-use pelton_model::status::{State, Status};
+use pelton_model::status::{Part, State, Status};
 use pelton_model::sync::lock;
 use rdkafka::ClientConfig;
 use rdkafka::client::{Client, ClientContext};
@@ -16,6 +16,9 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaConfRes;
 
+/// The parts under which it is told that a job's clients reach no broker.
+pub(super) const PRODUCER: Part = Part::Client("kafka producer");
+pub(super) const CONSUMER: Part = Part::Client("kafka consumer");
 /// What people call it.
 pub(super) const NAME: &str = "Kafka";
 
@@ -119,7 +122,7 @@ struct Broker {
 
 /// Raises a condition while a producer has messages and no broker is connected, clears it otherwise, and says which it was.
 /// An idle producer has no need of a connection. The statistics are JSON; others than librdkafka's say nothing.
-pub fn watch_brokers(status: &Status, part: &str, statistics: &[u8]) -> bool {
+pub fn watch_brokers(status: &Status, part: &Part, statistics: &[u8]) -> bool {
     let statistics: Statistics = serde_json::from_slice(statistics).unwrap_or_default();
     let brokers = || statistics.brokers.values().filter(|broker| broker.source != "internal");
     // It may know of none: see `BeginAgain`.
@@ -179,7 +182,7 @@ impl BeginAgain {
 }
 
 /// Raises the condition that no broker can be reached.
-pub fn brokers_away(status: &Status, part: &str, brokers: &str) {
+pub fn brokers_away(status: &Status, part: &Part, brokers: &str) {
     let reason = format!("no Kafka broker is reachable ({brokers}); waiting");
     if status.raise(part, State::Degraded, &reason) {
         tracing::warn!("{part}: {reason}");
@@ -187,7 +190,7 @@ pub fn brokers_away(status: &Status, part: &str, brokers: &str) {
 }
 
 /// Clears it.
-pub fn broker_back(status: &Status, part: &str) {
+pub fn broker_back(status: &Status, part: &Part) {
     if status.clear(part) {
         tracing::info!("{part}: a Kafka broker is back");
     }
@@ -253,8 +256,8 @@ mod tests {
         let status = Status::default();
         let is_away = |messages: u32, brokers: &str| {
             let statistics = format!(r#"{{"msg_cnt": {messages}, "brokers": {{{brokers}}}}}"#);
-            let is_away = watch_brokers(&status, "kafka producer", statistics.as_bytes());
-            assert_eq!(status.is_told("kafka producer"), is_away);
+            let is_away = watch_brokers(&status, &PRODUCER, statistics.as_bytes());
+            assert_eq!(status.is_told(&PRODUCER), is_away);
             is_away
         };
         let broker = |state: &str| format!(r#""a": {{"source": "learned", "nodename": "a:9092", "state": "{state}"}}"#);
@@ -265,6 +268,6 @@ mod tests {
         assert!(is_away(1, ""));
         assert!(is_away(1, internal));
         assert!(!is_away(0, ""));
-        assert!(!watch_brokers(&status, "kafka producer", b"no JSON"));
+        assert!(!watch_brokers(&status, &PRODUCER, b"no JSON"));
     }
 }

@@ -16,14 +16,14 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::client::{BeginAgain, NAME, REQUEST_TIMEOUT, broker_back, brokers_away, find_broker, known_end, log};
+use super::client::{
+    BeginAgain, CONSUMER, NAME, REQUEST_TIMEOUT, broker_back, brokers_away, find_broker, known_end, log,
+};
 use super::context::Context;
 use crate::assignment::Assignment;
 use crate::committer::{Committer, Head, Offsets};
 use crate::error::Error;
 
-/// The part under which it is told that no broker can be reached.
-const PART: &str = "kafka consumer";
 /// How long a broker may take to answer, after which it is asked again.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
 /// How often a member without partitions asks whether there is a broker at all.
@@ -136,12 +136,12 @@ impl Group {
         match find_broker(consumer.client(), PROBE_TIMEOUT) {
             Ok(()) => {
                 self.is_away.store(false, Ordering::Release);
-                broker_back(&self.status, PART);
+                broker_back(&self.status, &CONSUMER);
             }
             Err(error) => {
                 tracing::debug!("no Kafka broker: {error:#}");
                 self.is_away.store(true, Ordering::Release);
-                brokers_away(&self.status, PART, &self.brokers);
+                brokers_away(&self.status, &CONSUMER, &self.brokers);
                 self.again.finds_none(consumer.client());
             }
         }
@@ -250,7 +250,7 @@ impl ClientContext for Group {
         self.serve();
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
             self.is_away.store(true, Ordering::Release);
-            brokers_away(&self.status, PART, &self.brokers);
+            brokers_away(&self.status, &CONSUMER, &self.brokers);
         }
         tracing::debug!("Kafka consumer: {error}: {reason}");
     }

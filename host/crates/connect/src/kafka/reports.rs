@@ -10,7 +10,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{DeliveryResult, NoCustomPartitioner, ProducerContext};
 
-use super::client::{log, watch_brokers};
+use super::client::{PRODUCER, log, watch_brokers};
 use super::message::Parcel;
 use super::outbox::{Outbox, Refused};
 
@@ -44,7 +44,7 @@ impl ClientContext for Reports {
     }
 
     fn stats_raw(&self, statistics: &[u8]) {
-        self.is_away.store(watch_brokers(&self.status, "kafka producer", statistics), Ordering::Release);
+        self.is_away.store(watch_brokers(&self.status, &PRODUCER, statistics), Ordering::Release);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use pelton_model::record::Rows;
 use pelton_model::settings;
 use pelton_model::spec::{self, Target};
+use pelton_model::status::Part;
 use tokio::runtime::Handle;
 
 use super::config::{NAME, PostgresConfig};
@@ -98,7 +99,7 @@ impl Writers for Tables {
     fn sink(&self, instance: usize, sink: &spec::Sink) -> Result<Box<dyn Sink>, Error> {
         let report = Arc::new(SinkReport {
             job: Arc::clone(&self.report.job),
-            part: format!("sink {} of instance {instance}", sink.name),
+            part: Part::Sink { sink: sink.name.clone(), instance },
             status: Arc::clone(&self.report.status),
             metrics: self.report.metrics.sink(&sink.name),
         });

@@ -8,7 +8,7 @@ use pelton_model::metrics::SinkMetrics;
 use pelton_model::record::Output;
 use pelton_model::spec;
 use pelton_model::stage::Stage;
-use pelton_model::status::{State, Status};
+use pelton_model::status::{Part, State, Status};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
@@ -146,7 +146,7 @@ impl Drop for RowSink {
 pub(super) struct SinkReport {
     pub(super) job: Arc<str>,
     /// The sink and the instance.
-    pub(super) part: String,
+    pub(super) part: Part,
     pub(super) status: Arc<Status>,
     pub(super) metrics: SinkMetrics,
 }

@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use tokio::sync::watch;
 
-use super::registry::DroppedFile;
-use crate::api::types::{Available, Problem};
+use crate::components::Components;
+use crate::error::Error;
+use crate::record::DroppedFile;
+use crate::types::Available;
 use pelton_model::digest::digest;
-
-use crate::engine::Engine;
-use crate::files::Stamp;
-use crate::spec::Spec;
+use pelton_model::files::Stamp;
+use pelton_model::spec::Spec;
 use pelton_model::sync::lock;
 
 /// How often the folder is looked at: more seldom where looking takes long, so that it never takes more than a fiftieth of
@@ -71,15 +71,15 @@ pub struct AvailableJobs {
     news: watch::Sender<()>,
 }
 
-/// What became of a file that is new or has changed.
-pub(super) type Dropped = Box<dyn Fn(DroppedFile, Option<&Spec>) + Send + Sync>;
+/// Told of a file that is new or has changed, and of what it declares if it is a job.
+pub(crate) type Dropped = Box<dyn Fn(DroppedFile, Option<&Spec>) + Send + Sync>;
 
 impl AvailableJobs {
     /// Starts to look at a folder, which need not exist. Its threads end with the last reference. `dropped` is told of
     /// every file that has been read: what it declares if it is a job.
-    pub(super) fn watch(
+    pub(crate) fn watch(
         folder: PathBuf,
-        engine: Engine,
+        components: Arc<dyn Components>,
         dropped: Dropped,
         each_look: impl Fn() + Send + 'static,
     ) -> Result<Arc<Self>> {
@@ -100,10 +100,10 @@ impl AvailableJobs {
             .context("failed to start the thread that looks at usr_jobs")?;
         let dropped = Arc::new(dropped);
         for _ in 0..READERS {
-            let (weak, engine, dropped) = (Arc::downgrade(&this), engine.clone(), Arc::clone(&dropped));
+            let (weak, components, dropped) = (Arc::downgrade(&this), Arc::clone(&components), Arc::clone(&dropped));
             std::thread::Builder::new()
                 .name("usr-jobs-read".to_owned())
-                .spawn(move || read_all(&weak, &engine, &dropped))
+                .spawn(move || read_all(&weak, &*components, &dropped))
                 .context("failed to start a thread that reads usr_jobs")?;
         }
         Ok(this)
@@ -179,24 +179,19 @@ impl AvailableJobs {
     }
 
     /// Tells whenever the list is another one.
-    pub(super) fn news(&self) -> watch::Receiver<()> {
+    pub(crate) fn news(&self) -> watch::Receiver<()> {
         self.news.subscribe()
     }
 
     /// Whether a file is there; `None` before the first look.
-    pub(super) fn has(&self, name: &str) -> Option<bool> {
+    pub(crate) fn has(&self, name: &str) -> Option<bool> {
         let files = lock(&self.files);
         (files.looks > 0).then(|| files.files.contains_key(name))
     }
 
     /// The bytes of a job, by its file's name, with or without `.wasm`, or by the name that it declares. Waits until what is
     /// there has been read.
-    pub(super) async fn read(self: &Arc<Self>, name: &str) -> Result<(Vec<u8>, Option<DroppedFile>), Problem> {
-        let (this, name) = (Arc::clone(self), name.to_owned());
-        super::submit::blocking(move || this.read_now(&name)).await
-    }
-
-    fn read_now(&self, name: &str) -> Result<(Vec<u8>, Option<DroppedFile>), Problem> {
+    pub(crate) fn read(&self, name: &str) -> Result<(Vec<u8>, DroppedFile), Error> {
         let is_file = |file: &str| file == name || Path::new(file).file_stem().is_some_and(|stem| stem == name);
         let deadline = Instant::now() + SETTLE;
         let mut files = lock(&self.files);
@@ -225,44 +220,34 @@ impl AvailableJobs {
                 (None, true) => "has nothing".to_owned(),
                 (None, false) => format!("has {}", names.join(", ")),
             };
-            let detail = format!("the host's folder {} {has}", self.folder.display());
-            return Err(Problem::new(404, "not-available", format!("no job {name:?} is available"), detail)
-                .fix("drop its .wasm there, or submit the file itself"));
+            return Err(Error::NotAvailable { name: name.to_owned(), folder: self.folder.clone(), has });
         };
         drop(files);
         let known = match found.read {
             Some((_, Ok((digest, _)))) => digest,
-            Some((_, Err(error))) => return Err(Problem::new(422, "not-a-job", format!("{file} is not a job"), error)),
+            Some((_, Err(cause))) => return Err(Error::NotAJob { file: Some(file), cause }),
             None => {
-                return Err(Problem::new(
-                    503,
-                    "unavailable",
-                    format!("{file} is still being read"),
-                    "it is being written, or others are before it",
-                )
-                .fix("try again"));
+                let what = format!("{file} is still being read");
+                let cause = "it is being written, or others are before it".to_owned();
+                return Err(Error::Unsettled { what, cause });
             }
         };
         let path = self.folder.join(&file);
-        let wasm = fs::read(&path).map_err(|error| {
-            Problem::new(500, "internal", format!("failed to read {}", path.display()), error.to_string())
+        let wasm = fs::read(&path).map_err(|error| Error::Internal {
+            what: format!("failed to read {}", path.display()),
+            cause: error.to_string(),
         })?;
         let dropped = DroppedFile { name: file, digest: digest(&wasm) };
         if dropped.digest != known {
-            return Err(Problem::new(
-                503,
-                "unavailable",
-                format!("{} is being written", path.display()),
-                "it has changed since it was read",
-            )
-            .fix("try again"));
+            let what = format!("{} is being written", path.display());
+            return Err(Error::Unsettled { what, cause: "it has changed since it was read".to_owned() });
         }
-        Ok((wasm, Some(dropped)))
+        Ok((wasm, dropped))
     }
 }
 
 /// Reads what is queued, until the folder is no longer watched.
-fn read_all(weak: &Weak<AvailableJobs>, engine: &Engine, dropped: &Dropped) {
+fn read_all(weak: &Weak<AvailableJobs>, components: &dyn Components, dropped: &Dropped) {
     while let Some(this) = weak.upgrade() {
         let next = {
             let mut files = lock(&this.files);
@@ -273,7 +258,7 @@ fn read_all(weak: &Weak<AvailableJobs>, engine: &Engine, dropped: &Dropped) {
         };
         let Some(name) = next else { continue };
         let path = this.folder.join(&name);
-        let result = read(&path, engine);
+        let result = read(&path, components);
         let mut files = lock(&this.files);
         let Some(file) = files.files.get_mut(&name) else { continue };
         file.queued = false;
@@ -297,7 +282,7 @@ fn read_all(weak: &Weak<AvailableJobs>, engine: &Engine, dropped: &Dropped) {
 }
 
 /// Reads a file whole; an error where it has changed meanwhile or is gone.
-fn read(path: &Path, engine: &Engine) -> Result<(Stamp, Found)> {
+fn read(path: &Path, components: &dyn Components) -> Result<(Stamp, Found)> {
     let before = fs::metadata(path)?;
     if before.len() > LARGEST {
         return Ok((Stamp::of(&before), Err(format!("it is larger than {} MiB", LARGEST >> 20))));
@@ -305,9 +290,11 @@ fn read(path: &Path, engine: &Engine) -> Result<(Stamp, Found)> {
     let wasm = fs::read(path);
     let after = Stamp::of(&fs::metadata(path)?);
     anyhow::ensure!(after == Stamp::of(&before), "it has changed while it was read");
-    let loaded = wasm.map_err(anyhow::Error::from).and_then(|wasm| engine.load(&wasm));
-    Ok((
-        after,
-        loaded.map(|job| (job.digest().to_owned(), job.spec().as_ref().clone())).map_err(|error| format!("{error:#}")),
-    ))
+    let found = match wasm.map_err(|error| error.to_string()).map(|wasm| components.load(&wasm)) {
+        Ok(Ok(component)) => Ok((component.digest.to_string(), component.spec().as_ref().clone())),
+        Ok(Err(Error::NotAJob { cause, .. } | Error::CompileTime(cause))) => Err(cause),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(error) => Err(error),
+    };
+    Ok((after, found))
 }

@@ -1,45 +1,52 @@
-//! A job as the API shows it: a snapshot of what is desired and of what is.
+//! A job as it is shown: a snapshot of what it was told to be and of what is.
 
-use super::is_well;
-use super::supervise::Supervised;
-use crate::api::types::{Counts, JobView, SinkCounts};
-use pelton_model::sync::lock;
+use super::Supervised;
+use crate::types::{Counts, JobView, SinkCounts};
+use pelton_model::status::State;
+
+/// Whether a state means that the job does its work.
+fn is_well(state: State) -> bool {
+    state == State::Running
+}
 
 impl Supervised {
-    pub(super) fn observe(&self) {
-        self.metrics.up.set(i64::from(is_well(self.status.get().0)));
+    /// Brings gauges up to date.
+    pub(crate) fn observe(&self) {
+        self.observed.metrics.up.set(i64::from(is_well(self.observed.status.get().0)));
     }
 
-    pub(super) fn view(&self) -> JobView {
+    /// The job as it is now.
+    pub(crate) fn view(&self) -> JobView {
         let record = self.record();
-        let (state, mut conditions) = self.status.get();
-        conditions.extend(self.notices());
-        let partitions = lock(&self.assignment).view();
+        let metrics = &self.observed.metrics;
+        let (state, mut conditions) = self.observed.status.get();
+        conditions.extend(self.observed.status.notices());
+        let partitions = self.flow.partitions();
         let lags: Option<Vec<i64>> = partitions.iter().map(|partition| partition.lag).collect();
         let declared = record.spec.parameters.iter().filter_map(|p| Some((p.name.clone(), p.default.clone()?)));
         let sinks = record.spec.sinks.iter().map(|sink| {
-            let metrics = self.metrics.sink(&sink.name);
+            let metrics = metrics.sink(&sink.name);
             SinkCounts { name: sink.name.clone(), records_out: metrics.records.get(), bytes_out: metrics.bytes.get() }
         });
-        let batches = self.metrics.batches();
+        let batches = metrics.batches();
         JobView {
             state,
             conditions,
             parameters: declared.chain(record.parameters.clone()).collect(),
             probation: self.running().and_then(|current| current.get().0.probation()),
             counts: Counts {
-                records_in: self.metrics.records_in.get(),
-                bytes_in: self.metrics.bytes_in.get(),
+                records_in: metrics.records_in.get(),
+                bytes_in: metrics.bytes_in.get(),
                 batches: batches.count,
                 batch_times: batches.times,
                 guest_seconds: batches.seconds,
-                cpu_seconds: self.metrics.cpu.get(),
-                rejects: self.metrics.rejects.get(),
-                dead_letters: self.metrics.dead_letters_total(),
-                guest_failures: self.metrics.guest_failures.get(),
+                cpu_seconds: metrics.cpu.get(),
+                rejects: metrics.rejects.get(),
+                dead_letters: metrics.dead_letters_total(),
+                guest_failures: metrics.guest_failures.get(),
                 sinks: sinks.collect(),
             },
-            memory_bytes: self.metrics.memory.get().max(0) as u64,
+            memory_bytes: metrics.memory.get().max(0) as u64,
             lag: lags.filter(|lags| !lags.is_empty()).map(|lags| lags.iter().sum()),
             partitions,
             name: record.name,

@@ -1,0 +1,90 @@
+//! Jobs that move records between what is beside the host: an attempt of the pipeline is one run.
+
+use std::sync::{Arc, Mutex};
+
+use anyhow::Result;
+use pelton_connect::{Assignment, AtLeastOnce, JobSource, Orders};
+use pelton_model::partition::PartitionView;
+use pelton_model::sync::lock;
+use pelton_pipeline::trace::Tracer;
+use pelton_pipeline::{Attempt, Current, Ended, Job, Surroundings};
+
+use crate::flow::{Flow, Flows, Observed};
+
+/// Makes each job's.
+#[derive(Debug)]
+pub struct Attempts {
+    surroundings: Surroundings,
+    tracer: Option<Arc<Tracer>>,
+}
+
+impl Attempts {
+    /// In these surroundings.
+    pub fn new(surroundings: Surroundings, tracer: Option<Arc<Tracer>>) -> Self {
+        Self { surroundings, tracer }
+    }
+}
+
+impl Flows for Attempts {
+    fn of(&self, job: &Observed) -> Arc<dyn Flow> {
+        Arc::new(AttemptsOfJob {
+            job: job.clone(),
+            surroundings: self.surroundings.clone(),
+            tracer: self.tracer.clone(),
+            source: self.surroundings.connectors.sources().job(&job.name),
+            assignment: Arc::default(),
+        })
+    }
+}
+
+#[derive(Debug)]
+struct AttemptsOfJob {
+    job: Observed,
+    surroundings: Surroundings,
+    tracer: Option<Arc<Tracer>>,
+    source: Arc<dyn JobSource>,
+    assignment: Arc<Mutex<Arc<Assignment>>>,
+}
+
+impl Flow for AttemptsOfJob {
+    fn run(&self, current: &Arc<Current>, group: &str, orders: &Orders) -> Result<Ended> {
+        let attempt = Attempt {
+            job: Job {
+                name: self.job.name.as_str().into(),
+                host: Arc::clone(&self.job.host),
+                metrics: self.job.metrics.clone(),
+                tracer: self.tracer.as_ref().map(|tracer| tracer.job(&self.job.name, group)),
+            },
+            current: Arc::clone(current),
+            source: Arc::clone(&self.source),
+            group: group.to_owned(),
+            committer: Arc::new(AtLeastOnce),
+            orders: orders.clone(),
+            status: Arc::clone(&self.job.status),
+            assignment: Arc::clone(&self.assignment),
+            surroundings: self.surroundings.clone(),
+        };
+        Ok(attempt.run()?)
+    }
+
+    fn sleep(&self, partitions: Vec<PartitionView>, orders: &Orders) {
+        *lock(&self.assignment) = Arc::new(Assignment::asleep(&partitions));
+        self.source.sleep(partitions, &orders.wake, &|| orders.stops());
+    }
+
+    fn sleeping_client(&self) -> &'static str {
+        "kafka consumer"
+    }
+
+    fn attempt_is_over(&self) {
+        self.source.rest();
+    }
+
+    fn rest(&self) {
+        *lock(&self.assignment) = Arc::default();
+    }
+
+    fn partitions(&self) -> Vec<PartitionView> {
+        lock(&self.assignment).view()
+    }
+}

@@ -1,0 +1,61 @@
+//! Compiled components, by their digest.
+
+use std::fmt::{self, Debug};
+use std::sync::Arc;
+
+use crate::error::Error;
+use pelton_model::spec::Spec;
+use pelton_runtime::{Engine, Program, TooLong};
+
+/// A component that is a job, compiled. Cheap to clone.
+#[derive(Clone)]
+pub struct Component {
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub digest: Arc<str>,
+    /// What makes instances of it.
+    pub program: Arc<dyn Program>,
+}
+
+impl Debug for Component {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Component").field("digest", &self.digest).finish_non_exhaustive()
+    }
+}
+
+impl Component {
+    /// What it declares.
+    pub fn spec(&self) -> &Arc<Spec> {
+        self.program.spec()
+    }
+}
+
+/// Where components are compiled. Calls may take seconds.
+pub trait Components: Send + Sync + Debug {
+    /// Compiles a component, or says why it is not a job.
+    fn load(&self, wasm: &[u8]) -> Result<Component, Error>;
+
+    /// One that has been compiled before and is kept so: ready within milliseconds.
+    fn cached(&self, digest: &str) -> Option<Component>;
+}
+
+impl Components for Engine {
+    fn load(&self, wasm: &[u8]) -> Result<Component, Error> {
+        match Engine::load(self, wasm) {
+            Ok(job) => Ok(job.into()),
+            Err(error) => match error.downcast_ref::<TooLong>() {
+                Some(error) => Err(Error::CompileTime(error.to_string())),
+                None => Err(Error::NotAJob { file: None, cause: format!("{error:#}") }),
+            },
+        }
+    }
+
+    fn cached(&self, digest: &str) -> Option<Component> {
+        Engine::cached(self, digest).map(Component::from)
+    }
+}
+
+impl From<pelton_runtime::Job> for Component {
+    fn from(job: pelton_runtime::Job) -> Self {
+        Self { digest: job.digest().into(), program: Arc::new(job) }
+    }
+}

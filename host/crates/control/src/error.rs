@@ -1,0 +1,281 @@
+//! Why the control plane refuses something.
+
+mod letters;
+
+use std::fmt::{self, Display};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pelton_connect::letters::LettersError;
+use pelton_model::explanation::Explanation;
+use pelton_pipeline::redrive::RedriveError;
+
+/// Most instances of a job.
+pub(crate) const MOST_INSTANCES: usize = 256;
+/// Longest shadow run, seconds.
+pub(crate) const LONGEST_SHADOW: u32 = 3600;
+
+/// A refusal.
+#[derive(Debug, Clone)]
+pub enum Error {
+    /// No job of that name is submitted.
+    NoSuchJob(String),
+    /// The job has been cancelled and is about to end.
+    Ending(String),
+    /// The job was changed by others at every try.
+    Contended(String),
+    /// A request names no component, or two.
+    WhichComponent,
+    /// No such component was uploaded, or it is damaged.
+    NoSuchComponent(String),
+    /// Nothing of that name is in `usr_jobs`.
+    NotAvailable {
+        /// What was asked for.
+        name: String,
+        /// The folder.
+        folder: PathBuf,
+        /// What the folder has instead.
+        has: String,
+    },
+    /// A file in `usr_jobs` is being written or has not been read yet.
+    Unsettled {
+        /// The file, and what happens to it.
+        what: String,
+        /// Why.
+        cause: String,
+    },
+    /// A component is no job.
+    NotAJob {
+        /// The file's name, where it is one of `usr_jobs`.
+        file: Option<String>,
+        /// Why.
+        cause: String,
+    },
+    /// Compiling takes too long.
+    CompileTime(String),
+    /// Another job has that name.
+    AlreadySubmitted(String),
+    /// The guarantee can't be given.
+    NoExactlyOnce,
+    /// The name is none.
+    BadName(String),
+    /// That many instances can't be had.
+    BadParallelism(usize),
+    /// The job refuses its parameters.
+    BadParameters(String),
+    /// The parameters that are kept don't fit the version that is kept.
+    UnfitParameters(String),
+    /// A server can't be asked for what the job needs.
+    Away {
+        /// Its name.
+        server: String,
+        /// Why.
+        cause: String,
+    },
+    /// What the job needs is missing or of the wrong shape.
+    Missing {
+        /// What.
+        causes: Vec<String>,
+        /// Whether `--create` would help with any of it.
+        creatable: bool,
+    },
+    /// A reload names no component, and the job came from no file.
+    NoFile(String),
+    /// A reload would drop something.
+    WouldDrop {
+        /// The job.
+        job: String,
+        /// The difference, by lines.
+        lines: Vec<String>,
+    },
+    /// There is no version to go back to.
+    NoEarlierVersion {
+        /// The job.
+        job: String,
+        /// The version asked for.
+        wanted: Option<u32>,
+        /// The version that runs.
+        runs: u32,
+    },
+    /// A shadow run can't last that long.
+    BadShadowTime(u32),
+    /// A shadow run of a job that is not running yet.
+    NotRunning(String),
+    /// No shadow run was started.
+    NoShadow(String),
+    /// A redrive or purge of the job is under way.
+    Busy(String),
+    /// A redrive of a job that is not submitted.
+    NothingToRedriveThrough(String),
+    /// Dead letters can't be found, shown or purged.
+    Letters(Arc<LettersError>),
+    /// A redrive was ended.
+    Redrive(Arc<RedriveError>),
+    /// The host is stopping; what was asked for is written down.
+    Stopping(String),
+    /// The host failed.
+    Internal {
+        /// At what.
+        what: String,
+        /// Why.
+        cause: String,
+    },
+}
+
+impl Error {
+    /// A failure of the host, which is a line in its log as well.
+    pub(crate) fn internal(what: &str, cause: &dyn Display) -> Self {
+        tracing::error!("{what}: {cause:#}");
+        Self::Internal { what: what.to_owned(), cause: format!("{cause:#}") }
+    }
+
+    /// Whether the same may go well later, with nothing changed.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Unsettled { .. } | Self::Away { .. } | Self::Stopping(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether it asks whoever reloads for a decision.
+    pub fn is_question(&self) -> bool {
+        matches!(self, Self::WouldDrop { .. })
+    }
+
+    /// The cause, the place, and what to do.
+    pub fn explain(&self) -> Explanation {
+        let because = |code, title: &str, cause: &str| Explanation::new(code, title, cause);
+        let not_submitted = |cause: &str| because("bad-request", "the job is not submitted", cause);
+        match self {
+            Self::NoSuchJob(job) => {
+                because("no-such-job", &format!("there is no job {job:?}"), "it is not submitted on this host")
+                    .fix("`pelton list` shows the jobs")
+            }
+            Self::Ending(job) => because("ending", &format!("{job} is being cancelled"), "it delivers what is in flight")
+                .fix("wait until it is gone, and submit it again if it is to go on"),
+            Self::Contended(job) => {
+                because("contended", &format!("{job} is not changed"), "others were changing it all the time").fix("try again")
+            }
+            Self::WhichComponent => {
+                because("bad-request", "the request makes no sense", "give either `available` or `digest`")
+            }
+            Self::NoSuchComponent(cause) => {
+                because("no-such-component", "no such component", cause).fix("upload it first")
+            }
+            Self::NotAvailable { name, folder, has } => because(
+                "not-available",
+                &format!("no job {name:?} is available"),
+                &format!("the host's folder {} {has}", folder.display()),
+            )
+            .fix("drop its .wasm there, or submit the file itself"),
+            Self::Unsettled { what, cause } => because("unavailable", what, cause).fix("try again"),
+            Self::NotAJob { file, cause } => {
+                because("not-a-job", &format!("{} is not a job", file.as_deref().unwrap_or("the file")), cause)
+            }
+            Self::CompileTime(cause) => because("compile-time", "the component is not compiled", cause).fix(
+                "try again later, or raise limits.compile_time; what never ends keeps its place until the host is restarted",
+            ),
+            Self::AlreadySubmitted(job) => because(
+                "already-submitted",
+                &format!("a job {job:?} is submitted already"),
+                "with another component or other settings",
+            )
+            .fix(format!(
+                "change it while it runs (`pelton reload`, `set`, `scale`), cancel it first (`pelton cancel {job}`; its offsets \
+                 are kept), or submit this one under another --name"
+            )),
+            Self::NoExactlyOnce => not_submitted("exactly-once is not available in this version").fix(
+                "submit it with --guarantee at-least-once; a table with a key and on-conflict ignore or update holds each \
+                 row once all the same",
+            ),
+            Self::BadName(cause) => not_submitted(cause),
+            Self::BadParallelism(asked) => because(
+                "bad-request",
+                "that many instances can't be had",
+                &format!("parallelism {asked} is not between 1 and {MOST_INSTANCES}"),
+            ),
+            Self::BadParameters(cause) => because("bad-parameters", "the job refuses its parameters", cause),
+            Self::UnfitParameters(cause) => {
+                because("bad-parameters", "the job's parameters don't fit its version", cause)
+            }
+            Self::Away { server, cause } => {
+                because("unavailable", &format!("{server} can't be asked for what the job needs"), cause)
+            }
+            Self::Missing { causes, creatable } => Explanation {
+                code: "missing",
+                title: "something that the job needs is missing".to_owned(),
+                causes: causes.clone(),
+                fix: creatable.then(|| "repeat it with --create to create what is missing".to_owned()),
+            },
+            Self::NoFile(job) => because(
+                "bad-request",
+                &format!("{job} is not reloaded"),
+                "it did not come from a file in usr_jobs, so there is none to look at",
+            )
+            .fix(format!("say which component: pelton reload {job} FILE")),
+            Self::WouldDrop { job, lines } => Explanation {
+                code: "would-drop",
+                title: format!("{job} is not reloaded: the new version would drop something"),
+                causes: lines.clone(),
+                fix: Some("reload it with --force if that is meant; the version before goes on until then".to_owned()),
+            },
+            Self::NoEarlierVersion { job, wanted, runs } => {
+                let wanted = wanted.map_or("earlier version".to_owned(), |to| format!("version {to}"));
+                because("no-earlier-version", &format!("{job} has no {wanted}"), &format!("it runs version {runs}"))
+                    .fix(format!("`pelton show {job}` lists its versions"))
+            }
+            Self::BadShadowTime(seconds) => because(
+                "bad-request",
+                "the shadow run is not started",
+                &format!("{seconds} seconds are not between 1 and {LONGEST_SHADOW}"),
+            ),
+            Self::NotRunning(job) => {
+                because("not-running", "the shadow run is not started", &format!("{job} is not running yet"))
+            }
+            Self::NoShadow(job) => because(
+                "no-shadow",
+                &format!("{job} has no shadow run"),
+                "none was started since the host runs the job",
+            ),
+            Self::Busy(job) => because(
+                "busy",
+                &format!("the dead letters of {job:?} are being redriven or purged already"),
+                "one redrive or purge of a job runs at a time",
+            )
+            .fix("try again when it is done"),
+            Self::NothingToRedriveThrough(job) => because(
+                "not-submitted",
+                &format!("the job {job:?} is not submitted, so nothing can be redriven through it"),
+                "its dead letters are kept",
+            )
+            .fix("submit it again, then redrive"),
+            Self::Letters(error) => letters::explain(error),
+            Self::Redrive(error) => letters::explain_redrive(error),
+            Self::Stopping(job) => {
+                because("stopping", "the host is stopping", &format!("what was asked of {job} is kept"))
+                    .fix("look again when the host is back: it is done then")
+            }
+            Self::Internal { what, cause } => because("internal", what, cause),
+        }
+    }
+}
+
+impl Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.explain().fmt(f)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<LettersError> for Error {
+    fn from(error: LettersError) -> Self {
+        Self::Letters(Arc::new(error))
+    }
+}
+
+impl From<RedriveError> for Error {
+    fn from(error: RedriveError) -> Self {
+        Self::Redrive(Arc::new(error))
+    }
+}

@@ -1,0 +1,66 @@
+//! What the control plane works with; each part may be another one in a test.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use pelton_delivery::clock::Clock;
+use pelton_model::metrics::Metrics;
+use pelton_model::settings::Config;
+use pelton_pipeline::trace::Tracer;
+use pelton_pipeline::{Surroundings, Version};
+
+use crate::catalog::Catalog;
+use crate::checks::Checks;
+use crate::components::{Component, Components};
+use crate::error::Error;
+use crate::flow::Flows;
+use crate::record::Record;
+
+/// What the control plane works with.
+#[derive(Debug)]
+pub struct Parts {
+    /// Settings, what is beside the host, and time.
+    pub surroundings: Surroundings,
+    /// Where desired state is kept.
+    pub catalog: Arc<dyn Catalog>,
+    /// Where components are compiled.
+    pub components: Arc<dyn Components>,
+    /// What a job needs of others.
+    pub checks: Arc<dyn Checks>,
+    /// What moves records.
+    pub flows: Arc<dyn Flows>,
+    /// All counts.
+    pub metrics: Arc<Metrics>,
+    /// Traces of records, where tracing is on.
+    pub tracer: Option<Arc<Tracer>>,
+}
+
+impl Parts {
+    pub(crate) fn config(&self) -> &Config {
+        &self.surroundings.config
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.surroundings.pace.clock
+    }
+
+    /// A kept component, compiled now where it is not kept so.
+    pub fn component(&self, digest: &str) -> Result<Component> {
+        match self.components.cached(digest) {
+            Some(component) => Ok(component),
+            None => match self.components.load(&self.catalog.component(digest)?) {
+                Ok(component) => Ok(component),
+                // As it was told by whoever compiled.
+                Err(Error::NotAJob { cause, .. } | Error::CompileTime(cause)) => Err(anyhow::Error::msg(cause)),
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
+
+    /// The version that a record asks for.
+    pub fn version(&self, record: &Record, component: &Component) -> Result<Version> {
+        let set: Vec<_> = record.parameters.clone().into_iter().collect();
+        let parameters = component.spec().complete(&set)?;
+        Ok(Version::new(record.version, Arc::clone(&component.program), parameters, &record.digest))
+    }
+}

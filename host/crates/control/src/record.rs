@@ -1,0 +1,234 @@
+//! What a job is to be: the desired state that a [catalog](crate::catalog) keeps, with the job's versions and history.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use pelton_model::spec::Spec;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// How many entries of a job's history are kept, and how many versions.
+const KEPT: usize = 200;
+
+/// A submitted job. Every field has a default, so that a record outlives upgrades.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Record {
+    /// The name under which it runs.
+    pub name: String,
+    /// The number of the version that runs.
+    pub version: u32,
+    /// SHA-256 of that version's component, in hexadecimal.
+    pub digest: String,
+    /// What that version declares.
+    pub spec: Spec,
+    /// The parameters as they were set; defaults are not among them.
+    pub parameters: BTreeMap<String, String>,
+    /// The consumer group.
+    pub group: String,
+    /// How many instances.
+    pub parallelism: usize,
+    /// When it was submitted.
+    pub submitted: DateTime<Utc>,
+    /// Whether it is held.
+    pub paused: bool,
+    /// Whether it is to end: it drains, and then nothing is kept of it here.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cancelled: bool,
+    /// The file in `usr_jobs` that it came from.
+    pub file: Option<DroppedFile>,
+    /// Every version that it had, by number, and what each was when it last ran; the last 200.
+    pub versions: Vec<JobVersion>,
+    /// What was changed, the oldest first; the last 200.
+    pub history: Vec<Change>,
+    /// What another version of Pelton keeps here and this one doesn't know: it stays as it is.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, Value>,
+}
+
+impl Default for Record {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            version: 0,
+            digest: String::new(),
+            spec: Spec::default(),
+            parameters: BTreeMap::new(),
+            group: String::new(),
+            parallelism: 1,
+            submitted: DateTime::UNIX_EPOCH,
+            paused: false,
+            cancelled: false,
+            file: None,
+            versions: Vec::new(),
+            history: Vec::new(),
+            other: BTreeMap::new(),
+        }
+    }
+}
+
+/// A file in `usr_jobs`, as it was when the job was last made from it. Another content there is another version to load; the
+/// same content is not, also when the job has been rolled back since.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DroppedFile {
+    /// The file's name.
+    pub name: String,
+    /// SHA-256 of its content, in hexadecimal.
+    pub digest: String,
+}
+
+/// A version of a job.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+pub struct JobVersion {
+    /// Its number, from 1.
+    #[schema(required)]
+    pub number: u32,
+    /// SHA-256 of its component, in hexadecimal.
+    #[schema(required)]
+    pub digest: String,
+    /// The version that it declares.
+    #[schema(required)]
+    pub declared: String,
+    /// When it came.
+    #[schema(required)]
+    pub added: DateTime<Utc>,
+    /// Who brought it.
+    #[schema(required)]
+    pub by: String,
+    /// Why.
+    #[schema(required)]
+    pub why: String,
+    /// The parameters that were set when it last ran; a rollback brings them back.
+    #[schema(required)]
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// An entry of a job's history.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+pub struct Change {
+    /// The version that runs from then on.
+    #[schema(required)]
+    pub version: u32,
+    /// When.
+    #[schema(required)]
+    pub at: DateTime<Utc>,
+    /// Who changed it.
+    #[schema(required)]
+    pub by: String,
+    /// What was changed, and why.
+    #[schema(required)]
+    pub why: String,
+}
+
+/// Who changes a record, why and when: for its history.
+#[derive(Debug, Clone)]
+pub struct Note {
+    /// Who.
+    pub by: String,
+    /// What, and why.
+    pub why: String,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+impl Record {
+    /// Adds to the history who has changed the job.
+    pub fn note(&mut self, note: &Note) {
+        let Note { by, why, at } = note.clone();
+        self.history.push(Change { version: self.version, at, by, why });
+        let surplus = self.history.len().saturating_sub(KEPT);
+        self.history.drain(..surplus);
+    }
+
+    /// Makes a component the version that runs: a new one, or that which already has this digest.
+    pub fn adopt(&mut self, digest: &str, spec: &Spec, parameters: BTreeMap<String, String>, note: &Note) {
+        self.parameters = parameters;
+        self.digest = digest.to_owned();
+        self.spec = spec.clone();
+        let known = self.versions.iter_mut().find(|version| version.digest == digest);
+        self.version = match known {
+            Some(version) => {
+                version.parameters = self.parameters.clone();
+                version.number
+            }
+            None => {
+                let number = self.versions.last().map_or(0, |version| version.number) + 1;
+                self.versions.push(JobVersion {
+                    number,
+                    digest: digest.to_owned(),
+                    declared: spec.version.clone(),
+                    added: note.at,
+                    by: note.by.clone(),
+                    why: note.why.clone(),
+                    parameters: self.parameters.clone(),
+                });
+                number
+            }
+        };
+        let surplus = self.versions.len().saturating_sub(KEPT);
+        self.versions.drain(..surplus);
+        self.note(note);
+    }
+
+    /// Makes the job one that is to end. A Pelton that knows of no such records holds it instead of running it.
+    pub fn cancel(&mut self) {
+        self.cancelled = true;
+        self.paused = true;
+    }
+
+    /// The version to go back to: number `to`, or that before the one that runs.
+    pub fn earlier(&self, to: Option<u32>) -> Option<&JobVersion> {
+        match to {
+            Some(number) => self.versions.iter().find(|version| version.number == number),
+            None => self.versions.iter().rev().find(|version| version.number < self.version),
+        }
+    }
+
+    /// Whether submitting the other would change nothing.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.digest, &self.parameters, &self.group, self.parallelism)
+            == (&other.digest, &other.parameters, &other.group, other.parallelism)
+    }
+
+    /// Whether both are of one submit: a job that was cancelled and submitted anew is another one.
+    pub fn is_of_one_submit(&self, other: &Self) -> bool {
+        (&self.name, &self.group, self.submitted) == (&other.name, &other.group, other.submitted)
+    }
+
+    /// Whether both ask for the same version with the same parameters.
+    pub fn is_version_of(&self, other: &Self) -> bool {
+        (self.version, &self.digest, &self.parameters) == (other.version, &other.digest, &other.parameters)
+    }
+
+    /// Digests of all components that it may need.
+    pub fn components(&self) -> impl Iterator<Item = &str> {
+        self.versions.iter().map(|version| version.digest.as_str()).chain([self.digest.as_str()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_known_by_their_digest() {
+        let mut record = Record { name: "a".to_owned(), ..Record::default() };
+        let set = |v: &str| BTreeMap::from([("t".to_owned(), v.to_owned())]);
+        let note = Note { by: "ana".to_owned(), why: "because".to_owned(), at: DateTime::UNIX_EPOCH };
+        for (digest, value) in [("d1", "1"), ("d2", "2"), ("d1", "3")] {
+            record.adopt(digest, &Spec::default(), set(value), &note);
+        }
+        assert_eq!((record.version, record.versions.len(), record.history.len()), (1, 2, 3));
+        assert_eq!(record.versions[0].parameters, set("3"));
+        assert_eq!(record.earlier(None), None);
+        assert_eq!(record.earlier(Some(2)).unwrap().digest, "d2");
+        for i in 0..KEPT * 2 {
+            record.adopt(&format!("x{i}"), &Spec::default(), set("1"), &note);
+        }
+        assert_eq!((record.versions.len(), record.history.len()), (KEPT, KEPT));
+        assert_eq!(record.earlier(None).unwrap().number, record.version - 1);
+    }
+}

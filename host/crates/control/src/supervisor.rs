@@ -1,0 +1,299 @@
+//! Keeping a job running: attempt after attempt, with backoff, until it is told to pause or to stop.
+
+mod duty;
+mod view;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use crate::catalog::{Entry, Revision};
+use crate::reconcile::Actual;
+use crate::record::Record;
+use anyhow::{Context, Result, anyhow};
+use pelton_delivery::clock::Task;
+use pelton_model::partition::PartitionView;
+use pelton_model::sync::lock;
+
+use crate::changes::Changes;
+use crate::flow::{Flow, Observed};
+use crate::guest::GuestHost;
+use crate::parts::Parts;
+use crate::types::JobView;
+use duty::Duty;
+pub(crate) use duty::Phase;
+use pelton_model::status::{Part, State, Status};
+use pelton_pipeline::sample::Samples;
+use pelton_pipeline::{Current, Ended, RolledBack, Version};
+
+/// An attempt that ran this long was well: the next failure is waited out from the shortest backoff again.
+const GOOD_RUN: Duration = Duration::from_secs(60);
+
+/// What a job works with.
+#[derive(Debug)]
+struct Work {
+    /// What it was last told to be.
+    record: Record,
+    /// The revision of the record that has been carried out, all of it.
+    revision: Revision,
+    /// What runs, once it has been compiled.
+    current: Option<Arc<Current>>,
+}
+
+/// A submitted job and the thread that keeps it running.
+#[derive(Debug)]
+pub(crate) struct Supervised {
+    pub(crate) observed: Observed,
+    pub(crate) duty: Duty,
+    work: Mutex<Work>,
+    flow: Arc<dyn Flow>,
+    parts: Arc<Parts>,
+    tells: Tells,
+    /// The job as it was when it had ended and all of it was forgotten.
+    last: OnceLock<JobView>,
+}
+
+/// Called when something has happened to a job that its record doesn't say: it has ended, or gone back to another version.
+pub(crate) struct Tells(pub(crate) Arc<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for Tells {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tells")
+    }
+}
+
+impl Supervised {
+    /// Starts the thread. It compiles the job's component itself where that has not been done.
+    pub(crate) fn start(
+        parts: &Arc<Parts>,
+        entry: &Entry,
+        prepared: Option<Version>,
+        changes: Arc<Changes>,
+        tells: Tells,
+    ) -> Result<Arc<Self>> {
+        let record = entry.record.clone();
+        let log = Arc::default();
+        let metrics = parts.metrics.job(&record.name);
+        let host = GuestHost::new(&record.name, Arc::clone(&log), metrics.clone(), Arc::clone(parts.clock()));
+        let observed = Observed {
+            name: record.name.clone(),
+            status: Arc::new(Status::new(Arc::clone(&log))),
+            log,
+            metrics,
+            host: Arc::new(host),
+        };
+        let phase = if record.paused { Phase::Paused } else { Phase::Running };
+        let this = Arc::new(Self {
+            duty: Duty::new(phase, record.parallelism, changes),
+            flow: parts.flows.of(&observed),
+            observed,
+            work: Mutex::new(Work { record, revision: entry.revision, current: None }),
+            parts: Arc::clone(parts),
+            tells,
+            last: OnceLock::new(),
+        });
+        if let Some(version) = prepared {
+            this.install(&mut lock(&this.work), Current::new(version, this.samples()));
+        }
+        let supervised = Arc::clone(&this);
+        let run = move || {
+            let span = tracing::info_span!("job", job.name = supervised.observed.name);
+            let _entered = span.enter();
+            supervised.run();
+            supervised.rest(State::Stopped);
+            supervised.duty.now_does(Phase::Stopped);
+            (supervised.tells.0)();
+        };
+        let _: Task = parts
+            .clock()
+            .spawn(&format!("job-{}", this.observed.name), Box::new(run))
+            .context("failed to start the thread of a job")?;
+        Ok(this)
+    }
+
+    fn run(&self) {
+        let (clock, status) = (&**self.parts.clock(), &self.observed.status);
+        let mut waits = self.parts.surroundings.pace.backoff();
+        while self.duty.may_run(clock, || self.rest(State::Paused)) {
+            status.set(State::Starting);
+            let began = clock.now();
+            let ended = catch_unwind(AssertUnwindSafe(|| self.attempt()));
+            self.flow.attempt_is_over();
+            let error = match ended {
+                Ok(Ok(Ended::Stopped)) => continue,
+                Ok(Ok(Ended::Asleep(partitions))) => {
+                    self.sleep(partitions);
+                    continue;
+                }
+                Ok(Err(error)) => error,
+                Err(_) => anyhow!("the job's thread panicked; this is a bug in Pelton, please report it"),
+            };
+            if clock.now().saturating_duration_since(began) > GOOD_RUN {
+                waits = self.parts.surroundings.pace.backoff();
+            }
+            let after = waits.next().unwrap_or_default();
+            let reason = format!("{error:#}; trying again in {:.0} s", after.as_secs_f64());
+            tracing::error!("job {}: {reason}", self.observed.name);
+            status.clear_all();
+            status.raise(&Part::Job, State::Failed, reason);
+            // Broken off by whatever changes the job: then it is tried at once.
+            self.duty.wait(clock, after);
+            status.clear(&Part::Job);
+        }
+    }
+
+    /// Waits until there is something for the job.
+    fn sleep(&self, partitions: Vec<PartitionView>) {
+        let name = &self.observed.name;
+        tracing::debug!("job {name} sleeps");
+        let part = Part::Sleep(self.flow.sleeping_client());
+        self.observed.status.note(&part, "sleeps, for nothing has come for long; the next record wakes it");
+        self.flow.sleep(partitions, self.duty.orders());
+        self.observed.status.clear_notice(&part);
+        tracing::debug!("job {name} wakes");
+    }
+
+    fn rest(&self, state: State) {
+        self.observed.status.clear_all();
+        self.observed.status.set(state);
+        self.observed.metrics.up.set(0);
+        self.observed.metrics.in_flight.set(0);
+        self.flow.rest();
+    }
+
+    fn attempt(&self) -> Result<Ended> {
+        self.flow.run(&self.current()?, &self.record().group, self.duty.orders())
+    }
+
+    /// What runs; compiled here where that has not been done.
+    fn current(&self) -> Result<Arc<Current>> {
+        loop {
+            if let Some(current) = self.running() {
+                return Ok(current);
+            }
+            let record = self.record();
+            let component = self.parts.component(&record.digest).context("the job's component can't be loaded")?;
+            let version = self.parts.version(&record, &component)?;
+            let mut work = lock(&self.work);
+            // Meanwhile another version may have come.
+            if work.current.is_none() && record.is_version_of(&work.record) {
+                self.install(&mut work, Current::new(version, self.samples()));
+            }
+        }
+    }
+
+    fn samples(&self) -> Samples {
+        Samples::new(self.parts.config().samples.clone())
+    }
+
+    fn install(&self, work: &mut Work, current: Current) {
+        let tells = Arc::clone(&self.tells.0);
+        current.on_rolled_back(Box::new(move || tells()));
+        work.current = Some(Arc::new(current));
+    }
+
+    /// What runs, if it has been compiled.
+    pub(crate) fn running(&self) -> Option<Arc<Current>> {
+        lock(&self.work).current.clone()
+    }
+
+    /// What it was last told to be.
+    pub(crate) fn record(&self) -> Record {
+        lock(&self.work).record.clone()
+    }
+
+    /// The file in `usr_jobs` that it came from.
+    pub(crate) fn file(&self) -> Option<String> {
+        lock(&self.work).record.file.as_ref().map(|file| file.name.clone())
+    }
+
+    /// What is there of the job.
+    pub(crate) fn actual(&self) -> Actual {
+        let (ends, is_over) = (self.duty.told() == Phase::Stopped, self.is_over());
+        let work = lock(&self.work);
+        Actual { record: work.record.clone(), revision: work.revision, ends, is_over }
+    }
+
+    /// Whether its thread has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.duty.does() == Phase::Stopped
+    }
+
+    /// Holds the job, or lets it go on.
+    pub(crate) fn hold(&self, paused: bool) {
+        lock(&self.work).record.paused = paused;
+        self.duty.give(if paused { Phase::Paused } else { Phase::Running });
+    }
+
+    /// Changes the number of instances, once what is in flight is delivered.
+    pub(crate) fn scale(&self, parallelism: usize) {
+        lock(&self.work).record.parallelism = parallelism;
+        self.duty.scale(parallelism);
+    }
+
+    /// Puts the version of a record to work between two batches, or, where it reads other topics, with a new attempt.
+    /// Without a version the job's thread is to make it, for it has not begun with any.
+    pub(crate) fn put_to_work(&self, wanted: &Record, version: Option<Version>) {
+        let mut work = lock(&self.work);
+        let before = work.record.spec.topics();
+        let reads_others = before != wanted.spec.topics();
+        let Record { paused, parallelism, .. } = work.record;
+        work.record = Record { paused, parallelism, ..wanted.clone() };
+        let mut starts_anew = false;
+        match (version, work.current.clone()) {
+            (Some(version), Some(current)) if !reads_others => current.set(version),
+            (Some(version), Some(current)) => {
+                let name = &self.observed.name;
+                tracing::info!(job.name = name, "starts anew: it read {}", before.join(", "));
+                let current = current.succeeded_by(version, self.samples());
+                self.install(&mut work, current);
+                starts_anew = true;
+            }
+            (Some(version), None) => {
+                let current = Current::new(version, self.samples());
+                self.install(&mut work, current);
+            }
+            (None, _) => work.current = None,
+        }
+        drop(work);
+        // A job that waits for its next attempt need not wait any longer.
+        let status = &self.observed.status;
+        if starts_anew || (status.get().0 == State::Failed && status.is_told(&Part::Job)) {
+            self.duty.restart();
+        }
+    }
+
+    /// Notes that a record has been carried out.
+    pub(crate) fn adopt(&self, entry: &Entry) {
+        let mut work = lock(&self.work);
+        work.record = entry.record.clone();
+        work.revision = entry.revision;
+    }
+
+    /// Tells the job to stop for good; returns at once.
+    pub(crate) fn stop(&self) {
+        self.duty.give(Phase::Stopped);
+    }
+
+    /// Says that the job has ended and all of it is forgotten.
+    pub(crate) fn is_gone(&self, last: JobView) {
+        // Nobody says it twice.
+        let _ = self.last.set(last);
+    }
+
+    /// The job as it was when it had ended and all of it was forgotten.
+    pub(crate) fn last(&self) -> Option<&JobView> {
+        self.last.get()
+    }
+
+    /// The version that did not pass its probation, once.
+    pub(crate) fn take_rolled_back(&self) -> Option<RolledBack> {
+        self.running()?.take_rolled_back()
+    }
+
+    /// Tells something that does not hold the job up, until it is cleared; it is a line in the log as well.
+    pub(crate) fn notice(&self, part: &Part, reason: &str) {
+        tracing::warn!(job.name = self.observed.name, "{part}: {reason}");
+        self.observed.status.notice(part, reason);
+    }
+}

@@ -1,0 +1,5 @@
+//! The jobs of a host, from a verb to what runs, on a catalog in memory and with flows that move nothing.
+
+mod crashes;
+mod fake;
+mod verbs;

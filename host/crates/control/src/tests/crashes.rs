@@ -1,0 +1,87 @@
+//! A host that dies at any of its writes: what is desired afterwards is what was desired before or what was asked for.
+
+use crate::catalog::Catalog;
+use crate::catalog::memory::{Death, Memory};
+use crate::record::Record;
+use pelton_delivery::clock::SystemClock;
+
+use super::fake::{TestHost, eventually};
+use crate::error::Error;
+use crate::types::{Reload, Rollback, Scale, SetParameters};
+
+/// What a verb can change of a job; none where there is no job.
+type Desired = Option<(u32, String, Vec<(String, String)>, usize, bool, usize)>;
+
+fn desired(record: Option<Record>) -> Desired {
+    // One that is to end is as good as gone.
+    let record = record.filter(|record| !record.cancelled)?;
+    let Record { version, digest, parameters, parallelism, paused, history, .. } = record;
+    Some((version, digest, parameters.into_iter().collect(), parallelism, paused, history.len()))
+}
+
+fn kept(catalog: &Memory) -> Desired {
+    desired(catalog.beside().get("a").unwrap().map(|entry| entry.record))
+}
+
+type Verb = fn(&TestHost) -> Result<(), Error>;
+
+/// A job's life.
+const LIFE: [Verb; 9] = [
+    |host| host.submit("a").map(drop),
+    |host| host.jobs.scale("a", &Scale { parallelism: 3, by: None }).map(drop),
+    |host| {
+        let parameters = [("p".to_owned(), Some("7".to_owned()))].into();
+        host.jobs.set("a", &SetParameters { parameters, by: None }).map(drop)
+    },
+    |host| {
+        let digest = Some(host.upload("a", 2)?);
+        host.jobs.reload("a", &Reload { digest, ..Reload::default() }).map(drop)
+    },
+    |host| host.jobs.pause("a", None)?.wait(&SystemClock).map(drop),
+    |host| host.jobs.rollback("a", &Rollback::default()).map(drop),
+    |host| host.jobs.resume("a", None).map(drop),
+    |host| host.jobs.cancel("a")?.wait(&SystemClock).map(drop),
+    |host| host.submit("a").map(drop),
+];
+
+#[test]
+fn a_crash_at_any_write_leaves_the_old_or_the_new_state() {
+    let well = Memory::default();
+    let host = TestHost::start(well.beside());
+    let mut states = vec![None];
+    for verb in LIFE {
+        verb(&host).unwrap();
+        states.push(kept(&well));
+    }
+    let writes = host.catalog.writes();
+    host.stop();
+    assert!(writes >= 12, "{writes} writes are too few for this test to see anything");
+
+    for death in (0..writes).flat_map(|n| [Death::Before(n), Death::After(n)]) {
+        let shared = Memory::default();
+        let first = shared.beside();
+        first.die(death);
+        let host = TestHost::start(first);
+        let failed = LIFE.iter().position(|verb| verb(&host).is_err() || host.catalog.is_dead());
+        let failed = failed.unwrap_or_else(|| panic!("{death:?}: it has not died"));
+        host.stop();
+        let left = kept(&shared);
+        let [old, new] = [&states[failed], &states[failed + 1]];
+        assert!([old, new].contains(&&left), "{death:?} in verb {failed}: {left:?} is neither {old:?} nor {new:?}");
+
+        // The next life has what was left, finishes what was begun, and all else can be done.
+        let host = TestHost::start(shared.beside());
+        eventually("what ends is gone", || shared.get("a").unwrap().is_none_or(|entry| !entry.record.cancelled));
+        assert_eq!(kept(&shared), left, "{death:?}");
+        assert_eq!(host.jobs.show("a").is_ok(), left.is_some(), "{death:?}");
+        let rest = if left == *old { failed } else { failed + 1 };
+        for verb in &LIFE[rest..] {
+            verb(&host).unwrap();
+        }
+        assert_eq!(kept(&shared), states[LIFE.len()], "{death:?}");
+        if let Some((version, ..)) = kept(&shared) {
+            assert_eq!(host.flowing.current("a").get().0.number, version);
+        }
+        host.stop();
+    }
+}

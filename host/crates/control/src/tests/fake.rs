@@ -1,0 +1,237 @@
+//! What stands in for compilers, servers and records.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::catalog::memory::Memory;
+use crate::catalog::{Catalog, Entry};
+use crate::record::Record;
+use anyhow::Result;
+use pelton_delivery::clock::{Clock, SystemClock};
+use pelton_delivery::wake::Wake;
+use pelton_model::digest::digest;
+use pelton_model::partition::{PartitionView, StartFrom};
+use pelton_model::spec::{Parameter, Source, Spec};
+use pelton_model::sync::lock;
+
+use crate::changes::Changes;
+use crate::checks::Checks;
+use crate::components::{Component, Components};
+use crate::error::Error;
+use crate::flow::{Flow, Flows, Observed};
+use crate::jobs::Jobs;
+use crate::parts::Parts;
+use crate::types::{JobView, Submit};
+use pelton_connect::{Connectors, Orders};
+use pelton_model::metrics::Metrics;
+use pelton_model::record::{Batch, Outcome};
+use pelton_model::settings::Config;
+use pelton_pipeline::{Current, Ended, Pace, Surroundings};
+use pelton_runtime::{Failure, Host, Process, Program};
+
+/// Without its end a test would hang.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// Components are texts: the declared name, and a number that makes them others.
+#[derive(Debug)]
+pub(crate) struct FakeComponents;
+
+pub(crate) fn wasm(name: &str, number: u32) -> Vec<u8> {
+    format!("{name} {number}").into_bytes()
+}
+
+struct FakeProgram(Arc<Spec>);
+
+struct FakeProcess;
+
+impl Process for FakeProcess {
+    fn process(&mut self, _: &Batch) -> Result<Outcome, Failure> {
+        Err(Failure::Error("it moves nothing".to_owned()))
+    }
+}
+
+impl Program for FakeProgram {
+    fn spec(&self) -> &Arc<Spec> {
+        &self.0
+    }
+
+    fn instantiate(&self, parameters: &[(String, String)], _: Arc<dyn Host>) -> Result<Box<dyn Process>, Failure> {
+        match parameters.iter().any(|(_, value)| value == "bad") {
+            true => Err(Failure::Error("no such value".to_owned())),
+            false => Ok(Box::new(FakeProcess)),
+        }
+    }
+}
+
+impl Components for FakeComponents {
+    fn load(&self, wasm: &[u8]) -> Result<Component, Error> {
+        let text = String::from_utf8_lossy(wasm);
+        let Some((name, version)) = text.split_once(' ') else {
+            return Err(Error::NotAJob { file: None, cause: "it is no text".to_owned() });
+        };
+        let spec = Spec {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            sources: vec![Source { topic: "in".to_owned(), headers: false }],
+            parameters: vec![Parameter {
+                name: "p".to_owned(),
+                description: String::new(),
+                default: Some("0".to_owned()),
+            }],
+            ..Spec::default()
+        };
+        Ok(Component { digest: digest(wasm).into(), program: Arc::new(FakeProgram(Arc::new(spec))) })
+    }
+
+    fn cached(&self, _: &str) -> Option<Component> {
+        None
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct FakeChecks;
+
+impl Checks for FakeChecks {
+    fn submitted(&self, _: &Record, _: Option<StartFrom>, _: bool) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn changed(&self, _: &Record, _: &Spec, _: bool) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// The flows of a host: what runs, and whose drain is held up.
+#[derive(Debug, Default)]
+pub(crate) struct Flowing {
+    running: Mutex<BTreeMap<String, Arc<Current>>>,
+    held_up: Mutex<BTreeSet<String>>,
+    changes: Changes,
+}
+
+impl Flowing {
+    /// Holds up the drain of a job.
+    pub(crate) fn hold_up(&self, job: &str) {
+        lock(&self.held_up).insert(job.to_owned());
+    }
+
+    pub(crate) fn let_go(&self, job: &str) {
+        lock(&self.held_up).remove(job);
+        self.changes.tell();
+    }
+
+    /// What runs of a job; waits until something does.
+    pub(crate) fn current(&self, job: &str) -> Arc<Current> {
+        self.changes.wait(&SystemClock, || lock(&self.running).contains_key(job));
+        Arc::clone(&lock(&self.running)[job])
+    }
+
+    pub(crate) fn is_running(&self, job: &str) -> bool {
+        lock(&self.running).contains_key(job)
+    }
+}
+
+#[derive(Debug)]
+struct FakeFlows(Arc<Flowing>);
+
+#[derive(Debug)]
+struct FakeFlow(Arc<Flowing>, String);
+
+impl Flows for FakeFlows {
+    fn of(&self, job: &Observed) -> Arc<dyn Flow> {
+        Arc::new(FakeFlow(Arc::clone(&self.0), job.name.clone()))
+    }
+}
+
+impl Flow for FakeFlow {
+    fn run(&self, current: &Arc<Current>, _: &str, orders: &Orders) -> Result<Ended> {
+        let Self(flowing, job) = self;
+        let before = lock(&flowing.running).insert(job.clone(), Arc::clone(current));
+        assert!(before.is_none(), "two attempts of {job} run at once");
+        flowing.changes.tell();
+        while !orders.stop.load(Ordering::Acquire) {
+            SystemClock.wait(&orders.wake, LONG);
+        }
+        flowing.changes.wait(&SystemClock, || !lock(&flowing.held_up).contains(job));
+        lock(&flowing.running).remove(job);
+        flowing.changes.tell();
+        Ok(Ended::Stopped)
+    }
+
+    fn sleep(&self, _: Vec<PartitionView>, _: &Orders) {}
+
+    fn sleeping_client(&self) -> &'static str {
+        "nothing"
+    }
+
+    fn attempt_is_over(&self) {}
+
+    fn rest(&self) {}
+
+    fn partitions(&self) -> Vec<PartitionView> {
+        Vec::new()
+    }
+}
+
+/// A host, and the catalog that it has.
+pub(crate) struct TestHost {
+    pub(crate) jobs: Arc<Jobs>,
+    pub(crate) flowing: Arc<Flowing>,
+    pub(crate) catalog: Arc<Memory>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl TestHost {
+    pub(crate) fn start(catalog: Memory) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let (catalog, flowing) = (Arc::new(catalog), Arc::<Flowing>::default());
+        let config = Config { usr_jobs: "/nonexistent/usr_jobs".into(), ..Config::default() };
+        let connectors = Arc::new(Connectors::new(&config, runtime.handle()).unwrap());
+        let surroundings = Surroundings { config: Arc::new(config), connectors, pace: Pace::default() };
+        let parts = Parts {
+            surroundings,
+            catalog: Arc::clone(&catalog) as Arc<dyn Catalog>,
+            components: Arc::new(FakeComponents),
+            checks: Arc::new(FakeChecks),
+            flows: Arc::new(FakeFlows(Arc::clone(&flowing))),
+            metrics: Arc::new(Metrics::default()),
+            tracer: None,
+        };
+        let jobs = Jobs::new(parts).unwrap();
+        Self { jobs, flowing, catalog, runtime }
+    }
+
+    /// Takes in a component and submits it under its name.
+    pub(crate) fn submit(&self, name: &str) -> Result<JobView, Error> {
+        let digest = self.upload(name, 1)?;
+        let request = Submit { digest: Some(digest), ..Submit::default() };
+        self.jobs.submit(&request).map(|submitted| submitted.job)
+    }
+
+    pub(crate) fn upload(&self, name: &str, number: u32) -> Result<String, Error> {
+        self.jobs.upload(&wasm(name, number)).map(|uploaded| uploaded.digest)
+    }
+
+    pub(crate) fn desired(&self, name: &str) -> Option<Entry> {
+        self.catalog.beside().get(name).unwrap()
+    }
+
+    /// Ends the host in order.
+    pub(crate) fn stop(self) -> Memory {
+        self.runtime.block_on(self.jobs.drain());
+        self.catalog.beside()
+    }
+}
+
+/// Waits until something is so that nobody tells of.
+#[track_caller]
+pub(crate) fn eventually(what: &str, over: impl Fn() -> bool) {
+    let wake = Wake::default();
+    let began = std::time::Instant::now();
+    while !over() {
+        assert!(began.elapsed() < Duration::from_secs(60), "{what}");
+        SystemClock.wait(&wake, Duration::from_millis(1));
+    }
+}

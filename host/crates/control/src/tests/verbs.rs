@@ -1,0 +1,199 @@
+use std::sync::{Arc, Barrier};
+
+use crate::catalog::memory::Memory;
+use pelton_delivery::clock::SystemClock;
+
+use super::fake::{TestHost, eventually};
+use crate::error::Error;
+use crate::types::{Reload, Rollback, Scale, SetParameters, Submit};
+
+fn set(value: &str) -> SetParameters {
+    SetParameters { parameters: [("p".to_owned(), Some(value.to_owned()))].into(), by: None }
+}
+
+fn scale(parallelism: usize) -> Scale {
+    Scale { parallelism, by: None }
+}
+
+#[test]
+fn every_verb_does_its_work_and_may_be_repeated() {
+    let host = TestHost::start(Memory::default());
+    let jobs = &host.jobs;
+    for _ in 0..2 {
+        assert_eq!(host.submit("a").unwrap().version, 1);
+    }
+    let next = Reload { digest: Some(host.upload("a", 2).unwrap()), ..Reload::default() };
+    for _ in 0..2 {
+        assert_eq!(jobs.scale("a", &scale(3)).unwrap().parallelism, 3);
+        assert_eq!(jobs.set("a", &set("7")).unwrap().parameters["p"], "7");
+        assert_eq!(jobs.reload("a", &next).unwrap().version, 2);
+    }
+    assert!(jobs.show("a").unwrap().probation.is_some(), "the version that was opened for it is at work");
+    assert_eq!(host.flowing.current("a").get().0.number, 2);
+    for _ in 0..2 {
+        assert_eq!(jobs.rollback("a", &Rollback { to: Some(1), ..Rollback::default() }).unwrap().version, 1);
+    }
+    for _ in 0..2 {
+        jobs.pause("a", None).unwrap().wait(&SystemClock).unwrap();
+        assert!(!host.flowing.is_running("a"));
+    }
+    for _ in 0..2 {
+        jobs.resume("a", None).unwrap();
+    }
+    assert_eq!(host.flowing.current("a").get().0.number, 1);
+    let why: Vec<_> = jobs.show("a").unwrap().history.into_iter().map(|change| change.why).collect();
+    assert_eq!(why, ["submit", "scale 3", "set p", "reload", "rollback", "pause", "resume"]);
+
+    let last = jobs.cancel("a").unwrap().wait(&SystemClock).unwrap();
+    assert_eq!((last.name.as_str(), last.state), ("a", pelton_model::status::State::Stopped));
+    assert!(matches!(jobs.cancel("a"), Err(Error::NoSuchJob(job)) if job == "a"));
+    assert!(host.desired("a").is_none() && jobs.list().is_empty());
+}
+
+#[test]
+fn what_is_refused_leaves_the_job_as_it_was() {
+    let host = TestHost::start(Memory::default());
+    host.submit("a").unwrap();
+    let before = host.desired("a").unwrap();
+    assert!(matches!(host.jobs.set("a", &set("bad")), Err(Error::BadParameters(_))));
+    assert!(matches!(host.jobs.scale("a", &scale(0)), Err(Error::BadParallelism(0))));
+    let other = Reload { digest: Some(host.upload("b", 1).unwrap()), ..Reload::default() };
+    assert!(matches!(host.jobs.reload("a", &other), Err(Error::WouldDrop { .. })));
+    assert!(host.jobs.show("a").unwrap().conditions.is_empty(), "who asked has the answer");
+    let none = Reload { digest: Some("0".repeat(64)), ..Reload::default() };
+    assert!(matches!(host.jobs.reload("a", &none), Err(Error::NoSuchComponent(_))));
+    let told = host.jobs.show("a").unwrap().conditions.remove(0);
+    assert!(told.part == "reload" && told.reason.ends_with("version 1 goes on"), "{told:?}");
+    assert_eq!(host.desired("a").unwrap(), before);
+    assert_eq!(host.flowing.current("a").get().0.number, 1);
+}
+
+#[test]
+fn other_jobs_and_other_verbs_do_not_wait_for_a_drain() {
+    let host = TestHost::start(Memory::default());
+    let jobs = &host.jobs;
+    host.submit("slow").unwrap();
+    host.flowing.current("slow");
+    host.flowing.hold_up("slow");
+    let gone = jobs.cancel("slow").unwrap();
+    host.submit("other").unwrap();
+    jobs.scale("other", &scale(2)).unwrap();
+    jobs.pause("other", None).unwrap().wait(&SystemClock).unwrap();
+    assert!(gone.answer().is_none() && jobs.show("slow").is_ok(), "it drains yet");
+    assert!(matches!(jobs.scale("slow", &scale(2)), Err(Error::Ending(_))));
+    assert!(matches!(jobs.pause("slow", None), Err(Error::Ending(_))));
+    let again = jobs.cancel("slow").unwrap();
+    // One of the same name is another job, which comes once this one is gone.
+    let waits = Arc::new(Barrier::new(2));
+    std::thread::scope(|scope| {
+        let anew = scope.spawn(|| {
+            waits.wait();
+            host.submit("slow")
+        });
+        waits.wait();
+        host.flowing.let_go("slow");
+        assert_eq!(gone.wait(&SystemClock).unwrap().name, "slow");
+        assert_eq!(again.wait(&SystemClock).unwrap().name, "slow");
+        assert_eq!(anew.join().unwrap().unwrap().history.len(), 1);
+    });
+    assert!(!host.desired("slow").unwrap().record.cancelled);
+    assert_eq!(host.flowing.current("slow").get().0.number, 1);
+}
+
+#[test]
+fn a_pause_that_is_taken_back_is_over() {
+    let host = TestHost::start(Memory::default());
+    host.submit("a").unwrap();
+    host.flowing.current("a");
+    host.flowing.hold_up("a");
+    let paused = host.jobs.pause("a", None).unwrap();
+    assert!(paused.answer().is_none());
+    host.jobs.resume("a", None).unwrap();
+    paused.wait(&SystemClock).unwrap();
+    host.flowing.let_go("a");
+    eventually("it goes on", || host.flowing.is_running("a"));
+}
+
+#[test]
+fn a_verb_that_nobody_waits_for_is_done() {
+    let host = TestHost::start(Memory::default());
+    host.submit("a").unwrap();
+    drop(host.jobs.pause("a", None).unwrap());
+    eventually("it is held", || !host.flowing.is_running("a"));
+    host.flowing.hold_up("a");
+    drop(host.jobs.cancel("a").unwrap());
+    host.flowing.let_go("a");
+    eventually("it is gone", || host.desired("a").is_none() && host.jobs.show("a").is_err());
+}
+
+#[test]
+fn changes_at_the_same_time_come_one_after_the_other() {
+    let host = TestHost::start(Memory::default());
+    host.submit("a").unwrap();
+    let digests = [2, 3].map(|number| host.upload("a", number).unwrap());
+    std::thread::scope(|scope| {
+        for digest in digests {
+            let reload = Reload { digest: Some(digest), ..Reload::default() };
+            scope.spawn(|| host.jobs.reload("a", &{ reload }).unwrap());
+        }
+        for n in 2..6 {
+            let host = &host;
+            scope.spawn(move || host.jobs.scale("a", &scale(n)).unwrap());
+            scope.spawn(move || host.jobs.set("a", &set(&n.to_string())).unwrap());
+        }
+        // A job is submitted once, however many ask for it.
+        for _ in 0..4 {
+            scope.spawn(|| host.submit("b").unwrap());
+        }
+    });
+    let view = host.jobs.show("a").unwrap();
+    assert_eq!((view.history.len(), view.versions.len()), (11, 3));
+    let record = host.desired("a").unwrap().record;
+    assert_eq!((record.version, record.parallelism), (view.version, view.parallelism));
+    assert_eq!(host.flowing.current("a").get().0.number, view.version);
+    assert_eq!(host.jobs.show("b").unwrap().history.len(), 1);
+}
+
+#[test]
+fn a_version_that_the_pipeline_has_rolled_back_is_kept_so() {
+    let host = TestHost::start(Memory::default());
+    host.submit("a").unwrap();
+    let next = Reload { digest: Some(host.upload("a", 2).unwrap()), ..Reload::default() };
+    host.jobs.reload("a", &next).unwrap();
+    let current = host.flowing.current("a");
+    assert!(current.hopeless(&current.get().0, "it traps"));
+    eventually("the record says so", || host.desired("a").unwrap().record.version == 1);
+    eventually("it is shown", || host.jobs.show("a").unwrap().version == 1);
+    let view = host.jobs.show("a").unwrap();
+    let told = "version 2 was rolled back by the host: it fails on every record: it traps";
+    assert_eq!((view.conditions[0].reason.as_str(), view.conditions[0].part.as_str()), (told, "reload"));
+    assert_eq!(view.history.last().map(|change| (change.by.as_str(), change.why.as_str())), Some(("host", told)));
+    let catalog = host.stop();
+    let host = TestHost::start(catalog);
+    assert_eq!(host.flowing.current("a").get().0.number, 1);
+}
+
+#[test]
+fn another_submit_of_a_name_is_refused() {
+    let host = TestHost::start(Memory::default());
+    host.submit("a").unwrap();
+    let other = Submit { digest: Some(host.upload("a", 2).unwrap()), ..Submit::default() };
+    assert!(matches!(host.jobs.submit(&other), Err(Error::AlreadySubmitted(_))));
+    assert!(!Error::AlreadySubmitted(String::new()).is_temporary());
+}
+
+#[test]
+fn jobs_are_as_they_were_after_a_stop() {
+    let host = TestHost::start(Memory::default());
+    for job in ["a", "b", "c"] {
+        host.submit(job).unwrap();
+    }
+    host.jobs.scale("b", &scale(4)).unwrap();
+    host.jobs.pause("c", None).unwrap().wait(&SystemClock).unwrap();
+    let host = TestHost::start(host.stop());
+    let names: Vec<_> = host.jobs.list().into_iter().map(|job| (job.name, job.parallelism)).collect();
+    assert_eq!(names, [("a".to_owned(), 1), ("b".to_owned(), 4), ("c".to_owned(), 1)]);
+    host.flowing.current("a");
+    host.flowing.current("b");
+    assert!(!host.flowing.is_running("c"));
+}

@@ -1,0 +1,310 @@
+//! What verbs take and what is shown of jobs.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+pub use crate::record::{Change, JobVersion};
+pub use pelton_model::log::LogLine;
+use pelton_model::partition::{PartitionView, StartFrom};
+use pelton_model::spec::Spec;
+use pelton_model::status::{Condition, State};
+pub use pelton_pipeline::ProbationView;
+pub use pelton_pipeline::sample::Sample;
+pub use pelton_pipeline::shadow::ShadowReport;
+
+/// `POST /api/v1/jobs`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Submit {
+    /// A job in the host's `usr_jobs` folder, by its declared name or its file's; or else `digest`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub available: Option<String>,
+    /// A component uploaded before, by the SHA-256 that the upload answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// The name to run under; the declared one where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Parameters to set.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
+    /// Where to start, also where the group has offsets already. Without it the job goes on from those, and starts at the
+    /// latest where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<StartFrom>,
+    /// How many instances; 1 where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallelism: Option<usize>,
+    /// The guarantee asked for.
+    #[serde(default)]
+    pub guarantee: Guarantee,
+    /// The consumer group; `pelton-<name>` where none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Whether missing topics and tables are created.
+    #[serde(default)]
+    pub create: bool,
+    /// Who asks for it, for the history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Why, for the history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// The answer to a submit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Submitted {
+    /// The job.
+    #[serde(flatten)]
+    pub job: JobView,
+    /// What was asked for and not done, where that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
+}
+
+/// How often an output may appear.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
+pub enum Guarantee {
+    /// Never missing, perhaps repeated after a crash.
+    #[default]
+    AtLeastOnce,
+    /// Neither.
+    ExactlyOnce,
+}
+
+/// The answer to `POST /api/v1/components`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Uploaded {
+    /// SHA-256 of the component, in hexadecimal.
+    pub digest: String,
+    /// What it declares.
+    pub spec: Spec,
+}
+
+/// A submitted job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct JobView {
+    /// Its name.
+    pub name: String,
+    /// Its state.
+    pub state: State,
+    /// What makes the state.
+    pub conditions: Vec<Condition>,
+    /// The number of the version that runs.
+    pub version: u32,
+    /// SHA-256 of its component.
+    pub digest: String,
+    /// What it declares.
+    pub spec: Spec,
+    /// All its parameters.
+    pub parameters: BTreeMap<String, String>,
+    /// The consumer group.
+    pub group: String,
+    /// How many instances.
+    pub parallelism: usize,
+    /// When it was submitted.
+    pub submitted: DateTime<Utc>,
+    /// Counts since the host started.
+    pub counts: Counts,
+    /// The partitions that this host has.
+    pub partitions: Vec<PartitionView>,
+    /// Records not committed yet, where known of every partition.
+    pub lag: Option<i64>,
+    /// Linear memory of its instances.
+    pub memory_bytes: u64,
+    /// The file in `usr_jobs` that it came from.
+    pub file: Option<String>,
+    /// How far the probation of a new version is, while it is on one.
+    pub probation: Option<ProbationView>,
+    /// Every version that it had, the oldest first.
+    pub versions: Vec<JobVersion>,
+    /// Who changed it when and why, the oldest first.
+    pub history: Vec<Change>,
+}
+
+/// Counts of a job since the host started.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Counts {
+    /// Records read.
+    pub records_in: u64,
+    /// Bytes of keys and values read.
+    pub bytes_in: u64,
+    /// Calls of the job, each with a batch.
+    pub batches: u64,
+    /// How many of them took up to 50 µs, up to twice that, and so on until 1.6 s, and longer.
+    #[serde(default)]
+    pub batch_times: Vec<u64>,
+    /// Their time, seconds.
+    pub guest_seconds: f64,
+    /// CPU time of the job's instances, seconds.
+    pub cpu_seconds: f64,
+    /// Records that the job rejected.
+    pub rejects: u64,
+    /// Records kept as dead letters.
+    pub dead_letters: u64,
+    /// Failed calls of the job.
+    pub guest_failures: u64,
+    /// What each sink has acknowledged.
+    pub sinks: Vec<SinkCounts>,
+}
+
+/// Counts of a sink since the host started.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SinkCounts {
+    /// The sink.
+    pub name: String,
+    /// Messages or rows.
+    pub records_out: u64,
+    /// Bytes.
+    pub bytes_out: u64,
+}
+
+/// A file in `usr_jobs`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Available {
+    /// The file's name.
+    pub file: String,
+    /// What it declares, where it is a job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec: Option<Spec>,
+    /// Why it is not a job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Whether it is being read and checked just now.
+    #[serde(default)]
+    pub checking: bool,
+    /// The submitted jobs that came from it.
+    #[serde(default)]
+    pub jobs: Vec<String>,
+}
+
+/// `POST /api/v1/jobs/{name}/reload`: a component, or, without one, the job's file in `usr_jobs`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reload {
+    /// A job in the host's `usr_jobs` folder, by its declared name or its file's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub available: Option<String>,
+    /// A component uploaded before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Whether it may drop sources, sinks and parameters, or have another name.
+    pub force: bool,
+    /// Whether missing topics and tables are created.
+    pub create: bool,
+    /// Who asks for it, for the history.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Why, for the history.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// `POST /api/v1/jobs/{name}/rollback`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rollback {
+    /// The number of the version; the one before that which runs where none is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<u32>,
+    /// Who asks for it, for the history.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Why, for the history.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// `POST /api/v1/jobs/{name}/scale`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scale {
+    /// How many instances.
+    pub parallelism: usize,
+    /// Who asks for it, for the history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+/// `POST /api/v1/jobs/{name}/set`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SetParameters {
+    /// Values by name; null brings the default back. What is not named stays.
+    pub parameters: BTreeMap<String, Option<String>>,
+    /// Who asks for it, for the history.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+/// `POST /api/v1/jobs/{name}/pause` and `…/resume`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Hold {
+    /// Who asks for it, for the history.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+/// `POST /api/v1/jobs/{name}/shadow`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShadowRun {
+    /// A job in the host's `usr_jobs` folder, by its declared name or its file's; or else `digest`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub available: Option<String>,
+    /// A component uploaded before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// How long it runs.
+    #[serde(default = "ShadowRun::seconds")]
+    pub seconds: u32,
+}
+
+impl ShadowRun {
+    fn seconds() -> u32 {
+        30
+    }
+}
+
+/// An event `jobs` of `GET /api/v1/events`: what has changed since the one before; everything at first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct JobsEvent {
+    /// Jobs that are new or have changed, whole.
+    pub jobs: Vec<JobView>,
+    /// Names of jobs that are no more.
+    pub gone: Vec<String>,
+    /// All files in `usr_jobs`, where anything about them has changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub available: Option<Vec<Available>>,
+}
+
+/// The answer to `GET /api/v1/jobs/{name}/logs`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct LogLines {
+    /// The oldest first.
+    pub lines: Vec<LogLine>,
+}
+
+/// The answer to `GET /api/v1/jobs/{name}/samples`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SampleList {
+    /// Whether the host keeps any.
+    pub on: bool,
+    /// The newest last.
+    pub samples: Vec<Sample>,
+}
+
+/// The answer to `GET /api/v1/jobs`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct JobList {
+    /// Submitted jobs, by name.
+    pub jobs: Vec<JobView>,
+    /// Jobs in `usr_jobs`, by file.
+    pub available: Vec<Available>,
+}

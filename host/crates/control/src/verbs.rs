@@ -1,0 +1,137 @@
+//! What can be asked of the jobs of a host, one file for each kind. Each verb may be repeated: what is desired already
+//! changes nothing.
+//!
+//! A change is prepared aside, then written as the job's desired state if that is still the one that was read, and read and
+//! prepared again if it is not; whatever fails before leaves the job as it was, running, with the reason among its notices.
+
+mod cancel;
+mod files;
+mod hold;
+pub mod letters;
+mod reload;
+mod settings;
+mod shadow;
+mod submit;
+
+use std::sync::Arc;
+
+use crate::catalog::{Entry, Revision};
+use crate::record::{DroppedFile, Note, Record};
+
+use crate::components::Component;
+use crate::error::Error;
+use crate::jobs::Jobs;
+use crate::slot::Slot;
+use crate::supervisor::Supervised;
+use pelton_model::status::Part;
+use pelton_pipeline::Version;
+
+/// How often a change is prepared anew because others come before it.
+const TRIES: usize = 100;
+
+/// A change that is ready to be written.
+struct Prepared {
+    record: Record,
+    /// The record's version, opened, where it is another one.
+    version: Option<Version>,
+}
+
+/// A job as a verb finds it, and what has become of it.
+struct Found {
+    slot: Arc<Slot>,
+    supervised: Arc<Supervised>,
+    /// Of the record that the verb wants, whether or not the verb has written it.
+    revision: Revision,
+}
+
+impl Jobs {
+    /// Who changes a job, and why, now.
+    fn note(&self, by: Option<&str>, why: &str) -> Note {
+        Note { by: by.unwrap_or("unknown").to_owned(), why: why.to_owned(), at: self.parts.clock().date() }
+    }
+
+    /// Changes a job as `prepare` says, which is asked again where others come before it, and waits until that is carried
+    /// out. `None` says that the record is as it is to be.
+    fn change(
+        &self,
+        job: &str,
+        mut prepare: impl FnMut(&Entry, &Arc<Supervised>) -> Result<Option<Prepared>, Error>,
+    ) -> Result<Found, Error> {
+        for _ in 0..TRIES {
+            let (slot, supervised) = self.reconciler.find(job).ok_or_else(|| Error::NoSuchJob(job.to_owned()))?;
+            let entry = self.desired(job)?.ok_or_else(|| Error::NoSuchJob(job.to_owned()))?;
+            if entry.record.cancelled {
+                return Err(Error::Ending(job.to_owned()));
+            }
+            let revision = match prepare(&entry, &supervised)? {
+                Some(prepared) => match self.write(&slot, prepared, entry.revision)? {
+                    Some(revision) => revision,
+                    None => continue,
+                },
+                None => entry.revision,
+            };
+            self.reconciler.wait(&slot, revision)?;
+            return Ok(Found { slot, supervised, revision });
+        }
+        Err(Error::Contended(job.to_owned()))
+    }
+
+    /// What a job is to be.
+    fn desired(&self, job: &str) -> Result<Option<Entry>, Error> {
+        self.parts.catalog.get(job).map_err(|error| Error::internal("the job's record can't be read", &error))
+    }
+
+    /// Writes a change, with its version at hand; `None` where the record is another one by now.
+    fn write(&self, slot: &Slot, prepared: Prepared, expected: Revision) -> Result<Option<Revision>, Error> {
+        let Prepared { record, version } = prepared;
+        if let Some(version) = version {
+            slot.prepare(&record, version);
+        }
+        self.parts.catalog.put(&record, Some(expected)).map(Some).or_else(|error| {
+            slot.take_prepared(&record);
+            if error.is_conflict() {
+                return Ok(None);
+            }
+            Err(Error::internal("failed to keep the change, the job goes on as it was", &error))
+        })
+    }
+
+    /// The bytes of a component that a request names, and the file in `usr_jobs` that it is.
+    fn component(
+        &self,
+        available: Option<&str>,
+        digest: Option<&str>,
+    ) -> Result<(Vec<u8>, Option<DroppedFile>), Error> {
+        match (available, digest) {
+            (Some(name), None) => self.available.read(name).map(|(wasm, file)| (wasm, Some(file))),
+            (None, Some(digest)) => Ok((self.uploaded(digest)?, None)),
+            _ => Err(Error::WhichComponent),
+        }
+    }
+
+    fn uploaded(&self, digest: &str) -> Result<Vec<u8>, Error> {
+        self.parts.catalog.component(digest).map_err(|error| Error::NoSuchComponent(error.to_string()))
+    }
+
+    /// A kept component, compiled.
+    fn kept(&self, digest: &str) -> Result<Component, Error> {
+        let kept = self.parts.component(digest);
+        kept.map_err(|error| Error::internal("a kept component can't be loaded", &format!("{error:#}")))
+    }
+
+    /// Keeps a component, so that a record may refer to it.
+    fn keep_component(&self, wasm: &[u8], what: &str) -> Result<String, Error> {
+        self.parts.catalog.put_component(wasm).map_err(|error| Error::internal(what, &error))
+    }
+}
+
+/// Tells in the job itself how a change of its version went.
+fn tell(supervised: &Supervised, result: &Result<Found, Error>) {
+    match result {
+        Ok(_) => drop(supervised.observed.status.clear_notice(&Part::Reload)),
+        Err(error) => {
+            let version = supervised.record().version;
+            supervised.notice(&Part::Reload, &format!("{error}\nversion {version} goes on"));
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Cancel: a job drains, commits, leaves its group and is forgotten. Its offsets and its dead letters stay in Kafka.
+
+use super::Prepared;
+use crate::catalog::Entry;
+use crate::error::Error;
+use crate::jobs::Jobs;
+use crate::ticket::{Ticket, Until};
+
+impl Jobs {
+    /// Says that a job is to end for good, also during its start; who waits for the ticket sees it gone. Whoever repeats this
+    /// meanwhile waits for the same end.
+    pub fn cancel(&self, job: &str) -> Result<Ticket, Error> {
+        loop {
+            let gone = || Error::NoSuchJob(job.to_owned());
+            let (slot, supervised) = self.reconciler.find(job).ok_or_else(gone)?;
+            let Entry { revision, mut record } = self.desired(job)?.ok_or_else(gone)?;
+            let revision = if record.cancelled {
+                revision
+            } else {
+                record.cancel();
+                match self.write(&slot, Prepared { record, version: None }, revision) {
+                    Ok(Some(revision)) => revision,
+                    Ok(None) => continue,
+                    Err(Error::Internal { cause, .. }) => {
+                        return Err(Error::Internal { what: "failed to forget the job".to_owned(), cause });
+                    }
+                    Err(error) => return Err(error),
+                }
+            };
+            let reconciler = self.reconciler.clone();
+            return Ok(Ticket { reconciler, slot, supervised, revision, until: Until::Gone });
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Pause and resume.
+
+use super::{Found, Prepared};
+use crate::error::Error;
+use crate::jobs::Jobs;
+use crate::ticket::{Ticket, Until};
+use crate::types::JobView;
+
+impl Jobs {
+    /// Holds a job: what is in flight is delivered and committed, and it leaves its group, so that it costs nothing. Who
+    /// waits for the ticket sees it held.
+    pub fn pause(&self, job: &str, by: Option<&str>) -> Result<Ticket, Error> {
+        let Found { slot, supervised, revision } = self.set_paused(job, by, true)?;
+        let reconciler = self.reconciler.clone();
+        Ok(Ticket { reconciler, slot, supervised, revision, until: Until::Held })
+    }
+
+    /// Lets a held job go on from its offsets.
+    pub fn resume(&self, job: &str, by: Option<&str>) -> Result<JobView, Error> {
+        self.set_paused(job, by, false).map(|found| found.supervised.view())
+    }
+
+    fn set_paused(&self, job: &str, by: Option<&str>, paused: bool) -> Result<Found, Error> {
+        let note = self.note(by, if paused { "pause" } else { "resume" });
+        self.change(job, |entry, _| {
+            if entry.record.paused == paused {
+                return Ok(None);
+            }
+            let mut record = entry.record.clone();
+            record.paused = paused;
+            record.note(&note);
+            Ok(Some(Prepared { record, version: None }))
+        })
+        .inspect(|_| tracing::info!(job.name = job, "{} of {job} by {}", note.why, note.by))
+    }
+}

@@ -1,0 +1,196 @@
+//! Reload and rollback: another version, between two batches.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::record::{DroppedFile, Note, Record};
+
+use super::{Found, Prepared, tell};
+use crate::components::Component;
+use crate::error::Error;
+use crate::jobs::Jobs;
+use crate::supervisor::Supervised;
+use crate::types::{JobView, Reload, Rollback};
+use pelton_model::spec::{Sink, Spec, Target};
+
+/// Who changes a job when its file does.
+pub(crate) const USR_JOBS: &str = "usr_jobs";
+/// Most instances that are opened before a version is put to work; the others are opened as they are needed.
+const OPENED: usize = 8;
+
+/// What a new version would change of a job's sources and sinks.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Diff {
+    /// What goes: records would no longer be read or written there.
+    drops: Vec<String>,
+    /// What comes.
+    adds: Vec<String>,
+}
+
+impl Diff {
+    fn new(before: &Spec, after: &Spec) -> Self {
+        let mut diff = Self::default();
+        if before.name != after.name {
+            diff.drops.push(format!("- name {}", before.name));
+            diff.adds.push(format!("+ name {}", after.name));
+        }
+        let sources =
+            |spec: &Spec| -> Vec<String> { spec.sources.iter().map(|s| format!("source {}", s.topic)).collect() };
+        let sinks = |spec: &Spec| -> Vec<String> {
+            let line = |sink: &Sink| match &sink.target {
+                Target::Topic(topic) => format!("sink {} (topic {topic})", sink.name),
+                Target::Table(table) => format!("sink {} (table {})", sink.name, table.name),
+                Target::Statement(statement) => format!("sink {} (statement {})", sink.name, statement.sql),
+            };
+            spec.sinks.iter().map(line).collect()
+        };
+        for of in [&sources as &dyn Fn(&Spec) -> Vec<String>, &sinks] {
+            let (before, after) = (of(before), of(after));
+            diff.drops.extend(before.iter().filter(|line| !after.contains(line)).map(|line| format!("- {line}")));
+            diff.adds.extend(after.iter().filter(|line| !before.contains(line)).map(|line| format!("+ {line}")));
+        }
+        diff
+    }
+
+    fn lines(self) -> Vec<String> {
+        self.drops.into_iter().chain(self.adds).collect()
+    }
+}
+
+/// A component that is to be a job's next version.
+struct Next {
+    wasm: Vec<u8>,
+    file: Option<DroppedFile>,
+    component: Component,
+}
+
+impl Jobs {
+    /// Puts another component to work in a running job, between two batches. Refused, with the job going on as it was,
+    /// where the component is no job, lacks something, or would drop a source or sink without being forced to.
+    pub fn reload(&self, job: &str, request: &Reload) -> Result<JobView, Error> {
+        let supervised = self.find(job)?;
+        // Who asks a question has the answer; what a file asks is told in the job.
+        let by_a_file = request.by.as_deref() == Some(USR_JOBS);
+        let note = self.note(request.by.as_deref(), request.why.as_deref().unwrap_or("reload"));
+        let mut next = None;
+        let result = self.change(job, |entry, supervised| {
+            let next = match &next {
+                Some(next) => next,
+                None => next.insert(self.next(&entry.record, request)?),
+            };
+            self.reloaded(entry.record.clone(), supervised, next, request, &note)
+        });
+        if by_a_file || !result.as_ref().is_err_and(Error::is_question) {
+            tell(&supervised, &result);
+        }
+        result.map(|found| found.supervised.view())
+    }
+
+    /// The component that a reload asks for.
+    fn next(&self, record: &Record, request: &Reload) -> Result<Next, Error> {
+        let (wasm, file) = match (&request.available, &request.digest, &record.file) {
+            (None, None, None) => return Err(Error::NoFile(record.name.clone())),
+            (None, None, Some(file)) => self.component(Some(&file.name), None)?,
+            (available, digest, _) => self.component(available.as_deref(), digest.as_deref())?,
+        };
+        let component = self.parts.components.load(&wasm)?;
+        Ok(Next { wasm, file, component })
+    }
+
+    fn reloaded(
+        &self,
+        mut record: Record,
+        supervised: &Arc<Supervised>,
+        Next { wasm, file, component }: &Next,
+        request: &Reload,
+        note: &Note,
+    ) -> Result<Option<Prepared>, Error> {
+        let before = record.file.clone();
+        record.file = file.clone().or(record.file);
+        if *component.digest == record.digest {
+            // Only the file may be another one.
+            return Ok((record.file != before).then_some(Prepared { record, version: None }));
+        }
+        let diff = Diff::new(&record.spec, component.spec());
+        if !request.force && !diff.drops.is_empty() {
+            return Err(Error::WouldDrop { job: record.name, lines: diff.lines() });
+        }
+        self.parts.checks.changed(&record, component.spec(), request.create)?;
+        self.keep_component(wasm, "failed to keep the component")?;
+        let mut parameters = record.parameters.clone();
+        if request.force {
+            parameters.retain(|name, _| component.spec().parameters.iter().any(|p| p.name == *name));
+        }
+        self.opened(supervised, record, component, parameters, true, note).map(Some)
+    }
+
+    /// Goes back to an earlier version and the parameters that it had; its component is kept by digest. That one is not on
+    /// probation.
+    pub fn rollback(&self, job: &str, request: &Rollback) -> Result<JobView, Error> {
+        let supervised = self.find(job)?;
+        let note = self.note(request.by.as_deref(), request.why.as_deref().unwrap_or("rollback"));
+        let mut is_there = false;
+        let result = self.change(job, |entry, supervised| {
+            let record = entry.record.clone();
+            is_there = request.to == Some(record.version);
+            if is_there {
+                return Ok(None);
+            }
+            let Some(to) = record.earlier(request.to).cloned() else {
+                return Err(Error::NoEarlierVersion { job: record.name, wanted: request.to, runs: record.version });
+            };
+            let component = self.kept(&to.digest)?;
+            self.parts.checks.changed(&record, component.spec(), false)?;
+            self.opened(supervised, record, &component, to.parameters, false, &note).map(Some)
+        });
+        if !is_there {
+            tell(&supervised, &result);
+        }
+        result.map(|Found { supervised, .. }| supervised.view())
+    }
+
+    /// Makes a component the version of a record, and opens instances of it.
+    pub(super) fn opened(
+        &self,
+        supervised: &Supervised,
+        mut record: Record,
+        component: &Component,
+        parameters: BTreeMap<String, String>,
+        probation: bool,
+        note: &Note,
+    ) -> Result<Prepared, Error> {
+        record.adopt(&component.digest, component.spec(), parameters, note);
+        let refused = |error: &dyn std::fmt::Display| Error::BadParameters(format!("{error:#}"));
+        let version = self.parts.version(&record, component).map_err(|error| refused(&error))?;
+        let open = |_| component.program.instantiate(&version.parameters, Arc::clone(&supervised.observed.host));
+        let ready = (0..record.parallelism.min(OPENED)).map(open).collect::<Result<Vec<_>, _>>();
+        let mut version = version.with_ready(ready.map_err(|failure| refused(&failure))?);
+        if probation {
+            let reload = &self.parts.config().reload;
+            version = version.on_probation(reload.probation_batches, reload.max_failed);
+        }
+        Ok(Prepared { record, version: Some(version) })
+    }
+}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pelton_model::spec::{Sink, Source};
+
+    #[test]
+    fn a_diff_names_what_goes_and_what_comes() {
+        let sink = |name: &str, topic: &str| Sink { name: name.to_owned(), target: Target::Topic(topic.to_owned()) };
+        let spec = |sinks| Spec {
+            name: "j".to_owned(),
+            sources: vec![Source { topic: "in".to_owned(), headers: false }],
+            sinks,
+            ..Spec::default()
+        };
+        let before = spec(vec![sink("a", "a"), sink("b", "b")]);
+        assert_eq!(Diff::new(&before, &before), Diff::default());
+        let mut after = spec(vec![sink("b", "elsewhere"), sink("a", "a")]);
+        after.sources.push(Source { topic: "more".to_owned(), headers: true });
+        let diff = Diff::new(&before, &after);
+        assert_eq!(diff.lines(), ["- sink b (topic b)", "+ source more", "+ sink b (topic elsewhere)"]);
+    }
+}

@@ -1,0 +1,48 @@
+//! Set and scale.
+
+use super::Prepared;
+use crate::checks::check_parallelism;
+use crate::error::Error;
+use crate::jobs::Jobs;
+use crate::types::{JobView, Scale, SetParameters};
+
+impl Jobs {
+    /// Sets parameters, between two batches. A job that refuses them goes on with those that it had.
+    pub fn set(&self, job: &str, request: &SetParameters) -> Result<JobView, Error> {
+        let shown: Vec<_> = request.parameters.keys().map(String::as_str).collect();
+        let note = self.note(request.by.as_deref(), &format!("set {}", shown.join(", ")));
+        let found = self.change(job, |entry, supervised| {
+            let mut parameters = entry.record.parameters.clone();
+            for (key, value) in &request.parameters {
+                match value {
+                    Some(value) => drop(parameters.insert(key.clone(), value.clone())),
+                    None => drop(parameters.remove(key)),
+                }
+            }
+            if parameters == entry.record.parameters {
+                return Ok(None);
+            }
+            let component = self.kept(&entry.record.digest)?;
+            self.opened(supervised, entry.record.clone(), &component, parameters, false, &note).map(Some)
+        })?;
+        Ok(found.supervised.view())
+    }
+
+    /// Changes the number of instances, once what is in flight is delivered.
+    pub fn scale(&self, job: &str, request: &Scale) -> Result<JobView, Error> {
+        let parallelism = request.parallelism;
+        check_parallelism(parallelism)?;
+        let note = self.note(request.by.as_deref(), &format!("scale {parallelism}"));
+        let found = self.change(job, |entry, _| {
+            if entry.record.parallelism == parallelism {
+                return Ok(None);
+            }
+            let mut record = entry.record.clone();
+            record.parallelism = parallelism;
+            record.note(&note);
+            Ok(Some(Prepared { record, version: None }))
+        })?;
+        tracing::info!(job.name = job, "{} of {job} by {}", note.why, note.by);
+        Ok(found.supervised.view())
+    }
+}

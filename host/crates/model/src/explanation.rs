@@ -1,0 +1,60 @@
+//! Refusals as people and programs are told of them, wherever they come from.
+
+use std::fmt::{self, Display};
+
+/// What was refused, why, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// A short name for programs.
+    pub code: &'static str,
+    /// What was refused.
+    pub title: String,
+    /// Why, item by item.
+    pub causes: Vec<String>,
+    /// What to do.
+    pub fix: Option<String>,
+}
+
+impl Explanation {
+    /// With one reason.
+    pub fn new(code: &'static str, title: impl Into<String>, cause: impl Into<String>) -> Self {
+        Self { code, title: title.into(), causes: vec![cause.into()], fix: None }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = Some(fix.into());
+        self
+    }
+}
+
+impl Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write(f, &self.title, &self.causes, self.fix.as_deref())
+    }
+}
+
+/// Writes a refusal for people: on one line where it has one reason, else with a line for each.
+pub fn write(f: &mut fmt::Formatter<'_>, title: &str, causes: &[String], fix: Option<&str>) -> fmt::Result {
+    f.write_str(title)?;
+    match causes {
+        [] => {}
+        [one] => write!(f, ": {one}")?,
+        many => many.iter().try_for_each(|item| write!(f, "\n  - {item}"))?,
+    }
+    fix.iter().try_for_each(|fix| write!(f, "\n{fix}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_reasons_are_a_list() {
+        let mut told = Explanation::new("missing", "the job is not submitted", "topic \"a\"").fix("create it");
+        assert_eq!(told.to_string(), "the job is not submitted: topic \"a\"\ncreate it");
+        told.causes.push("table b".to_owned());
+        assert_eq!(told.to_string(), "the job is not submitted\n  - topic \"a\"\n  - table b\ncreate it");
+    }
+}

@@ -1,0 +1,66 @@
+//! The HTTP status of each refusal of the jobs.
+
+use pelton_connect::letters::LettersError;
+use pelton_control::Error;
+use pelton_pipeline::Error as PipelineError;
+
+use super::problem::Problem;
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let told = error.explain();
+        let (code, title, causes, fix) = (told.code.to_owned(), told.title, told.causes, told.fix);
+        Self { status: status(&error), code, title, causes, fix }
+    }
+}
+
+fn status(error: &Error) -> u16 {
+    match error {
+        Error::WhichComponent | Error::NoFile(_) => 400,
+        Error::NoSuchJob(_) | Error::NoSuchComponent(_) | Error::NotAvailable { .. } | Error::NoShadow(_) => 404,
+        Error::Ending(_)
+        | Error::Contended(_)
+        | Error::AlreadySubmitted(_)
+        | Error::WouldDrop { .. }
+        | Error::NoEarlierVersion { .. }
+        | Error::NotRunning(_)
+        | Error::Busy(_)
+        | Error::NothingToRedriveThrough(_) => 409,
+        Error::NotAJob { .. }
+        | Error::CompileTime(_)
+        | Error::NoExactlyOnce
+        | Error::BadName(_)
+        | Error::BadParallelism(_)
+        | Error::BadParameters(_)
+        | Error::UnfitParameters(_)
+        | Error::Missing { .. }
+        | Error::BadShadowTime(_) => 422,
+        Error::Internal { .. } => 500,
+        Error::Unsettled { .. } | Error::Away { .. } | Error::Stopping(_) => 503,
+        Error::Letters(error) => of_letters(error),
+        Error::Redrive(ended) => of_redrive(&ended.error),
+    }
+}
+
+fn of_letters(error: &LettersError) -> u16 {
+    match error {
+        LettersError::WhichPartition { .. } | LettersError::NoCursor { .. } => 400,
+        LettersError::NoSuchLetter { .. } => 404,
+        LettersError::NotOurs { .. } => 409,
+        LettersError::Folder { .. } => 500,
+        LettersError::Unreachable(_) | LettersError::NotDeleted(_) => 503,
+    }
+}
+
+fn of_redrive(error: &PipelineError) -> u16 {
+    match error {
+        PipelineError::Letters(error) => of_letters(error),
+        PipelineError::WhichLetters => 400,
+        PipelineError::NoInstance { .. } | PipelineError::Fenced => 409,
+        PipelineError::SinkDown { .. }
+        | PipelineError::Stopping
+        | PipelineError::Connect(_)
+        | PipelineError::Thread { .. }
+        | PipelineError::NotMarked { .. } => 503,
+    }
+}
