@@ -3,35 +3,39 @@
 use std::net::SocketAddr;
 
 use anyhow::Result;
+use pelton_api::host::Host;
+use pelton_api::types::{JobView, Submit};
 use pelton_demo::{DemoHost, Job};
 
-use crate::api::types::{JobView, Submit};
 use crate::config::Config;
-use crate::run::Host;
 
-impl DemoHost for Host {
-    fn start(config: Config) -> impl Future<Output = Result<Self>> {
-        Host::start(config)
+/// A host of `pelton demo`.
+#[derive(Debug)]
+pub struct Demonstrated(Host);
+
+impl DemoHost for Demonstrated {
+    async fn start(config: Config) -> Result<Self> {
+        Host::start(config).await.map(Self)
     }
 
     fn address(&self) -> SocketAddr {
-        Host::address(self)
+        self.0.address()
     }
 
     async fn submit(&self, job: &str, parallelism: usize) -> Result<()> {
         let submit = Submit { available: Some(job.to_owned()), parallelism: Some(parallelism), ..Submit::default() };
-        let jobs = Host::jobs(self).clone();
+        let jobs = self.0.jobs().clone();
         tokio::task::spawn_blocking(move || jobs.submit(&submit)).await??;
         Ok(())
     }
 
     fn jobs(&self) -> Box<dyn Fn() -> Vec<Job>> {
-        let jobs = Host::jobs(self).clone();
+        let jobs = self.0.jobs().clone();
         Box::new(move || jobs.list().into_iter().map(job).collect())
     }
 
     fn drain(self) -> impl Future<Output = ()> {
-        Host::drain(self)
+        self.0.drain()
     }
 }
 

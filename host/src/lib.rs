@@ -4,13 +4,13 @@
 //! `Kafka source → batch → component → route → sinks → acknowledgement → commit`. Sources and sinks don't know each
 //! other. The control plane ([`pelton_control`], [`api`]) sends desired state and reads snapshots back; it never touches records.
 
-pub mod api;
 pub mod cli;
-mod demo;
+pub mod demo;
 pub mod run;
 pub mod signals;
 pub mod telemetry;
 
+pub use pelton_api as api;
 pub use pelton_connect as connect;
 pub use pelton_model::{files, metrics, record, settings as config, spec, status};
 pub use pelton_pipeline as pipeline;

@@ -53,7 +53,7 @@ fn simulate(servers: &Servers, folder: &Path) -> Leash {
 
 /// What the tests are told, by environment.
 fn settings() -> Vec<(&'static str, OsString)> {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/page");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/api/src/assets");
     let mut settings = vec![
         ("PELTON_PAGE", page.into()),
         ("PELTON_JOB", example("sensor_alerts").into()),

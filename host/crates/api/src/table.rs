@@ -1,55 +1,21 @@
-//! The HTTP API: `/api/v1`, health, and metrics. The command line uses nothing else.
-//!
-//! [`routes`] is the table of all routes; what each may be called by and with stands there and is checked by [`guard`]
+//! The table of all routes; what each may be called by and with stands there and is checked by the [guard](crate::guard)
 //! before its handler runs.
-
-mod dead_letters;
-mod events;
-pub mod guard;
-mod health;
-mod jobs;
-pub mod openapi;
-mod page;
-pub mod problem;
-pub mod route;
-pub mod serve;
-mod status;
-mod tokens;
-pub mod types;
 
 use std::sync::Arc;
 
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Json, Router};
 
-use crate::metrics::Metrics;
-use guard::{Gate, Guard};
-use pelton_connect::Connectors;
-use pelton_control::Jobs;
-use route::Route;
-pub use tokens::of_client as client_token;
-use types::dead_letters::{DeadLetter, DeadLetterList, ListDeadLetters, Purge, Purged, Redrive, Redriven};
-use types::{
+use crate::context::Context;
+use crate::guard::{self, Gate, Guard};
+use crate::route::Route;
+use crate::{dead_letters, events, health, jobs, openapi, page, problem};
+
+use crate::types::dead_letters::{DeadLetter, DeadLetterList, ListDeadLetters, Purge, Purged, Redrive, Redriven};
+use crate::types::{
     Hold, JobList, JobView, JobsEvent, LogLines, Reload, Rollback, SampleList, Scale, SetParameters, ShadowReport,
     ShadowRun, Submit, Submitted, Uploaded,
 };
-
-/// What handlers reach.
-#[derive(Debug, Clone)]
-pub struct Context {
-    /// The jobs.
-    pub jobs: Arc<Jobs>,
-    /// The metrics.
-    pub metrics: Arc<Metrics>,
-    /// For asking whether Kafka is there.
-    pub connectors: Arc<Connectors>,
-}
-
-impl Context {
-    fn list(&self) -> JobList {
-        JobList { jobs: self.jobs.list(), available: self.jobs.available() }
-    }
-}
 
 /// All routes but those of the page, which holds no data.
 pub fn routes() -> Vec<Route> {

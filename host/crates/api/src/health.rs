@@ -7,26 +7,26 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::Context;
-use super::guard::Caller;
-use super::problem::Plain;
+use crate::context::Context;
+use crate::guard::Caller;
+use crate::problem::Plain;
 
 /// The content type of metrics.
-pub(super) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(crate) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// How long `/readyz` waits for Kafka.
 const PING: Duration = Duration::from_secs(2);
 
-pub(super) async fn live() -> &'static str {
+pub(crate) async fn live() -> &'static str {
     "ok\n"
 }
 
-pub(super) async fn metrics(State(context): State<Context>) -> impl IntoResponse {
+pub(crate) async fn metrics(State(context): State<Context>) -> impl IntoResponse {
     context.jobs.observe();
     ([(header::CONTENT_TYPE, OPENMETRICS)], context.metrics.render())
 }
 
 /// 200 where all is well; else 503, with a line for each thing that is not, for those who may read.
-pub(super) async fn ready(State(context): State<Context>, Extension(Caller(caller)): Extension<Caller>) -> Response {
+pub(crate) async fn ready(State(context): State<Context>, Extension(Caller(caller)): Extension<Caller>) -> Response {
     let mut wrong = context.jobs.conditions();
     let ping = tokio::task::spawn_blocking(move || context.connectors.sources().ping(PING)).await;
     if let Ok(Err(error)) = ping {

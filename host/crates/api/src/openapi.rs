@@ -3,26 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
-use utoipa::ToSchema;
 
-use super::guard::Role;
-use super::problem::{self, Document};
-use super::route::{Route, Takes};
-
-/// Schemas of types by name.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Schemas(BTreeMap<String, Value>);
-
-impl Schemas {
-    /// Adds a type and all that it is made of; returns the reference to it.
-    pub(super) fn add<T: ToSchema>(&mut self) -> Value {
-        let mut all = vec![(T::name().into_owned(), T::schema())];
-        T::schemas(&mut all);
-        let all = all.into_iter().map(|(name, schema)| (name, json!(schema)));
-        self.0.extend(all);
-        json!({"$ref": format!("#/components/schemas/{}", T::name())})
-    }
-}
+use crate::problem::{self, Document};
+use crate::role::Role;
+use crate::route::{Route, Takes};
+use crate::schemas::Schemas;
 
 /// The document of these routes.
 pub fn document(routes: &[Route]) -> Value {
@@ -95,7 +80,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::api::routes;
+    use crate::table::routes;
 
     /// Every `$ref` below a value.
     fn references<'a>(value: &'a Value, into: &mut BTreeSet<&'a str>) {
@@ -132,7 +117,7 @@ mod tests {
 
     #[test]
     fn every_route_is_in_the_documentation() {
-        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/api.md")).unwrap();
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/api.md")).unwrap();
         let listed = |route: &&Route| page.contains(&format!("| `{} {}` |", route.method, route.path));
         let routes = routes();
         let missing: Vec<_> = routes.iter().filter(|route| !listed(route)).collect();
@@ -141,7 +126,7 @@ mod tests {
 
     #[test]
     fn the_committed_document_is_this_one() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/openapi.json");
         let current = serde_json::to_string_pretty(&document(&routes())).unwrap() + "\n";
         if std::env::var_os("RENEW").is_some() {
             std::fs::write(path, &current).unwrap();
@@ -149,7 +134,7 @@ mod tests {
         let committed = std::fs::read_to_string(path).unwrap_or_default();
         assert!(
             committed == current,
-            "docs/openapi.json is of another state; RENEW=1 cargo test --lib openapi writes it"
+            "docs/openapi.json is of another state; RENEW=1 cargo test -p pelton-api openapi writes it"
         );
     }
 }

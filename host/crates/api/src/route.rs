@@ -1,6 +1,6 @@
 //! A route: what it serves, to whom, what it takes and what it answers, in one place.
 //!
-//! [`routes`](super::routes) is the table of all of them. The router, the checks in [`guard`](super::guard), the OpenAPI
+//! [`routes`](crate::table::routes) is the table of all of them. The router, the checks in [`guard`](crate::guard), the OpenAPI
 //! document and the tests are made from it, so a route can't be forgotten in any of them.
 
 use axum::extract::DefaultBodyLimit;
@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use utoipa::openapi::path::Parameter;
 use utoipa::{IntoParams, ToSchema};
 
-use super::Context;
-use super::guard::Role;
-use super::openapi::Schemas;
+use crate::context::Context;
+use crate::role::Role;
+use crate::schemas::Schemas;
 
 /// What a route takes as a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,16 +44,16 @@ pub struct Route {
     pub role: Option<Role>,
     /// The body that it takes.
     pub takes: Takes,
-    pub(super) handler: MethodRouter<Context>,
+    pub(crate) handler: MethodRouter<Context>,
     /// What OpenAPI calls the operation.
-    pub(super) id: String,
-    pub(super) summary: &'static str,
-    pub(super) parameters: Vec<Parameter>,
+    pub(crate) id: String,
+    pub(crate) summary: &'static str,
+    pub(crate) parameters: Vec<Parameter>,
     /// The schema of its JSON body.
-    pub(super) body: Option<Value>,
+    pub(crate) body: Option<Value>,
     /// Status, content type and schema of its answer.
-    pub(super) answer: (u16, &'static str, Value),
-    pub(super) schemas: Schemas,
+    pub(crate) answer: (u16, &'static str, Value),
+    pub(crate) schemas: Schemas,
 }
 
 impl std::fmt::Debug for Route {
@@ -89,7 +89,7 @@ impl Route {
     }
 
     /// A route that changes nothing, for the role `Read`. Without more said it answers with text.
-    pub(super) fn get<T: 'static, H: Handler<T, Context>>(
+    pub(crate) fn get<T: 'static, H: Handler<T, Context>>(
         path: &'static str,
         handler: H,
         summary: &'static str,
@@ -98,7 +98,7 @@ impl Route {
     }
 
     /// A route that changes something, for the role `Write`.
-    pub(super) fn post<T: 'static, H: Handler<T, Context>>(
+    pub(crate) fn post<T: 'static, H: Handler<T, Context>>(
         path: &'static str,
         handler: H,
         summary: &'static str,
@@ -107,7 +107,7 @@ impl Route {
     }
 
     /// A route that ends something, for the role `Write`.
-    pub(super) fn delete<T: 'static, H: Handler<T, Context>>(
+    pub(crate) fn delete<T: 'static, H: Handler<T, Context>>(
         path: &'static str,
         handler: H,
         summary: &'static str,
@@ -116,49 +116,49 @@ impl Route {
     }
 
     /// Open to all: it tells nothing but that it is there.
-    pub(super) fn open(mut self) -> Self {
+    pub(crate) fn open(mut self) -> Self {
         self.role = None;
         self
     }
 
     /// Takes a query.
-    pub(super) fn query<T: IntoParams>(mut self) -> Self {
+    pub(crate) fn query<T: IntoParams>(mut self) -> Self {
         self.parameters = T::into_params(|| Some(utoipa::openapi::path::ParameterIn::Query));
         self
     }
 
     /// Takes this as JSON.
-    pub(super) fn takes<T: ToSchema>(mut self) -> Self {
+    pub(crate) fn takes<T: ToSchema>(mut self) -> Self {
         self.body = Some(self.schemas.add::<T>());
         self
     }
 
     /// Takes a component.
-    pub(super) fn takes_component(mut self) -> Self {
+    pub(crate) fn takes_component(mut self) -> Self {
         self.takes = Takes::Wasm;
         self
     }
 
     /// Answers with this as JSON.
-    pub(super) fn answers<T: ToSchema>(mut self, status: u16) -> Self {
+    pub(crate) fn answers<T: ToSchema>(mut self, status: u16) -> Self {
         self.answer = (status, "application/json", self.schemas.add::<T>());
         self
     }
 
     /// Answers with text of this content type.
-    pub(super) fn answers_text(mut self, content_type: &'static str) -> Self {
+    pub(crate) fn answers_text(mut self, content_type: &'static str) -> Self {
         self.answer = (200, content_type, json!({"type": "string"}));
         self
     }
 
     /// Answers with server-sent events, each with this as JSON.
-    pub(super) fn streams<T: ToSchema>(mut self) -> Self {
+    pub(crate) fn streams<T: ToSchema>(mut self) -> Self {
         self.answer = (200, "text/event-stream", self.schemas.add::<T>());
         self
     }
 
     /// Answers with any JSON object.
-    pub(super) fn answers_object(mut self) -> Self {
+    pub(crate) fn answers_object(mut self) -> Self {
         self.answer = (200, "application/json", json!({"type": "object"}));
         self
     }

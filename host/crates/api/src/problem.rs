@@ -42,7 +42,7 @@ pub struct Problem {
 /// A refusal as RFC 9457 writes it, with `code`, `causes` and `fix` of our own.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[schema(as = Problem)]
-pub(super) struct Document {
+pub(crate) struct Document {
     /// `urn:pelton:problem:` and the code.
     #[serde(rename = "type", default)]
     kind: String,
@@ -151,7 +151,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 }
 
 /// Does blocking work of the jobs off the async threads, to its end also where the client goes away.
-pub(super) async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Problem> {
     match tokio::task::spawn_blocking(work).await {
@@ -161,26 +161,26 @@ pub(super) async fn blocking<T: Send + 'static>(
 }
 
 /// The same, for an answer in JSON.
-pub(super) async fn whole<T: Send + 'static>(
+pub(crate) async fn whole<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<axum::Json<T>, Problem> {
     blocking(work).await.map(axum::Json)
 }
 
 /// The answer where no route is.
-pub(super) async fn no_such_route() -> Problem {
+pub(crate) async fn no_such_route() -> Problem {
     Problem::new(404, "no-such-route", "no such route", "nothing is served under this path")
         .fix("the API begins at /api/v1/jobs; GET /api/v1/openapi.json lists all of it")
 }
 
 /// The answer where the route has no such method.
-pub(super) async fn no_such_method() -> Problem {
+pub(crate) async fn no_such_method() -> Problem {
     Problem::new(405, "method-not-allowed", "this route has no such method", "the header Allow names those that it has")
         .fix("GET /api/v1/openapi.json lists every route with its methods")
 }
 
 /// Turns whatever is refused below into a problem, a panic included: one request costs no other.
-pub(super) async fn told(request: Request, next: Next) -> Response {
+pub(crate) async fn told(request: Request, next: Next) -> Response {
     let Ok(response) = AssertUnwindSafe(next.run(request)).catch_unwind().await else {
         // The panic itself is on standard error already.
         return Problem::new(500, "internal", "the host failed", "a handler panicked")
@@ -206,7 +206,7 @@ pub(super) async fn told(request: Request, next: Next) -> Response {
 
 /// Marks an answer whose plain text is meant, whatever its status.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Plain;
+pub(crate) struct Plain;
 
 #[cfg(test)]
 mod tests {
@@ -233,8 +233,7 @@ mod tests {
         let router = router.layer(axum::middleware::from_fn(told));
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let stopped = async { drop(stopped.await) };
-        let server =
-            tokio::spawn(super::super::serve::serve(listener, router, std::time::Duration::from_secs(60), stopped));
+        let server = tokio::spawn(crate::serve::serve(listener, router, std::time::Duration::from_secs(60), stopped));
         let call = move || {
             let agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().new_agent();
             let mut response = agent.get(url).call().unwrap();

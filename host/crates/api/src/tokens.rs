@@ -5,16 +5,18 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::unistd::geteuid;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
 
-use super::guard::{Role, hash, same};
-use crate::config::{Api, Secret};
+use crate::role::Role;
+use pelton_model::settings::{Api, Secret};
 
 /// Shortest token: of random letters and digits it can't be guessed.
 const LENGTH: usize = 16;
 const ROOT: u32 = 0;
 
 /// The digests of the tokens that are set.
-pub(super) struct Tokens {
+pub(crate) struct Tokens {
     write: Option<[u8; 32]>,
     read: Option<[u8; 32]>,
 }
@@ -27,7 +29,7 @@ impl std::fmt::Debug for Tokens {
 
 impl Tokens {
     /// Reads the tokens. Errors name settings and files and never quote a token.
-    pub(super) fn new(settings: &Api) -> Result<Self> {
+    pub(crate) fn new(settings: &Api) -> Result<Self> {
         let write = token("api.token", settings.token.as_ref(), settings.token_file.as_deref())?;
         let read = token("api.read_token", settings.read_token.as_ref(), settings.read_token_file.as_deref())?;
         ensure!(
@@ -38,12 +40,12 @@ impl Tokens {
     }
 
     /// Whether callers need one.
-    pub(super) fn are_set(&self) -> bool {
+    pub(crate) fn are_set(&self) -> bool {
         self.write.is_some() || self.read.is_some()
     }
 
     /// The role of whoever has this token. Takes the same time for every token of a length.
-    pub(super) fn role(&self, token: &str) -> Option<Role> {
+    pub(crate) fn role(&self, token: &str) -> Option<Role> {
         let given = hash(token);
         let is = |known: &Option<[u8; 32]>| known.as_ref().is_some_and(|known| same(known, &given));
         let (write, read) = (is(&self.write), is(&self.read));
@@ -97,6 +99,16 @@ fn check_access(mode: u32, owner: u32, me: u32) -> Result<()> {
 pub fn of_client(file: &Path) -> Result<String> {
     let token = read(file).with_context(|| format!("failed to read the token file {}", file.display()))?;
     Ok(token.trim().to_owned())
+}
+
+/// SHA-256, so that neither length nor content shows in the time of a comparison.
+fn hash(token: &str) -> [u8; 32] {
+    Sha256::digest(token).into()
+}
+
+/// Whether two digests are the same, in constant time.
+fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
+    one.ct_eq(other).into()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 /// The module and those that it imports, directly or not, each after those that it imports. `source` gives a module's text.
-pub(super) fn join<'a>(module: &'a str, source: &impl Fn(&str) -> Option<&'a str>) -> String {
+pub(crate) fn join<'a>(module: &'a str, source: &impl Fn(&str) -> Option<&'a str>) -> String {
     let mut joined = Joined { text: String::new(), done: Vec::new() };
     joined.add(module, source);
     joined.text
@@ -43,7 +43,7 @@ impl<'a> Joined<'a> {
 }
 
 /// The names in braces of an import, and the module that it is from.
-pub(super) fn import(line: &str) -> Option<(&str, &str)> {
+pub(crate) fn import(line: &str) -> Option<(&str, &str)> {
     line.strip_prefix("import ")?.strip_suffix(".js\";")?.split_once(" from \"./")
 }
 

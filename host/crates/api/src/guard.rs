@@ -19,15 +19,14 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
 use tokio::sync::Semaphore;
 
-use super::problem::Problem;
-use super::route::{Route, Takes};
-use super::tokens::Tokens;
-use crate::config::Config;
+use crate::problem::Problem;
+pub use crate::role::Role;
+use crate::route::{Route, Takes};
+use crate::tokens::Tokens;
 use pelton_model::name::check_name;
+use pelton_model::settings::Config;
 
 /// Largest JSON body.
 const JSON_BYTES: usize = 1 << 20;
@@ -37,18 +36,9 @@ const NAME_BYTES: usize = 255;
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
-/// What a caller may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Look.
-    Read,
-    /// Everything.
-    Write,
-}
-
 /// The role that a request has shown to have, among its extensions; `None` where it has shown none.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Caller(pub(super) Option<Role>);
+pub(crate) struct Caller(pub(crate) Option<Role>);
 
 /// Who may call, and how much a caller may take.
 #[derive(Debug)]
@@ -139,7 +129,7 @@ impl Guard {
 }
 
 /// Checks where a request comes from.
-pub(super) async fn site(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+pub(crate) async fn site(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     match guard.check_site(&request) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
@@ -148,14 +138,14 @@ pub(super) async fn site(State(guard): State<Arc<Guard>>, request: Request, next
 
 /// The guard at one route.
 #[derive(Debug, Clone)]
-pub(super) struct Gate {
+pub(crate) struct Gate {
     guard: Arc<Guard>,
     role: Option<Role>,
     takes: Takes,
 }
 
 impl Gate {
-    pub(super) fn new(guard: &Arc<Guard>, route: &Route) -> Self {
+    pub(crate) fn new(guard: &Arc<Guard>, route: &Route) -> Self {
         Self { guard: Arc::clone(guard), role: route.role, takes: route.takes }
     }
 
@@ -262,7 +252,7 @@ async fn check_path(parts: &mut Parts) -> Result<(), Problem> {
 }
 
 /// Lets a request through to its route, or says why not.
-pub(super) async fn gate(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+pub(crate) async fn gate(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     // Others wait here, before any of their bytes are taken; held until the answer is there.
     let turn = match gate.takes {
@@ -300,20 +290,10 @@ pub(super) async fn gate(State(gate): State<Gate>, request: Request, next: Next)
     response
 }
 
-/// SHA-256, so that neither length nor content shows in the time of a comparison.
-pub(super) fn hash(token: &str) -> [u8; 32] {
-    Sha256::digest(token).into()
-}
-
-/// Whether two digests are the same, in constant time.
-pub(super) fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
-    one.ct_eq(other).into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Secret;
+    use pelton_model::settings::Secret;
 
     #[test]
     fn a_host_is_open_to_others_only_with_a_token_or_a_voucher() {

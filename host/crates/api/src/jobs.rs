@@ -5,34 +5,34 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 
-use super::Context;
-use super::problem::{Body, Problem, blocking, whole};
-use super::types::{
+use crate::context::Context;
+use crate::problem::{Body, Problem, blocking, whole};
+use crate::types::{
     Hold, JobList, JobView, Reload, Rollback, SampleList, Scale, SetParameters, ShadowReport, ShadowRun, Submit,
     Submitted, Uploaded,
 };
 
-pub(super) async fn list(State(context): State<Context>) -> Json<JobList> {
+pub(crate) async fn list(State(context): State<Context>) -> Json<JobList> {
     Json(context.list())
 }
 
-pub(super) async fn show(State(context): State<Context>, Path(name): Path<String>) -> Result<Json<JobView>, Problem> {
+pub(crate) async fn show(State(context): State<Context>, Path(name): Path<String>) -> Result<Json<JobView>, Problem> {
     Ok(Json(context.jobs.show(&name)?))
 }
 
-pub(super) async fn cancel(State(context): State<Context>, Path(name): Path<String>) -> Result<Json<JobView>, Problem> {
+pub(crate) async fn cancel(State(context): State<Context>, Path(name): Path<String>) -> Result<Json<JobView>, Problem> {
     let ticket = blocking(move || context.jobs.cancel(&name)).await?;
     Ok(Json(ticket.done().await?))
 }
 
-pub(super) async fn submit(
+pub(crate) async fn submit(
     State(context): State<Context>,
     Body(request): Body<Submit>,
 ) -> Result<(StatusCode, Json<Submitted>), Problem> {
     Ok((StatusCode::CREATED, whole(move || context.jobs.submit(&request)).await?))
 }
 
-pub(super) async fn reload(
+pub(crate) async fn reload(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<Reload>,
@@ -40,7 +40,7 @@ pub(super) async fn reload(
     whole(move || context.jobs.reload(&name, &request)).await
 }
 
-pub(super) async fn rollback(
+pub(crate) async fn rollback(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<Rollback>,
@@ -48,7 +48,7 @@ pub(super) async fn rollback(
     whole(move || context.jobs.rollback(&name, &request)).await
 }
 
-pub(super) async fn set(
+pub(crate) async fn set(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<SetParameters>,
@@ -56,7 +56,7 @@ pub(super) async fn set(
     whole(move || context.jobs.set(&name, &request)).await
 }
 
-pub(super) async fn scale(
+pub(crate) async fn scale(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<Scale>,
@@ -64,7 +64,7 @@ pub(super) async fn scale(
     whole(move || context.jobs.scale(&name, &request)).await
 }
 
-pub(super) async fn pause(
+pub(crate) async fn pause(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<Hold>,
@@ -73,7 +73,7 @@ pub(super) async fn pause(
     Ok(Json(ticket.done().await?))
 }
 
-pub(super) async fn resume(
+pub(crate) async fn resume(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<Hold>,
@@ -81,7 +81,7 @@ pub(super) async fn resume(
     whole(move || context.jobs.resume(&name, request.by.as_deref())).await
 }
 
-pub(super) async fn start_shadow(
+pub(crate) async fn start_shadow(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<ShadowRun>,
@@ -89,27 +89,27 @@ pub(super) async fn start_shadow(
     whole(move || context.jobs.shadow(&name, &request)).await
 }
 
-pub(super) async fn shadow(
+pub(crate) async fn shadow(
     State(context): State<Context>,
     Path(name): Path<String>,
 ) -> Result<Json<ShadowReport>, Problem> {
     Ok(Json(context.jobs.shadow_report(&name, false)?))
 }
 
-pub(super) async fn end_shadow(
+pub(crate) async fn end_shadow(
     State(context): State<Context>,
     Path(name): Path<String>,
 ) -> Result<Json<ShadowReport>, Problem> {
     Ok(Json(context.jobs.shadow_report(&name, true)?))
 }
 
-pub(super) async fn samples(
+pub(crate) async fn samples(
     State(context): State<Context>,
     Path(name): Path<String>,
 ) -> Result<Json<SampleList>, Problem> {
     Ok(Json(context.jobs.samples(&name)?))
 }
 
-pub(super) async fn upload(State(context): State<Context>, body: Bytes) -> Result<Json<Uploaded>, Problem> {
+pub(crate) async fn upload(State(context): State<Context>, body: Bytes) -> Result<Json<Uploaded>, Problem> {
     whole(move || context.jobs.upload(&body)).await
 }

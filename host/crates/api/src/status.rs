@@ -4,7 +4,7 @@ use pelton_connect::letters::LettersError;
 use pelton_control::Error;
 use pelton_pipeline::Error as PipelineError;
 
-use super::problem::Problem;
+use crate::problem::Problem;
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {

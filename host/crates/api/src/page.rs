@@ -42,7 +42,7 @@ struct Asset {
 
 macro_rules! assets {
     ($($content_type:ident $file:literal at $path:literal,)*) => {
-        [$(Asset { path: $path, content_type: $content_type, content: include_str!(concat!("../page/", $file)) }),*]
+        [$(Asset { path: $path, content_type: $content_type, content: include_str!(concat!("assets/", $file)) }),*]
     };
 }
 
@@ -175,7 +175,7 @@ mod tests {
     const MOST: usize = 150_000;
 
     fn folder() -> std::path::PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("src/page")
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("src/assets")
     }
 
     fn files() -> impl Iterator<Item = Asset> {

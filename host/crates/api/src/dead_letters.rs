@@ -3,14 +3,14 @@
 use axum::Json;
 use axum::extract::{Path, State};
 
-use super::Context;
-use super::problem::{Body, Problem, Query, whole};
-use super::types::dead_letters::{
+use crate::context::Context;
+use crate::problem::{Body, Problem, Query, whole};
+use crate::types::dead_letters::{
     DeadLetter, DeadLetterList, ListDeadLetters, Purge, Purged, Redrive, Redriven, Which,
 };
 
 /// The newest dead letters of a job that fit, and counts of all of them.
-pub(super) async fn list(
+pub(crate) async fn list(
     State(context): State<Context>,
     Path(name): Path<String>,
     Query(request): Query<ListDeadLetters>,
@@ -19,7 +19,7 @@ pub(super) async fn list(
 }
 
 /// One dead letter of the topic, whole. For the partition `-` stands where the topic has one only.
-pub(super) async fn show(
+pub(crate) async fn show(
     State(context): State<Context>,
     Path((name, partition, offset)): Path<(String, String, String)>,
 ) -> Result<Json<DeadLetter>, Problem> {
@@ -35,7 +35,7 @@ pub(super) async fn show(
 }
 
 /// One dead letter that is a file of the data folder, whole.
-pub(super) async fn show_file(
+pub(crate) async fn show_file(
     State(context): State<Context>,
     Path((name, file)): Path<(String, String)>,
 ) -> Result<Json<DeadLetter>, Problem> {
@@ -43,7 +43,7 @@ pub(super) async fn show_file(
 }
 
 /// Sends dead letters through the job's present version once more.
-pub(super) async fn redrive(
+pub(crate) async fn redrive(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<Redrive>,
@@ -52,7 +52,7 @@ pub(super) async fn redrive(
 }
 
 /// Deletes dead letters for good.
-pub(super) async fn purge(
+pub(crate) async fn purge(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<Purge>,

@@ -14,9 +14,9 @@ use futures_util::{Stream, stream};
 use serde::Deserialize;
 use tokio::sync::watch;
 
-use super::Context;
-use super::problem::{Problem, Query};
-use super::types::{Available, JobView, JobsEvent, LogLines};
+use crate::context::Context;
+use crate::problem::{Problem, Query};
+use crate::types::{Available, JobView, JobsEvent, LogLines};
 use pelton_model::log::JobLog;
 
 /// How often jobs are looked at for a stream, and at least after a change of the files.
@@ -52,7 +52,7 @@ impl Sent {
 }
 
 /// Jobs and files: all at once, then whatever has changed.
-pub(super) async fn events(State(context): State<Context>) -> impl IntoResponse {
+pub(crate) async fn events(State(context): State<Context>) -> impl IntoResponse {
     let files = context.jobs.files();
     let stream = stream::unfold((context, files, Sent::default()), |(context, mut files, mut sent)| async move {
         loop {
@@ -79,7 +79,7 @@ fn event_of(name: &str, data: &impl serde::Serialize) -> Result<Event, Infallibl
 /// Which lines of a log.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct LogQuery {
+pub(crate) struct LogQuery {
     /// Only lines with a greater number.
     since: u64,
     /// Most lines, the last ones.
@@ -89,7 +89,7 @@ pub(super) struct LogQuery {
 }
 
 /// The lines of a job's log: those there are, or, followed, those and all that come, until the job is cancelled.
-pub(super) async fn logs(
+pub(crate) async fn logs(
     State(context): State<Context>,
     Path(name): Path<String>,
     Query(query): Query<LogQuery>,

@@ -1,0 +1,74 @@
+//! A running host: its jobs, and the API in front of them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use pelton_connect::Connectors;
+use pelton_control::Jobs;
+use pelton_model::metrics::Metrics;
+use pelton_model::settings::Config;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::context::Context;
+use crate::guard::Guard;
+use crate::serve::serve;
+use crate::table::router;
+
+/// A running host.
+#[derive(Debug)]
+pub struct Host {
+    address: SocketAddr,
+    jobs: Arc<Jobs>,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<()>,
+}
+
+impl Host {
+    /// Binds the API, starts the jobs that were submitted before and, if the settings say so, those in `usr_jobs`. Kafka
+    /// and Postgres need not be there yet.
+    pub async fn start(config: Config) -> Result<Self> {
+        let guard = Guard::new(&config)?;
+        let listener = TcpListener::bind(config.listen).await.with_context(|| {
+            format!(
+                "failed to listen on {}: is another Pelton (or Flink) running? choose another with --listen",
+                config.listen
+            )
+        })?;
+        let address = listener.local_addr().context("failed to read the address listened on")?;
+        let config = Arc::new(config);
+        let metrics = Arc::new(Metrics::default());
+        let runtime = tokio::runtime::Handle::current();
+        let connectors = Arc::new(Connectors::new(&config, &runtime)?);
+        let jobs = Jobs::open(Arc::clone(&config), Arc::clone(&metrics), Arc::clone(&connectors))?;
+        let read_time = guard.read_time();
+        let router = router(Context { jobs: Arc::clone(&jobs), metrics, connectors }, guard);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = tokio::spawn(serve(listener, router, read_time, async { drop(stopped.await) }));
+        tracing::info!("Pelton listens on http://{address}");
+        Ok(Self { address, jobs, stop, server })
+    }
+
+    /// Where the API listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The jobs.
+    pub fn jobs(&self) -> &Arc<Jobs> {
+        &self.jobs
+    }
+
+    /// Drains what is in flight, commits, leaves the groups, and closes the API last, so that it can be watched.
+    pub async fn drain(mut self) {
+        self.jobs.drain().await;
+        // The server may have ended already.
+        let _ = self.stop.send(());
+        // Open connections have a moment to finish; streams never do.
+        if tokio::time::timeout(std::time::Duration::from_secs(1), &mut self.server).await.is_err() {
+            self.server.abort();
+        }
+    }
+}

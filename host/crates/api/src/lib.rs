@@ -1,0 +1,27 @@
+//! The HTTP API: `/api/v1`, health, metrics, and the page; and the [host](host::Host) that serves them. The command line uses
+//! nothing else of a host.
+//!
+//! [`table`] is all of its routes. Refusals of the jobs become [problems](problem) in one place, with the HTTP status of each.
+
+mod context;
+mod dead_letters;
+mod events;
+pub mod guard;
+mod health;
+pub mod host;
+mod jobs;
+pub mod openapi;
+mod page;
+pub mod problem;
+pub mod role;
+pub mod route;
+mod schemas;
+pub mod serve;
+mod status;
+pub mod table;
+mod tokens;
+pub mod types;
+
+pub use context::Context;
+pub use table::{router, routes};
+pub use tokens::of_client as client_token;
