@@ -29,7 +29,12 @@ pub(super) fn away(reason: &str) -> Error {
 }
 
 impl Memory {
-    /// Whether the servers are there.
+    /// Whether the server of topics is there.
+    fn topics_there(&self) -> Result<(), Error> {
+        self.look(|state| state.topics_away.as_deref().map_or(Ok(()), |reason| Err(away(reason))))
+    }
+
+    /// Whether both servers are there.
     fn there(&self) -> Result<(), Error> {
         let reason = self.look(|state| state.topics_away.clone().or_else(|| state.tables_away.clone()));
         match reason {
@@ -97,7 +102,7 @@ impl SourceConnector for Memory {
     }
 
     fn pin_start(&self, group: &str, topics: &[String], from: StartFrom, anew: bool) -> Result<(), Error> {
-        self.there()?;
+        self.topics_there()?;
         self.with(|state| {
             let found = state.groups.entry(group.to_owned()).or_default();
             for topic in topics {
@@ -126,12 +131,12 @@ impl LetterStore for Memory {
     }
 
     fn log(&self, job: &str) -> Result<Option<Box<dyn LetterLog>>, Error> {
-        self.there()?;
+        self.topics_there()?;
         Ok(Log::open(self, job).map(|log| Box::new(log) as _))
     }
 
     fn begin_redrive(&self, job: &str) -> Result<Box<dyn Marker>, Error> {
-        self.there()?;
+        self.topics_there()?;
         Ok(Box::new(LogMarker::begin(self, job)))
     }
 }
