@@ -4,6 +4,7 @@
 //! and give them up one by one when others come; writers write a moment later, wait while a server is away, and write nothing
 //! for a host that has crashed. Several hosts may share it: [`Memory::host`].
 
+mod away;
 mod connector;
 mod dead_letters;
 mod group;

@@ -28,6 +28,7 @@ mod plan;
 mod schema;
 mod sink;
 mod sql;
+mod types;
 mod writer;
 
 pub use chunk::RowChunk;

@@ -7,6 +7,7 @@ use pelton_model::metrics::JobMetrics;
 use pelton_model::partition::StartFrom;
 use pelton_model::spec::Target;
 
+use super::away::{NAME, away};
 use super::dead_letters::MemoryDeadLetters;
 use super::letter_log::{Log, LogMarker};
 use super::source::Member;
@@ -19,14 +20,6 @@ use crate::error::Error;
 use crate::letters::{LetterLog, LetterStore, Marker};
 use crate::sink::{Writers, WritersContext};
 use crate::source::{JobSource, SourceConnector};
-
-/// What people call it.
-pub(super) const NAME: &str = "memory";
-
-/// That a server is away.
-pub(super) fn away(reason: &str) -> Error {
-    Error::unavailable(NAME, reason.to_owned())
-}
 
 impl Memory {
     /// Whether the server of topics is there.

@@ -11,7 +11,7 @@ use pelton_model::record::Batch;
 use pelton_model::status::State as JobState;
 use pelton_model::sync::lock;
 
-use super::connector::{NAME, away};
+use super::away::{NAME, away};
 use super::group::Key;
 use super::world::{Listening, Memory};
 use crate::assignment::Assignment;

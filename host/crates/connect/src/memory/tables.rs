@@ -14,7 +14,7 @@ use pelton_model::stage::Stage;
 use pelton_model::status::State as JobState;
 use pelton_model::sync::lock;
 
-use super::connector::NAME;
+use super::away::NAME;
 use super::table::{Table, row};
 use super::world::Memory;
 use crate::context::Report;

@@ -14,7 +14,7 @@ use pelton_model::spec::{self, Target};
 use pelton_model::stage::Stage;
 use pelton_model::sync::lock;
 
-use super::connector::NAME;
+use super::away::NAME;
 use super::state::Record;
 use super::world::Memory;
 use crate::dead_letters::topic;

@@ -14,8 +14,8 @@ use bytes::Bytes;
 use futures_util::{SinkExt, future};
 use tokio_postgres::{Client, Error, Statement};
 
-use super::plan::types;
 use super::sql::{ident, idents, literal, table_name};
+use super::types::types;
 use pelton_model::spec::{ColumnType, Table};
 
 /// Signature, no flags, no extension.

@@ -11,8 +11,9 @@ use tokio_postgres::Client;
 use tokio_postgres::types::{Oid, Type};
 
 use super::error::{Unusable, describe};
-use super::plan::{Plan, types};
+use super::plan::Plan;
 use super::sql::{convert, ident, idents, table_name};
+use super::types::types;
 use pelton_model::spec::{ColumnSpec, Conflict, Statement, Table, Target};
 
 /// Something in which a table or statement is not as a job declares it.

@@ -258,7 +258,9 @@ impl Committer for Suspicious {
                 let is_there = kinds.contains('t') && is_letter
                     || kinds.chars().all(|kind| match kind {
                         'f' => has(&forwarded, &value),
-                        'm' => has(&made, format!("{number}@1").as_bytes()) || has(&made, format!("{number}@2").as_bytes()),
+                        'm' => {
+                            has(&made, format!("{number}@1").as_bytes()) || has(&made, format!("{number}@2").as_bytes())
+                        }
                         'r' => rows.iter().any(|row| row[0].as_deref() == Some(number.to_string().as_str())),
                         'q' | 'b' | 'x' => is_letter,
                         _ => true,
