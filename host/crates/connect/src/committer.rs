@@ -1,9 +1,9 @@
 //! What makes progress durable.
 //!
-//! A source asks its [`Committer`] to commit the heads of its ledgers: while it reads, before it gives partitions up, and
-//! when it closes. At least once is the committer without a transaction: it has the source's own store keep the offsets. One
-//! with a transaction puts them where the outputs are, in a transaction of a producer or a row beside the job's rows, and
-//! tells the source where to go on.
+//! A source asks its [`Committer`] to commit the heads of its ledgers: while it reads, before it gives partitions up,
+//! and when it closes. At least once is the committer without a transaction: it has the source's own store keep the
+//! offsets. One with a transaction puts them where the outputs are, in a transaction of a producer or a row beside the
+//! job's rows, and tells the source where to go on.
 
 use std::fmt::Debug;
 use std::sync::Arc;

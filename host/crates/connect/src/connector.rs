@@ -28,7 +28,8 @@ pub trait Connector: Send + Sync + Debug {
     /// It can't be asked.
     fn check(&self, needs: &Needs<'_>) -> Result<Vec<Finding>, Error>;
 
-    /// Opens what one attempt of a job writes with. Records that it refuses go to `letters`. Does not wait for it to answer.
+    /// Opens what one attempt of a job writes with. Records that it refuses go to `letters`. Does not wait for it to
+    /// answer.
     ///
     /// # Errors
     /// No client can be made with the settings.

@@ -1,8 +1,8 @@
 //! Dead letters: records that a job rejected, that broke it, or that a sink refused, kept whole with the reason.
 //!
-//! They go to a topic, `<job>.dlq`: key, value and headers as they came, and headers of our own (`pelton.*`) that say where
-//! the record came from and why it is there. One that even that refuses is kept as a file in the host's data folder. The
-//! batch is committed only when its dead letters are safe.
+//! They go to a topic, `<job>.dlq`: key, value and headers as they came, and headers of our own (`pelton.*`) that say
+//! where the record came from and why it is there. One that even that refuses is kept as a file in the host's data
+//! folder. The batch is committed only when its dead letters are safe.
 //!
 //! This is how they are written. [`letters`](crate::letters) finds, redrives and deletes them.
 

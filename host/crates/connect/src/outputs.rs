@@ -45,8 +45,8 @@ impl Outputs {
         &self.letters
     }
 
-    /// The sinks of one instance, in the order of `sinks`. What fits is taken out of `had`, with all that waits in it, so that
-    /// order is kept.
+    /// The sinks of one instance, in the order of `sinks`. What fits is taken out of `had`, with all that waits in it,
+    /// so that order is kept.
     ///
     /// # Errors
     /// As [`Writers::sink`].

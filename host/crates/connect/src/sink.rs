@@ -19,8 +19,8 @@ pub trait Sink: Send + Debug {
     /// another acknowledgement of the delivery is pending. Outputs of a partition that is given up may be dropped.
     fn write(&self, delivery: &Arc<Delivery>, output: Output);
 
-    /// Lets it end once it has written what it was given. Keep it until then: dropping it forgets what is not written, which
-    /// is thus not acknowledged.
+    /// Lets it end once it has written what it was given. Keep it until then: dropping it forgets what is not written,
+    /// which is thus not acknowledged.
     fn retire(&self);
 
     /// Whether a retired one has ended.

@@ -21,8 +21,8 @@ pub trait SourceConnector: Connector {
     /// What one job reads with; it stays over the job's attempts.
     fn job(&self, name: &str) -> Arc<dyn JobSource>;
 
-    /// Fixes where a job starts, before it first runs: on every partition of `topics` that its group has no offset for, or on
-    /// all where `anew`. Blocks.
+    /// Fixes where a job starts, before it first runs: on every partition of `topics` that its group has no offset for,
+    /// or on all where `anew`. Blocks.
     ///
     /// # Errors
     /// A topic is missing, the connector does not answer, or a member of the group is running.
@@ -40,8 +40,8 @@ pub trait JobSource: Send + Sync + Debug {
     /// Says that the job has no attempt that runs.
     fn rest(&self);
 
-    /// Sleeps until there is anything in these partitions after what is committed, or `over`, which is looked at when `wake`
-    /// is called.
+    /// Sleeps until there is anything in these partitions after what is committed, or `over`, which is looked at when
+    /// `wake` is called.
     fn sleep(&self, partitions: Vec<PartitionView>, wake: &Arc<Wake>, over: &dyn Fn() -> bool);
 }
 
@@ -77,18 +77,19 @@ pub enum Pause {
     Sleep(Vec<PartitionView>),
 }
 
-/// The member of a group that reads for one attempt of a job. Everything happens on the thread that calls it: it waits for
-/// records, hands them over, commits what the ledgers allow, and gives partitions up, for which it drains them first.
+/// The member of a group that reads for one attempt of a job. Everything happens on the thread that calls it: it waits
+/// for records, hands them over, commits what the ledgers allow, and gives partitions up, for which it drains them
+/// first.
 pub trait Source {
-    /// Reads, and hands over each batch with the number of its instance, below `instances`, until there is a reason to pause.
-    /// `hand_over` must not block.
+    /// Reads, and hands over each batch with the number of its instance, below `instances`, until there is a reason to
+    /// pause. `hand_over` must not block.
     ///
     /// # Errors
     /// It can't go on, or another part of the attempt has told a fault.
     fn run(&mut self, instances: usize, hand_over: &mut dyn FnMut(usize, Arc<Delivery>)) -> Result<Pause, Error>;
 
-    /// Waits until nothing is in flight, at most for `grace`, without reading; says whether that was reached. What has been
-    /// read and not handed over stays for later.
+    /// Waits until nothing is in flight, at most for `grace`, without reading; says whether that was reached. What has
+    /// been read and not handed over stays for later.
     fn drain(&mut self, grace: Duration) -> bool;
 
     /// Waits for what is in flight, at most for `grace`, commits it and leaves the group.

@@ -1,5 +1,5 @@
-//! Time and threads as the pipeline and the supervisor have them. Whatever of these two waits, waits here, so that a test
-//! can give them a time of its own, in which one part runs after the other by a schedule that it chooses.
+//! Time and threads as the pipeline and the supervisor have them. Whatever of these two waits, waits here, so that a
+//! test can give them a time of its own, in which one part runs after the other by a schedule that it chooses.
 
 use std::fmt::Debug;
 use std::io;

@@ -1,8 +1,8 @@
 //! Acknowledgement: which offsets may be committed, and how much is in flight.
 //!
 //! Offsets move last. A partition's [`Ledger`] lists its batches in order; a batch is complete once every sink has
-//! acknowledged every output of it, and [`Ledger::committable`] is the end of the contiguous complete head, never more. A
-//! [`Delivery`] is one batch on its way: it keeps the records (for *forward* and for dead letters), counts what is
+//! acknowledged every output of it, and [`Ledger::committable`] is the end of the contiguous complete head, never more.
+//! A [`Delivery`] is one batch on its way: it keeps the records (for *forward* and for dead letters), counts what is
 //! unacknowledged, and holds its bytes in the job's [`Budget`] until it is dropped, so that queues, guests and sinks
 //! together are bounded by one figure. A delivery that is dropped before it is complete is never committed: its records
 //! are read again.
@@ -24,8 +24,8 @@ pub trait Observer: Send + Sync + std::fmt::Debug {
     fn gave_up(&self, index: usize, stage: Stage);
     /// The headers of a message that is made from record `index`, of which `own` are the job's.
     fn headers(&self, batch: &Batch, index: usize, own: Vec<OwnedHeader>) -> Vec<OwnedHeader>;
-    /// Every sink has acknowledged all that became of the batch, which `version` handled. A batch that is given up is never
-    /// complete.
+    /// Every sink has acknowledged all that became of the batch, which `version` handled. A batch that is given up is
+    /// never complete.
     fn complete(self: Box<Self>, batch: &Batch, version: Arc<Label>);
 }
 
@@ -95,7 +95,8 @@ impl Delivery {
         }
     }
 
-    /// The headers of a message that is made from record `index`: `own`, in order, and whatever the observer has to say.
+    /// The headers of a message that is made from record `index`: `own`, in order, and whatever the observer has to
+    /// say.
     pub fn outgoing<'a>(
         &'a self,
         index: usize,

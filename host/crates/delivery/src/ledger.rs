@@ -1,7 +1,7 @@
 //! Which offsets of a partition may be committed.
 //!
-//! A partition's [`Ledger`] lists its batches in order; a batch is complete once every sink has acknowledged every output of
-//! it, and [`Ledger::committable`] is the end of the contiguous complete head, never more.
+//! A partition's [`Ledger`] lists its batches in order; a batch is complete once every sink has acknowledged every
+//! output of it, and [`Ledger::committable`] is the end of the contiguous complete head, never more.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -85,8 +85,8 @@ impl Ledger {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Waits until nothing is on its way, at most until the deadline; says whether that was reached. For one thread at a
-    /// time, as is [`drain_in`](Self::drain_in).
+    /// Waits until nothing is on its way, at most until the deadline; says whether that was reached. For one thread at
+    /// a time, as is [`drain_in`](Self::drain_in).
     pub fn drain(&self, deadline: Instant) -> bool {
         self.drain_in(&SystemClock, deadline.saturating_duration_since(Instant::now()))
     }

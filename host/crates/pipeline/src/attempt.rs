@@ -4,12 +4,12 @@
 //! acknowledged. A crash anywhere means that records after the last commit are read again. Within a partition order is
 //! kept, since one instance handles it, and one writer of each sink writes its outputs.
 //!
-//! The version of the job may change at any time, [between two batches](crate::current); the number of instances changes
-//! once what is in flight is drained, and the source stays in its group meanwhile.
+//! The version of the job may change at any time, [between two batches](crate::current); the number of instances
+//! changes once what is in flight is drained, and the source stays in its group meanwhile.
 //!
-//! The source runs on the thread that calls [`Attempt::run`]; each instance has a thread of its own, and writers have theirs.
-//! They are joined by queues whose contents the job's budget bounds. Whatever fails for good ends the attempt, and the
-//! supervisor starts the next from what is committed.
+//! The source runs on the thread that calls [`Attempt::run`]; each instance has a thread of its own, and writers have
+//! theirs. They are joined by queues whose contents the job's budget bounds. Whatever fails for good ends the attempt,
+//! and the supervisor starts the next from what is committed.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -8,7 +8,8 @@ use pelton_connect::{Cause, Error as ConnectError};
 /// Why an attempt, a redrive or a shadow run has ended or can't begin.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// What it reads or writes can't be used, or a part of it has failed. Another attempt goes on from what is committed.
+    /// What it reads or writes can't be used, or a part of it has failed. Another attempt goes on from what is
+    /// committed.
     #[error("{0}")]
     Connect(#[from] ConnectError),
     /// The system gives no thread. Passes with the load.

@@ -1,8 +1,8 @@
-//! Where a job is called: take an instance or make one, call it, keep it if it is good, else halve the batch until the bad
-//! records are found, and hold the job where one record after the other is bad.
+//! Where a job is called: take an instance or make one, call it, keep it if it is good, else halve the batch until the
+//! bad records are found, and hold the job where one record after the other is bad.
 //!
-//! What to do with what comes of it is the [`Handler`]'s or [`Caller`]'s: a worker routes it, a redrive too, a trial prints it, a shadow run
-//! compares it.
+//! What to do with what comes of it is the [`Handler`]'s or [`Caller`]'s: a worker routes it, a redrive too, a trial
+//! prints it, a shadow run compares it.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -22,8 +22,8 @@ pub trait Caller {
     /// The version that the next call is to have.
     fn version(&mut self) -> ControlFlow<Self::Stop, Arc<Version>>;
 
-    /// No instance of the version can be made, for the `times`th time in a row, from 0. It is tried again unless this breaks
-    /// off.
+    /// No instance of the version can be made, for the `times`th time in a row, from 0. It is tried again unless this
+    /// breaks off.
     fn no_instance(&mut self, version: &Arc<Version>, failure: Failure, times: u32) -> ControlFlow<Self::Stop>;
 
     /// A call is about to be made.
@@ -48,8 +48,8 @@ pub trait Handler: Caller {
     /// A record is bad.
     fn bad(&mut self, index: u32, failure: Failure);
 
-    /// One record after the other is bad, this is the next one, and it has been held `times` times. It is tried again unless
-    /// this breaks off or gives it up, after which it is [bad](Self::bad).
+    /// One record after the other is bad, this is the next one, and it has been held `times` times. It is tried again
+    /// unless this breaks off or gives it up, after which it is [bad](Self::bad).
     fn hold(
         &mut self,
         version: &Arc<Version>,

@@ -54,16 +54,17 @@ impl Instances {
         self.0.len()
     }
 
-    /// Hands a batch to one of them, without waiting. One that has ended is told of by its fault; the batch is read again.
+    /// Hands a batch to one of them, without waiting. One that has ended is told of by its fault; the batch is read
+    /// again.
     pub fn hand_over(&self, number: usize, delivery: Arc<Delivery>) {
         if let Some(instance) = self.0.get(number) {
             instance.batches.push(delivery);
         }
     }
 
-    /// Ends them. By now everything is drained, or its time is over: a guest in the middle of a batch is bounded by its time
-    /// limit, and one that waits for a retry sees the stop, or that its partition is given up. Who takes longer than `grace`
-    /// is left alone.
+    /// Ends them. By now everything is drained, or its time is over: a guest in the middle of a batch is bounded by its
+    /// time limit, and one that waits for a retry sees the stop, or that its partition is given up. Who takes longer
+    /// than `grace` is left alone.
     pub fn stop(self, shop: &Workshop, grace: Duration) {
         let began = shop.pace.now();
         self.0.iter().for_each(|instance| instance.batches.close());

@@ -129,14 +129,19 @@ mod tests {
     }
 
     proptest! {
-        /// Exactly the bad ones are found, and the good ones forwarded once and in order, within a bounded number of calls.
+        /// Exactly the bad ones are found, and the good ones forwarded once and in order, within a bounded number of
+        /// calls.
         #[test]
-        fn finds_exactly_the_bad_records(mut bad in proptest::collection::vec(proptest::bool::weighted(0.1), 1..200), one in any::<proptest::sample::Index>()) {
+        fn finds_exactly_the_bad_records(
+            mut bad in proptest::collection::vec(proptest::bool::weighted(0.1), 1..200),
+            one in any::<proptest::sample::Index>(),
+        ) {
             let one = one.index(bad.len());
             bad[one] = true;
             let mut job = Fragile { bad: bad.clone(), ..Fragile::default() };
             prop_assert!(isolate(&batch(bad.len()), trap(), &mut job).is_continue());
-            let (expected_bad, expected_good): (Vec<u32>, Vec<u32>) = (0..bad.len() as u32).partition(|&i| bad[i as usize]);
+            let all = 0..bad.len() as u32;
+            let (expected_bad, expected_good): (Vec<u32>, Vec<u32>) = all.partition(|&i| bad[i as usize]);
             prop_assert_eq!(&job.found, &expected_bad);
             prop_assert_eq!(job.good, expected_good);
             let depth = bad.len().next_power_of_two().trailing_zeros() as usize;

@@ -11,8 +11,8 @@ use pelton_model::stage::Stage;
 
 /// The sinks of one instance.
 ///
-/// A sink that two versions declare alike is handed on as it is, with all that waits in it, so order is kept. One that the new
-/// version no longer has writes what it was given and is then closed.
+/// A sink that two versions declare alike is handed on as it is, with all that waits in it, so order is kept. One that
+/// the new version no longer has writes what it was given and is then closed.
 #[derive(Debug)]
 pub struct Router {
     instance: usize,

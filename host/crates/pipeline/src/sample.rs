@@ -1,5 +1,5 @@
-//! The last records of a job, in and out, for people to look at: off unless asked for, at most one a second, and with what
-//! the settings name left out.
+//! The last records of a job, in and out, for people to look at: off unless asked for, at most one a second, and with
+//! what the settings name left out.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;

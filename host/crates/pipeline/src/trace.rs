@@ -1,11 +1,12 @@
 //! Traces of records: off unless asked for, and then never in the way of a record.
 //!
-//! A record with a `traceparent` header continues its trace; one without begins a trace by the share in the settings. What
-//! becomes of it (messages, forwards, dead letters) carries the same trace id, the id of the span in which this host handled
-//! it, and its `tracestate`. So the two headers are the host's while tracing is on: a job's own are replaced.
+//! A record with a `traceparent` header continues its trace; one without begins a trace by the share in the settings.
+//! What becomes of it (messages, forwards, dead letters) carries the same trace id, the id of the span in which this
+//! host handled it, and its `tracestate`. So the two headers are the host's while tracing is on: a job's own are
+//! replaced.
 //!
-//! That span begins when an instance takes the record's batch and ends when every sink has acknowledged all that became of
-//! the batch. A batch that is given up has none: its records are read again. Spans of recorded traces are
+//! That span begins when an instance takes the record's batch and ends when every sink has acknowledged all that became
+//! of the batch. A batch that is given up has none: its records are read again. Spans of recorded traces are
 //! [exported](export) in the background; rows can't carry headers, so a trace ends there.
 
 pub mod context;

@@ -1,9 +1,9 @@
 //! One instance at work, on a thread of its own: batch after batch, each handled whole before the next.
 //!
 //! A batch on which the job fails is halved until the bad records are found; they become dead letters and the rest goes
-//! on. A job that fails on one record after the other is held instead: it would only turn its topic into dead letters. It
-//! is then retried with backoff until it works again, is replaced, or is cancelled. A version on probation is not held:
-//! the one before takes over.
+//! on. A job that fails on one record after the other is held instead: it would only turn its topic into dead letters.
+//! It is then retried with backoff until it works again, is replaced, or is cancelled. A version on probation is not
+//! held: the one before takes over.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -168,8 +168,8 @@ impl Handling<'_> {
         waits.get_or_insert_with(|| Box::new(pace.backoff())).next().unwrap_or_default()
     }
 
-    /// Tells why the job waits, and waits, until there is another version at most; breaks off when it is told to stop or
-    /// the delivery's partition is given up: whoever has it next reads it again from the last commit.
+    /// Tells why the job waits, and waits, until there is another version at most; breaks off when it is told to stop
+    /// or the delivery's partition is given up: whoever has it next reads it again from the last commit.
     fn retry(&mut self, reason: &str, after: Duration) -> ControlFlow<()> {
         let Desk { shop, part, generation, .. } = &*self.desk;
         let reason = format!("{reason}; trying again in {:.0} s", after.as_secs_f64());

@@ -102,8 +102,8 @@ impl Admin {
         resource.get(key)?.value.clone()
     }
 
-    /// Commits where a job starts, before it first runs: on every partition of `topics` that its group has no offset for,
-    /// or on all where `anew`. So nothing that is written from now on can be missed, whenever the job comes up.
+    /// Commits where a job starts, before it first runs: on every partition of `topics` that its group has no offset
+    /// for, or on all where `anew`. So nothing that is written from now on can be missed, whenever the job comes up.
     ///
     /// The first use of a group makes the broker choose its coordinator, which takes a moment: that is waited for.
     pub fn pin_start(&self, group: &str, topics: &[&str], from: StartFrom, anew: bool) -> Result<()> {

@@ -53,8 +53,8 @@ pub fn refused(error: KafkaError) -> anyhow::Error {
 
 /// The settings of a job's consumer in `group`.
 ///
-/// Its client id begins with this process: a group's members are sorted by it before partitions are dealt out, so the jobs
-/// of a host get the same ones, and can share their fetches, while other hosts run these jobs too.
+/// Its client id begins with this process: a group's members are sorted by it before partitions are dealt out, so the
+/// jobs of a host get the same ones, and can share their fetches, while other hosts run these jobs too.
 pub fn consumer(kafka: &settings::Kafka, job: &str, group: &str, commit_interval: Duration) -> ClientConfig {
     let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
     let host = name.as_deref().unwrap_or("host");
@@ -120,8 +120,8 @@ struct Broker {
     state: String,
 }
 
-/// Raises a condition while a producer has messages and no broker is connected, clears it otherwise, and says which it was.
-/// An idle producer has no need of a connection. The statistics are JSON; others than librdkafka's say nothing.
+/// Raises a condition while a producer has messages and no broker is connected, clears it otherwise, and says which it
+/// was. An idle producer has no need of a connection. The statistics are JSON; others than librdkafka's say nothing.
 pub fn watch_brokers(status: &Status, part: &Part, statistics: &[u8]) -> bool {
     let statistics: Statistics = serde_json::from_slice(statistics).unwrap_or_default();
     let brokers = || statistics.brokers.values().filter(|broker| broker.source != "internal");
@@ -147,8 +147,9 @@ const BEGIN_AGAIN: Duration = Duration::from_secs(10);
 
 /// Gives a client that finds no broker those of its settings again, now and then.
 ///
-/// Librdkafka forgets all of them when a broker that is starting or stopping answers that there are none, and then never
-/// connects to any (confluentinc/librdkafka#5301). It keeps every list that it is given, so that is not done at every call.
+/// Librdkafka forgets all of them when a broker that is starting or stopping answers that there are none, and then
+/// never connects to any (confluentinc/librdkafka#5301). It keeps every list that it is given, so that is not done at
+/// every call.
 #[derive(Debug)]
 pub struct BeginAgain {
     bootstrap: CString,
@@ -196,8 +197,8 @@ pub fn broker_back(status: &Status, part: &Part) {
     }
 }
 
-/// Librdkafka's log lines. Failed connections are told once by [`watch_brokers`], and a producer id that has to be asked for
-/// again is nothing to act on, so here they are for debugging.
+/// Librdkafka's log lines. Failed connections are told once by [`watch_brokers`], and a producer id that has to be
+/// asked for again is nothing to act on, so here they are for debugging.
 pub fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {

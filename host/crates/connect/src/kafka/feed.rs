@@ -1,14 +1,14 @@
 //! Fetches that the jobs of a host share.
 //!
-//! Every job has a consumer of its own, in its own group, and reads with that while nobody else reads the same partition or
-//! while it is behind the others. Where several jobs have come to the same place of a partition, one fetch serves them all:
-//! the fetcher keeps the partition's last records, cut into batches, and each job follows at its own pace
-//! with its own consumer's partition paused. The batches are handed out as they are; no job copies a record.
+//! Every job has a consumer of its own, in its own group, and reads with that while nobody else reads the same
+//! partition or while it is behind the others. Where several jobs have come to the same place of a partition, one fetch
+//! serves them all: the fetcher keeps the partition's last records, cut into batches, and each job follows at its own
+//! pace with its own consumer's partition paused. The batches are handed out as they are; no job copies a record.
 //!
-//! Sharing couples no jobs and is in nobody's way: a feed holds every record from its beginning to its end, or it is ended.
-//! A job that is slower than what is kept, and every job where the feed ends, for whatever reason, has *lost* it: then it
-//! seeks its own consumer to where it is and goes on alone. Groups, ledgers, commits and rebalances are the job's own
-//! throughout.
+//! Sharing couples no jobs and is in nobody's way: a feed holds every record from its beginning to its end, or it is
+//! ended. A job that is slower than what is kept, and every job where the feed ends, for whatever reason, has *lost*
+//! it: then it seeks its own consumer to where it is and goes on alone. Groups, ledgers, commits and rebalances are the
+//! job's own throughout.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -172,8 +172,8 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Follows the feed from offset `next` on; says whether that is possible: another job has the partition too, and the
-    /// feed, if there is one, reaches back to there.
+    /// Follows the feed from offset `next` on; says whether that is possible: another job has the partition too, and
+    /// the feed, if there is one, reaches back to there.
     pub(super) fn follow(&self, next: i64) -> bool {
         // Before the lock of the feed: they are taken in this order.
         let may_begin = self.shared.may_begin();
@@ -278,8 +278,8 @@ impl Shared {
         }
     }
 
-    /// The feeds that are followed, each with the number of its beginning and the offset that it goes on at. Where there is
-    /// none the fetcher has to end.
+    /// The feeds that are followed, each with the number of its beginning and the offset that it goes on at. Where
+    /// there is none the fetcher has to end.
     pub(super) fn followed(&self) -> Vec<(Arc<Feed>, u64, i64)> {
         let mut registry = lock(&self.registry);
         let at = |feed: &Arc<Feed>| {

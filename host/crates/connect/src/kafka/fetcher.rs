@@ -1,9 +1,9 @@
 //! The one consumer behind all [feeds](super::feed) of a host. It joins no group and commits nothing.
 //!
-//! It runs on a thread of its own while any feed is followed. It reads no further ahead of a feed's fastest reader than half
-//! of what is kept, so that reader never loses the feed by that. Whatever it can't read (a topic that is gone, no right to
-//! it, no broker), and records that come again from before the feed's end (a log that was cut), end the feed: the jobs' own
-//! consumers then find the same, and tell it.
+//! It runs on a thread of its own while any feed is followed. It reads no further ahead of a feed's fastest reader than
+//! half of what is kept, so that reader never loses the feed by that. Whatever it can't read (a topic that is gone, no
+//! right to it, no broker), and records that come again from before the feed's end (a log that was cut), end the feed:
+//! the jobs' own consumers then find the same, and tell it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

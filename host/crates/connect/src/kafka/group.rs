@@ -1,7 +1,7 @@
 //! The consumer's place in its group: assignments, their ledgers, and commits.
 //!
-//! Librdkafka calls back on the thread that polls. A revocation therefore drains right here, while the workers and sinks
-//! go on in their own threads, and the partitions are given up when the callback returns.
+//! Librdkafka calls back on the thread that polls. A revocation therefore drains right here, while the workers and
+//! sinks go on in their own threads, and the partitions are given up when the callback returns.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,8 +1,8 @@
 //! Reading a job's dead-letter topic from one offset to the end that it has at the start of the reading.
 //!
 //! The reader is in no group and commits nothing, so it disturbs neither the job nor anybody else. Whatever it finds is
-//! shown to a visitor while it is borrowed from the fetch buffer: memory is bounded by that buffer and by what the visitor
-//! keeps.
+//! shown to a visitor while it is borrowed from the fetch buffer: memory is bounded by that buffer and by what the
+//! visitor keeps.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! Writing marks, in transactions under one transactional id per job: whoever begins a redrive fences every one before, on
-//! any host.
+//! Writing marks, in transactions under one transactional id per job: whoever begins a redrive fences every one before,
+//! on any host.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -43,7 +43,8 @@ impl std::fmt::Debug for TopicMarker {
 }
 
 impl TopicMarker {
-    /// Begins a redrive: any other of the same job writes no mark from now on. Read the marks that there are after this.
+    /// Begins a redrive: any other of the same job writes no mark from now on. Read the marks that there are after
+    /// this.
     pub(super) fn begin(kafka: &settings::Kafka, job: &str) -> Result<Self> {
         let topic = topic(job);
         let producer: BaseProducer = producer(kafka, "pelton-redrive")

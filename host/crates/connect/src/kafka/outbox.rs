@@ -9,8 +9,8 @@ use rdkafka::error::RDKafkaErrorCode;
 
 use super::message::{Message, Parcel, Tracked};
 
-/// Well below what one request takes by librdkafka's defaults (`batch.size` of 1,000,000 with the framing of each message,
-/// `batch.num.messages` of 10,000), so that nothing is left to wait behind it.
+/// Well below what one request takes by librdkafka's defaults (`batch.size` of 1,000,000 with the framing of each
+/// message, `batch.num.messages` of 10,000), so that nothing is left to wait behind it.
 const ROUND_BYTES: usize = 500_000;
 const ROUND_MESSAGES: usize = 5_000;
 /// Months: there is no longer time to wait on some platforms.

@@ -1,9 +1,9 @@
 //! The producer of a job: an idempotent producer whose every delivery report reaches the delivery it belongs to.
 //!
-//! A message counts as delivered once all in-sync replicas have it (`acks=all`). Nothing times out: while the brokers are
-//! away messages wait, within the job's budget. A message that the broker will never take (too large, an invalid record)
-//! makes a dead letter of its record, and only of its own: the broker refuses whole requests, so those are sent once more in
-//! parts. Any other final failure stops the attempt, and the job starts again from what is committed.
+//! A message counts as delivered once all in-sync replicas have it (`acks=all`). Nothing times out: while the brokers
+//! are away messages wait, within the job's budget. A message that the broker will never take (too large, an invalid
+//! record) makes a dead letter of its record, and only of its own: the broker refuses whole requests, so those are sent
+//! once more in parts. Any other final failure stops the attempt, and the job starts again from what is committed.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -57,8 +57,8 @@ impl JobProducer {
         Self { config, reports, letters, outbox, producer: OnceLock::new() }
     }
 
-    /// Takes messages to be sent, in order; never blocks for long. One that no broker will take becomes a dead letter; any
-    /// other failure is the attempt's fault.
+    /// Takes messages to be sent, in order; never blocks for long. One that no broker will take becomes a dead letter;
+    /// any other failure is the attempt's fault.
     pub(super) fn send(&self, messages: impl IntoIterator<Item = (Message, Tracked)>) {
         match self.producer.get_or_init(|| self.start()) {
             Ok(_) => self.outbox.put(messages),
@@ -102,8 +102,8 @@ impl JobProducer {
         Ok(Producing { producer, sender: Mutex::new(Some(sender)) })
     }
 
-    /// Waits until everything has been delivered or `timeout` is over. What is still undelivered then is not acknowledged,
-    /// thus read again.
+    /// Waits until everything has been delivered or `timeout` is over. What is still undelivered then is not
+    /// acknowledged, thus read again.
     pub(super) fn flush(&self, timeout: Duration) {
         self.outbox.drain(timeout);
     }
@@ -113,8 +113,8 @@ impl Drop for JobProducer {
     fn drop(&mut self) {
         self.outbox.close();
         let Some(Ok(Producing { producer, sender })) = self.producer.get() else { return };
-        // Nothing may be sent any more once this returns, for the next attempt of the job sends it again, in order. The purge
-        // ends the sender's wait; the thread that polls ends a moment later.
+        // Nothing may be sent any more once this returns, for the next attempt of the job sends it again, in order. The
+        // purge ends the sender's wait; the thread that polls ends a moment later.
         producer.purge(PurgeConfig::default().queue().inflight());
         if let Some(sender) = lock(sender).take() {
             // It can't panic, and if it did, it sends nothing any more either.

@@ -1,15 +1,16 @@
-//! Hands messages to librdkafka in rounds: what has gathered goes at once, as few requests as possible, and the next round
-//! follows when it is delivered. Batches grow with the load by that, and no message waits for a timer.
+//! Hands messages to librdkafka in rounds: what has gathered goes at once, as few requests as possible, and the next
+//! round follows when it is delivered. Batches grow with the load by that, and no message waits for a timer.
 //!
-//! librdkafka's own gathering is not used, for what it costs: an idempotent producer has one request on its way for each
-//! partition, and while messages older than `linger.ms` wait behind it, its thread spins (`rd_kafka_broker_producer_serve`
-//! with a wakeup in the past). Fifty producers that share a slow broker spent six sevenths of a host's time on that.
+//! librdkafka's own gathering is not used, for what it costs: an idempotent producer has one request on its way for
+//! each partition, and while messages older than `linger.ms` wait behind it, its thread spins
+//! (`rd_kafka_broker_producer_serve` with a wakeup in the past). Fifty producers that share a slow broker spent six
+//! sevenths of a host's time on that.
 //!
-//! A broker refuses a request as a whole, for one record in it that is too large or invalid, or for its own size where the
-//! topic's `max.message.bytes` is small. What was refused goes once more in halves, one after the other, until each message
-//! is delivered or was refused alone. Nothing else is sent meanwhile, and each goes to the partition that it was meant for,
-//! so the order in a partition stays. What was refused alone becomes a
-//! dead letter right here, and a dead letter a file: nobody else is asked, and the delivery waits for it.
+//! A broker refuses a request as a whole, for one record in it that is too large or invalid, or for its own size where
+//! the topic's `max.message.bytes` is small. What was refused goes once more in halves, one after the other, until each
+//! message is delivered or was refused alone. Nothing else is sent meanwhile, and each goes to the partition that it
+//! was meant for, so the order in a partition stays. What was refused alone becomes a dead letter right here, and a
+//! dead letter a file: nobody else is asked, and the delivery waits for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,8 +63,8 @@ impl Sender {
         }
     }
 
-    /// Sends messages, each to its partition where it has one, and waits until the broker has answered; returns what it has
-    /// refused.
+    /// Sends messages, each to its partition where it has one, and waits until the broker has answered; returns what it
+    /// has refused.
     fn send(&self, messages: impl Iterator<Item = (Arc<Parcel>, Option<i32>)>) -> Vec<Refused> {
         for (parcel, partition) in messages {
             self.hand_over(parcel, partition);
@@ -72,8 +73,8 @@ impl Sender {
         self.outbox.refused()
     }
 
-    /// A request without any message that is larger than half of it was too large itself: smaller ones will do. Rounds never
-    /// become smaller than half of what the topic takes.
+    /// A request without any message that is larger than half of it was too large itself: smaller ones will do. Rounds
+    /// never become smaller than half of what the topic takes.
     fn learn(&self, refused: &[Refused]) {
         let sizes = || refused.iter().map(|one| one.parcel.size());
         let half = sizes().sum::<usize>() / 2;
@@ -115,13 +116,13 @@ impl Sender {
         group.done();
     }
 
-    /// Has everything sent at once, and waits a while until it is delivered; says whether it is. Other than the binding's own
-    /// flush, which asks again and again with no time to wait, so that librdkafka may miss the asking.
+    /// Has everything sent at once, and waits a while until it is delivered; says whether it is. Other than the
+    /// binding's own flush, which asks again and again with no time to wait, so that librdkafka may miss the asking.
     #[expect(unsafe_code, reason = "the binding has no call for flushing in librdkafka's own way")]
     fn flush(&self) -> bool {
         let client = self.producer.client().native_ptr();
-        // SAFETY: the pointer is that of a producer which `self` keeps alive, and rd_kafka_flush may be called from any thread
-        // (librdkafka's INTRODUCTION.md, "Threads and callbacks").
+        // SAFETY: the pointer is that of a producer which `self` keeps alive, and rd_kafka_flush may be called from any
+        // thread (librdkafka's INTRODUCTION.md, "Threads and callbacks").
         let result = unsafe { rdkafka::bindings::rd_kafka_flush(client, FLUSH.as_millis() as i32) };
         result == rdkafka::bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
     }

@@ -1,13 +1,15 @@
 //! Jobs that have had nothing to read for long give up their consumers, and with them what those cost.
 //!
-//! A member of a group is a client of librdkafka with four threads, each of which wakes every second. Some idle jobs keep
-//! theirs (`kafka.idle_members`); where there are more, those that have been idle longest leave their groups and sleep, and
-//! one consumer without a group looks at the partitions of all of them, from where each has committed on. Any record there
-//! wakes the jobs that read it, and they go on with their own consumers from what is committed, as after a stop.
+//! A member of a group is a client of librdkafka with four threads, each of which wakes every second. Some idle jobs
+//! keep theirs (`kafka.idle_members`); where there are more, those that have been idle longest leave their groups and
+//! sleep, and one consumer without a group looks at the partitions of all of them, from where each has committed on.
+//! Any record there wakes the jobs that read it, and they go on with their own consumers from what is committed, as
+//! after a stop.
 //!
-//! Only a job that has all partitions of its topics sleeps, so that it sees whatever comes. Whatever is to be told by the jobs
-//! themselves (a topic that is gone, new partitions) wakes them as well, and after [`LONGEST`] each wakes by itself: a broker
-//! forgets the offsets of a group that has no member for days. While no broker is there, they sleep on.
+//! Only a job that has all partitions of its topics sleeps, so that it sees whatever comes. Whatever is to be told by
+//! the jobs themselves (a topic that is gone, new partitions) wakes them as well, and after [`LONGEST`] each wakes by
+//! itself: a broker forgets the offsets of a group that has no member for days. While no broker is there, they sleep
+//! on.
 
 use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -123,8 +125,8 @@ impl Sleeper {
         }
     }
 
-    /// Says that nothing comes, to a member of the group for so long; tells whether the job may sleep: enough others are
-    /// idle, and have not been for longer.
+    /// Says that nothing comes, to a member of the group for so long; tells whether the job may sleep: enough others
+    /// are idle, and have not been for longer.
     pub(super) fn may_sleep(&self, member_for: Duration) -> bool {
         let last_record = *lock(&self.last_record);
         if last_record.elapsed() < self.shared.after || member_for < SETTLE.min(self.shared.after) {
@@ -141,8 +143,8 @@ impl Sleeper {
         lock(&self.shared.state).idle.remove(&(*lock(&self.last_record), self.id));
     }
 
-    /// Sleeps until there is anything in these partitions after what is committed, or `over`, which is looked at when `wake`
-    /// is called.
+    /// Sleeps until there is anything in these partitions after what is committed, or `over`, which is looked at when
+    /// `wake` is called.
     pub fn sleep(&self, partitions: Vec<PartitionView>, wake: &Arc<Wake>, over: &dyn Fn() -> bool) {
         let woken = Arc::new(AtomicBool::new(false));
         let sleeping = Sleeping { partitions, wake: Arc::clone(wake), woken: Arc::clone(&woken) };

@@ -62,8 +62,8 @@ impl Slots {
         Self { slots: Vec::new(), last: 0, generation: 0, instances: 1, context: context.clone() }
     }
 
-    /// Spreads the partitions over so many instances. Only while nothing is on its way, or else a partition's batches would
-    /// overtake each other.
+    /// Spreads the partitions over so many instances. Only while nothing is on its way, or else a partition's batches
+    /// would overtake each other.
     pub(super) fn spread(&mut self, instances: usize, group: &Group) {
         if self.instances == instances {
             return;
@@ -75,8 +75,8 @@ impl Slots {
         }
     }
 
-    /// Has a slot for each partition that is assigned, and none for others. Open batches of partitions that were given up
-    /// are dropped: their next owner reads the records again.
+    /// Has a slot for each partition that is assigned, and none for others. Open batches of partitions that were given
+    /// up are dropped: their next owner reads the records again.
     pub(super) fn follow_group(&mut self, group: &Group) {
         let generation = group.generation();
         if self.generation == generation {

@@ -1,13 +1,13 @@
 //! The Kafka source of a job: one consumer on a thread of its own, which cuts what it reads into batches per partition.
 //!
-//! - Each record is copied once, into its partition's packed batch; the borrowed message is let go at once. Where other jobs
-//!   of the host are at the same place of the partition, one fetch and one copy serve all of them ([`Feeds`]).
+//! - Each record is copied once, into its partition's packed batch; the borrowed message is let go at once. Where other
+//!   jobs of the host are at the same place of the partition, one fetch and one copy serve all of them ([`Feeds`]).
 //! - The thread sleeps until there is something to do, so that idle jobs cost next to nothing.
-//! - At most the job's budget is in flight. When it is used up, reading stops; when that lasts, the partitions are paused
-//!   while the consumer goes on polling, so that the group does not take it for dead.
+//! - At most the job's budget is in flight. When it is used up, reading stops; when that lasts, the partitions are
+//!   paused while the consumer goes on polling, so that the group does not take it for dead.
 //! - Offsets are committed from the partitions' ledgers only: the contiguous head that every sink has acknowledged.
-//! - Before a partition is given up, what is in flight of it is drained and committed, within the drain timeout; what is
-//!   not acknowledged by then is read again by the next owner.
+//! - Before a partition is given up, what is in flight of it is drained and committed, within the drain timeout; what
+//!   is not acknowledged by then is read again by the next owner.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -141,7 +141,8 @@ impl KafkaSource {
         if follow.is_empty() { Ok(()) } else { self.consumer.pause(&list(&follow)).context(PAUSING) }
     }
 
-    /// Has the consumer read on where a feed was lost. That can fail while partitions are being given up; it is tried again.
+    /// Has the consumer read on where a feed was lost. That can fail while partitions are being given up; it is tried
+    /// again.
     fn go_back(&mut self, paused: bool) -> Result<()> {
         for lost in self.slots.lost() {
             match self.consumer.seek(&lost.topic, lost.partition, Offset::Offset(lost.next), SEEK) {
@@ -295,8 +296,8 @@ fn list(turns: &[Turn]) -> TopicPartitionList {
     list
 }
 
-/// Commits what is stored and leaves the group, which dropping a consumer does. Without a broker that answers librdkafka
-/// tries that until the session is over; who stops does not wait so long.
+/// Commits what is stored and leaves the group, which dropping a consumer does. Without a broker that answers
+/// librdkafka tries that until the session is over; who stops does not wait so long.
 fn leave(consumer: BaseConsumer<Group>, deadline: Instant) {
     // If no thread can be started, it is dropped right here.
     let Ok(leaving) = std::thread::Builder::new().name("leave".to_owned()).spawn(move || drop(consumer)) else {

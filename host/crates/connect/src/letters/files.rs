@@ -1,7 +1,7 @@
 //! Dead letters that are files: records that even the dead-letter topic refuses, kept in the host's data folder.
 //!
-//! `<data>/dead-letters/<job>/<topic>-<partition>-<offset>-<digest of the reason>.json`. A file is there whole or not at
-//! all. Only the host that keeps it sees it.
+//! `<data>/dead-letters/<job>/<topic>-<partition>-<offset>-<digest of the reason>.json`. A file is there whole or not
+//! at all. Only the host that keeps it sees it.
 
 use std::borrow::Cow;
 use std::fs;

@@ -1,7 +1,7 @@
 //! One dead letter, read back: the record as it was, and what Pelton wrote beside it.
 //!
-//! What is read may be anything: a topic of that name may hold records of others, a file may be damaged. Nothing of that
-//! is taken for a letter.
+//! What is read may be anything: a topic of that name may hold records of others, a file may be damaged. Nothing of
+//! that is taken for a letter.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -170,8 +170,8 @@ impl<'a> Letter<'a> {
         size(&self.key) + size(&self.value) + headers
     }
 
-    /// The letter as the API shows it: whole, or with no more than `most` bytes each of key, value, reason and all headers
-    /// together.
+    /// The letter as the API shows it: whole, or with no more than `most` bytes each of key, value, reason and all
+    /// headers together.
     pub fn view(&self, most: Option<usize>) -> DeadLetter {
         let most = most.unwrap_or(usize::MAX);
         let mut left = most;

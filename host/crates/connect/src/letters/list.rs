@@ -103,8 +103,8 @@ pub fn broken(error: anyhow::Error) -> LettersError {
 }
 
 impl Letters {
-    /// Looks for the letters of a job, whether or not it is submitted: in `store`, and in `folder`, which is that of all jobs'
-    /// dead letters.
+    /// Looks for the letters of a job, whether or not it is submitted: in `store`, and in `folder`, which is that of
+    /// all jobs' dead letters.
     ///
     /// # Errors
     /// The store can't be asked.

@@ -1,9 +1,9 @@
-//! Marks: what tells that letters were redriven. They stand in the dead-letter topic itself, so every host sees them and
-//! they live as long as the letters.
+//! Marks: what tells that letters were redriven. They stand in the dead-letter topic itself, so every host sees them
+//! and they live as long as the letters.
 //!
-//! A mark is a record in the partition of its letters: no key, the header `pelton.mark` with the job's name, and as value
-//! `{"at": time, "redriven": [[first, last], …]}`, offsets of letters in that partition. Marks are written in transactions
-//! by one redrive of a job at a time: whoever begins one fences every one before, on any host.
+//! A mark is a record in the partition of its letters: no key, the header `pelton.mark` with the job's name, and as
+//! value `{"at": time, "redriven": [[first, last], …]}`, offsets of letters in that partition. Marks are written in
+//! transactions by one redrive of a job at a time: whoever begins one fences every one before, on any host.
 
 use std::collections::BTreeMap;
 
@@ -101,7 +101,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_marked_letter_and_no_other_is_found(batches in proptest::collection::vec(proptest::collection::btree_set(0..40i64, 1..10), 0..5)) {
+        fn every_marked_letter_and_no_other_is_found(
+            batches in proptest::collection::vec(proptest::collection::btree_set(0..40i64, 1..10), 0..5),
+        ) {
             let mut marks = Marks::default();
             for batch in &batches {
                 let redriven = ranges(batch.iter().rev().copied().collect());

@@ -20,8 +20,8 @@ struct Cut {
     stays: bool,
 }
 
-/// Deletes all letters, or those before a time: of each partition the head up to the first letter that is not before it.
-/// Call it where blocking is allowed.
+/// Deletes all letters, or those before a time: of each partition the head up to the first letter that is not before
+/// it. Call it where blocking is allowed.
 ///
 /// # Errors
 /// What could not be read or deleted. Records are deleted before files.

@@ -17,8 +17,8 @@ use crate::sink::{Writers, WritersContext};
 
 /// A connector that keeps dead letters. What it keeps of one job is a [`LetterLog`].
 pub trait LetterStore: Connector {
-    /// As [`Connector::open`], with the dead letters that these writers keep, too; they are counted at `counts`. One that is
-    /// refused becomes a file in the context's folder.
+    /// As [`Connector::open`], with the dead letters that these writers keep, too; they are counted at `counts`. One
+    /// that is refused becomes a file in the context's folder.
     ///
     /// # Errors
     /// No client can be made with the settings.
@@ -34,8 +34,8 @@ pub trait LetterStore: Connector {
     /// It can't be asked.
     fn log(&self, job: &str) -> Result<Option<Box<dyn LetterLog>>, Error>;
 
-    /// Begins a redrive of a job: any other of the same job writes no mark from now on. Read the marks that there are after
-    /// this. Blocks.
+    /// Begins a redrive of a job: any other of the same job writes no mark from now on. Read the marks that there are
+    /// after this. Blocks.
     ///
     /// # Errors
     /// It can't be asked.
@@ -50,8 +50,8 @@ pub trait LetterLog: Send + Sync + Debug {
     /// The first offset and the one after the last, by partition.
     fn bounds(&self) -> &BTreeMap<i32, (i64, i64)>;
 
-    /// Shows records to the visitor from these offsets on and of these partitions only, in the order of the offsets within a
-    /// partition, until the end or until the visitor breaks off. Blocks.
+    /// Shows records to the visitor from these offsets on and of these partitions only, in the order of the offsets
+    /// within a partition, until the end or until the visitor breaks off. Blocks.
     ///
     /// # Errors
     /// It can't be read.

@@ -4,9 +4,9 @@
 //! refused. A job's own statement starts with all its rows in one transaction, and goes on row by row.
 //!
 //! Row by row means that rows are executed one by one, sent without waiting for each other's answers, with a savepoint
-//! every few dozen. The answers come in order, so the first error names the bad row; what was before it is executed again,
-//! and it goes on behind it. Each row is executed at most twice, however many are bad, and always in the order sent, so
-//! that of several rows with one key the last one stands.
+//! every few dozen. The answers come in order, so the first error names the bad row; what was before it is executed
+//! again, and it goes on behind it. Each row is executed at most twice, however many are bad, and always in the order
+//! sent, so that of several rows with one key the last one stands.
 
 use std::time::Duration;
 
@@ -59,8 +59,9 @@ impl Ready {
     }
 
     /// Writes the batch, whose rows these are, and commits; says which it left out because Postgres refuses them. On an
-    /// error, which says why Postgres can't be used, the session must be dropped. Whether the rows are written is then not
-    /// certain if the connection was lost, or given up, while the commit was under way; in every other case they are not.
+    /// error, which says why Postgres can't be used, the session must be dropped. Whether the rows are written is then
+    /// not certain if the connection was lost, or given up, while the commit was under way; in every other case they
+    /// are not.
     pub(super) async fn write(
         &self,
         plan: &Plan,

@@ -1,9 +1,9 @@
 //! What waits to be written, and the cut of it into transactions.
 //!
-//! Chunks come in from guests' threads at any time. While one transaction runs the next one gathers, so its size follows
-//! the load; `linger` only holds back a small one. A chunk may be cut over several transactions; since they run in order,
-//! the chunk is written once its last row is. Chunks of partitions that were given up are dropped unless begun: whoever
-//! has the partition now reads their records again.
+//! Chunks come in from guests' threads at any time. While one transaction runs the next one gathers, so its size
+//! follows the load; `linger` only holds back a small one. A chunk may be cut over several transactions; since they run
+//! in order, the chunk is written once its last row is. Chunks of partitions that were given up are dropped unless
+//! begun: whoever has the partition now reads their records again.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -271,7 +271,8 @@ mod tests {
             let mut queue = queue(chunks.iter().map(|lengths| chunk(&ledger, lengths)).collect(), cut);
             let (mut rows, mut copied, mut finished) = (Vec::new(), 0, 0);
             while let Some(batch) = run(queue.next()) {
-                let found: Vec<_> = batch.rows().iter().map(|row| (row.origin(), row.cells().next().unwrap().bytes.len() - 4)).collect();
+                let length = |row: &Row<'_>| row.cells().next().unwrap().bytes.len() - 4;
+                let found: Vec<_> = batch.rows().iter().map(|row| (row.origin(), length(row))).collect();
                 prop_assert!(found.len() == 1 || found.len() <= max_rows && batch.bytes() <= max_bytes);
                 copied += batch.copy_rows().map(|rows| rows.len()).sum::<usize>();
                 finished += batch.finished().count();

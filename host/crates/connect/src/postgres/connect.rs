@@ -24,8 +24,9 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 
 /// Where Postgres is and how to get in: `postgres://user:password@host:port/database?sslmode=…`.
 ///
-/// `sslmode` is `disable`, `prefer` (the default), `require`, `verify-ca` or `verify-full`, and `sslrootcert` the file of
-/// the certificates to trust, each as for `psql`: only the last two modes, or `require` with a file, prove who the server is.
+/// `sslmode` is `disable`, `prefer` (the default), `require`, `verify-ca` or `verify-full`, and `sslrootcert` the file
+/// of the certificates to trust, each as for `psql`: only the last two modes, or `require` with a file, prove who the
+/// server is.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConnectionUrl {
     config: Config,
@@ -174,7 +175,8 @@ impl Session {
             .keepalives_retries(3);
         let connecting = async {
             let (client, connection) = config.connect(tls).await?;
-            // The driver ends with the connection; `client` then reports every call as failed, which is where it is said.
+            // The driver ends with the connection; `client` then reports every call as failed, which is where it is
+            // said.
             let driver = tokio::spawn(async move {
                 let _ = connection.await;
             });

@@ -1,8 +1,8 @@
 //! Binary COPY straight into the table: the fast way in, for batches without a conflict.
 //!
 //! COPY has no ON CONFLICT and takes all rows or none, so it is tried first and its refusal is never final: the INSERT
-//! decides, in the same session or, where that was lost, in the next. A refused COPY leaves dead tuples behind and has cost
-//! its time, so after one the next batches go without, twice as many after each further one.
+//! decides, in the same session or, where that was lost, in the next. A refused COPY leaves dead tuples behind and has
+//! cost its time, so after one the next batches go without, twice as many after each further one.
 //!
 //! COPY takes bytes for whatever type the column has: a table altered from `int8` to `float8` would silently fill with
 //! nonsense. So each COPY ends with a look at the columns' types, under the lock that it holds until the commit, and is
@@ -56,7 +56,8 @@ impl Copy {
                 literal(&name)
             ),
             commit: format!(
-                "SELECT 1 / (count(*) = {})::int FROM pg_catalog.pg_attribute WHERE attrelid = {}::regclass AND ({}); COMMIT",
+                "SELECT 1 / (count(*) = {})::int FROM pg_catalog.pg_attribute WHERE attrelid = {}::regclass
+                 AND ({}); COMMIT",
                 as_declared.len(),
                 literal(&name),
                 as_declared.join(" OR ")
@@ -72,8 +73,8 @@ impl Copy {
         }
     }
 
-    /// Copies the rows in and commits. After an error roll back. If it is not about the rows, drop the session instead: the
-    /// client library may have lost step with the server when a COPY did not even start.
+    /// Copies the rows in and commits. After an error roll back. If it is not about the rows, drop the session instead:
+    /// the client library may have lost step with the server when a COPY did not even start.
     pub(super) async fn write(
         &self,
         client: &Client,

@@ -3,9 +3,9 @@
 //! Guests hand over columns; what happens to a row (it is written, split off, refused) happens to a whole row. So the
 //! columns are turned into rows once, on the guest's thread, each as binary `COPY` takes it: the number of cells as a
 //! big-endian `int2`, then the cells, each as its length (`int4`, -1 for null) and its bytes. Arrays and parameters of
-//! Postgres have the same cells, so that one encoding serves every way in.
-//! A row that Postgres could not hold is left out here, with the reason, and costs the others nothing. One that Postgres
-//! refuses by its own rules (constraints, lengths, syntax of JSON) is found by the writer.
+//! Postgres have the same cells, so that one encoding serves every way in. A row that Postgres could not hold is left
+//! out here, with the reason, and costs the others nothing. One that Postgres refuses by its own rules (constraints,
+//! lengths, syntax of JSON) is found by the writer.
 
 use std::ops::Range;
 

@@ -1,9 +1,9 @@
 //! The SQL of a sink, and how rows become its parameters.
 //!
-//! A table's INSERT takes any number of rows at once, as one array for each column:
-//! `INSERT INTO t (a, b) SELECT unnest($1::int4[]), unnest($2::text[]) ON CONFLICT …`: a whole transaction in one round
-//! trip. It is faster than COPY into a staging table and INSERT from there, up to many thousand rows, and slower than COPY
-//! straight into the table, which can't resolve conflicts. A job's own statement takes one row.
+//! A table's INSERT takes any number of rows at once, as one array for each column: `INSERT INTO t (a, b) SELECT
+//! unnest($1::int4[]), unnest($2::text[]) ON CONFLICT …`: a whole transaction in one round trip. It is faster than COPY
+//! into a staging table and INSERT from there, up to many thousand rows, and slower than COPY straight into the table,
+//! which can't resolve conflicts. A job's own statement takes one row.
 
 use std::collections::HashSet;
 

@@ -1,8 +1,9 @@
-//! Whether a table or statement fits what a job declares, said in words that tell what to do, and making a missing table.
+//! Whether a table or statement fits what a job declares, said in words that tell what to do, and making a missing
+//! table.
 //!
 //! Columns come from `information_schema`, so that what the role may not see counts as not usable; keys come from
-//! `pg_index`, since ON CONFLICT needs a plain, valid, immediate unique index on exactly the key. Everything is looked up
-//! as the writer will find it: through the role's `search_path` unless the name has a schema.
+//! `pg_index`, since ON CONFLICT needs a plain, valid, immediate unique index on exactly the key. Everything is looked
+//! up as the writer will find it: through the role's `search_path` unless the name has a schema.
 
 use std::collections::HashSet;
 use std::fmt;

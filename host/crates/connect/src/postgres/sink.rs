@@ -33,8 +33,8 @@ pub struct PostgresSink {
 }
 
 impl PostgresSink {
-    /// Starts the writer of a job's sink on the runtime. It connects at once and tells the observer. Refused when the sink
-    /// is a topic.
+    /// Starts the writer of a job's sink on the runtime. It connects at once and tells the observer. Refused when the
+    /// sink is a topic.
     pub fn spawn(
         runtime: &Handle,
         job: &str,

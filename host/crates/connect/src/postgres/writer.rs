@@ -1,8 +1,8 @@
 //! The task that writes for one sink.
 //!
 //! It holds one connection, opens it before the first row comes, and renews it when it is lost. A chunk is acknowledged
-//! after the commit of its last row was confirmed and its refused rows were handed to the dead letters, never before. When
-//! Postgres can't be used, the writer says so, and tries again for ever with growing pauses; the rows wait.
+//! after the commit of its last row was confirmed and its refused rows were handed to the dead letters, never before.
+//! When Postgres can't be used, the writer says so, and tries again for ever with growing pauses; the rows wait.
 
 use std::sync::Arc;
 use std::time::Duration;

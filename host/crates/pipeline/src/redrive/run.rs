@@ -1,6 +1,7 @@
 //! The pipeline of a redrive: one fresh instance, the job's own sinks, and a wait until every output is acknowledged.
 //!
-//! Everything waits here with a deadline, unlike in a job's own pipeline: a sink that is down ends the redrive and says so.
+//! Everything waits here with a deadline, unlike in a job's own pipeline: a sink that is down ends the redrive and says
+//! so.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -31,7 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How soon it is noticed that a redrive is over before its batch is.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What it takes to run a submitted job's present version once more, beside its instances, whether it is running or paused.
+/// What it takes to run a submitted job's present version once more, beside its instances, whether it is running or
+/// paused.
 #[derive(Debug, Clone)]
 pub struct RedriveJob {
     /// The job.
@@ -82,8 +84,8 @@ impl<'a> Run<'a> {
         Ok(Self { job, stop, guest: GuestRunner::new(Arc::clone(host)), router, fault, status, letters })
     }
 
-    /// Runs a batch; returns once every output and dead letter of it is acknowledged. `marked` is the same batch with the
-    /// header of its origin on each record, `origins` are those headers.
+    /// Runs a batch; returns once every output and dead letter of it is acknowledged. `marked` is the same batch with
+    /// the header of its origin on each record, `origins` are those headers.
     pub(super) fn run(&mut self, batch: &Batch, marked: Batch, origins: &[String]) -> Result<(), Error> {
         let ledger = Arc::new(Ledger::default());
         let Some(delivery) = Delivery::new(marked, Arc::clone(&ledger), Arc::new(Budget::new(usize::MAX))) else {

@@ -1,4 +1,5 @@
-//! The `traceparent` of W3C Trace Context (<https://www.w3.org/TR/trace-context/>), as records carry it in their headers.
+//! The `traceparent` of W3C Trace Context (<https://www.w3.org/TR/trace-context/>), as records carry it in their
+//! headers.
 //!
 //! Whatever another program wrote there is either a trace to continue or nothing at all: what breaks the standard is no
 //! trace.
@@ -30,7 +31,8 @@ pub struct TraceContext {
 }
 
 impl TraceContext {
-    /// Reads a `traceparent`. Versions to come are read as the standard says: by the fields of version 00, whatever follows.
+    /// Reads a `traceparent`. Versions to come are read as the standard says: by the fields of version 00, whatever
+    /// follows.
     pub fn parse(header: &[u8]) -> Option<Self> {
         let (fields, rest) = header.split_at_checked(55)?;
         let [a, b, c] = [2, 35, 52].map(|at| fields.get(at).copied());
@@ -149,7 +151,12 @@ mod tests {
 
         /// Close to right: one byte of a good header replaced, and the end cut off or something put there.
         #[test]
-        fn what_is_read_is_what_stands_there(at in 0usize..55, byte: u8, cut in 0usize..=55, tail in proptest::collection::vec(any::<u8>(), 0..4)) {
+        fn what_is_read_is_what_stands_there(
+            at in 0usize..55,
+            byte: u8,
+            cut in 0usize..=55,
+            tail in proptest::collection::vec(any::<u8>(), 0..4),
+        ) {
             let mut header = EXAMPLE.as_bytes().to_vec();
             header[at] = byte;
             header.truncate(55.min(cut.max(40)));

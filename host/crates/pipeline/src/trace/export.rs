@@ -1,6 +1,8 @@
-//! Spans on their way out: OTLP over HTTP, in JSON (<https://opentelemetry.io/docs/specs/otlp/>), from a thread of its own.
+//! Spans on their way out: OTLP over HTTP, in JSON (<https://opentelemetry.io/docs/specs/otlp/>), from a thread of its
+//! own.
 //!
-//! Nothing waits for it. Spans that find the queue full, or the endpoint away, are dropped and counted; records flow on.
+//! Nothing waits for it. Spans that find the queue full, or the endpoint away, are dropped and counted; records flow
+//! on.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};

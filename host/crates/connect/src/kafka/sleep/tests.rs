@@ -10,7 +10,11 @@ const LONG: Duration = Duration::from_secs(3600);
 
 proptest! {
     #[test]
-    fn those_that_were_idle_longest_sleep(keep in 0usize..5, jobs in 0usize..10, busy in prop::collection::vec(0usize..10, 0..20)) {
+    fn those_that_were_idle_longest_sleep(
+        keep in 0usize..5,
+        jobs in 0usize..10,
+        busy in prop::collection::vec(0usize..10, 0..20),
+    ) {
         let sleep = sleep(keep, Duration::ZERO);
         let sleepers: Vec<_> = (0..jobs).map(|_| sleep.job()).collect();
         let mut order: Vec<usize> = (0..jobs).collect();

@@ -118,7 +118,12 @@ fn broken_rows_break_nothing() {
 
 proptest! {
     #[test]
-    fn cells_are_the_values(batch in proptest::collection::vec((any::<i64>(), proptest::option::of("[^\0]{0,9}"), any::<bool>()), 0..50)) {
+    fn cells_are_the_values(
+        batch in proptest::collection::vec(
+            (any::<i64>(), proptest::option::of("[^\0]{0,9}"), any::<bool>()),
+            0..50,
+        ),
+    ) {
         let items: Vec<_> = batch.iter().map(|(_, text, _)| text.as_deref().unwrap_or("under").as_bytes()).collect();
         let mut rows = rows(vec![
             ColumnData::Int64s(batch.iter().map(|row| row.0).collect()),
