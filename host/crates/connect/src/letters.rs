@@ -14,7 +14,7 @@ pub mod record;
 pub mod store;
 pub mod types;
 
-pub use error::LettersError;
+pub use error::{FileError, LettersError};
 pub use files::Files;
 pub use letter::{Letter, Place};
 pub use list::{Filter, Letters};

@@ -10,7 +10,7 @@ use pelton_connect::{Cause, Error as ConnectError};
 pub enum Error {
     /// What it reads or writes can't be used, or a part of it has failed. Another attempt goes on from what is
     /// committed.
-    #[error("{0}")]
+    #[error(transparent)]
     Connect(#[from] ConnectError),
     /// The system gives no thread. Passes with the load.
     #[error("failed to start a thread for {of}: {cause}")]
@@ -21,7 +21,7 @@ pub enum Error {
         cause: io::Error,
     },
     /// The dead letters can't be found or read.
-    #[error("{0}")]
+    #[error(transparent)]
     Letters(#[from] LettersError),
     /// A redrive was asked for neither by letters nor for all, or for both.
     #[error("give either `letters`, or `all` with or without filters")]

@@ -23,6 +23,7 @@ use super::sleep::Sleep;
 use crate::connector::{Connector, Finding, Needs};
 use crate::dead_letters::DeadLetters;
 use crate::error::Error;
+use crate::letters::store::Opened;
 use crate::letters::{LetterLog, LetterStore, Marker};
 use crate::sink::{Writers, WritersContext};
 use crate::source::{JobSource, SourceConnector};
@@ -108,11 +109,7 @@ impl SourceConnector for Kafka {
 }
 
 impl LetterStore for Kafka {
-    fn open_with_letters(
-        &self,
-        context: &WritersContext,
-        counts: &JobMetrics,
-    ) -> Result<(Arc<dyn Writers>, Arc<dyn DeadLetters>), Error> {
+    fn open_with_letters(&self, context: &WritersContext, counts: &JobMetrics) -> Result<Opened, Error> {
         let (topics, letters) = self.topics(context, counts);
         Ok((Arc::new(topics), Arc::new(letters)))
     }

@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Result;
 use pelton_delivery::delivery::Delivery;
 use pelton_model::metrics::JobMetrics;
 use pelton_model::stage::Stage;
 
 use super::message::{Body, Group, Kind, Message, Tracked};
 use crate::dead_letters::topic;
+use crate::letters::FileError;
 use crate::letters::files::Files;
 use crate::letters::form;
 
@@ -73,7 +73,7 @@ impl LetterForm {
         stage: Stage,
         reason: &str,
         refusal: &str,
-    ) -> Result<()> {
+    ) -> Result<(), FileError> {
         let kept = form::file(&self.job, delivery, index as usize, stage, reason, refusal);
         let path = self.files.keep(&kept)?;
         tracing::warn!(

@@ -109,7 +109,7 @@ impl Sender {
             None => self.outbox.put([self.letters.of_refused(group.delivery(), *index, &reason)]),
             Some((stage, why)) => {
                 if let Err(error) = self.letters.keep(group.delivery(), *index, stage, why, &reason) {
-                    return self.fault.set(format!("{error:#}"));
+                    return self.fault.set(error.to_string());
                 }
             }
         }

@@ -2,6 +2,19 @@
 
 use crate::error::{Cause, Error};
 
+/// A letter that is a file can't be used: which, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{cause}")]
+pub struct FileError {
+    cause: Cause,
+}
+
+impl From<anyhow::Error> for FileError {
+    fn from(error: anyhow::Error) -> Self {
+        Self { cause: error.into() }
+    }
+}
+
 /// What stands in the way. Each says what was not done, why, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum LettersError {
@@ -12,7 +25,7 @@ pub enum LettersError {
     #[error("the dead letters in the data folder can't be used: {cause}")]
     Folder {
         /// Which file, and why.
-        cause: Cause,
+        cause: FileError,
     },
     /// There is no such letter.
     #[error("the job {job:?} has no such dead letter: {why}")]

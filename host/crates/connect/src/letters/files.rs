@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use pelton_model::files::write_durably;
 use pelton_model::stage::Stage;
 
+use super::error::FileError;
 use super::letter::{Letter, Place, now};
 use super::types::Coordinates;
 
@@ -55,7 +56,40 @@ impl Files {
     }
 
     /// Writes one; returns its path.
-    pub(crate) fn keep(&self, kept: &Kept) -> Result<PathBuf> {
+    pub(crate) fn keep(&self, kept: &Kept) -> Result<PathBuf, FileError> {
+        Ok(self.write(kept)?)
+    }
+
+    /// The names of all files, in order.
+    ///
+    /// # Errors
+    /// The folder can't be read.
+    pub fn names(&self) -> Result<Vec<String>, FileError> {
+        Ok(self.find()?)
+    }
+
+    /// Reads a letter.
+    ///
+    /// # Errors
+    /// There is none of this name, or it is damaged.
+    pub fn read(&self, name: &str) -> Result<Letter<'static>, FileError> {
+        Ok(self.letter(name)?)
+    }
+
+    /// Marks a letter as redriven, unless another has taken its place: a record that fails again in the same way.
+    ///
+    /// # Errors
+    /// It can't be read or written.
+    pub fn mark(&self, letter: &Letter<'_>) -> Result<(), FileError> {
+        Ok(self.mark_redriven(letter)?)
+    }
+
+    /// Deletes a letter.
+    pub(super) fn remove(&self, name: &str) -> Result<(), FileError> {
+        Ok(self.delete(name)?)
+    }
+
+    fn write(&self, kept: &Kept) -> Result<PathBuf> {
         // Two letters of one record have two files, and one that comes again after a crash replaces itself.
         let digest = pelton_model::digest::digest(kept.error.as_bytes());
         let which = digest.get(..8).unwrap_or_default();
@@ -66,8 +100,7 @@ impl Files {
         Ok(path)
     }
 
-    /// The names of all files, in order.
-    pub fn names(&self) -> Result<Vec<String>> {
+    fn find(&self) -> Result<Vec<String>> {
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -95,8 +128,7 @@ impl Files {
         Ok(kept)
     }
 
-    /// Reads a letter.
-    pub fn read(&self, name: &str) -> Result<Letter<'static>> {
+    fn letter(&self, name: &str) -> Result<Letter<'static>> {
         let kept = self.kept(name)?;
         let decoded = |text: Option<String>| -> Result<Option<Cow<'static, [u8]>>> {
             let decoded = text.map(|text| BASE64_STANDARD.decode(text)).transpose();
@@ -122,8 +154,7 @@ impl Files {
         Ok(letter)
     }
 
-    /// Marks a letter as redriven, unless another has taken its place: a record that fails again in the same way.
-    pub fn mark(&self, letter: &Letter<'_>) -> Result<()> {
+    fn mark_redriven(&self, letter: &Letter<'_>) -> Result<()> {
         let Place::File(name) = &letter.place else { return Ok(()) };
         let kept = self.kept(name)?;
         if kept.at != letter.at {
@@ -133,8 +164,7 @@ impl Files {
         write_durably(&self.folder.join(name), &serde_json::to_vec(&marked)?)
     }
 
-    /// Deletes a letter.
-    pub(super) fn remove(&self, name: &str) -> Result<()> {
+    fn delete(&self, name: &str) -> Result<()> {
         ensure!(is_name(name), "{name:?} is not the name of a dead letter's file");
         let path = self.folder.join(name);
         fs::remove_file(&path).with_context(|| format!("failed to delete the dead letter {}", path.display()))

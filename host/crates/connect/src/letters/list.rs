@@ -12,7 +12,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use pelton_model::stage::Stage;
 
-use super::error::LettersError;
+use super::error::{FileError, LettersError};
 use super::files::Files;
 use super::letter::{Letter, Place, head};
 use super::marks::Marks;
@@ -97,9 +97,9 @@ pub struct Letters {
 }
 
 /// The data folder can't be used.
-pub fn broken(error: anyhow::Error) -> LettersError {
-    tracing::error!("dead letters in the data folder: {error:#}");
-    LettersError::Folder { cause: error.into() }
+pub fn broken(error: FileError) -> LettersError {
+    tracing::error!("dead letters in the data folder: {error}");
+    LettersError::Folder { cause: error }
 }
 
 impl Letters {

@@ -22,11 +22,7 @@ pub trait LetterStore: Connector {
     ///
     /// # Errors
     /// No client can be made with the settings.
-    fn open_with_letters(
-        &self,
-        context: &WritersContext,
-        counts: &JobMetrics,
-    ) -> Result<(Arc<dyn Writers>, Arc<dyn DeadLetters>), Error>;
+    fn open_with_letters(&self, context: &WritersContext, counts: &JobMetrics) -> Result<Opened, Error>;
 
     /// The letters of a job as they are now; `None` where none were ever kept. Blocks.
     ///
@@ -41,6 +37,9 @@ pub trait LetterStore: Connector {
     /// It can't be asked.
     fn begin_redrive(&self, job: &str) -> Result<Box<dyn Marker>, Error>;
 }
+
+/// What an attempt of a job writes with, and the dead letters that it keeps.
+pub type Opened = (Arc<dyn Writers>, Arc<dyn DeadLetters>);
 
 /// The log of one job's letters, as it was when it was opened: partitions of records in the order of their offsets.
 pub trait LetterLog: Send + Sync + Debug {

@@ -17,6 +17,7 @@ use super::world::Memory;
 use crate::connector::{Connector, Finding, Fix, Needs};
 use crate::dead_letters::{DeadLetters, topic};
 use crate::error::Error;
+use crate::letters::store::Opened;
 use crate::letters::{LetterLog, LetterStore, Marker};
 use crate::sink::{Writers, WritersContext};
 use crate::source::{JobSource, SourceConnector};
@@ -113,11 +114,7 @@ impl SourceConnector for Memory {
 }
 
 impl LetterStore for Memory {
-    fn open_with_letters(
-        &self,
-        context: &WritersContext,
-        counts: &JobMetrics,
-    ) -> Result<(Arc<dyn Writers>, Arc<dyn DeadLetters>), Error> {
+    fn open_with_letters(&self, context: &WritersContext, counts: &JobMetrics) -> Result<Opened, Error> {
         let topics = Topics::open(self, context, counts)?;
         let letters = Arc::new(MemoryDeadLetters(Arc::clone(topics.shared())));
         Ok((topics, letters))

@@ -156,7 +156,7 @@ impl Shared {
             (Err(refusal), Kind::DeadLetter(stage, reason)) => {
                 let job = &*self.context.report.job;
                 let kept = form::file(job, delivery, index as usize, *stage, reason, &refusal);
-                Files::new(&self.context.folder, job).keep(&kept).map_err(|error| format!("{error:#}"))?;
+                Files::new(&self.context.folder, job).keep(&kept).map_err(|error| error.to_string())?;
                 self.counts.dead_letters(*stage).inc();
             }
         }

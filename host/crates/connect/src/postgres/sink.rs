@@ -83,6 +83,11 @@ impl PostgresSink {
         self.sender.is_closed()
     }
 
+    /// Ends it at once.
+    pub(super) fn abort(&self) {
+        self.task.abort();
+    }
+
     /// Writes what was sent, then ends. Takes as long as Postgres is down: put a timeout around it, then drop the sink.
     pub async fn close(&self) {
         self.retire();
@@ -135,7 +140,9 @@ impl Sink for RowSink {
 impl Drop for RowSink {
     fn drop(&mut self) {
         // One that has ended was up, and another of its name may have told something since.
-        if !self.writer.has_ended() {
+        let has_ended = self.writer.has_ended();
+        self.writer.abort();
+        if !has_ended {
             self.report.status.clear(&self.report.part);
         }
     }
