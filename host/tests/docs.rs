@@ -327,3 +327,30 @@ fn every_header_of_a_dead_letter_is_documented() {
         rows(&text).into_iter().map(|row| row[0].to_owned()).filter(|name| name.starts_with("pelton.")).collect();
     assert_eq!(documented, sent.collect::<Vec<_>>());
 }
+
+#[test]
+fn the_drawing_of_the_crates_is_what_cargo_says() {
+    let metadata = std::process::Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(repository())
+        .output()
+        .unwrap();
+    let metadata: Value = serde_json::from_slice(&metadata.stdout).unwrap();
+    let short = |name: &Value| name.as_str().unwrap().trim_start_matches("pelton-").to_owned();
+    let uses = |package: &Value| -> BTreeSet<String> {
+        let all = package["dependencies"].as_array().unwrap().iter();
+        let ours =
+            all.filter(|used| used["kind"].is_null() && used["path"].is_string()).map(|used| short(&used["name"]));
+        ours.collect()
+    };
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    let mut are: BTreeMap<_, _> = packages.map(|package| (short(&package["name"]), uses(package))).collect();
+    // It stands for one of crates.io.
+    are.remove("openssl-src");
+
+    let page = page("docs/development.md");
+    let lines = blocks(section(&page, "## The house"), "text").filter_map(|line| line.split_once(" uses"));
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<BTreeSet<_>>();
+    let drawn = lines.map(|(of, uses)| (of.split(' ').next().unwrap().to_owned(), words(uses))).collect();
+    assert_eq!(are, drawn);
+}
