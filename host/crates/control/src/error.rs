@@ -131,10 +131,7 @@ impl Error {
 
     /// Whether the same may go well later, with nothing changed.
     pub fn is_temporary(&self) -> bool {
-        match self {
-            Self::Unsettled { .. } | Self::Away { .. } | Self::Stopping(_) => true,
-            _ => false,
-        }
+        matches!(self, Self::Unsettled { .. } | Self::Away { .. } | Self::Stopping(_))
     }
 
     /// Whether it asks whoever reloads for a decision.

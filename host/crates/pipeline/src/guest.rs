@@ -68,11 +68,18 @@ pub enum Held {
     GiveUp,
 }
 
+/// What a call came to, and the version that was called.
+pub type Called = (Arc<Version>, Result<Outcome, Failure>);
+/// A version and an instance of it.
+type Ready = (Arc<Version>, Box<dyn Process>);
+/// A version, and its instance where that is good.
+type Last = (Arc<Version>, Option<Box<dyn Process>>);
+
 /// One instance of a job, over the versions that it has.
 pub struct GuestRunner {
     host: Arc<dyn Host>,
     /// The version that was called last, with its instance; without one before the first call and after a failure.
-    last: Option<(Arc<Version>, Option<Box<dyn Process>>)>,
+    last: Option<Last>,
     streak: Streak,
 }
 
@@ -109,11 +116,7 @@ impl GuestRunner {
     }
 
     /// Calls the job once, with the version that is to run.
-    pub fn call<H: Caller>(
-        &mut self,
-        batch: &Batch,
-        handler: &mut H,
-    ) -> ControlFlow<H::Stop, (Arc<Version>, Result<Outcome, Failure>)> {
+    pub fn call<H: Caller>(&mut self, batch: &Batch, handler: &mut H) -> ControlFlow<H::Stop, Called> {
         let (version, mut instance) = self.instance(handler)?;
         handler.calls();
         let result = instance.process(batch);
@@ -123,7 +126,7 @@ impl GuestRunner {
     }
 
     /// The instance of the version that is to run, or a fresh one.
-    fn instance<H: Caller>(&mut self, handler: &mut H) -> ControlFlow<H::Stop, (Arc<Version>, Box<dyn Process>)> {
+    fn instance<H: Caller>(&mut self, handler: &mut H) -> ControlFlow<H::Stop, Ready> {
         let mut times = 0;
         loop {
             let version = handler.version()?;

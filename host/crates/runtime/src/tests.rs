@@ -9,7 +9,7 @@ use super::*;
 use pelton_model::record::{Batch, Outcome, Output};
 
 pub(super) fn guest(name: &str) -> Vec<u8> {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests");
     std::fs::read(tests.join("guests").join(format!("{name}.wasm"))).unwrap()
 }
 
@@ -82,7 +82,9 @@ fn the_identity_forwards_every_record() {
 #[test]
 fn parameters_are_completed_and_checked_by_name() {
     let job = engine()
-        .load(&std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../usr_jobs/sensor_alerts.wasm")).unwrap())
+        .load(
+            &std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../usr_jobs/sensor_alerts.wasm")).unwrap(),
+        )
         .unwrap();
     let set = |pairs: &[(&str, &str)]| {
         let pairs: Vec<_> = pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();

@@ -8,7 +8,7 @@ use pelton_delivery::ledger::Ledger;
 use pelton_delivery::wake::Wake;
 use pelton_model::partition::PartitionView;
 use pelton_model::record::Batch;
-use pelton_model::status::State as JobState;
+use pelton_model::status::{Part, State as JobState};
 use pelton_model::sync::lock;
 
 use super::away::{NAME, away};
@@ -24,7 +24,7 @@ const IDLE: Duration = Duration::from_millis(50);
 /// How long reading goes on before a change of the number of instances is tried again.
 const CHANGE_AGAIN: Duration = Duration::from_secs(5);
 /// The part under which it is told that the server is away.
-const PART: &str = "memory source";
+const PART: Part = Part::Client("memory source");
 
 /// What one job reads with, over its attempts.
 #[derive(Debug)]
@@ -202,8 +202,8 @@ impl MemorySource {
     /// Tells whether the server is away.
     fn tell(&self) {
         match self.memory.look(|state| state.topics_away.clone()) {
-            Some(reason) => drop(self.context.report.status.raise(PART, JobState::Degraded, reason)),
-            None => drop(self.context.report.status.clear(PART)),
+            Some(reason) => drop(self.context.report.status.raise(&PART, JobState::Degraded, reason)),
+            None => drop(self.context.report.status.clear(&PART)),
         }
     }
 

@@ -11,7 +11,7 @@ use pelton_model::metrics::SinkMetrics;
 use pelton_model::record::{Output, Rows};
 use pelton_model::spec::{self, Conflict, Target};
 use pelton_model::stage::Stage;
-use pelton_model::status::State as JobState;
+use pelton_model::status::{Part, State as JobState};
 use pelton_model::sync::lock;
 
 use super::away::NAME;
@@ -43,7 +43,7 @@ impl Writers for Tables {
         let writer = Arc::new(Writer {
             memory: self.memory.clone(),
             report: self.report.clone(),
-            part: format!("sink {} of instance {instance}", sink.name),
+            part: Part::Sink { sink: sink.name.clone(), instance },
             name: sink.name.clone(),
             table,
             on_conflict,
@@ -81,7 +81,7 @@ struct Chunks {
 struct Writer {
     memory: Memory,
     report: Report,
-    part: String,
+    part: Part,
     name: String,
     table: String,
     on_conflict: Conflict,

@@ -24,14 +24,17 @@ use crate::sink::{RowCheck, Sink, Writers, WritersContext};
 /// A server and a database, as the settings name them.
 #[derive(Debug)]
 pub struct Postgres {
-    settings: settings::Postgres,
+    config: PostgresConfig,
     runtime: Handle,
 }
 
 impl Postgres {
-    /// Does not connect yet. Settings that make no sense are told by whatever needs them.
-    pub fn new(settings: &settings::Postgres, runtime: &Handle) -> Self {
-        Self { settings: settings.clone(), runtime: runtime.clone() }
+    /// Does not connect yet.
+    ///
+    /// # Errors
+    /// The settings make no sense.
+    pub fn new(settings: &settings::Postgres, runtime: &Handle) -> Result<Self, Error> {
+        Ok(Self { config: PostgresConfig::of(settings)?, runtime: runtime.clone() })
     }
 }
 
@@ -45,12 +48,11 @@ impl Connector for Postgres {
     }
 
     fn ping(&self, timeout: Duration) -> Result<(), Error> {
-        let config = PostgresConfig::of(&self.settings)?;
-        self.runtime.block_on(Session::connect(&config.url, "pelton", timeout)).map(drop).map_err(unusable)
+        self.runtime.block_on(Session::connect(&self.config.url, "pelton", timeout)).map(drop).map_err(unusable)
     }
 
     fn check(&self, needs: &Needs<'_>) -> Result<Vec<Finding>, Error> {
-        let config = PostgresConfig::of(&self.settings)?;
+        let config = &self.config;
         let check = async {
             let name = format!("pelton/{}", needs.job);
             let session = Session::connect(&config.url, &name, config.connect_timeout).await?;
@@ -78,7 +80,7 @@ impl Connector for Postgres {
 
     fn open(&self, context: &WritersContext, letters: &Arc<dyn DeadLetters>) -> Result<Arc<dyn Writers>, Error> {
         Ok(Arc::new(Tables {
-            config: PostgresConfig::of(&self.settings)?,
+            config: self.config.clone(),
             runtime: self.runtime.clone(),
             report: context.report.clone(),
             letters: Arc::clone(letters),

@@ -4,7 +4,7 @@ use super::*;
 use crate::{Engine, Limits};
 
 fn guest() -> Vec<u8> {
-    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests/identity.wasm")).unwrap()
+    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/guests/identity.wasm")).unwrap()
 }
 
 /// The same component with another digest: with a custom section at its end.
