@@ -36,14 +36,19 @@ impl Connectors {
     /// The settings of one make no sense.
     pub fn new(config: &Config, runtime: &Handle) -> Result<Self, Error> {
         let kafka = Arc::new(Kafka::new(config, runtime)?);
-        let tables = Arc::new(Postgres::new(&config.postgres, runtime));
+        let tables = Arc::new(Postgres::new(&config.postgres, runtime)?);
         Ok(Self { sources: Arc::clone(&kafka) as _, letters: kafka, tables })
     }
 
     /// Those of a host that has nothing beside it but memory.
     pub fn memory(memory: &Memory) -> Self {
         let memory = Arc::new(memory.clone());
-        Self { sources: Arc::clone(&memory) as _, letters: Arc::clone(&memory) as _, tables: memory }
+        Self::of(Arc::clone(&memory) as _, Arc::clone(&memory) as _, memory)
+    }
+
+    /// Those that a test has made.
+    pub fn of(sources: Arc<dyn SourceConnector>, letters: Arc<dyn LetterStore>, tables: Arc<dyn Connector>) -> Self {
+        Self { sources, letters, tables }
     }
 
     /// What jobs read from.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
-use pelton_connect::{Assignment, AtLeastOnce, JobSource, Orders};
+use pelton_connect::{Assignment, AtLeastOnce, Committer, JobSource, Orders};
 use pelton_model::partition::PartitionView;
 use pelton_model::sync::lock;
 use pelton_pipeline::trace::Tracer;
@@ -16,12 +16,18 @@ use crate::flow::{Flow, Flows, Observed};
 pub struct Attempts {
     surroundings: Surroundings,
     tracer: Option<Arc<Tracer>>,
+    committer: Arc<dyn Committer>,
 }
 
 impl Attempts {
-    /// In these surroundings.
+    /// In these surroundings, with progress at least once.
     pub fn new(surroundings: Surroundings, tracer: Option<Arc<Tracer>>) -> Self {
-        Self { surroundings, tracer }
+        Self { surroundings, tracer, committer: Arc::new(AtLeastOnce) }
+    }
+
+    /// With another committer.
+    pub fn with_committer(self, committer: Arc<dyn Committer>) -> Self {
+        Self { committer, ..self }
     }
 }
 
@@ -31,6 +37,7 @@ impl Flows for Attempts {
             job: job.clone(),
             surroundings: self.surroundings.clone(),
             tracer: self.tracer.clone(),
+            committer: Arc::clone(&self.committer),
             source: self.surroundings.connectors.sources().job(&job.name),
             assignment: Arc::default(),
         })
@@ -42,6 +49,7 @@ struct AttemptsOfJob {
     job: Observed,
     surroundings: Surroundings,
     tracer: Option<Arc<Tracer>>,
+    committer: Arc<dyn Committer>,
     source: Arc<dyn JobSource>,
     assignment: Arc<Mutex<Arc<Assignment>>>,
 }
@@ -58,7 +66,7 @@ impl Flow for AttemptsOfJob {
             current: Arc::clone(current),
             source: Arc::clone(&self.source),
             group: group.to_owned(),
-            committer: Arc::new(AtLeastOnce),
+            committer: Arc::clone(&self.committer),
             orders: orders.clone(),
             status: Arc::clone(&self.job.status),
             assignment: Arc::clone(&self.assignment),

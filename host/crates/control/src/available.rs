@@ -75,6 +75,16 @@ pub struct AvailableJobs {
 pub(crate) type Dropped = Box<dyn Fn(DroppedFile, Option<&Spec>) + Send + Sync>;
 
 impl AvailableJobs {
+    /// Of no folder.
+    pub(crate) fn none() -> Arc<Self> {
+        Self::of(PathBuf::new())
+    }
+
+    fn of(folder: PathBuf) -> Arc<Self> {
+        let (files, changed, news) = (Mutex::default(), Condvar::new(), watch::Sender::new(()));
+        Arc::new(Self { folder, files, changed, news })
+    }
+
     /// Starts to look at a folder, which need not exist. Its threads end with the last reference. `dropped` is told of
     /// every file that has been read: what it declares if it is a job.
     pub(crate) fn watch(
@@ -83,8 +93,7 @@ impl AvailableJobs {
         dropped: Dropped,
         each_look: impl Fn() + Send + 'static,
     ) -> Result<Arc<Self>> {
-        let news = watch::Sender::new(());
-        let this = Arc::new(Self { folder, files: Mutex::default(), changed: Condvar::new(), news });
+        let this = Self::of(folder);
         let weak = Arc::downgrade(&this);
         std::thread::Builder::new()
             .name("usr-jobs".to_owned())

@@ -77,11 +77,20 @@ impl Jobs {
                 }
             },
         )?;
-        let reconciler = Reconciler::start(Arc::clone(&parts))?;
-        let redrives = Redrives::default();
-        let jobs = Arc::new(Self { parts, reconciler, available, redrives });
+        let jobs = Self::with(parts, available)?;
         // Only now may files reload jobs.
         let _ = this.set(Arc::downgrade(&jobs));
+        Ok(jobs)
+    }
+
+    /// Starts every job of the catalog, without any `usr_jobs`.
+    pub fn of_catalog(parts: Parts) -> Result<Arc<Self>> {
+        Self::with(Arc::new(parts), AvailableJobs::none())
+    }
+
+    fn with(parts: Arc<Parts>, available: Arc<AvailableJobs>) -> Result<Arc<Self>> {
+        let reconciler = Reconciler::start(Arc::clone(&parts))?;
+        let jobs = Arc::new(Self { parts, reconciler, available, redrives: Redrives::default() });
         sweep::start(&jobs.parts)?;
         Ok(jobs)
     }

@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use pelton_delivery::clock::{Clock, Task};
 use pelton_delivery::wake::Wake;
 use pelton_model::sync::lock;
@@ -220,6 +221,10 @@ impl Schedule {
 impl Clock for VirtualClock {
     fn now(&self) -> Instant {
         self.schedule.began + self.schedule.now()
+    }
+
+    fn date(&self) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + self.schedule.now()
     }
 
     fn wait(&self, wake: &Wake, timeout: Duration) {

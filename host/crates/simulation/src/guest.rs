@@ -47,7 +47,8 @@ impl Scripted {
             name: ROWS.to_owned(),
             columns: vec![column("number", ColumnType::Int8), column("text", ColumnType::Text)],
             key: vec!["number".to_owned()],
-            on_conflict: Conflict::Ignore,
+            // A sink that is another one, which a reload must change over to.
+            on_conflict: if version == 3 { Conflict::Update } else { Conflict::Ignore },
         };
         let sink = |name: &str, target| Sink { name: name.to_owned(), target };
         let spec = Spec {

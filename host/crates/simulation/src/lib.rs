@@ -9,4 +9,7 @@
 )]
 
 pub mod clock;
+pub mod defects;
 pub mod guest;
+pub mod run;
+pub mod world;

@@ -30,6 +30,7 @@ pub enum Death {
 }
 
 /// A host's access to the catalog.
+#[derive(Default)]
 pub struct Memory {
     kept: Arc<Mutex<Kept>>,
     writes: Mutex<Writes>,
@@ -48,12 +49,6 @@ impl std::fmt::Debug for Memory {
     }
 }
 
-impl Default for Memory {
-    fn default() -> Self {
-        Self { kept: Arc::default(), writes: Mutex::default() }
-    }
-}
-
 impl Memory {
     /// Another host's access to the same, or that of the next life of this one.
     pub fn beside(&self) -> Self {
@@ -63,6 +58,11 @@ impl Memory {
     /// Has the host die at a write to come: nothing that it asks for after that is answered.
     pub fn die(&self, death: Death) {
         lock(&self.writes).death = Some(death);
+    }
+
+    /// Has the host not die after all.
+    pub fn live(&self) {
+        lock(&self.writes).death = None;
     }
 
     /// Whether the host has died.
