@@ -98,7 +98,7 @@ pub fn fields<'a, const N: usize>(text: &'a str, paths: &Paths<N>) -> Result<[Fi
 /// As of [`fields`].
 #[doc(hidden)]
 #[inline(always)]
-pub fn find<'a>(text: &'a str, fields: &mut [Field<'a>], alike: &[u64]) -> Result<(), Reject> {
+pub fn find<'a, F: AsMut<[Field<'a>]>>(text: &'a str, fields: &mut F, alike: &impl AsRef<[u64]>) -> Result<(), Reject> {
     let not_json = |error: Error| format!("value is not JSON: {}", error.in_text(text));
     let mut reader = Reader::new(text);
     let is_object = reader.is_object();
@@ -117,10 +117,16 @@ pub fn alike(paths: &[&str]) -> Vec<u64> {
     paths.iter().map(same).collect()
 }
 
-fn outermost<'a>(reader: &mut Reader<'a>, fields: &mut [Field<'a>], alike: &[u64]) -> Result<(), Error> {
+/// Reads the outermost object. Lists that have a known length are arrays here, for the compiler.
+fn outermost<'a, F: AsMut<[Field<'a>]>>(
+    reader: &mut Reader<'a>,
+    fields: &mut F,
+    alike: &impl AsRef<[u64]>,
+) -> Result<(), Error> {
     // The one that is due next, where the record's names stand in the order of the paths.
     let mut next = 0;
     reader.object(|reader, name| {
+        let (fields, alike) = (fields.as_mut(), alike.as_ref());
         let begins = |field: &Field<'_>| begins_with(field.path.as_bytes(), name.as_bytes());
         let due = fields.get(next).is_some_and(begins).then_some(next);
         let Some(alike) = due.or_else(|| fields.iter().position(begins)).and_then(|n| alike.get(n)) else {
@@ -148,6 +154,16 @@ fn member<'a>(reader: &mut Reader<'a>, fields: &mut [Field<'a>], paths: u64, pas
     let start = reader.position();
     let around = (reader.is_spaced, reader.has_nul);
     (reader.is_spaced, reader.has_nul) = (true, false);
+    if paths.is_power_of_two()
+        && let Some(field) = fields.get_mut(paths.trailing_zeros() as usize)
+        && field.path.len() == passed
+    {
+        let text = reader.value()?;
+        field.found = Some(Found { text, is_spaced: reader.is_spaced, has_nul: reader.has_nul });
+        reader.is_spaced &= around.0;
+        reader.has_nul |= around.1;
+        return Ok(());
+    }
     let mut within = 0;
     each(fields, paths, |n, field| {
         field.found = None;
