@@ -16,7 +16,7 @@ var readings = job.Table("raw_sensors_data",
 	job.Column("timestamp", job.Timestamptz),
 ).OnConflictIgnore("message_id")
 
-var fields = job.Fields{"message_id", "sensor_id", "message", "message.temperature", "timestamp", "timestamp"}
+var fields = job.NewFields("message_id", "sensor_id", "message", "message.temperature", "timestamp", "timestamp")
 
 var sensorPipeline = &job.Job{
 	Name: "sensor_pipeline", Version: "0.1.0",
@@ -27,6 +27,7 @@ var sensorPipeline = &job.Job{
 		{Name: "threshold", Description: "degrees Celsius above which a reading is an alert", Default: "30"},
 	},
 	New: func(parameters *job.Parameters) (job.Process, error) {
+		var alert []byte
 		threshold, err := parameters.Float("threshold")
 		return func(record job.Record, out *job.Outputs) error {
 			var id, timestamp string
@@ -40,7 +41,7 @@ var sensorPipeline = &job.Job{
 			}
 			out.Row(readings, id, sensor, message, at)
 			if temperature > threshold {
-				alert := python.Append(nil).Text("message_id", id).Int("sensor_id", int64(sensor)).
+				alert = python.Append(alert[:0]).Text("message_id", id).Int("sensor_id", int64(sensor)).
 					Float("temperature", temperature).Text("alert", "High temperature detected").
 					Text("timestamp", timestamp).End()
 				out.Send(alerts, record.Key(), alert)

@@ -1,6 +1,8 @@
 package job_test
 
 import (
+	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -19,7 +21,7 @@ type reading struct {
 }
 
 // scan reads a record that a job is given; the text is the reject's.
-func scan(t *testing.T, value string, fields job.Fields, values ...any) string {
+func scan(t *testing.T, value string, fields *job.Fields, values ...any) string {
 	t.Helper()
 	run, err := jobtest.Run(of(func(record job.Record, _ *job.Outputs) error {
 		return fields.Scan(record, values...)
@@ -35,7 +37,7 @@ func scan(t *testing.T, value string, fields job.Fields, values ...any) string {
 
 func read(t *testing.T, value string) (r reading, problem string) {
 	t.Helper()
-	fields := job.Fields{"message_id", "sensor_id", "message", "message.temperature", "timestamp"}
+	fields := job.NewFields("message_id", "sensor_id", "message", "message.temperature", "timestamp")
 	problem = scan(t, value, fields, &r.id, &r.sensor, &r.message, &r.temperature, &r.at)
 	return r, problem
 }
@@ -60,7 +62,7 @@ func TestEveryKindIsRead(t *testing.T) {
 		deep        string
 		none, given job.Raw = "before", "before"
 	)
-	fields := job.Fields{"yes", "n", "a.b.c", "a.b.d", "yes"}
+	fields := job.NewFields("yes", "n", "a.b.c", "a.b.d", "yes")
 	value := `{"yes": true, "a": {"b": {"d": 1}}, "n": -9223372036854775808, "a": {"b": {"c": "\n"}}}`
 	if problem := scan(t, value, fields, &yes, &number, &deep, &none, &given); problem != "" {
 		t.Error(problem)
@@ -113,6 +115,27 @@ func TestEveryBadValueSaysWhy(t *testing.T) {
 	}
 	if _, problem := read(t, swap("1000.12", `"\\u0000"`)); problem != "" {
 		t.Error(problem)
+	}
+}
+
+func TestNumbersAreTheNearestDoubles(t *testing.T) {
+	for _, text := range []string{
+		"0", "-0", "-0.0", "7", "30.5", "-12.125", "999999999999999", "1000000000000000", "0.000000000000001", "123456789.0123456",
+		"0.1234567890123456", "1e5", "1.5E-7", "12345678901234567890", "3.000",
+	} {
+		var got float64
+		if problem := scan(t, `{"n": `+text+`}`, job.NewFields("n"), &got); problem != "" {
+			t.Error(problem)
+		}
+		if expected, _ := strconv.ParseFloat(text, 64); math.Float64bits(got) != math.Float64bits(expected) {
+			t.Errorf("%s is read as %v", text, got)
+		}
+	}
+	var got float64
+	for _, text := range []string{`""`, `"7"`, "true", "[]", "null"} {
+		if problem := scan(t, `{"n": `+text+`}`, job.NewFields("n"), &got); problem != "`n` is not a number: "+text {
+			t.Error(problem)
+		}
 	}
 }
 

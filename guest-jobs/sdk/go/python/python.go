@@ -7,9 +7,11 @@ package python
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math"
 	"strconv"
 	"unicode/utf16"
+	"unsafe"
 )
 
 // Object is an object in the making, as json.dumps prints a dictionary: members in the order in which they are added,
@@ -20,7 +22,12 @@ type Object struct {
 }
 
 // Append begins an object behind what a slice holds. [Object.End] gives the slice back.
-func Append(to []byte) Object { return Object{append(to, '{'), len(to) + 1} }
+func Append(to []byte) Object {
+	if to == nil {
+		to = make([]byte, 0, 256)
+	}
+	return Object{append(to, '{'), len(to) + 1}
+}
 
 // Text adds a text.
 func (o Object) Text(name, value string) Object {
@@ -52,9 +59,12 @@ func (o Object) End() []byte { return append(o.text, '}') }
 func (o Object) member(name string) []byte {
 	to := o.text
 	if len(to) > o.start {
-		to = append(to, ", "...)
+		to = append(to, ',', ' ')
 	}
-	return append(AppendString(to, name), ": "...)
+	if !isPlain(name) {
+		return append(AppendString(to, name), ':', ' ')
+	}
+	return append(append(append(to, '"'), name...), '"', ':', ' ')
 }
 
 const hexDigits = "0123456789abcdef"
@@ -97,8 +107,20 @@ func appendUnit(to []byte, unit rune) []byte {
 	return append(to, hexDigits[unit>>4&15], hexDigits[unit&15])
 }
 
+// isPlain looks at eight bytes at a time.
 func isPlain(text string) bool {
-	for i := range len(text) {
+	const ones = 0x0101010101010101
+	start, words := unsafe.Pointer(unsafe.StringData(text)), len(text)&^7
+	odd := uint64(0)
+	for at := 0; at < words; at += 8 {
+		word := binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(start, at))[:])
+		odd |= word | (word - ones*' ') | ((word ^ ones*'"') - ones)
+		odd |= ((word ^ ones*'\\') - ones) | ((word ^ ones*0x7f) - ones)
+	}
+	if odd&(ones<<7) != 0 {
+		return false
+	}
+	for i := words; i < len(text); i++ {
 		if text[i] < ' ' || text[i] > '~' || text[i] == '"' || text[i] == '\\' {
 			return false
 		}
