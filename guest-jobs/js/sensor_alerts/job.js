@@ -6,7 +6,8 @@ import * as python from 'pelton-job/python';
 export const ALERTS = topic('alerts');
 const READING = fields({
   id: ['message_id', 'text'], sensor: ['sensor_id', 'int4'], message: ['message', 'object'],
-  temperature: ['message.temperature', 'float8'], timestamp: ['timestamp', 'text'], micros: ['timestamp', 'timestamptz'],
+  temperature: ['message.temperature', 'float8'],
+  timestamp: ['timestamp', 'text'], micros: ['timestamp', 'timestamptz'],
 });
 
 export default defineJob({

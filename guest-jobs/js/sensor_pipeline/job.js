@@ -1,5 +1,5 @@
-/** The article's `postgres_sink.py`: every reading becomes a row of `raw_sensors_data`, readings above a temperature become
- * alerts too. */
+/** The article's `postgres_sink.py`: every reading becomes a row of `raw_sensors_data`, readings above a temperature
+ * become alerts too. */
 
 import { defineJob, fields, table, topic } from 'pelton-job';
 import * as python from 'pelton-job/python';
@@ -12,7 +12,8 @@ export const READINGS = table(
 );
 const READING = fields({
   id: ['message_id', 'text'], sensor: ['sensor_id', 'int4'], message: ['message', 'object'],
-  temperature: ['message.temperature', 'float8'], timestamp: ['timestamp', 'text'], micros: ['timestamp', 'timestamptz'],
+  temperature: ['message.temperature', 'float8'],
+  timestamp: ['timestamp', 'text'], micros: ['timestamp', 'timestamptz'],
 });
 
 export default defineJob({

@@ -102,6 +102,14 @@ static bool json_search_object(json_reader *json, json_search *search, uint64_t 
             if (!json_read_value(json, &text) || !json_after_item(json, '}', &is_last)) return false;
             continue;
         }
+        size_t only = (size_t)__builtin_ctzll(alike);
+        if (!(alike & (alike - 1)) && search->length[only] < deeper && json_next(json) != '{') {
+            /* Most are such: one field, and no object. */
+            if (!json_read_value(json, &search->found[only].text)) return false;
+            search->found[only].has_nul = false;
+            if (!json_after_item(json, '}', &is_last)) return false;
+            continue;
+        }
         for (uint64_t rest = alike; rest; rest &= rest - 1) {
             int n = __builtin_ctzll(rest);
             search->found[n].text = PELTON_NULL;
