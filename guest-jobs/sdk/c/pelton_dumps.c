@@ -50,7 +50,15 @@ static void json_append_string(pelton_buffer *to, pelton_bytes text) {
 
 static void json_append_name(pelton_buffer *to, const char *name) {
     pelton_append(to, to->size ? ", " : "{", to->size ? 2 : 1);
-    json_append_string(to, pelton_str(name));
+    size_t size = strlen(name);
+    if (json_printed(name, size) == size && pelton_reserve(to, size + 4)) {
+        /* Most names are such. */
+        to->data[to->size++] = '"';
+        pelton_append(to, name, size);
+        pelton_append(to, "\": ", 3);
+        return;
+    }
+    json_append_string(to, (pelton_bytes){name, size});
     pelton_append(to, ": ", 2);
 }
 

@@ -7,7 +7,7 @@ use pelton::engine::{Failure, Host, Process, Program};
 use pelton::record::{Batch, Column, ColumnData, Messages, Outcome, Output, Packed, Reject, Rows};
 use pelton::spec::{Sink, Source, Spec, Target};
 use pelton_job::json::{self, Paths};
-use pelton_job::python::Object;
+use pelton_job::python::{self, Object};
 
 pub(crate) const THRESHOLD: f64 = 30.0;
 
@@ -59,7 +59,7 @@ impl<'a> Reading<'a> {
         })
     }
 
-    fn alert(&self) -> Vec<u8> {
+    fn alert(&self) -> python::Text {
         Object::new()
             .text("message_id", &self.id)
             .int("sensor_id", self.sensor)

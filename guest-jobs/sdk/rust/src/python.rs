@@ -1,6 +1,6 @@
 //! JSON as Python's `json.dumps` prints it, for jobs that take over from one in Python and must write the same bytes.
 
-use std::io::Write;
+use std::{cell::Cell, io::Write, mem, ops::Deref};
 
 /// An object in the making, as `json.dumps` prints a dictionary: members in the order in which they are added, names and
 /// texts in ASCII, a blank after each comma and colon.
@@ -9,7 +9,7 @@ use std::io::Write;
 /// use pelton_job::python::Object;
 ///
 /// let object = Object::new().text("name", "caf\u{e9}").int("seats", 12).float("rating", 4.0);
-/// assert_eq!(object.finish(), br#"{"name": "caf\u00e9", "seats": 12, "rating": 4.0}"#);
+/// assert_eq!(&*object.finish(), br#"{"name": "caf\u00e9", "seats": 12, "rating": 4.0}"#);
 /// ```
 #[derive(Debug, Default)]
 pub struct Object(Vec<u8>);
@@ -18,7 +18,7 @@ impl Object {
     /// One without members.
     #[inline(always)]
     pub fn new() -> Self {
-        Self(Vec::with_capacity(256))
+        Self(SPARE.take())
     }
 
     /// Adds a text.
@@ -57,12 +57,13 @@ impl Object {
     }
 
     /// The text of the whole object.
-    pub fn finish(mut self) -> Vec<u8> {
+    #[inline(always)]
+    pub fn finish(mut self) -> Text {
         if self.0.is_empty() {
             self.0.push(b'{');
         }
         self.0.push(b'}');
-        self.0
+        Text(self.0)
     }
 
     #[inline(always)]
@@ -82,6 +83,30 @@ impl Object {
             write_string(name, out);
             out.extend_from_slice(b": ");
         }
+    }
+}
+
+/// The text of an [`Object`]. Its memory serves the next one: to allocate it costs as much as some members.
+#[derive(Debug)]
+pub struct Text(Vec<u8>);
+
+std::thread_local! {
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+impl Deref for Text {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Text {
+    fn drop(&mut self) {
+        let mut memory = mem::take(&mut self.0);
+        memory.clear();
+        SPARE.set(memory);
     }
 }
 
@@ -116,8 +141,8 @@ pub fn write_string(text: &str, out: &mut Vec<u8>) {
 /// Adds bytes by words: in WebAssembly a copy of a length that the compiler doesn't know is a call out of the sandbox.
 fn push(bytes: &[u8], out: &mut Vec<u8>) {
     out.reserve(bytes.len());
-    let (words, rest) = bytes.as_chunks::<8>();
-    words.iter().for_each(|word| out.extend_from_slice(word));
+    let (blocks, rest) = bytes.as_chunks::<16>();
+    blocks.iter().for_each(|block| out.extend_from_slice(block));
     rest.iter().for_each(|byte| out.push(*byte));
 }
 
@@ -335,8 +360,8 @@ mod tests {
 
     #[test]
     fn objects_are_pythons() {
-        assert_eq!(Object::new().finish(), b"{}");
+        assert_eq!(&*Object::new().finish(), b"{}");
         let object = Object::new().int("a", -1).float("b", 31.0).text("c\"", "\u{e9}");
-        assert_eq!(object.json("d", "null").finish(), br#"{"a": -1, "b": 31.0, "c\"": "\u00e9", "d": null}"#);
+        assert_eq!(&*object.json("d", "null").finish(), br#"{"a": -1, "b": 31.0, "c\"": "\u00e9", "d": null}"#);
     }
 }
