@@ -330,7 +330,13 @@ impl<'a> Field<'a> {
     /// # Errors
     /// It is no string, or no such time.
     pub fn timestamptz(&self) -> Result<i64, Reject> {
-        time::microseconds(&self.text()?).ok_or_else(|| self.is("not a time with offset (RFC 3339)"))
+        let quoted = self.raw()?;
+        // What reads as a time has no escapes; all else is looked at again.
+        let plain = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(time::microseconds);
+        match plain {
+            Some(microseconds) => Ok(microseconds),
+            None => time::microseconds(&self.text()?).ok_or_else(|| self.is("not a time with offset (RFC 3339)")),
+        }
     }
 
     /// The text of an object, its strings and numbers as they are written, spaced as `json.dumps` spaces it.

@@ -54,6 +54,7 @@ fn unusual_but_valid() {
     assert_eq!(read(&GOOD.replace("30.5", "31")).unwrap().temperature, 31.0);
     assert_eq!(read(&GOOD.replace("7,", "-0,")).unwrap().sensor, 0);
     assert_eq!(read(&GOOD.replace(".123456", "")).unwrap().microseconds, 1_714_644_672_000_000);
+    assert_eq!(read(&GOOD.replace("12T10", r"12\u005410").replace("02T10", r"02\u005410")), read(GOOD));
     assert_eq!(read(&GOOD.replace("0a1b", r"\u00e9é\n")).unwrap().id, "éé\n");
     let tight = GOOD.replace(": ", ":").replace(", ", " ,");
     assert_eq!(read(&tight), read(GOOD));
