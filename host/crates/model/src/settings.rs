@@ -8,6 +8,7 @@ mod api;
 mod layers;
 mod limits;
 mod observe;
+mod secret;
 mod variable;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ pub use api::Api;
 use layers::Layers;
 pub use limits::Limits;
 pub use observe::{Sampling, Tracing};
+pub use secret::Secret;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -168,17 +170,6 @@ impl Default for Postgres {
             statement_rows: None,
             statement_linger: None,
         }
-    }
-}
-
-/// Text that is never printed.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(pub String);
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("***")
     }
 }
 

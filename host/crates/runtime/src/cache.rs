@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use wasmtime::Module;
 use wasmtime::component::Component;
 
-use super::compile::{Compiled, Runtime};
+use super::compiled::{Compiled, Runtime};
 use pelton_model::files::write_durably;
 use pelton_model::spec::Spec;
 

@@ -6,23 +6,9 @@ use wasmtime::component::Component;
 use wasmtime::{ExternType, HeapType, Module, Mutability};
 
 use super::cache::Cache;
+use super::compiled::{Compiled, Runtime};
 use super::split::Split;
 use pelton_model::digest::digest;
-
-/// A compiled component, and the runtimes that it imports.
-pub(super) struct Compiled {
-    pub(super) component: Component,
-    pub(super) runtimes: Vec<Runtime>,
-}
-
-/// The runtime of a language, compiled.
-pub(super) struct Runtime {
-    /// What the component imports it by.
-    pub(super) name: String,
-    /// Of its code.
-    pub(super) digest: String,
-    pub(super) module: Module,
-}
 
 /// Compiles a component; its runtimes only if they are not in the cache.
 pub(super) fn compile(engine: &wasmtime::Engine, cache: Option<&Cache>, wasm: &[u8]) -> Result<Compiled> {

@@ -8,6 +8,7 @@ mod bindings;
 mod cache;
 mod check;
 mod compile;
+mod compiled;
 mod compiles;
 pub mod component;
 mod describe;
@@ -38,7 +39,7 @@ use pelton_model::spec::Spec;
 
 use bindings::v0_1;
 use cache::Cache;
-use compile::Compiled;
+use compiled::Compiled;
 use compiles::{Compiles, on_compilers};
 use component::componentize;
 use instance::Guest;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Secret;
+use super::secret::Secret;
 
 /// Who may call the API, and how much a caller may take.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -6,7 +6,8 @@ use wasmtime::Store;
 use wasmtime::component::Linker;
 
 use super::super::cache::Cache;
-use super::super::compile::{Compiled, compile};
+use super::super::compile::compile;
+use super::super::compiled::Compiled;
 use super::*;
 
 /// A component with a large module between a small one and a component that uses the small one too. It exports `run`, the
