@@ -2,7 +2,7 @@
 //!
 //! A record's way is one direction, and [`pipeline`] is where the whole of it reads top to bottom:
 //! `Kafka source → batch → component → route → sinks → acknowledgement → commit`. Sources and sinks don't know each
-//! other. The control plane ([`pelton_control`], [`api`]) sends desired state and reads snapshots back; it never touches records.
+//! other. The control plane (the crates control and api) sends desired state and reads snapshots back; it never touches records.
 
 pub mod cli;
 pub mod demo;

@@ -1,4 +1,4 @@
-//! The table of all routes; what each may be called by and with stands there and is checked by the [guard](crate::guard)
+//! The table of all routes; what each may be called by and with stands there and is checked by the [guard]
 //! before its handler runs.
 
 use std::sync::Arc;

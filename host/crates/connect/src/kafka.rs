@@ -1,8 +1,8 @@
 //! Kafka: the source of all jobs, topics as sinks, and where dead letters are kept.
 //!
-//! [`source`] is a member of a job's group; jobs of one host that read the same partition [share](feeds) its fetches,
-//! and those that have had nothing to read for long [sleep](sleep). [`producer`] sends messages, [`sink`] makes them of
-//! outputs and [`dead_letters`] of records that are given up.
+//! `source` is a member of a job's group; jobs of one host that read the same partition share its fetches,
+//! and those that have had nothing to read for long sleep. `producer` sends messages, `sink` makes them of
+//! outputs and `dead_letters` of records that are given up.
 
 mod admin;
 mod check;

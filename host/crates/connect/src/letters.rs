@@ -1,7 +1,7 @@
 //! Finding, deleting and marking dead letters, wherever they are kept.
 //!
-//! A job's letters are records of a [log](store::LetterLog) and [files](files) in the host's data folder. [`Letters`]
-//! lists, shows and purges them; a redrive is the pipeline's, and is told here by [marks](marks).
+//! A job's letters are records of a [log](store::LetterLog) and [files] in the host's data folder. [`Letters`]
+//! lists, shows and purges them; a redrive is the pipeline's, and is told here by [marks].
 
 pub mod error;
 pub mod files;

@@ -1,8 +1,8 @@
 //! What jobs read from and write to.
 //!
-//! A [`Connector`](connector::Connector) is one system beside the host. It checks and makes what a job needs of it, and
+//! A [`Connector`] is one system beside the host. It checks and makes what a job needs of it, and
 //! opens what a job writes with; some are also [sources](source::SourceConnector) and keep [dead
-//! letters](letters::LetterStore). Each has a folder of its own, and [`Connectors`](connectors::Connectors) is the one
+//! letters](letters::LetterStore). Each has a folder of its own, and [`Connectors`] is the one
 //! table that knows which there are and who takes which target.
 //!
 //! ```text

@@ -1,5 +1,5 @@
-//! What a job's guests reach outside of their sandbox, each capability in a file of its own: their [log](lines) and their own
-//! [metrics](numbers), both bounded.
+//! What a job's guests reach outside of their sandbox, each capability in a file of its own: their log and their own
+//! metrics, both bounded.
 
 mod lines;
 mod numbers;

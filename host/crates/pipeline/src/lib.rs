@@ -7,7 +7,7 @@
 //! ```
 //!
 //! [`attempt`] runs a job until it stops or fails; [`worker`] is one instance at work. [`guest`] is where a job is
-//! called, also by a [redrive](redrive), a [shadow run](shadow) and a [trial](trial) without anything beside it.
+//! called, also by a [redrive], a [shadow run](shadow) and a [trial] without anything beside it.
 
 pub mod attempt;
 pub mod current;

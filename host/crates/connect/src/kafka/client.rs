@@ -197,7 +197,7 @@ pub fn broker_back(status: &Status, part: &Part) {
     }
 }
 
-/// Librdkafka's log lines. Failed connections are told once by [`watch_brokers`], and a producer id that has to be
+/// Librdkafka's log lines. Failed connections are told once by `watch_brokers`, and a producer id that has to be
 /// asked for again is nothing to act on, so here they are for debugging.
 pub fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {

@@ -1,7 +1,7 @@
 //! The Kafka source of a job: one consumer on a thread of its own, which cuts what it reads into batches per partition.
 //!
 //! - Each record is copied once, into its partition's packed batch; the borrowed message is let go at once. Where other
-//!   jobs of the host are at the same place of the partition, one fetch and one copy serve all of them ([`Feeds`]).
+//!   jobs of the host are at the same place of the partition, one fetch and one copy serve all of them (`Feeds`).
 //! - The thread sleeps until there is something to do, so that idle jobs cost next to nothing.
 //! - At most the job's budget is in flight. When it is used up, reading stops; when that lasts, the partitions are
 //!   paused while the consumer goes on polling, so that the group does not take it for dead.
