@@ -69,9 +69,10 @@ impl Route {
         handler: H,
         summary: &'static str,
     ) -> Self {
-        // `pelton::api::jobs::list` becomes `jobs_list`.
+        // `pelton_api::jobs::list` becomes `jobs_list`; those beside the table are named alone.
         let name = std::any::type_name::<H>();
-        let id = name.split("::").skip(2).collect::<Vec<_>>().join("_");
+        let names: Vec<_> = name.split("::").skip(1).filter(|module| *module != "table").collect();
+        let id = names.join("_");
         Self {
             role: Some(if method == Method::GET { Role::Read } else { Role::Write }),
             method,
