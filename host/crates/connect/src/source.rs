@@ -31,6 +31,9 @@ pub trait SourceConnector: Connector {
 
 /// What one job reads with, over its attempts.
 pub trait JobSource: Send + Sync + Debug {
+    /// What people call the client that it reads with, and that a job gives up to sleep.
+    fn client(&self) -> &'static str;
+
     /// Joins the group; does not wait for an assignment.
     ///
     /// # Errors

@@ -81,7 +81,7 @@ impl Flow for AttemptsOfJob {
     }
 
     fn sleeping_client(&self) -> &'static str {
-        "kafka consumer"
+        self.source.client()
     }
 
     fn attempt_is_over(&self) {

@@ -18,7 +18,9 @@ use rdkafka::types::RDKafkaConfRes;
 
 /// The parts under which it is told that a job's clients reach no broker.
 pub(super) const PRODUCER: Part = Part::Client("kafka producer");
-pub(super) const CONSUMER: Part = Part::Client("kafka consumer");
+/// What people call a job's consumer.
+pub(super) const CONSUMER_NAME: &str = "kafka consumer";
+pub(super) const CONSUMER: Part = Part::Client(CONSUMER_NAME);
 /// What people call it.
 pub(super) const NAME: &str = "Kafka";
 

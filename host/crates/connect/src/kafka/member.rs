@@ -7,7 +7,7 @@ use pelton_model::partition::PartitionView;
 use pelton_model::settings;
 
 use super::admin::Admin;
-use super::client::{NAME, consumer};
+use super::client::{CONSUMER_NAME, NAME, consumer};
 use super::context::Context;
 use super::feeds::Feeds;
 use super::sleep::Sleeper;
@@ -25,6 +25,10 @@ pub(super) struct Member {
 }
 
 impl JobSource for Member {
+    fn client(&self) -> &'static str {
+        CONSUMER_NAME
+    }
+
     fn open(&self, context: SourceContext) -> Result<Box<dyn Source>, Error> {
         let admin = Admin::new(&self.kafka).map_err(|error| Error::settings(NAME, error))?;
         for topic in &context.topics {

@@ -24,7 +24,8 @@ const IDLE: Duration = Duration::from_millis(50);
 /// How long reading goes on before a change of the number of instances is tried again.
 const CHANGE_AGAIN: Duration = Duration::from_secs(5);
 /// The part under which it is told that the server is away.
-const PART: Part = Part::Client("memory source");
+const CLIENT: &str = "memory source";
+const PART: Part = Part::Client(CLIENT);
 
 /// What one job reads with, over its attempts.
 #[derive(Debug)]
@@ -33,6 +34,10 @@ pub(super) struct Member {
 }
 
 impl JobSource for Member {
+    fn client(&self) -> &'static str {
+        CLIENT
+    }
+
     fn open(&self, context: SourceContext) -> Result<Box<dyn Source>, Error> {
         let memory = self.memory.clone();
         if memory.has_crashed() {
