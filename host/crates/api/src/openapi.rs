@@ -134,7 +134,7 @@ mod tests {
         let committed = std::fs::read_to_string(path).unwrap_or_default();
         assert!(
             committed == current,
-            "docs/openapi.json is of another state; RENEW=1 cargo test -p pelton-api openapi writes it"
+            "docs/openapi.json is of another state; RENEW=1 cargo test --lib openapi writes it"
         );
     }
 }
