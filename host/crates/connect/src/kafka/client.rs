@@ -34,6 +34,15 @@ const PROBE: &str = "__pelton_ping";
 pub fn client(kafka: &settings::Kafka, client_id: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", &kafka.bootstrap).set("client.id", client_id);
+    let has = |key| kafka.properties.contains_key(key);
+    if kafka.properties.get("security.protocol").is_some_and(|protocol| protocol.to_ascii_lowercase().ends_with("ssl"))
+        && !has("ssl.ca.location")
+        && !has("ssl.ca.pem")
+        // An OpenSSL that is linked statically, as in the image, looks where the machine that built it has them.
+        && let Some(bundle) = openssl_probe::probe().cert_file
+    {
+        config.set("ssl.ca.location", bundle.to_string_lossy());
+    }
     for (key, value) in &kafka.properties {
         config.set(key, value);
     }
@@ -239,6 +248,21 @@ mod tests {
     use super::*;
 
     const SOON: Duration = Duration::from_millis(500);
+
+    #[test]
+    fn the_machines_certificates_are_trusted_unless_others_are_named() {
+        let bundle = openssl_probe::probe().cert_file.map(|bundle| bundle.to_string_lossy().into_owned());
+        let trusted = |properties: &[(&str, &str)]| {
+            let properties = properties.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            let kafka = settings::Kafka { properties, ..settings::Kafka::default() };
+            client(&kafka, "test").get("ssl.ca.location").map(str::to_owned)
+        };
+        assert_eq!(trusted(&[]), None);
+        assert_eq!(trusted(&[("security.protocol", "SASL_SSL")]), bundle);
+        let own = [("security.protocol", "ssl"), ("ssl.ca.location", "ca.pem")];
+        assert_eq!(trusted(&own), Some("ca.pem".to_owned()));
+        assert_eq!(trusted(&[("security.protocol", "ssl"), ("ssl.ca.pem", "-----BEGIN")]), None);
+    }
 
     #[test]
     fn a_client_that_has_no_broker_begins_again_with_those_it_is_given() {
