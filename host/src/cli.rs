@@ -1,5 +1,6 @@
 //! The command line. Client commands talk to a host's API and to nothing else.
 
+mod args;
 pub mod client;
 mod dev;
 pub mod dlq;
@@ -18,11 +19,10 @@ use pelton_build::BuildOptions;
 use pelton_demo::DemoArgs;
 use pelton_demo::simulate::SimulateArgs;
 
-use crate::api;
 use crate::api::types::{Guarantee, Submit};
 use crate::config::Config;
 use crate::kafka::StartFrom;
-use client::Client;
+use args::{Api, JobArgs, caller, key_value};
 use dev::DevArgs;
 pub use dev::dev;
 use lifecycle::{LogsArgs, ReloadArgs, RollbackArgs, ScaleArgs, SetArgs};
@@ -102,7 +102,8 @@ pub struct RunArgs {
     /// Kafka, host:port, several with commas [default: localhost:9092, or KAFKA_HOST]
     #[arg(long, value_name = "HOST:PORT")]
     kafka: Option<String>,
-    /// Postgres, postgres://user:password@host:port/database [default: flinkuser's flinkdb on localhost:5432, or POSTGRES_*]
+    /// Postgres, postgres://user:password@host:port/database [default: flinkuser's flinkdb on localhost:5432, or
+    /// POSTGRES_*]
     #[arg(long, value_name = "URL", hide_env_values = true)]
     postgres: Option<String>,
     /// The folder that jobs are dropped into [default: usr_jobs]
@@ -139,31 +140,6 @@ impl RunArgs {
             flags.push(("submit_all", toml::Value::from(true)));
         }
         Config::load(self.config.as_deref(), &flags)
-    }
-}
-
-/// Where the host is.
-#[derive(Debug, Args)]
-pub struct Api {
-    /// The host's API
-    #[arg(long, value_name = "URL", env = "PELTON_API", default_value = "http://127.0.0.1:8081")]
-    api: String,
-    /// A file with the token that the host asks for [default: the token in PELTON_TOKEN, if set]
-    #[arg(long, value_name = "FILE", env = "PELTON_TOKEN_FILE")]
-    token_file: Option<PathBuf>,
-    /// Print JSON instead of a table
-    #[arg(long)]
-    json: bool,
-}
-
-impl Api {
-    /// A client of that host.
-    fn client(&self) -> Result<Client> {
-        let token = match &self.token_file {
-            Some(file) => Some(api::client_token(file)?),
-            None => std::env::var("PELTON_TOKEN").ok().map(|token| token.trim().to_owned()),
-        };
-        Client::new(&self.api, token.as_deref().filter(|token| !token.is_empty()))
     }
 }
 
@@ -210,12 +186,6 @@ pub struct SubmitArgs {
     api: Api,
 }
 
-fn key_value(text: &str) -> Result<(String, String), String> {
-    text.split_once('=')
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .ok_or_else(|| format!("{text:?} has no `=`; write KEY=VALUE"))
-}
-
 /// `pelton list`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
@@ -234,15 +204,6 @@ pub struct ShowArgs {
     /// Print it anew every second until Ctrl-C
     #[arg(short, long)]
     watch: bool,
-    #[command(flatten)]
-    api: Api,
-}
-
-/// A command on one job.
-#[derive(Debug, Args)]
-pub struct JobArgs {
-    /// The job's name
-    job: String,
     #[command(flatten)]
     api: Api,
 }
@@ -276,7 +237,7 @@ pub fn submit(args: SubmitArgs) -> Result<()> {
         guarantee: args.guarantee,
         group: args.group,
         create: args.create,
-        by: lifecycle::caller(),
+        by: caller(),
         why,
     };
     let submitted = client.submit(&request)?;

@@ -1,8 +1,8 @@
 //! Pelton: a WebAssembly user-job host.
 //!
-//! A record's way is one direction, and [`pipeline`] is where the whole of it reads top to bottom:
-//! `source → batch → component → router → sinks → acknowledgement → commit`. Sources and sinks don't know each other. The
-//! control plane (the crates control and api) sends desired state and reads snapshots back; it never touches records.
+//! A record's way is one direction, and [`pipeline`] is where the whole of it reads top to bottom: `source → batch →
+//! component → router → sinks → acknowledgement → commit`. Sources and sinks don't know each other. The control plane
+//! (the crates control and api) sends desired state and reads snapshots back; it never touches records.
 
 pub mod cli;
 pub mod demo;

@@ -344,9 +344,7 @@ fn the_drawing_of_the_crates_is_what_cargo_says() {
         ours.collect()
     };
     let packages = metadata["packages"].as_array().unwrap().iter();
-    let mut are: BTreeMap<_, _> = packages.map(|package| (short(&package["name"]), uses(package))).collect();
-    // It stands for one of crates.io.
-    are.remove("openssl-src");
+    let are: BTreeMap<_, _> = packages.map(|package| (short(&package["name"]), uses(package))).collect();
 
     let page = page("docs/development.md");
     let lines = blocks(section(&page, "## The house"), "text").filter_map(|line| line.split_once(" uses"));

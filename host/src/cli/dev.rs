@@ -1,27 +1,25 @@
 //! `pelton dev`: every save of a project's sources is built, tested, and put to work in a running host.
 //!
-//! What is put to work is byte for byte what `pelton build` makes, and what it must pass is what `pelton test` runs on the
-//! project's `records.jsonl` and `golden.jsonl`. Whatever fails is told whole, and the version before goes on until the next
-//! save. Where no host answers, what was built last is kept and put to work once one does.
+//! What is put to work is byte for byte what `pelton build` makes, and what it must pass is what `pelton test` runs on
+//! the project's `records.jsonl` and `golden.jsonl`. Whatever fails is told whole, and the version before goes on until
+//! the next save. Where no host answers, what was built last is kept and put to work once one does.
 
+mod args;
 mod live;
 mod sources;
 mod steps;
 mod trial;
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use clap::Args;
 use pelton_build::Project;
 
-use super::{Api, key_value};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::files::cache_folder;
-use crate::kafka::StartFrom;
 use crate::signals::Stop;
+pub use args::DevArgs;
 use live::{Live, Submitter};
 use sources::Sources;
 use steps::Steps;
@@ -29,37 +27,6 @@ use trial::{Tested, Trial};
 
 /// How often it is tried whether a host answers meanwhile.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
-
-/// `pelton dev`.
-#[derive(Debug, Args)]
-pub struct DevArgs {
-    /// The folder of a project in Rust, JavaScript, Python, Go or C
-    #[arg(default_value = ".")]
-    folder: PathBuf,
-    /// The name to run under [default: the one that the job declares]
-    #[arg(long)]
-    name: Option<String>,
-    /// Set a parameter, for the tests and for the job when it is submitted
-    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
-    set: Vec<(String, String)>,
-    /// Where to start when it is submitted, even where the consumer group has offsets [default: those, else latest]
-    #[arg(long)]
-    from: Option<StartFrom>,
-    /// Create missing topics and tables
-    #[arg(long)]
-    create: bool,
-    /// Also where a version drops a source, a sink or a parameter
-    #[arg(long)]
-    force: bool,
-    /// The lines of records.jsonl are JSON objects with key, value, headers and so on, not bare values
-    #[arg(long)]
-    envelope: bool,
-    /// Install missing tools (componentize-py, zig) into the cache folder
-    #[arg(long)]
-    install: bool,
-    #[command(flatten)]
-    api: Api,
-}
 
 /// Builds, tests and reloads at every save, until Ctrl-C.
 pub fn dev(args: DevArgs) -> Result<()> {
@@ -130,7 +97,8 @@ impl Bench {
         self.go_live(Tested { job, wasm }, Some(saved))
     }
 
-    /// Puts it to work in the host; gives it back where there is none. `saved` is when it was saved, if it did not wait.
+    /// Puts it to work in the host; gives it back where there is none. `saved` is when it was saved, if it did not
+    /// wait.
     fn go_live(&mut self, tested: Tested, saved: Option<Instant>) -> Result<Option<Tested>> {
         let began = Instant::now();
         match self.submitter.put_to_work(&tested) {

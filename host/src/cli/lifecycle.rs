@@ -9,9 +9,10 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use pelton_build::oci::{Reference, SCHEME};
 
+use super::args::{Api, JobArgs, caller, key_value};
 use super::client::Client;
 use super::oci::{self, Plain};
-use super::{Api, JobArgs, key_value, print};
+use super::print;
 use crate::api::types::{Hold, Reload, Rollback, Scale, SetParameters, ShadowRun};
 
 /// `pelton reload`.
@@ -98,13 +99,6 @@ pub struct LogsArgs {
     lines: usize,
     #[command(flatten)]
     api: Api,
-}
-
-/// Who calls, for the history: `user@host`, as far as that is known.
-pub(super) fn caller() -> Option<String> {
-    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten().map(|user| user.name)?;
-    let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
-    Some(host.map_or_else(|| user.clone(), |host| format!("{user}@{host}")))
 }
 
 /// Uploads a component, with a bar on a terminal while it is on its way and while it is compiled; returns its digest.

@@ -1,5 +1,5 @@
-//! `pelton push` and `pelton pull`; and components that other commands take from a registry. The host has no part in it: the
-//! component is pulled here and uploaded, so no caller can make the host connect to an address.
+//! `pelton push` and `pelton pull`; and components that other commands take from a registry. The host has no part in
+//! it: the component is pulled here and uploaded, so no caller can make the host connect to an address.
 
 use std::path::{Path, PathBuf};
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::key_value;
+use super::args::key_value;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::files::cache_folder;

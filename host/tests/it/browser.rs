@@ -36,8 +36,8 @@ fn the_page_in_a_browser() {
     host.start();
     host.wait_until_ready();
 
-    // One file after the other: they share the host.
-    scripts.run(&host.url(), &["--test", "--test-concurrency=1"], &settings());
+    // One file after the other: they share the host. What failed is told last, where nothing is cut from a log.
+    scripts.run(&host.url(), &["--test", "--test-concurrency=1", "--test-reporter=spec"], &settings());
 }
 
 /// Readings as `pelton simulate` sends them, until this is dropped.

@@ -1,13 +1,13 @@
 //! Compiled components on disk, so that a known one starts without being compiled again.
 //!
-//! `<folder>/<engine>/<digest>.cwasm` is machine code, mapped into memory as it is, and `<digest>.json` what the component
-//! declared and which runtimes it needs. Those are `runtime-<digest>.cwasm`, each there once, however many components need
-//! it. `<engine>` stands for wasmtime's version, its settings and the CPU: an entry of another host is never looked
-//! at. Only this host writes here, mode 0700: machine code is never accepted from anybody. An entry may be deleted at any
-//! time, by anybody; when all are larger than the limit, those used longest ago go.
+//! `<folder>/<engine>/<digest>.cwasm` is machine code, mapped into memory as it is, and `<digest>.json` what the
+//! component declared and which runtimes it needs. Those are `runtime-<digest>.cwasm`, each there once, however many
+//! components need it. `<engine>` stands for wasmtime's version, its settings and the CPU: an entry of another host is
+//! never looked at. Only this host writes here, mode 0700: machine code is never accepted from anybody. An entry may be
+//! deleted at any time, by anybody; when all are larger than the limit, those used longest ago go.
 //!
-//! What is not here is taken from the cache of this account's client commands (`pelton build`, `pelton test`, `pelton dev`),
-//! which is of the same kind, if nobody else can reach that.
+//! What is not here is taken from the cache of this account's client commands (`pelton build`, `pelton test`, `pelton
+//! dev`), which is of the same kind, if nobody else can reach that.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -43,8 +43,8 @@ struct Kept {
 }
 
 impl Cache {
-    /// A cache below `root`, which is made where needed, of at most `limit` bytes; what it lacks is taken from the cache below
-    /// `commands`.
+    /// A cache below `root`, which is made where needed, of at most `limit` bytes; what it lacks is taken from the
+    /// cache below `commands`.
     pub(super) fn open(root: &Path, engine: &wasmtime::Engine, limit: u64, commands: Option<PathBuf>) -> Result<Self> {
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);

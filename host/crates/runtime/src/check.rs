@@ -1,5 +1,5 @@
-//! The border check: a guest's answer becomes an [`Outcome`] only if every index, length and type in it fits the batch and
-//! the declared sinks. Bytes are moved, not copied; buffers of numbers become lists of them.
+//! The border check: a guest's answer becomes an [`Outcome`] only if every index, length and type in it fits the batch
+//! and the declared sinks. Bytes are moved, not copied; buffers of numbers become lists of them.
 
 use super::bindings::v0_1::exports::pelton::job::task::Outcome as RawOutcome;
 use super::bindings::v0_1::pelton::job::types as raw;

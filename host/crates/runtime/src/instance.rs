@@ -8,101 +8,20 @@ use std::time::{Duration, Instant};
 
 use wasmtime::{Store, Trap};
 
-use super::bindings::v0_1::exports::pelton::job::task::{Batch as BatchParam, Spec as RawSpec};
-use super::bindings::v0_1::pelton::job::{log, metrics, types};
-use super::bindings::v0_1::{self};
-use super::limits::{Limits, Meter};
-use super::numbers::bytes;
-use super::wasi::{Refused, Wasi};
-use super::{Job, TICK, check};
+use crate::bindings::v0_1;
+use crate::bindings::v0_1::exports::pelton::job::task::{Batch as BatchParam, Spec as RawSpec};
+use crate::bindings::v0_1::pelton::job::types;
+use crate::check;
+use crate::failure::Failure;
+use crate::guest::Guest;
+use crate::host::{Deaf, Host};
+use crate::job::Job;
+use crate::limits::{Limits, TICK};
+use crate::numbers::bytes;
+use crate::program::{Process, Program};
+use crate::wasi::state::Refused;
 use pelton_model::record::{Batch, NullablePacked, Outcome, Packed};
 use pelton_model::spec::Spec;
-
-/// What a guest's imports reach.
-pub trait Host: Send + Sync {
-    /// A line for the job's log.
-    fn log(&self, level: tracing::Level, message: &str);
-    /// Adds to one of the job's own counters.
-    fn count(&self, name: &str, increment: u64);
-    /// Sets one of the job's own gauges.
-    fn gauge(&self, name: &str, value: f64);
-}
-
-/// The host of a guest that is only asked what it declares.
-struct Deaf;
-
-impl Host for Deaf {
-    fn log(&self, _: tracing::Level, _: &str) {}
-    fn count(&self, _: &str, _: u64) {}
-    fn gauge(&self, _: &str, _: f64) {}
-}
-
-/// What a store holds beside the guest.
-pub struct Guest {
-    meter: Meter,
-    pub(super) host: Arc<dyn Host>,
-    pub(super) wasi: Wasi,
-    /// What it said of errors in the call at hand: where that traps, its language's words for why.
-    said: String,
-}
-
-impl Guest {
-    /// A line for the job's log.
-    pub(super) fn say(&mut self, level: tracing::Level, line: &str) {
-        // Errors of the log, warnings of WASI's standard error.
-        let matters = level <= tracing::Level::WARN;
-        if matters && self.said.len() < check::REASON_BYTES {
-            self.said.push('\n');
-            self.said.push_str(line);
-        }
-        self.host.log(level, line);
-    }
-}
-
-impl types::Host for Guest {}
-
-impl log::Host for Guest {
-    fn log(&mut self, level: log::Level, message: String) {
-        let level = match level {
-            log::Level::Trace => tracing::Level::TRACE,
-            log::Level::Debug => tracing::Level::DEBUG,
-            log::Level::Info => tracing::Level::INFO,
-            log::Level::Warn => tracing::Level::WARN,
-            log::Level::Error => tracing::Level::ERROR,
-        };
-        self.say(level, &message);
-    }
-}
-
-impl metrics::Host for Guest {
-    fn count(&mut self, name: String, increment: u64) {
-        self.host.count(&name, increment);
-    }
-
-    fn gauge(&mut self, name: String, value: f64) {
-        self.host.gauge(&name, value);
-    }
-}
-
-/// Why a call of a guest failed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    /// It ran over its time.
-    #[error("the job ran longer than {0:?} on one batch")]
-    Timeout(Duration),
-    /// It was refused memory and gave up.
-    #[error("the job needed more than {0} MiB of memory")]
-    Memory(usize),
-    /// It trapped. What it said of errors in that call stands below: a panic's message, an exception and its stack.
-    #[error("the job trapped: {0}")]
-    Trap(String),
-    /// It answered with an error.
-    #[error("the job failed: {0}")]
-    Error(String),
-    /// It answered with something that breaks the contract.
-    #[error("the job's answer breaks the contract: {0}")]
-    Broken(String),
-}
 
 /// One sandboxed copy of a job.
 pub struct Instance {
@@ -132,8 +51,7 @@ impl Job {
     }
 
     fn bare(&self, host: Arc<dyn Host>) -> Result<Instance, Failure> {
-        let guest = Guest { meter: Meter::new(&self.limits), host, wasi: Wasi::new(), said: String::new() };
-        let mut store = Store::new(self.pre.engine(), guest);
+        let mut store = Store::new(self.pre.engine(), Guest::new(&self.limits, host));
         store.limiter(|guest| &mut guest.meter);
         store.set_hostcall_fuel(self.limits.answer_bytes());
         allow(&mut store, self.limits.start_time);
@@ -197,6 +115,26 @@ impl Instance {
 
     fn failure(&self, error: &wasmtime::Error, allowed: Duration) -> Failure {
         failure(error, self.store.data(), &self.limits, allowed)
+    }
+}
+
+impl Program for Job {
+    fn spec(&self) -> &Arc<Spec> {
+        self.spec()
+    }
+
+    fn instantiate(&self, parameters: &[(String, String)], host: Arc<dyn Host>) -> Result<Box<dyn Process>, Failure> {
+        Ok(Box::new(self.instantiate(parameters, host)?))
+    }
+}
+
+impl Process for Instance {
+    fn process(&mut self, batch: &Batch) -> Result<Outcome, Failure> {
+        self.process(batch)
+    }
+
+    fn memory(&self) -> usize {
+        self.memory()
     }
 }
 

@@ -1,8 +1,8 @@
 //! The sandbox: wasmtime, set up once for the host, and components compiled for it.
 //!
-//! A guest is an adversary. It gets a store of its own, no import beyond `log`, `metrics` and the harmless part of WASI,
-//! bounded memory, bounded time (epochs), and a bounded answer, and whatever it answers is checked before anything acts on it. What a guest does can
-//! fail its own call and nothing else.
+//! A guest is an adversary. It gets a store of its own, no import beyond `log`, `metrics` and the harmless part of
+//! WASI, bounded memory, bounded time (epochs), and a bounded answer, and whatever it answers is checked before
+//! anything acts on it. What a guest does can fail its own call and nothing else.
 
 mod bindings;
 mod cache;
@@ -12,7 +12,11 @@ mod compiled;
 mod compiles;
 pub mod component;
 mod describe;
+mod failure;
+mod guest;
+mod host;
 mod instance;
+mod job;
 mod limits;
 mod numbers;
 mod program;
@@ -22,7 +26,6 @@ mod wasi;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use wasmtime::Config;
@@ -30,22 +33,22 @@ use wasmtime::component::Linker;
 use wasmtime::component::types::ComponentItem;
 
 pub use compiles::TooLong;
-pub use instance::{Failure, Host, Instance};
+pub use failure::Failure;
+pub use host::Host;
+pub use instance::Instance;
+pub use job::Job;
 pub use program::{Process, Program};
 
 use pelton_model::digest::digest;
 use pelton_model::settings::Limits;
-use pelton_model::spec::Spec;
 
 use bindings::v0_1;
 use cache::Cache;
 use compiled::Compiled;
 use compiles::{Compiles, on_compilers};
 use component::componentize;
-use instance::Guest;
-
-/// How often a guest's time is looked at.
-const TICK: Duration = Duration::from_millis(10);
+use guest::Guest;
+use limits::TICK;
 
 /// The package whose interfaces a component may import, beside those of WASI that `wasi` offers.
 const OFFERED: &str = "pelton:job/";
@@ -103,8 +106,9 @@ impl Engine {
         Some(job)
     }
 
-    /// Compiles a component that is not in the cache, checks that it is a job, and asks it what it declares. A core module
-    /// that holds a component's bindings serves as well. Takes seconds for the first component of an interpreted language.
+    /// Compiles a component that is not in the cache, checks that it is a job, and asks it what it declares. A core
+    /// module that holds a component's bindings serves as well. Takes seconds for the first component of an interpreted
+    /// language.
     pub fn load(&self, wasm: &[u8]) -> Result<Job> {
         let digest = digest(wasm);
         if let Some(job) = self.cached(&digest) {
@@ -181,38 +185,6 @@ impl Engine {
 /// Whether these are the bytes of a core module: the layer field of the preamble is 0, a component's is 1.
 pub fn is_core_module(wasm: &[u8]) -> bool {
     wasm.starts_with(b"\0asm\x01\0\0\0")
-}
-
-/// A compiled component that is a job, ready to be instantiated any number of times. Cheap to clone.
-#[derive(Clone)]
-pub struct Job {
-    pre: v0_1::JobPre<Guest>,
-    digest: Arc<str>,
-    spec: Arc<Spec>,
-    limits: Limits,
-}
-
-impl std::fmt::Debug for Job {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Job").field("spec", &self.spec).finish_non_exhaustive()
-    }
-}
-
-impl Job {
-    /// SHA-256 of the component, in hexadecimal.
-    pub fn digest(&self) -> &str {
-        &self.digest
-    }
-
-    /// What the job declares.
-    pub fn spec(&self) -> &Arc<Spec> {
-        &self.spec
-    }
-
-    /// Completes the parameters with the declared defaults. Refuses unknown ones and missing ones by name.
-    pub fn parameters(&self, set: &[(String, String)]) -> Result<Vec<(String, String)>> {
-        self.spec.complete(set)
-    }
 }
 
 #[cfg(test)]

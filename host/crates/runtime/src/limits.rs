@@ -1,7 +1,12 @@
 //! What a guest may use: memory, tables, time for a call, and bytes handed to the host in one call.
 
+use std::time::Duration;
+
 pub use pelton_model::settings::Limits;
 use wasmtime::ResourceLimiter;
+
+/// How often a guest's time is looked at.
+pub const TICK: Duration = Duration::from_millis(10);
 
 const MIB: usize = 1 << 20;
 /// Function tables of the largest interpreters have some ten thousand elements.
@@ -26,7 +31,8 @@ impl Meter {
         self.used
     }
 
-    /// Whether the instance was ever refused memory. Most guests then abort with a bare trap, of which this is the cause.
+    /// Whether the instance was ever refused memory. Most guests then abort with a bare trap, of which this is the
+    /// cause.
     pub fn denied(&self) -> bool {
         self.denied
     }

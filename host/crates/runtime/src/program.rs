@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Failure, Host, Instance, Job};
+use crate::failure::Failure;
+use crate::host::Host;
 use pelton_model::record::{Batch, Outcome};
 use pelton_model::spec::Spec;
 
@@ -21,25 +22,5 @@ pub trait Process: Send {
     /// Bytes of memory that it takes.
     fn memory(&self) -> usize {
         0
-    }
-}
-
-impl Program for Job {
-    fn spec(&self) -> &Arc<Spec> {
-        self.spec()
-    }
-
-    fn instantiate(&self, parameters: &[(String, String)], host: Arc<dyn Host>) -> Result<Box<dyn Process>, Failure> {
-        Ok(Box::new(self.instantiate(parameters, host)?))
-    }
-}
-
-impl Process for Instance {
-    fn process(&mut self, batch: &Batch) -> Result<Outcome, Failure> {
-        self.process(batch)
-    }
-
-    fn memory(&self) -> usize {
-        self.memory()
     }
 }

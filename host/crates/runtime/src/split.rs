@@ -1,13 +1,14 @@
 //! Takes the runtimes of interpreted languages out of their components, so that each is compiled once for all jobs.
 //!
-//! A component of JavaScript or Python is a runtime and a job's own memory. The runtime's code is the same in every job and
-//! version, and takes all of the time to compile. So it becomes an import: the rest compiles in milliseconds, and is linked
-//! to the runtime as it was compiled before. What runs is the same, for a module that is imported is the one that stood
-//! there.
+//! A component of JavaScript or Python is a runtime and a job's own memory. The runtime's code is the same in every job
+//! and version, and takes all of the time to compile. So it becomes an import: the rest compiles in milliseconds, and
+//! is linked to the runtime as it was compiled before. What runs is the same, for a module that is imported is the one
+//! that stood there.
 //!
-//! Python's toolchain puts code and memory in modules of their own, and `pelton build` the script of a job in JavaScript beside
-//! its engine. componentize-js makes one module, whose memory would make it another one in each version; so its memory moves
-//! to a module before it, from which the code imports it. Memory is there and filled before any code runs, as it was.
+//! Python's toolchain puts code and memory in modules of their own, and `pelton build` the script of a job in
+//! JavaScript beside its engine. componentize-js makes one module, whose memory would make it another one in each
+//! version; so its memory moves to a module before it, from which the code imports it. Memory is there and filled
+//! before any code runs, as it was.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -53,8 +54,8 @@ enum Code<'a> {
 }
 
 impl<'a> Split<'a> {
-    /// Looks for runtimes. There is nothing to split where there are none, and where the component is of a shape that no
-    /// toolchain makes.
+    /// Looks for runtimes. There is nothing to split where there are none, and where the component is of a shape that
+    /// no toolchain makes.
     pub(super) fn of(component: &'a [u8]) -> Option<Self> {
         let mut runtimes = BTreeMap::new();
         let mut instances = BTreeMap::new();

@@ -6,8 +6,8 @@
 //!   says that there is nothing, or that it may not; what could only be called on something opened traps.
 //! - Refused by name, before the component runs: every other interface.
 //!
-//! A guest is bounded here as elsewhere: it may hold so many handles, write and draw so many bytes in a call, and whoever
-//! waits is woken by the end of its time.
+//! A guest is bounded here as elsewhere: it may hold so many handles, write and draw so many bytes in a call, and
+//! whoever waits is woken by the end of its time.
 //!
 //! The patch version is the component's: what is defined here is the same in each of 0.2.
 
@@ -17,58 +17,13 @@ mod files;
 mod io;
 mod random;
 mod sockets;
+pub(crate) mod state;
 
-use std::time::Instant;
-
-use wasmtime::Trap;
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, Linker, LinkerInstance, Resource, ResourceTable};
+use wasmtime::component::{Component, Linker, LinkerInstance};
 
-use super::instance::Guest;
-use io::Lines;
-
-/// Handles that an instance may hold at a time.
-const HANDLES: usize = 1000;
-
-/// What an instance has of WASI.
-pub(super) struct Wasi {
-    table: ResourceTable,
-    out: Lines,
-    err: Lines,
-    /// The time that the monotonic clock counts from.
-    started: Instant,
-    /// When the call at hand runs out of time.
-    pub(super) deadline: Instant,
-}
-
-impl Wasi {
-    pub(super) fn new() -> Self {
-        let mut table = ResourceTable::new();
-        table.set_max_capacity(HANDLES);
-        let now = Instant::now();
-        Self { table, out: Lines::default(), err: Lines::default(), started: now, deadline: now }
-    }
-
-    /// A handle for the guest to hold.
-    fn hold<T: Send + 'static>(&mut self, entry: T) -> wasmtime::Result<Resource<T>> {
-        self.table.push(entry).map_err(|_| refused(format!("the job holds more than {HANDLES} handles of WASI")))
-    }
-
-    /// Waits, but not beyond the call's time.
-    fn wait(&self, until: Instant) -> wasmtime::Result<()> {
-        std::thread::sleep(until.min(self.deadline).saturating_duration_since(Instant::now()));
-        if until >= self.deadline { Err(Trap::Interrupt.into()) } else { Ok(()) }
-    }
-}
-
-/// Why the host ended a call of WASI: as good as a trap of the guest's own.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Refused(String);
-
-fn refused(reason: impl Into<String>) -> wasmtime::Error {
-    Refused(reason.into()).into()
-}
+use crate::guest::Guest;
+use state::refused;
 
 /// Defines one interface.
 type Define = fn(&mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()>;

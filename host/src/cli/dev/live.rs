@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use anyhow::{Error, Result};
 
-use super::DevArgs;
+use super::args::DevArgs;
 use super::trial::Tested;
 use crate::api::types::{JobView, Problem, Reload, Submit};
+use crate::cli::args::caller;
 use crate::cli::client::Client;
-use crate::cli::lifecycle::caller;
 use crate::kafka::StartFrom;
 
 /// What came of putting a component to work.

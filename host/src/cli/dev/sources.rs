@@ -1,8 +1,8 @@
-//! The sources of a project, looked at several times a second, as the host looks at `usr_jobs`: a folder that is mounted
-//! into a container tells of no changes by itself.
+//! The sources of a project, looked at several times a second, as the host looks at `usr_jobs`: a folder that is
+//! mounted into a container tells of no changes by itself.
 //!
-//! Whatever differs from the last build counts once two looks in a row have found it the same, so the files of one save,
-//! and the renames with which editors write, lead to one build; and a save during a build leads to one more.
+//! Whatever differs from the last build counts once two looks in a row have found it the same, so the files of one
+//! save, and the renames with which editors write, lead to one build; and a save during a build leads to one more.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,5 @@
-//! What `pelton dev` tells: one line for each save, which grows step by step; or, for programs, a JSON object for each step.
-//! Failures go to standard error, as those of the toolchains do.
+//! What `pelton dev` tells: one line for each save, which grows step by step; or, for programs, a JSON object for each
+//! step. Failures go to standard error, as those of the toolchains do.
 
 use std::io::Write;
 use std::time::Instant;

@@ -1,5 +1,5 @@
-//! The test that every build must pass: the project's records, run as `pelton test` runs them, with the outcome that its
-//! golden file says. A project without records must be a job, and no more.
+//! The test that every build must pass: the project's records, run as `pelton test` runs them, with the outcome that
+//! its golden file says. A project without records must be a job, and no more.
 
 use std::fs::File;
 use std::io::{BufReader, ErrorKind};
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use pelton_build::Project;
 
-use super::DevArgs;
+use super::args::DevArgs;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::pipeline::trial::{Format, Golden, Trial as DryRun};
@@ -45,8 +45,8 @@ impl Trial {
     /// Runs the test: the name that the job declares, and what was tested.
     ///
     /// # Errors
-    /// The component is no job, a file can't be read, the outcome is another than the golden file's, which is shown line by
-    /// line, or, without a golden file, the job failed on a record.
+    /// The component is no job, a file can't be read, the outcome is another than the golden file's, which is shown
+    /// line by line, or, without a golden file, the job failed on a record.
     pub(super) fn run(&self, engine: &Engine, name: &str, wasm: &[u8]) -> Result<(String, String)> {
         let job = engine.load(wasm).with_context(|| format!("{name} is not a job"))?.spec().name.clone();
         let records = self.folder.join(RECORDS);

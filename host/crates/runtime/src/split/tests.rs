@@ -10,8 +10,8 @@ use super::super::compile::compile;
 use super::super::compiled::Compiled;
 use super::*;
 
-/// A component with a large module between a small one and a component that uses the small one too. It exports `run`, the
-/// sum of 7 of the small module and of a byte of memory, and `inner`, that 7 alone.
+/// A component with a large module between a small one and a component that uses the small one too. It exports `run`,
+/// the sum of 7 of the small module and of a byte of memory, and `inner`, that 7 alone.
 fn component(memory: &str, data: &str, code: &str) -> Vec<u8> {
     let nops = "nop ".repeat(RUNTIME_WITH_MEMORY);
     let text = format!(

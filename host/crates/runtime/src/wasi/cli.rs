@@ -3,8 +3,10 @@
 use wasmtime::StoreContextMut;
 use wasmtime::component::{LinkerInstance, Resource};
 
-use super::io::{Input, Output, resource};
-use super::{Guest, refused};
+use super::io::resource;
+use super::state::refused;
+use super::state::{Input, Output};
+use crate::guest::Guest;
 
 /// `wasi:cli/terminal-input#terminal-input` and its like: nobody gets one.
 struct Terminal<const OUTPUT: bool>;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentType, LinkerInstance, Lower};
 
-use super::Guest;
-use super::io::Pollable;
+use super::state::Pollable;
+use crate::guest::Guest;
 
 const RESOLUTION: Duration = Duration::from_millis(1);
 

@@ -2,8 +2,8 @@
 
 use wasmtime::component::{LinkerInstance, Val};
 
-use super::Guest;
 use super::io::resource;
+use crate::guest::Guest;
 
 /// `wasi:filesystem/types#descriptor`: nobody gets one.
 struct Descriptor;

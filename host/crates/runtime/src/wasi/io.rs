@@ -5,28 +5,11 @@ use std::time::Instant;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentType, Lift, LinkerInstance, Lower, Resource, ResourceType};
 
-use super::{Guest, refused};
-
-/// Bytes that a guest may write in one call.
-const WRITE: u64 = 64 << 10;
-/// A longer line comes in pieces.
-const LINE: usize = 4096;
+use super::state::{Input, Output, Pollable, WRITE, refused};
+use crate::guest::Guest;
 
 /// `wasi:io/error#error`: nobody gets one, since nothing fails but by its end.
 pub(super) struct Error;
-
-/// `wasi:io/streams#input-stream`, at its end.
-pub(super) struct Input;
-
-/// `wasi:io/streams#output-stream`.
-#[derive(Clone, Copy)]
-pub(super) enum Output {
-    Out,
-    Err,
-}
-
-/// `wasi:io/poll#pollable`: ready from a moment on, or never.
-pub(super) struct Pollable(pub(super) Option<Instant>);
 
 #[derive(ComponentType, Lower, Lift)]
 #[component(variant)]
@@ -35,70 +18,6 @@ enum StreamError {
     LastOperationFailed(Resource<Error>),
     #[component(name = "closed")]
     Closed,
-}
-
-/// Text on its way to the log: complete lines go at once.
-#[derive(Default)]
-pub(super) struct Lines {
-    begun: Vec<u8>,
-}
-
-impl Lines {
-    fn write(&mut self, bytes: &[u8], mut log: impl FnMut(&str)) {
-        for part in bytes.split_inclusive(|&byte| byte == b'\n') {
-            let (text, ends) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
-            for piece in text.chunks(LINE) {
-                if self.begun.len() + piece.len() > LINE {
-                    self.end(&mut log);
-                }
-                self.begun.extend_from_slice(piece);
-            }
-            if ends {
-                self.end(&mut log);
-            }
-        }
-    }
-
-    /// The line at hand is over. Empty ones are left out.
-    fn end(&mut self, mut log: impl FnMut(&str)) {
-        let line = String::from_utf8_lossy(&self.begun);
-        let line = line.trim_end_matches('\r');
-        if !line.is_empty() {
-            log(line);
-        }
-        self.begun.clear();
-    }
-}
-
-impl Guest {
-    /// Has a guest's output split into lines for the log.
-    fn write(&mut self, stream: &Resource<Output>, bytes: &[u8]) -> wasmtime::Result<()> {
-        if bytes.len() as u64 > WRITE {
-            return Err(refused(format!("the job wrote {} bytes in one call; {WRITE} are allowed", bytes.len())));
-        }
-        let output = *self.wasi.table.get(stream)?;
-        self.with_lines(output, |lines, log| lines.write(bytes, log));
-        Ok(())
-    }
-
-    /// A call of the guest is over: what it printed without ending the line is a line.
-    pub(crate) fn end_lines(&mut self) {
-        for output in [Output::Out, Output::Err] {
-            self.with_lines(output, |lines, log| lines.end(log));
-        }
-    }
-
-    fn with_lines(&mut self, output: Output, work: impl FnOnce(&mut Lines, &mut dyn FnMut(&str))) {
-        let (mut lines, level) = match output {
-            Output::Out => (std::mem::take(&mut self.wasi.out), tracing::Level::INFO),
-            Output::Err => (std::mem::take(&mut self.wasi.err), tracing::Level::WARN),
-        };
-        work(&mut lines, &mut |line| self.say(level, line));
-        match output {
-            Output::Out => self.wasi.out = lines,
-            Output::Err => self.wasi.err = lines,
-        }
-    }
 }
 
 /// Registers a resource whose handles are in the table.
@@ -188,33 +107,4 @@ pub(super) fn streams(at: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()
 
 fn ready_now(guest: &mut Guest) -> wasmtime::Result<(Resource<Pollable>,)> {
     Ok((guest.wasi.hold(Pollable(Some(Instant::now())))?,))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn writes_become_lines() {
-        let (mut log, mut lines) = (Vec::new(), Lines::default());
-        for text in ["one", " line\r\n\n", "two\nth", "ree", "\n", "bad \u{e9}"] {
-            lines.write(text.as_bytes(), |line| log.push(line.to_owned()));
-        }
-        lines.write(&[0xff], |line| log.push(line.to_owned()));
-        lines.end(|line| log.push(line.to_owned()));
-        lines.end(|line| log.push(line.to_owned()));
-        assert_eq!(log, ["one line", "two", "three", "bad \u{e9}\u{fffd}"]);
-    }
-
-    #[test]
-    fn a_line_without_end_comes_in_pieces() {
-        let (mut log, mut lines) = (Vec::new(), Lines::default());
-        for _ in 0..10 {
-            lines.write(&[b'x'; 1000], |line| log.push(line.to_owned()));
-        }
-        lines.write(&[b'y'; 3 * LINE], |line| log.push(line.to_owned()));
-        lines.end(|line| log.push(line.to_owned()));
-        assert!(log.iter().all(|line| line.len() <= LINE), "{log:?}");
-        assert_eq!(log.concat().len(), 10_000 + 3 * LINE);
-    }
 }

@@ -3,7 +3,8 @@
 use rand::Rng as _;
 use wasmtime::component::LinkerInstance;
 
-use super::{Guest, refused};
+use super::state::refused;
+use crate::guest::Guest;
 
 /// Bytes in one call.
 const BYTES: u64 = 64 << 10;

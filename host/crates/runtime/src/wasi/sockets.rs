@@ -4,8 +4,8 @@
 use wasmtime::StoreContextMut;
 use wasmtime::component::{LinkerInstance, Val};
 
-use super::Guest;
 use super::io::resource;
+use crate::guest::Guest;
 
 /// `wasi:sockets/network#network`: a name for the network, which opens nothing.
 struct Network;

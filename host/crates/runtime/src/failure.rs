@@ -1,0 +1,23 @@
+//! Why a call of a guest failed: the verdict that whatever called it acts on.
+
+use std::time::Duration;
+
+/// Why a call of a guest failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// It ran over its time.
+    #[error("the job ran longer than {0:?} on one batch")]
+    Timeout(Duration),
+    /// It was refused memory and gave up.
+    #[error("the job needed more than {0} MiB of memory")]
+    Memory(usize),
+    /// It trapped. What it said of errors in that call stands below: a panic's message, an exception and its stack.
+    #[error("the job trapped: {0}")]
+    Trap(String),
+    /// It answered with an error.
+    #[error("the job failed: {0}")]
+    Error(String),
+    /// It answered with something that breaks the contract.
+    #[error("the job's answer breaks the contract: {0}")]
+    Broken(String),
+}

@@ -1,0 +1,57 @@
+//! Arguments that commands share.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+
+use super::client::Client;
+use crate::api;
+
+/// Where the host is.
+#[derive(Debug, Args)]
+pub struct Api {
+    /// The host's API
+    #[arg(long, value_name = "URL", env = "PELTON_API", default_value = "http://127.0.0.1:8081")]
+    api: String,
+    /// A file with the token that the host asks for [default: the token in PELTON_TOKEN, if set]
+    #[arg(long, value_name = "FILE", env = "PELTON_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl Api {
+    /// A client of that host.
+    pub(super) fn client(&self) -> Result<Client> {
+        let token = match &self.token_file {
+            Some(file) => Some(api::client_token(file)?),
+            None => std::env::var("PELTON_TOKEN").ok().map(|token| token.trim().to_owned()),
+        };
+        Client::new(&self.api, token.as_deref().filter(|token| !token.is_empty()))
+    }
+}
+
+/// A command on one job.
+#[derive(Debug, Args)]
+pub struct JobArgs {
+    /// The job's name
+    pub(super) job: String,
+    #[command(flatten)]
+    pub(super) api: Api,
+}
+
+/// A value of `--set`.
+pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .ok_or_else(|| format!("{text:?} has no `=`; write KEY=VALUE"))
+}
+
+/// Who calls, for the history: `user@host`, as far as that is known.
+pub(super) fn caller() -> Option<String> {
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten().map(|user| user.name)?;
+    let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    Some(host.map_or_else(|| user.clone(), |host| format!("{user}@{host}")))
+}
