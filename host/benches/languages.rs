@@ -1,11 +1,11 @@
-//! What a job costs in each language: `cargo bench --bench languages`. Size, start and CPU per record of the two example
-//! jobs, against the same parsing in native Rust; and how long it takes from `pelton new` to the first output.
+//! What a job costs in each language: `cargo bench --bench languages`. Size, start and CPU per record of the two
+//! example jobs, against the same parsing in native Rust; and how long it takes from `pelton new` to the first output.
 //!
-//! The components are built by `pelton build --install`; `PELTON_BENCH_COMPONENTS` names a folder where they are kept and
-//! taken from (`<language>-<job>.wasm`). Batches of 1,000 records go straight into an instance, no Kafka, no Postgres. The
-//! languages take turns, round by round, and a figure per record is CPU time of the thread, the median of the rounds.
-//! `PELTON_BENCH_ONLY` is one of `cost` and `first-output`, which needs pytest and a Kafka (Java 17 and Maven). With
-//! `-- --save` the results replace those in `docs/languages.md`.
+//! The components are built by `pelton build --install`; `PELTON_BENCH_COMPONENTS` names a folder where they are kept
+//! and taken from (`<language>-<job>.wasm`). Batches of 1,000 records go straight into an instance, no Kafka, no
+//! Postgres. The languages take turns, round by round, and a figure per record is CPU time of the thread, the median of
+//! the rounds. `PELTON_BENCH_ONLY` is one of `cost` and `first-output`, which needs pytest and a Kafka (Java 17 and
+//! Maven). With `-- --save` the results replace those in `docs/languages.md`.
 
 #![allow(
     clippy::unwrap_used,

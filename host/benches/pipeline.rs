@@ -1,4 +1,5 @@
-//! Throughput against a real Kafka and a real Postgres, all arms interleaved in one run: `cargo bench --bench pipeline`.
+//! Throughput against a real Kafka and a real Postgres, all arms interleaved in one run: `cargo bench --bench
+//! pipeline`.
 //!
 //! Each round runs every arm once over the same preloaded topic; an arm is timed from its first record to its last
 //! acknowledgement. Ratios are taken within a round, so that what else the machine does falls on both sides.
@@ -158,7 +159,10 @@ impl Bench {
     }
 
     fn table(&self) {
-        self.psql(&format!("DROP TABLE IF EXISTS {TABLE}; CREATE TABLE {TABLE} (message_id VARCHAR(255) PRIMARY KEY, sensor_id INT NOT NULL, message TEXT NOT NULL, timestamp TIMESTAMPTZ NOT NULL); CHECKPOINT"));
+        self.psql(&format!(
+            "DROP TABLE IF EXISTS {TABLE}; CREATE TABLE {TABLE} (message_id VARCHAR(255) PRIMARY KEY, \
+             sensor_id INT NOT NULL, message TEXT NOT NULL, timestamp TIMESTAMPTZ NOT NULL); CHECKPOINT"
+        ));
     }
 }
 

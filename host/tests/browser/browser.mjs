@@ -9,8 +9,14 @@ import { chromium } from "playwright-core";
 export const PATIENCE = 60_000;
 /** Chromium is to talk to the host only: no updates, no trials, no names looked up. */
 export const ARGUMENTS = [
-  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync",
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
 ];
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -34,7 +40,11 @@ export async function launch(t) {
  * Opens the page. When the test ends, it fails if anything was asked of another host, or if a script failed or was
  * forbidden by the page's policy. `watch(page)` comes before the first request.
  */
-export async function open(t, browser, { scheme = "light", width = 1280, height = 900, hash = "", motion = "no-preference", watch } = {}) {
+export async function open(
+  t,
+  browser,
+  { scheme = "light", width = 1280, height = 900, hash = "", motion = "no-preference", watch } = {},
+) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, reducedMotion: motion });
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
@@ -61,22 +71,35 @@ export async function live(page) {
 /** Fails on any violation that axe-core finds in what is shown. */
 export async function accessible(page, what) {
   // Things that fade or move are measured once they are still.
-  await page.evaluate(() => Promise.all(document.getAnimations().filter((one) => one.effect.getComputedTiming().iterations === 1).map((one) => one.finished)));
+  await page.evaluate(() =>
+    Promise.all(
+      document
+        .getAnimations()
+        .filter((one) => one.effect.getComputedTiming().iterations === 1)
+        .map((one) => one.finished),
+    ),
+  );
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => globalThis.axe.run(document));
-  const told = violations.map(({ id, help, nodes }) => `${id}: ${help}\n  ${nodes.map((node) => `${node.target}: ${node.failureSummary}`).join("\n  ")}`);
+  const told = violations.map(
+    ({ id, help, nodes }) =>
+      `${id}: ${help}\n  ${nodes.map((node) => `${node.target}: ${node.failureSummary}`).join("\n  ")}`,
+  );
   assert.deepEqual(told, [], `${what} has violations`);
 }
 
 /** Drops a file on the page, as a mouse would. */
 export async function drop(page, path, name) {
   const content = (await readFile(path)).toString("base64");
-  const transfer = await page.evaluateHandle(([base64, file]) => {
-    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-    const data = new DataTransfer();
-    data.items.add(new File([bytes], file, { type: "application/wasm" }));
-    return data;
-  }, [content, name]);
+  const transfer = await page.evaluateHandle(
+    ([base64, file]) => {
+      const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+      const data = new DataTransfer();
+      data.items.add(new File([bytes], file, { type: "application/wasm" }));
+      return data;
+    },
+    [content, name],
+  );
   await page.dispatchEvent("main", "dragover", { dataTransfer: transfer });
   await page.waitForSelector(".veil");
   await page.dispatchEvent("main", "drop", { dataTransfer: transfer });

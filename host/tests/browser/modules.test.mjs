@@ -11,10 +11,22 @@ const { History, Job, Store, quantile } = await load("store.js");
 const format = await load("format.js");
 
 test("events are the same however the stream is cut", () => {
-  const text = ': hello\r\n\r\nevent: jobs\ndata: {"a":\ndata: 1}\nid: 7\n\ndata:second\r\n\r\nevent: lost\n\ndata: é\r\rretry: 5\ndata\n\n';
+  const text =
+    ': hello\r\n\r\nevent: jobs\ndata: {"a":\ndata: 1}\nid: 7\n\ndata:second\r\n\r\nevent: lost\n\ndata: é\r\rretry: 5\ndata\n\n';
   const whole = new Parser().feed(text);
-  assert.deepEqual(whole.map(({ event, data }) => [event, data]), [["jobs", '{"a":\n1}'], ["message", "second"], ["message", "é"], ["message", ""]]);
-  assert.deepEqual(whole.map(({ id }) => id), ["7", "7", "7", "7"]);
+  assert.deepEqual(
+    whole.map(({ event, data }) => [event, data]),
+    [
+      ["jobs", '{"a":\n1}'],
+      ["message", "second"],
+      ["message", "é"],
+      ["message", ""],
+    ],
+  );
+  assert.deepEqual(
+    whole.map(({ id }) => id),
+    ["7", "7", "7", "7"],
+  );
   for (let size = 1; size < 9; size++) {
     const parser = new Parser();
     const found = [];
@@ -25,16 +37,42 @@ test("events are the same however the stream is cut", () => {
 
 test("a day of figures takes no more than two minutes of them", () => {
   const history = new History();
-  for (let at = 0; at < 86_400; at++) history.push(at, new Map([["in", at], [`out ${at % 1000}`, 1]]));
+  for (let at = 0; at < 86_400; at++)
+    history.push(
+      at,
+      new Map([
+        ["in", at],
+        [`out ${at % 1000}`, 1],
+      ]),
+    );
   assert.equal(history.series.size, 2, "names that went are forgotten");
   assert.ok(history.times.length < 200 && history.since("in", 0).length < 200);
   assert.equal(history.last("in"), 86_399);
-  assert.deepEqual(history.since("in", 86_397), [[86_397, 86_397], [86_398, 86_398], [86_399, 86_399]]);
+  assert.deepEqual(history.since("in", 86_397), [
+    [86_397, 86_397],
+    [86_398, 86_398],
+    [86_399, 86_399],
+  ]);
 });
 
 const view = (records, more) => ({
-  name: "j", state: "running", submitted: "t", lag: 3, memory_bytes: 1, partitions: [], conditions: [], ...more,
-  counts: { records_in: records, bytes_in: 0, batch_times: [0, 0, records / 16, 0], cpu_seconds: records / 100, rejects: 0, dead_letters: 0, sinks: [{ name: "s", records_out: records / 2 }] },
+  name: "j",
+  state: "running",
+  submitted: "t",
+  lag: 3,
+  memory_bytes: 1,
+  partitions: [],
+  conditions: [],
+  ...more,
+  counts: {
+    records_in: records,
+    bytes_in: 0,
+    batch_times: [0, 0, records / 16, 0],
+    cpu_seconds: records / 100,
+    rejects: 0,
+    dead_letters: 0,
+    sinks: [{ name: "s", records_out: records / 2 }],
+  },
 });
 
 /** Without the last digits, in which sums of fractions differ. */
@@ -68,9 +106,15 @@ test("quantiles of batch times", () => {
 test("the first event after a connect is all there is", () => {
   const store = new Store();
   store.apply({ jobs: [view(1), view(1, { name: "k" })], available: [{ file: "a" }] }, true, 0);
-  assert.deepEqual(store.sorted().map((job) => job.view.name), ["j", "k"]);
+  assert.deepEqual(
+    store.sorted().map((job) => job.view.name),
+    ["j", "k"],
+  );
   const changed = store.apply({ jobs: [view(2, { state: "failed" })], gone: [] }, false, 1);
-  assert.deepEqual(changed.map(({ name }) => name), ["j"]);
+  assert.deepEqual(
+    changed.map(({ name }) => name),
+    ["j"],
+  );
   assert.deepEqual([store.jobs.size, store.available.length], [2, 1]);
   store.apply({ jobs: [view(2)] }, true, 2);
   assert.deepEqual([...store.jobs.keys()], ["j"]);
@@ -78,9 +122,19 @@ test("the first event after a connect is all there is", () => {
 
 test("figures", () => {
   const cases = [
-    [format.count(1234567), "1.23 M"], [format.count(999_999), "999,999"], [format.count(null), "–"], [format.rate(0), "0"], [format.rate(0.001), "<0.01"],
-    [format.rate(12_345), "12.3 k"], [format.bytes(1023), "1023 B"], [format.bytes(3 * 2 ** 20), "3 MiB"], [format.duration(0.000_442), "442 µs"],
-    [format.duration(0.0123), "12.3 ms"], [format.share(0.021), "2.1 %"], [format.plural(1, "job"), "1 job"], [format.plural(0, "job"), "0 jobs"],
+    [format.count(1234567), "1.23 M"],
+    [format.count(999_999), "999,999"],
+    [format.count(null), "–"],
+    [format.rate(0), "0"],
+    [format.rate(0.001), "<0.01"],
+    [format.rate(12_345), "12.3 k"],
+    [format.bytes(1023), "1023 B"],
+    [format.bytes(3 * 2 ** 20), "3 MiB"],
+    [format.duration(0.000_442), "442 µs"],
+    [format.duration(0.0123), "12.3 ms"],
+    [format.share(0.021), "2.1 %"],
+    [format.plural(1, "job"), "1 job"],
+    [format.plural(0, "job"), "0 jobs"],
     [format.hex(new Uint8Array([0, 65, 255])), "000000  00 41 ff                                         .A."],
   ];
   for (const [found, wanted] of cases) assert.equal(found, wanted);

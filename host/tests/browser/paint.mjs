@@ -1,5 +1,5 @@
-// How soon the page shows a job: from the start of a navigation to the first frame with a job's row. Prints a line of JSON.
-// `cargo bench --bench session` runs it, on a host with a job.
+// How soon the page shows a job: from the start of a navigation to the first frame with a job's row. Prints a line of
+// JSON. `cargo bench --bench session` runs it, on a host with a job.
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -30,7 +30,10 @@ async function load(context) {
   const page = await context.newPage();
   await page.addInitScript(watch);
   // Told by the console: whatever else asks the page puts a script of 300 kB into it, which takes part of the time.
-  const told = page.waitForEvent("console", { predicate: (line) => line.text().startsWith("shown "), timeout: PATIENCE });
+  const told = page.waitForEvent("console", {
+    predicate: (line) => line.text().startsWith("shown "),
+    timeout: PATIENCE,
+  });
   // A tab that has just been opened is busy with itself; nobody has typed an address so soon.
   await new Promise((resolve) => setTimeout(resolve, AT_REST));
   await page.goto(url);

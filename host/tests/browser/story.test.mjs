@@ -9,7 +9,11 @@ const JOB = "sensor_alerts";
 
 const head = (page) => page.locator(".head");
 const state = (page) => page.locator("h1 .badge");
-const panel = (page, name) => page.getByRole("navigation", { name: `Parts of ${JOB}` }).getByRole("link", { name }).click();
+const panel = (page, name) =>
+  page
+    .getByRole("navigation", { name: `Parts of ${JOB}` })
+    .getByRole("link", { name })
+    .click();
 const dialog = (page) => page.locator("dialog").last();
 
 /** Waits until the job's head says that it runs a version. */
@@ -82,8 +86,12 @@ test("the life of a job", async (t) => {
     await page.locator(".problem").waitFor();
     await page.getByLabel("back to the default of threshold").check();
     await page.getByRole("button", { name: "Set", exact: true }).click();
-    await eventually("the default is back", async () =>
-      (await page.evaluate(async () => (await fetch("/api/v1/jobs/sensor_alerts")).json())).parameters.threshold === "30");
+    await eventually(
+      "the default is back",
+      async () =>
+        (await page.evaluate(async () => (await fetch("/api/v1/jobs/sensor_alerts")).json())).parameters.threshold ===
+        "30",
+    );
   });
 
   await t.test("it pauses and goes on", async () => {
@@ -129,7 +137,10 @@ test("the life of a job", async (t) => {
 
   await t.test("a shadow run tells what would differ", async () => {
     await page.getByText("Try another version").click();
-    const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.getByRole("button", { name: "Choose a file…" }).click()]);
+    const [chooser] = await Promise.all([
+      page.waitForEvent("filechooser"),
+      page.getByRole("button", { name: "Choose a file…" }).click(),
+    ]);
     await chooser.setFiles(setting("PELTON_WIDER"));
     await page.getByText(/sensor_pipeline \d/).waitFor();
     await page.getByLabel("Seconds").fill("3");
@@ -152,7 +163,10 @@ test("the life of a job", async (t) => {
     await page.getByLabel("Stage").selectOption("reject");
     const rejected = page.locator(".letters > li", { has: page.locator('.stage[data-stage="reject"]') });
     await rejected.first().waitFor();
-    await eventually("only rejects are listed", async () => (await page.locator('.stage[data-stage="guest"]').count()) === 0);
+    await eventually(
+      "only rejects are listed",
+      async () => (await page.locator('.stage[data-stage="guest"]').count()) === 0,
+    );
     await rejected.filter({ hasText: "onerror" }).first().locator("summary").first().click();
     const letter = page.locator(".letter").first();
     await letter.waitFor();
@@ -166,20 +180,30 @@ test("the life of a job", async (t) => {
     await page.getByLabel("Stage").selectOption("guest");
     const broken = page.locator(".letters > li", { has: page.locator('.stage[data-stage="guest"]') });
     await broken.first().waitFor();
-    await eventually("only failures are listed", async () => (await page.locator('.stage[data-stage="reject"]').count()) === 0);
-    await broken.first().getByRole("button", { name: /^Redrive/ }).click();
+    await eventually(
+      "only failures are listed",
+      async () => (await page.locator('.stage[data-stage="reject"]').count()) === 0,
+    );
+    await broken
+      .first()
+      .getByRole("button", { name: /^Redrive/ })
+      .click();
     await page.getByText("1 letter redriven").waitFor();
     await page.getByRole("button", { name: "Redrive all that fit…" }).click();
     await accessible(page, "a question");
     await dialog(page).getByRole("button", { name: "Redrive", exact: true }).click();
     await page.getByText(/letters? redriven/).waitFor();
     await page.getByRole("button", { name: "Redrive all that fit…" }).waitFor({ state: "hidden" });
-    const found = await page.evaluate(async () => (await fetch("/api/v1/jobs/sensor_alerts/dead-letters?stage=guest")).json());
+    const found = await page.evaluate(async () =>
+      (await fetch("/api/v1/jobs/sensor_alerts/dead-letters?stage=guest")).json(),
+    );
     assert.ok(found.total > 0 && found.letters.every((one) => one.redriven), "all are marked");
   });
 
   await t.test("a purge names what is lost before it is", async () => {
-    const { total, redriven } = await page.evaluate(async () => (await fetch("/api/v1/jobs/sensor_alerts/dead-letters")).json());
+    const { total, redriven } = await page.evaluate(async () =>
+      (await fetch("/api/v1/jobs/sensor_alerts/dead-letters")).json(),
+    );
     await page.getByRole("button", { name: "Purge…" }).click();
     const said = dialog(page).getByRole("status");
     await said.getByText(`${total} dead letters would be deleted`).waitFor();
@@ -206,7 +230,11 @@ test("the life of a job", async (t) => {
   await t.test("cancel asks first", async () => {
     await head(page).getByRole("button", { name: "Cancel…" }).click();
     await page.getByRole("heading", { name: `Cancel ${JOB}?` }).waitFor();
-    assert.equal(await page.evaluate(() => document.activeElement.textContent), "Cancel", "the focus is where it does no harm");
+    assert.equal(
+      await page.evaluate(() => document.activeElement.textContent),
+      "Cancel",
+      "the focus is where it does no harm",
+    );
     await accessible(page, "the question before a cancel");
     await page.keyboard.press("Escape");
     await page.locator("dialog").waitFor({ state: "detached" });

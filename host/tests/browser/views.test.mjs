@@ -17,7 +17,12 @@ async function call(method, path, body, type = "application/json") {
 
 before(async () => {
   const { readFile } = await import("node:fs/promises");
-  const { digest } = await call("POST", "/api/v1/components", await readFile(setting("PELTON_WIDER")), "application/wasm");
+  const { digest } = await call(
+    "POST",
+    "/api/v1/components",
+    await readFile(setting("PELTON_WIDER")),
+    "application/wasm",
+  );
   await call("POST", "/api/v1/jobs", JSON.stringify({ digest, name: HOLD, from: "earliest" }));
 });
 after(() => call("DELETE", `/api/v1/jobs/${HOLD}`, "{}"));
@@ -53,7 +58,10 @@ test("it fits 360 pixels", async (t) => {
     await page.goto(`${url}/${hash}`);
     await page.locator("h1").waitFor();
     await eventually("the view is filled", () => page.evaluate(() => document.querySelector(".job, .panel > *")));
-    const [needs, has] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+    const [needs, has] = await page.evaluate(() => [
+      document.documentElement.scrollWidth,
+      document.documentElement.clientWidth,
+    ]);
     assert.ok(needs <= has, `${hash} needs ${needs} pixels`);
     await shot(page, `narrow-${hash.split("/").at(-1) || "overview"}`);
   }
@@ -81,7 +89,10 @@ test("everything is reached with the keyboard, and the focus is seen", async (t)
 
 test("arrows stand still for those who asked for it", async (t) => {
   const browser = await launch(t);
-  for (const [motion, name] of [["no-preference", "flow"], ["reduce", "none"]]) {
+  for (const [motion, name] of [
+    ["no-preference", "flow"],
+    ["reduce", "none"],
+  ]) {
     const page = await open(t, browser, { hash: `#/jobs/${HOLD}`, motion });
     const moving = page.locator(".flow .moving").first();
     await moving.waitFor({ state: "attached" });
@@ -115,13 +126,20 @@ test("a host that wants a token gets it, in a header", async (t) => {
   const browser = await launch(t);
   const sent = [];
   const page = await open(t, browser, {
-    watch: (page) => page.route("**/api/v1/**", (route) => {
-      const token = route.request().headers().authorization;
-      sent.push(token);
-      if (token === "Bearer the-right-token-of-this-host") return route.continue();
-      const body = JSON.stringify({ status: 401, code: "unauthorized", title: "a token is needed", detail: "send one", causes: ["send one"] });
-      return route.fulfill({ status: 401, contentType: "application/problem+json", body });
-    }),
+    watch: (page) =>
+      page.route("**/api/v1/**", (route) => {
+        const token = route.request().headers().authorization;
+        sent.push(token);
+        if (token === "Bearer the-right-token-of-this-host") return route.continue();
+        const body = JSON.stringify({
+          status: 401,
+          code: "unauthorized",
+          title: "a token is needed",
+          detail: "send one",
+          causes: ["send one"],
+        });
+        return route.fulfill({ status: 401, contentType: "application/problem+json", body });
+      }),
   });
   const input = page.getByLabel("Token", { exact: true });
   await input.fill("a-wrong-token-of-this-host");
@@ -143,14 +161,21 @@ test("a host that wants a token gets it, in a header", async (t) => {
 });
 
 test("what jobs say stays text, and five hundred jobs are no trouble", async (t) => {
-  const { jobs: [real] } = await call("GET", "/api/v1/jobs");
+  const {
+    jobs: [real],
+  } = await call("GET", "/api/v1/jobs");
   const hostile = '<img src=x onerror="alert(1)">';
   const jobs = Array.from({ length: 500 }, (_, i) => ({ ...real, name: `${i} ${hostile}` }));
-  jobs[0] = { ...jobs[0], state: "failed", conditions: [{ part: hostile, state: "failed", reason: hostile, since: real.submitted }] };
+  jobs[0] = {
+    ...jobs[0],
+    state: "failed",
+    conditions: [{ part: hostile, state: "failed", reason: hostile, since: real.submitted }],
+  };
   const available = [{ file: `${hostile}.wasm`, error: hostile, checking: false, jobs: [] }];
   const body = `event: jobs\ndata: ${JSON.stringify({ jobs, gone: [], available })}\n\n`;
   const page = await open(t, await launch(t), {
-    watch: (page) => page.route("**/api/v1/events", (route) => route.fulfill({ contentType: "text/event-stream", body })),
+    watch: (page) =>
+      page.route("**/api/v1/events", (route) => route.fulfill({ contentType: "text/event-stream", body })),
   });
   await eventually("all are listed", async () => (await page.locator(".job").count()) === 500);
   assert.equal(await page.locator("main img").count(), 0);
@@ -160,12 +185,15 @@ test("what jobs say stays text, and five hundred jobs are no trouble", async (t)
 });
 
 test("a log that never ends takes no more than its lines", async (t) => {
-  const line = (seq) => `id: ${seq}\nevent: log\ndata: ${JSON.stringify({ seq, at: new Date().toISOString(), level: "info", source: "job", message: `line ${seq}` })}\n\n`;
+  const line = (seq) =>
+    `id: ${seq}\nevent: log\ndata: ${JSON.stringify({ seq, at: new Date().toISOString(), level: "info", source: "job", message: `line ${seq}` })}\n\n`;
   let from = 1;
   const page = await open(t, await launch(t), {
     hash: `#/jobs/${HOLD}/logs`,
     watch: async (page) => {
-      await page.route("**/logs?limit*", (route) => route.fulfill({ contentType: "application/json", body: '{"lines":[]}' }));
+      await page.route("**/logs?limit*", (route) =>
+        route.fulfill({ contentType: "application/json", body: '{"lines":[]}' }),
+      );
       await page.route("**/logs?follow*", (route) => {
         const body = Array.from({ length: 3000 }, (_, i) => line(from + i)).join("");
         from += 3000;

@@ -356,8 +356,8 @@ fn an_upload_that_waits_too_long_for_its_turn_is_refused() {
     host.start();
     let head = "POST /api/v1/components HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/wasm\r\n\
                 content-length: 9\r\nexpect: 100-continue\r\n\r\n";
-    // None of them sends what it announced: the first has its turn and is too slow; the next has it then, and is as slow, so
-    // that the last is still waiting when its time is over.
+    // None of them sends what it announced: the first has its turn and is too slow; the next has it then, and is as
+    // slow, so that the last is still waiting when its time is over.
     let mut first = Connection::open(host.port());
     first.send(head.as_bytes());
     assert_eq!(first.answer().status, 100, "the first has its turn");

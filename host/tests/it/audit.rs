@@ -62,8 +62,8 @@ impl Input {
         found.values().sum::<usize>() - self.expected.alerts.values().sum::<usize>()
     }
 
-    /// Every bad record is among the job's dead letters, whole and with its stage, and no other is; returns how many are
-    /// there too often.
+    /// Every bad record is among the job's dead letters, whole and with its stage, and no other is; returns how many
+    /// are there too often.
     pub(crate) fn check_dead_letters(&self, servers: &Servers, job: &str) -> usize {
         let letters = servers.dead_letters(job);
         let bad: BTreeSet<usize> = self.expected.rejected.union(&self.expected.refused).copied().collect();

@@ -63,8 +63,8 @@ pub(crate) struct Record {
     pub(crate) kind: Kind,
 }
 
-/// So many records of which 2 % each are of the [`SPRINKLED`] kinds, and `large` of them, by turns, good and bad ones of
-/// 5 MB. The same arguments give the same records.
+/// So many records of which 2 % each are of the [`SPRINKLED`] kinds, and `large` of them, by turns, good and bad ones
+/// of 5 MB. The same arguments give the same records.
 pub(crate) fn generate(seed: u64, count: usize, large: usize) -> Vec<Record> {
     let first: DateTime<Utc> = "2024-05-02T10:11:12.123456Z".parse().unwrap();
     let mut sensors = Sensors::new(seed).starting_at(first, TimeDelta::microseconds(1_234_567));

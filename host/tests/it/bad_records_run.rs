@@ -1,6 +1,6 @@
-//! The whole run: seeded records with every kind of bad one through `sensor_pipeline`, into topics and the table, against
-//! what an independent checker computes from the input. Once without disturbance, when everything adds up exactly, and
-//! once while the host is killed again and again.
+//! The whole run: seeded records with every kind of bad one through `sensor_pipeline`, into topics and the table,
+//! against what an independent checker computes from the input. Once without disturbance, when everything adds up
+//! exactly, and once while the host is killed again and again.
 
 use crate::audit::Input;
 use crate::bad_records::generate;

@@ -86,7 +86,8 @@ impl Drop for Dev {
     }
 }
 
-/// Sends a word of four letters, which some versions of the job drop, and one that ends the wait, and returns what came.
+/// Sends a word of four letters, which some versions of the job drop, and one that ends the wait, and returns what
+/// came.
 fn send(servers: &Servers, end: &str) -> Vec<String> {
     servers.kafka.produce("words", &[Record::new("four"), Record::new(end)]);
     eventually(RUN, "the words are through", || {

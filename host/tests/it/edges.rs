@@ -146,7 +146,8 @@ fn host_digest(record: &[u8]) -> String {
 
 #[test]
 fn records_of_any_time_are_handled_alike() {
-    // Time comes from records here, and from the host's clock only for people: a clock that jumps is a record that does.
+    // Time comes from records here, and from the host's clock only for people: a clock that jumps is a record that
+    // does.
     let stage = require_stage!();
     // Brokers refuse times that are far ahead of their own, unless told otherwise.
     for topic in ["sensors", "alerts"] {

@@ -1,5 +1,5 @@
-//! What it means that 0.1.0 of the contract is frozen (docs/contract.md): a component that was built for it, in whatever
-//! language, does today what it did then, and nothing that crosses has changed.
+//! What it means that 0.1.0 of the contract is frozen (docs/contract.md): a component that was built for it, in
+//! whatever language, does today what it did then, and nothing that crosses has changed.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};

@@ -1,5 +1,6 @@
-//! One input, one outcome: every port of the example jobs is held to the golden files by `pelton test`, as `guest-jobs/golden`
-//! says. The components of Rust and C are kept in the repository; those of the other languages, up to 25 MB each, are built.
+//! One input, one outcome: every port of the example jobs is held to the golden files by `pelton test`, as
+//! `guest-jobs/golden` says. The components of Rust and C are kept in the repository; those of the other languages, up
+//! to 25 MB each, are built.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -118,8 +119,8 @@ fn javascripts_jobs_are_golden() {
     built_jobs_are_golden(test_name!(), "js");
 }
 
-/// What a script finds in its engine: values of every type at the ends of their ranges, mistakes, JSON, text, and the limits of
-/// stack and memory.
+/// What a script finds in its engine: values of every type at the ends of their ranges, mistakes, JSON, text, and the
+/// limits of stack and memory.
 #[test]
 fn scripts_find_what_they_expect() {
     let out = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! What the article weighs: two jobs with a sink each, or one job with both. A sink that fails holds the job that has it, and
-//! no other.
+//! What the article weighs: two jobs with a sink each, or one job with both. A sink that fails holds the job that has
+//! it, and no other.
 
 use serde_json::json;
 

@@ -1,5 +1,5 @@
-//! From `pelton new` to a component that does what its golden file says, in every language whose tools are here; and what
-//! is said where they are not.
+//! From `pelton new` to a component that does what its golden file says, in every language whose tools are here; and
+//! what is said where they are not.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

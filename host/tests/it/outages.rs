@@ -1,5 +1,5 @@
-//! Servers that are not there at the start or go away during a run, and hosts that are told to stop: nothing is lost, it
-//! is said what is waited for, and all goes on by itself.
+//! Servers that are not there at the start or go away during a run, and hosts that are told to stop: nothing is lost,
+//! it is said what is waited for, and all goes on by itself.
 
 use std::time::{Duration, Instant};
 

@@ -19,7 +19,8 @@ use crate::eventually::eventually;
 /// For a host to answer after its start, and for a client command to end.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// A host with folders of its own. It is on a leash, so it ends with the test; when the test panics, its log is printed.
+/// A host with folders of its own. It is on a leash, so it ends with the test; when the test panics, its log is
+/// printed.
 #[derive(Debug)]
 pub(crate) struct Host {
     // Fields drop in this order: the process goes before its folder.

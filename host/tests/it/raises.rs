@@ -1,5 +1,5 @@
-//! A job that raises, in each language, with the components that are kept of 0.1.0: its author reads the text, the place in
-//! the source and the record's coordinates in the dead letter and in `pelton logs`.
+//! A job that raises, in each language, with the components that are kept of 0.1.0: its author reads the text, the
+//! place in the source and the record's coordinates in the dead letter and in `pelton logs`.
 
 use crate::eventually::eventually;
 use crate::frozen;

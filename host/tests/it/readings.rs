@@ -27,8 +27,8 @@ pub(crate) fn alerted(servers: &Servers) -> Vec<String> {
     servers.alerts().iter().map(id).collect()
 }
 
-/// Checks that `sensor_pipeline` has made of the readings `0..count` all rows and all alerts; returns how many alerts came
-/// more than once.
+/// Checks that `sensor_pipeline` has made of the readings `0..count` all rows and all alerts; returns how many alerts
+/// came more than once.
 #[track_caller]
 pub(crate) fn check_all_arrived(servers: &Servers, count: usize) -> usize {
     let rows: BTreeSet<String> =

@@ -1,5 +1,5 @@
-//! Messages that the broker refuses along with the request that they came in: only those that are refused alone become dead
-//! letters, and what is delivered is in order.
+//! Messages that the broker refuses along with the request that they came in: only those that are refused alone become
+//! dead letters, and what is delivered is in order.
 
 use std::collections::BTreeSet;
 

@@ -126,8 +126,8 @@ fn metrics_have_their_documented_names_and_parse() {
 /// A sample's name and labels, and its value.
 type Samples = BTreeMap<(String, BTreeMap<String, String>), f64>;
 
-/// Reads the text format of OpenMetrics strictly: every sample has a number, no sample comes twice, every family its type
-/// and help before its samples, and the end is marked.
+/// Reads the text format of OpenMetrics strictly: every sample has a number, no sample comes twice, every family its
+/// type and help before its samples, and the end is marked.
 fn parse(text: &str) -> Samples {
     let mut samples = Samples::new();
     let mut families = BTreeSet::new();

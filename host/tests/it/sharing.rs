@@ -1,4 +1,5 @@
-//! Jobs of one host that read the same topic: one fetch serves all that are at the same place, and none notices another.
+//! Jobs of one host that read the same topic: one fetch serves all that are at the same place, and none notices
+//! another.
 
 use std::collections::BTreeMap;
 
@@ -25,8 +26,8 @@ fn wait_until_shared(host: &Host, job: &str, partitions: usize) {
     });
 }
 
-/// Checks that each of so many jobs has forwarded the records 0 to `count` once, and those of each of the four partitions in
-/// order: when a record comes for the k-th time, the one before it has come as often.
+/// Checks that each of so many jobs has forwarded the records 0 to `count` once, and those of each of the four
+/// partitions in order: when a record comes for the k-th time, the one before it has come as often.
 #[track_caller]
 fn check_forwarded_by_all(servers: &Servers, count: usize, jobs: usize) {
     let mut found: BTreeMap<usize, usize> = BTreeMap::new();

@@ -1,8 +1,8 @@
 //! The servers for whole runs, for one test at a time.
 //!
-//! Jobs name the topics that they read and write, so two tests that run the same jobs can't share a broker side by side.
-//! They take turns instead: whoever has a [`Stage`] has an Apache Kafka and a Postgres, both running and empty, and may stop,
-//! freeze and start them again.
+//! Jobs name the topics that they read and write, so two tests that run the same jobs can't share a broker side by
+//! side. They take turns instead: whoever has a [`Stage`] has an Apache Kafka and a Postgres, both running and empty,
+//! and may stop, freeze and start them again.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, TryLockError};
@@ -23,8 +23,8 @@ pub(crate) const RUN: Duration = Duration::from_secs(180);
 /// For all tests before this one, with as many threads as there may be.
 const TURN: Duration = Duration::from_secs(3600);
 
-/// What hosts of tests are set to: a group notices in seconds that a killed host is gone, offsets are committed soon, and
-/// a drain fits into the session.
+/// What hosts of tests are set to: a group notices in seconds that a killed host is gone, offsets are committed soon,
+/// and a drain fits into the session.
 const SETTINGS: &str = r#"
 [delivery]
 commit_interval = "200ms"
@@ -98,8 +98,9 @@ impl Stage {
 }
 
 impl Stage {
-    /// The same with a new broker, for tests that stop it and read what was written around that: one that whole runs of tests
-    /// have used for ten minutes showed none of a topic's records after its restart, thrice, though it had their offsets.
+    /// The same with a new broker, for tests that stop it and read what was written around that: one that whole runs of
+    /// tests have used for ten minutes showed none of a topic's records after its restart, thrice, though it had their
+    /// offsets.
     pub(crate) fn with_new_kafka(mut self) -> Self {
         self.kafka = Kafka::start().unwrap();
         self

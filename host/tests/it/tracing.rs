@@ -1,4 +1,5 @@
-//! Traces over a real Kafka: `traceparent` in, `traceparent` out, and spans at an OTLP endpoint, or none where it is away.
+//! Traces over a real Kafka: `traceparent` in, `traceparent` out, and spans at an OTLP endpoint, or none where it is
+//! away.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

@@ -43,7 +43,8 @@ fn files_come_in_every_way() {
     fs::write(folder.join(".moved.wasm.swp"), &wasm).unwrap();
     fs::rename(folder.join(".moved.wasm.swp"), folder.join("moved.wasm")).unwrap();
     comes(&host, "moved.wasm");
-    // Written bit by bit: it loads only whole. Each part is a change, so nothing is read between them but what stands still.
+    // Written bit by bit: it loads only whole. Each part is a change, so nothing is read between them but what stands
+    // still.
     let mut file = File::create(folder.join("written.wasm")).unwrap();
     for part in wasm.chunks(wasm.len() / 7 + 1) {
         file.write_all(part).unwrap();

@@ -1,5 +1,6 @@
-//! What changes, as server-sent events (<https://html.spec.whatwg.org/multipage/server-sent-events.html>): jobs with their
-//! states and counts, and the lines of a job's log. A stream holds what it sent last and nothing more, however long it lasts.
+//! What changes, as server-sent events (<https://html.spec.whatwg.org/multipage/server-sent-events.html>): jobs with
+//! their states and counts, and the lines of a job's log. A stream holds what it sent last and nothing more, however
+//! long it lasts.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;

@@ -1,10 +1,10 @@
 //! Who may call, and with what: everything that is checked before a handler sees a request.
 //!
-//! - `site`, for every request: a page of another site has no business here. The `Host` must be an address, `localhost` or
-//!   a name that is set, so that no other name can be bound to this port (DNS rebinding); an `Origin` must be this host; what
-//!   a browser marks as coming from elsewhere is refused unless somebody just opens the page.
-//! - `gate`, for each route of the table: the caller's role, names in the path, the content type, and the body, which is
-//!   read here, within its size and time.
+//! - `site`, for every request: a page of another site has no business here. The `Host` must be an address, `localhost`
+//!   or a name that is set, so that no other name can be bound to this port (DNS rebinding); an `Origin` must be this
+//!   host; what a browser marks as coming from elsewhere is refused unless somebody just opens the page.
+//! - `gate`, for each route of the table: the caller's role, names in the path, the content type, and the body, which
+//!   is read here, within its size and time.
 //!
 //! Tokens are kept as digests and compared in constant time.
 

@@ -27,8 +27,8 @@ pub struct Host {
 }
 
 impl Host {
-    /// Binds the API, starts the jobs that were submitted before and, if the settings say so, those in `usr_jobs`. Kafka
-    /// and Postgres need not be there yet.
+    /// Binds the API, starts the jobs that were submitted before and, if the settings say so, those in `usr_jobs`.
+    /// Kafka and Postgres need not be there yet.
     pub async fn start(config: Config) -> Result<Self> {
         let guard = Guard::new(&config)?;
         let listener = TcpListener::bind(config.listen).await.with_context(|| {

@@ -1,7 +1,8 @@
-//! The HTTP API: `/api/v1`, health, metrics, and the page; and the [host](host::Host) that serves them. The command line uses
-//! nothing else of a host.
+//! The HTTP API: `/api/v1`, health, metrics, and the page; and the [host](host::Host) that serves them. The command
+//! line uses nothing else of a host.
 //!
-//! [`table`] is all of its routes. Refusals of the jobs become [problems](problem) in one place, with the HTTP status of each.
+//! [`table`] is all of its routes. Refusals of the jobs become [problems](problem) in one place, with the HTTP status
+//! of each.
 
 mod context;
 mod dead_letters;

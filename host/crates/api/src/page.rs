@@ -1,9 +1,10 @@
 //! The page at `/`: its files are part of the binary, so that it needs no folder, no build step and no internet.
 //!
-//! It is one document with style, scripts and icon inside, whose modules are [joined](join), since each further file that a browser
-//! asks for takes it longer to show the first data. Nothing here holds data. Browsers ask whether it has changed at each load,
-//! so that a new host never runs with an old page; and they are told to load nothing from elsewhere, to run no script but
-//! these (by their digests), to send forms nowhere, to show the page in no frame, and to let no text become markup.
+//! It is one document with style, scripts and icon inside, whose modules are [joined](join), since each further file
+//! that a browser asks for takes it longer to show the first data. Nothing here holds data. Browsers ask whether it has
+//! changed at each load, so that a new host never runs with an old page; and they are told to load nothing from
+//! elsewhere, to run no script but these (by their digests), to send forms nowhere, to show the page in no frame, and
+//! to let no text become markup.
 
 mod join;
 
@@ -124,7 +125,8 @@ fn served() -> [Asset; 2] {
     [Asset { content: &PAGE.html, ..document }, icon]
 }
 
-/// `GET` and `HEAD` of `/` and of its icon. They are open to everybody: what they hold is in every copy of this program.
+/// `GET` and `HEAD` of `/` and of its icon. They are open to everybody: what they hold is in every copy of this
+/// program.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     served().into_iter().fold(Router::new(), |router, asset| {
         // Of hexadecimal digits and quotes, so that it is a header's value.

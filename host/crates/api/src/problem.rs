@@ -1,7 +1,7 @@
 //! Refusals: `application/problem+json`, RFC 9457, whatever it is that refuses.
 //!
-//! Handlers answer with a [`Problem`]. What they don't make themselves becomes one here: a body or a query that can't be
-//! read ([`Body`], [`Query`]), an unknown route or method, a panic, and any refusal of axum's own.
+//! Handlers answer with a [`Problem`]. What they don't make themselves becomes one here: a body or a query that can't
+//! be read ([`Body`], [`Query`]), an unknown route or method, a panic, and any refusal of axum's own.
 
 use std::panic::AssertUnwindSafe;
 

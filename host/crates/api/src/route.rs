@@ -1,7 +1,7 @@
 //! A route: what it serves, to whom, what it takes and what it answers, in one place.
 //!
-//! [`routes`](crate::table::routes) is the table of all of them. The router, the checks in [`guard`](crate::guard), the OpenAPI
-//! document and the tests are made from it, so a route can't be forgotten in any of them.
+//! [`routes`](crate::table::routes) is the table of all of them. The router, the checks in [`guard`](crate::guard), the
+//! OpenAPI document and the tests are made from it, so a route can't be forgotten in any of them.
 
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;

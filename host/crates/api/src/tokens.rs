@@ -85,8 +85,9 @@ fn read(file: &Path) -> Result<String> {
     String::from_utf8(std::fs::read(file)?).ok().context("it is not text")
 }
 
-/// Refuses a file that others can write, and, as ssh does with its keys, one of our own that others can read. Who may read
-/// another account's file is not up to us: engines mount secrets as files of root that everybody in the container can read.
+/// Refuses a file that others can write, and, as ssh does with its keys, one of our own that others can read. Who may
+/// read another account's file is not up to us: engines mount secrets as files of root that everybody in the container
+/// can read.
 fn check_access(mode: u32, owner: u32, me: u32) -> Result<()> {
     let rights = mode & 0o777;
     ensure!(mode & 0o022 == 0, "other accounts can write it (mode {rights:o}); chmod 600 it");

@@ -1,8 +1,8 @@
 //! The folder that users drop jobs into: what is in it, and what each file declares.
 //!
-//! It is looked at several times a second, since a folder that is mounted into a container tells of no changes by itself. A
-//! file is read once two looks in a row have found it the same, so one that is still being written never is; what was read
-//! is thrown away if the file has changed meanwhile. Reading and compiling go on beside the looking.
+//! It is looked at several times a second, since a folder that is mounted into a container tells of no changes by
+//! itself. A file is read once two looks in a row have found it the same, so one that is still being written never is;
+//! what was read is thrown away if the file has changed meanwhile. Reading and compiling go on beside the looking.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
@@ -22,8 +22,8 @@ use pelton_model::files::Stamp;
 use pelton_model::spec::Spec;
 use pelton_model::sync::lock;
 
-/// How often the folder is looked at: more seldom where looking takes long, so that it never takes more than a fiftieth of
-/// a core.
+/// How often the folder is looked at: more seldom where looking takes long, so that it never takes more than a fiftieth
+/// of a core.
 const LOOK: Duration = Duration::from_millis(100);
 const LONGEST_LOOK: Duration = Duration::from_millis(400);
 /// How long who asks for a file waits until it has been read.
@@ -198,8 +198,8 @@ impl AvailableJobs {
         (files.looks > 0).then(|| files.files.contains_key(name))
     }
 
-    /// The bytes of a job, by its file's name, with or without `.wasm`, or by the name that it declares. Waits until what is
-    /// there has been read.
+    /// The bytes of a job, by its file's name, with or without `.wasm`, or by the name that it declares. Waits until
+    /// what is there has been read.
     pub(crate) fn read(&self, name: &str) -> Result<(Vec<u8>, DroppedFile), Error> {
         let is_file = |file: &str| file == name || Path::new(file).file_stem().is_some_and(|stem| stem == name);
         let deadline = Instant::now() + SETTLE;

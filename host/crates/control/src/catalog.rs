@@ -1,7 +1,7 @@
 //! Where desired state is kept: the record of each job, and components by their digest.
 //!
-//! A record is written with the revision at which it was read, and only if it is still that one: of two that change a job
-//! at the same time, one reads again. What a write leaves after a crash is the record before or the record after.
+//! A record is written with the revision at which it was read, and only if it is still that one: of two that change a
+//! job at the same time, one reads again. What a write leaves after a crash is the record before or the record after.
 //!
 //! [`Files`](files::Files) is a host's own data folder; [`Memory`](memory::Memory) is for tests. Calls may block.
 
@@ -15,8 +15,8 @@ use std::time::SystemTime;
 
 use crate::record::Record;
 
-/// The newest form of records that this version reads and writes. It is raised where an older version must not touch what
-/// a newer one has written; a field that is merely new has a default and is left alone by those who don't know it.
+/// The newest form of records that this version reads and writes. It is raised where an older version must not touch
+/// what a newer one has written; a field that is merely new has a default and is left alone by those who don't know it.
 /// 0.1.0 wrote none.
 pub const FORMAT: u32 = 1;
 
@@ -60,7 +60,8 @@ pub trait Catalog: Send + Sync + Debug {
     /// [damaged](Error::is_damaged). Returns its revision.
     ///
     /// # Errors
-    /// [`Error::Conflict`] where it is not; then nothing has changed. After any other error the record may be either one.
+    /// [`Error::Conflict`] where it is not; then nothing has changed. After any other error the record may be either
+    /// one.
     fn put(&self, record: &Record, expected: Option<Revision>) -> Result<Revision, Error>;
 
     /// Forgets a record if it is still of the expected revision. Its components stay until they are swept.
@@ -75,8 +76,8 @@ pub trait Catalog: Send + Sync + Debug {
     /// The component with a digest; refuses bytes that do not have it.
     fn component(&self, digest: &str) -> Result<Vec<u8>, Error>;
 
-    /// Deletes components that no version of a job refers to and that were last put before a time; returns how many. While
-    /// a record can't be read, nothing is deleted: it may refer to any of them.
+    /// Deletes components that no version of a job refers to and that were last put before a time; returns how many.
+    /// While a record can't be read, nothing is deleted: it may refer to any of them.
     fn sweep(&self, before: SystemTime) -> Result<usize, Error>;
 
     /// Has a listener called from now on.

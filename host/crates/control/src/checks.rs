@@ -1,5 +1,5 @@
-//! What a job needs of others: topics and tables, and a place to start from. Everything that is missing or wrong is told at
-//! once; nothing is changed unless `create` asks for it or all is well.
+//! What a job needs of others: topics and tables, and a place to start from. Everything that is missing or wrong is
+//! told at once; nothing is changed unless `create` asks for it or all is well.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -13,11 +13,12 @@ use crate::record::Record;
 
 /// What a job needs of others. Calls may block.
 pub trait Checks: Send + Sync + Debug {
-    /// Checks all that a new job needs, creates what is missing where `create` asks for it, and pins where the job starts.
+    /// Checks all that a new job needs, creates what is missing where `create` asks for it, and pins where the job
+    /// starts.
     fn submitted(&self, record: &Record, from: Option<StartFrom>, create: bool) -> Result<(), Error>;
 
-    /// Checks what a new version of a job needs, and pins where it starts on topics that are new to it. One that declares
-    /// what the version before did is not asked for anything.
+    /// Checks what a new version of a job needs, and pins where it starts on topics that are new to it. One that
+    /// declares what the version before did is not asked for anything.
     fn changed(&self, before: &Record, spec: &Spec, create: bool) -> Result<(), Error>;
 }
 

@@ -4,10 +4,10 @@
 //! verb ─ record, if it is still the one that was read ─▶ catalog ─ what is to be done ─▶ reconciler ─▶ supervisor ─▶ pipeline
 //! ```
 //!
-//! A [verb](verbs) changes the desired state, a [record] in the [catalog], and only if that is still the one that it has read;
-//! the reconciler sees the change, [plans](reconcile) what is to be done for the job, and does it; a supervisor keeps
-//! attempt after attempt running. So a verb is carried out whether or not anybody waits for it, also after a crash. The
-//! records of jobs never pass through here.
+//! A [verb](verbs) changes the desired state, a [record] in the [catalog], and only if that is still the one that it
+//! has read; the reconciler sees the change, [plans](reconcile) what is to be done for the job, and does it; a
+//! supervisor keeps attempt after attempt running. So a verb is carried out whether or not anybody waits for it, also
+//! after a crash. The records of jobs never pass through here.
 
 pub mod attempts;
 pub mod available;

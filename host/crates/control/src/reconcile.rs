@@ -37,8 +37,8 @@ pub enum Action {
     Forget,
 }
 
-/// The next steps, in order. A step that can't be done breaks off; the others are planned anew. Where there is none, either
-/// all is as it is to be, or the job is about to end and a plan is due once it has.
+/// The next steps, in order. A step that can't be done breaks off; the others are planned anew. Where there is none,
+/// either all is as it is to be, or the job is about to end and a plan is due once it has.
 pub fn plan(desired: Option<&Entry>, actual: Option<&Actual>) -> Vec<Action> {
     let end = |actual: &Actual| match (actual.is_over, actual.ends) {
         (true, _) => vec![Action::Forget],
@@ -157,7 +157,10 @@ mod tests {
     proptest! {
         /// Whatever is there, and whichever steps fail, all becomes as it is to be, and then nothing more is done.
         #[test]
-        fn it_converges(mut desired in entry(), mut actual in actual(), failures in proptest::collection::vec(any::<bool>(), 0..8)) {
+        fn it_converges(
+            mut desired in entry(), mut actual in actual(),
+            failures in proptest::collection::vec(any::<bool>(), 0..8),
+        ) {
             let wanted = desired.clone();
             let mut failures = failures.into_iter();
             for _ in 0..40 {
@@ -191,7 +194,10 @@ mod tests {
             let is = Record { submitted: entry.record.submitted, cancelled: false, ..is };
             let actual = Actual { record: is, revision: Revision(1), ends: false, is_over: false };
             let steps = plan(Some(&entry), Some(&actual));
-            prop_assert!(steps.iter().all(|step| !matches!(step, Action::Stop | Action::Forget | Action::Start | Action::Remove(_))));
+            let ends = |step: &Action| {
+                matches!(step, Action::Stop | Action::Forget | Action::Start | Action::Remove(_))
+            };
+            prop_assert!(!steps.iter().any(ends));
             prop_assert_eq!(steps.last(), Some(&Action::Adopt(Revision(2))));
         }
     }

@@ -67,8 +67,8 @@ impl Default for Record {
     }
 }
 
-/// A file in `usr_jobs`, as it was when the job was last made from it. Another content there is another version to load; the
-/// same content is not, also when the job has been rolled back since.
+/// A file in `usr_jobs`, as it was when the job was last made from it. Another content there is another version to
+/// load; the same content is not, also when the job has been rolled back since.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DroppedFile {

@@ -135,8 +135,8 @@ impl Slot {
         self.changes.tell();
     }
 
-    /// Whether a record has been carried out, or why not; `None` while it has not. So many looks had begun when it had been
-    /// written. A record that another one has followed, or that is gone, counts as carried out.
+    /// Whether a record has been carried out, or why not; `None` while it has not. So many looks had begun when it had
+    /// been written. A record that another one has followed, or that is gone, counts as carried out.
     pub(crate) fn outcome(&self, revision: Revision, looks: u64) -> Option<Result<(), Error>> {
         let state = lock(&self.state);
         match &state.failure {

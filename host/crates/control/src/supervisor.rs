@@ -53,7 +53,8 @@ pub(crate) struct Supervised {
     last: OnceLock<JobView>,
 }
 
-/// Called when something has happened to a job that its record doesn't say: it has ended, or gone back to another version.
+/// Called when something has happened to a job that its record doesn't say: it has ended, or gone back to another
+/// version.
 pub(crate) struct Tells(pub(crate) Arc<dyn Fn() + Send + Sync>);
 
 impl std::fmt::Debug for Tells {

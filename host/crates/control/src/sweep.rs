@@ -8,7 +8,8 @@ use pelton_delivery::wake::Wake;
 
 use crate::parts::Parts;
 
-/// How often components are looked through that nothing refers to, and how long they are kept: they may be submitted yet.
+/// How often components are looked through that nothing refers to, and how long they are kept: they may be submitted
+/// yet.
 const SWEEP: Duration = Duration::from_secs(24 * 3600);
 const UNUSED: Duration = Duration::from_secs(24 * 3600);
 

@@ -1,4 +1,5 @@
-//! The end of a verb that takes as long as a job drains: what is desired is written, and done whether or not anybody waits.
+//! The end of a verb that takes as long as a job drains: what is desired is written, and done whether or not anybody
+//! waits.
 
 use std::sync::Arc;
 

@@ -30,8 +30,8 @@ pub struct Submit {
     /// Parameters to set.
     #[serde(default)]
     pub parameters: BTreeMap<String, String>,
-    /// Where to start, also where the group has offsets already. Without it the job goes on from those, and starts at the
-    /// latest where there are none.
+    /// Where to start, also where the group has offsets already. Without it the job goes on from those, and starts at
+    /// the latest where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<StartFrom>,
     /// How many instances; 1 where none is given.

@@ -1,8 +1,9 @@
 //! What can be asked of the jobs of a host, one file for each kind. Each verb may be repeated: what is desired already
 //! changes nothing.
 //!
-//! A change is prepared aside, then written as the job's desired state if that is still the one that was read, and read and
-//! prepared again if it is not; whatever fails before leaves the job as it was, running, with the reason among its notices.
+//! A change is prepared aside, then written as the job's desired state if that is still the one that was read, and read
+//! and prepared again if it is not; whatever fails before leaves the job as it was, running, with the reason among its
+//! notices.
 
 mod cancel;
 mod files;
@@ -50,8 +51,8 @@ impl Jobs {
         Note { by: by.unwrap_or("unknown").to_owned(), why: why.to_owned(), at: self.parts.clock().date() }
     }
 
-    /// Changes a job as `prepare` says, which is asked again where others come before it, and waits until that is carried
-    /// out. `None` says that the record is as it is to be.
+    /// Changes a job as `prepare` says, which is asked again where others come before it, and waits until that is
+    /// carried out. `None` says that the record is as it is to be.
     fn change(
         &self,
         job: &str,

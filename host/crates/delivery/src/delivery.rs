@@ -154,7 +154,10 @@ mod tests {
     proptest! {
         /// Against the plain definition: the end of the longest complete prefix.
         #[test]
-        fn commits_the_contiguous_head(order in Just((0..20usize).collect::<Vec<_>>()).prop_shuffle(), dropped in proptest::collection::hash_set(0..20usize, 0..4)) {
+        fn commits_the_contiguous_head(
+            order in Just((0..20usize).collect::<Vec<_>>()).prop_shuffle(),
+            dropped in proptest::collection::hash_set(0..20usize, 0..4),
+        ) {
             let (ledger, budget) = (Arc::new(Ledger::default()), Arc::new(Budget::new(1)));
             let mut all: Vec<_> = (0..20).map(|i| Some(delivery(&ledger, &budget, vec![i * 10, i * 10 + 7]))).collect();
             let mut complete = [false; 20];

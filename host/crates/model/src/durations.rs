@@ -1,5 +1,6 @@
 //! Durations in settings as people write them, `5ms` or `1h 30m`: for `#[serde(with = "crate::durations")]`, and with
-//! `"crate::durations::option"` for one that may be unset. In the place of humantime-serde, without a release since 2022.
+//! `"crate::durations::option"` for one that may be unset. In the place of humantime-serde, without a release since
+//! 2022.
 
 use std::fmt;
 use std::time::Duration;

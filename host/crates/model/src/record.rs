@@ -353,11 +353,13 @@ pub struct Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
+    use proptest::option;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
-        fn nullable_items_come_back(items in proptest::collection::vec(proptest::option::of(proptest::collection::vec(any::<u8>(), 0..20)), 0..100)) {
+        fn nullable_items_come_back(items in vec(option::of(vec(any::<u8>(), 0..20)), 0..100)) {
             let mut packed = NullablePacked::default();
             for item in &items {
                 packed.push(item.as_deref());
@@ -370,7 +372,7 @@ mod tests {
         }
 
         #[test]
-        fn no_ends_make_an_accessor_panic(ends in proptest::collection::vec(any::<u32>(), 0..10), bytes in proptest::collection::vec(any::<u8>(), 0..20)) {
+        fn no_ends_make_an_accessor_panic(ends in vec(any::<u32>(), 0..10), bytes in vec(any::<u8>(), 0..20)) {
             let packed = Packed { ends, bytes };
             let sound = packed.check(packed.len()).is_ok();
             let joined: Vec<u8> = packed.iter().flatten().copied().collect();
@@ -380,7 +382,9 @@ mod tests {
         }
 
         #[test]
-        fn a_slice_is_the_same_records(values in proptest::collection::vec(proptest::option::of(proptest::collection::vec(any::<u8>(), 0..8)), 1..40), cut in any::<proptest::sample::Index>()) {
+        fn a_slice_is_the_same_records(
+            values in vec(option::of(vec(any::<u8>(), 0..8)), 1..40), cut in any::<proptest::sample::Index>()
+        ) {
             let mut batch = Batch::default();
             for (i, value) in values.iter().enumerate() {
                 batch.offsets.push(i as i64 * 3);

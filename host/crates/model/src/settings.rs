@@ -1,8 +1,8 @@
 //! Settings: defaults, then a TOML file, then the environment, then flags. Unknown keys are refused by name.
 //!
 //! All defaults stand in this file, in the `Default` of its sections, and with the sink of Postgres. `KAFKA_HOST`,
-//! `POSTGRES_HOST`, `POSTGRES_USER`, `POSTGRES_PASSWORD` and `POSTGRES_DB` mean what they meant in the article's compose
-//! file; any setting can be given as `PELTON_<SECTION>__<KEY>`. No error quotes a value that may be a secret.
+//! `POSTGRES_HOST`, `POSTGRES_USER`, `POSTGRES_PASSWORD` and `POSTGRES_DB` mean what they meant in the article's
+//! compose file; any setting can be given as `PELTON_<SECTION>__<KEY>`. No error quotes a value that may be a secret.
 
 mod api;
 mod layers;
@@ -173,8 +173,8 @@ impl Default for Postgres {
     }
 }
 
-/// How records are cut into batches. A batch is handed over when it is full, or when nothing more is there to be read and
-/// its partition is idle; `linger` bounds how long it waits while the partition is busy.
+/// How records are cut into batches. A batch is handed over when it is full, or when nothing more is there to be read
+/// and its partition is idle; `linger` bounds how long it waits while the partition is busy.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Batching {
@@ -214,8 +214,8 @@ impl Default for DeliverySettings {
     }
 }
 
-/// How a new version of a running job is tried: if more than a share of its first batches fail, or it fails on every record,
-/// the version before is put back.
+/// How a new version of a running job is tried: if more than a share of its first batches fail, or it fails on every
+/// record, the version before is put back.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Reloading {
@@ -252,7 +252,8 @@ const OURS: [&str; 7] = [
     "bootstrap.servers",
 ];
 
-/// Variables with a name of their own: those of the article's compose file, and the token, which client commands read, too.
+/// Variables with a name of their own: those of the article's compose file, and the token, which client commands read,
+/// too.
 const NAMED: [(&str, &str); 7] = [
     ("KAFKA_HOST", "kafka.bootstrap"),
     ("POSTGRES_HOST", "postgres.host"),

@@ -1,7 +1,7 @@
 //! How a job is doing, with the reason: what `show` and `/readyz` tell.
 //!
-//! Each [part](Part) of a job raises and clears conditions of its own; the state is that of the worst one. A notice is a
-//! condition that doesn't hold the job up.
+//! Each [part](Part) of a job raises and clears conditions of its own; the state is that of the worst one. A notice is
+//! a condition that doesn't hold the job up.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};

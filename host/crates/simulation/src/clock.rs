@@ -1,7 +1,7 @@
 //! A time that a test moves, in which one thread runs at a time, chosen by a seed: the same seed gives the same run.
 //!
-//! Threads hand a baton on where they wait. Whoever has it chooses the next among those that have something to do; where
-//! nobody has, time goes on to the next deadline. A thread of a host that has crashed ends at its next wait.
+//! Threads hand a baton on where they wait. Whoever has it chooses the next among those that have something to do;
+//! where nobody has, time goes on to the next deadline. A thread of a host that has crashed ends at its next wait.
 
 use std::cell::Cell;
 use std::fmt;

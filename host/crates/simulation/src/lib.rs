@@ -1,5 +1,5 @@
-//! A deterministic simulation: the real pipeline, supervisor and reconcile on the memory connector and a catalog in memory,
-//! in virtual time, one thread after the other by a seed.
+//! A deterministic simulation: the real pipeline, supervisor and reconcile on the memory connector and a catalog in
+//! memory, in virtual time, one thread after the other by a seed.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,5 +1,5 @@
-//! One run: a seeded schedule of records, outages, rebalances, verbs and crashes, and what must be true meanwhile and at the
-//! end.
+//! One run: a seeded schedule of records, outages, rebalances, verbs and crashes, and what must be true meanwhile and
+//! at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -17,7 +17,8 @@ use crate::world::{GROUP, Host, JOB, World, component};
 
 /// How long everything may take to be delivered once nothing is in the way any more.
 const PATIENCE: Duration = Duration::from_secs(3600);
-/// What a job can be on a host: its version's component, its parallelism, and whether it is held; none where there is no job.
+/// What a job can be on a host: its version's component, its parallelism, and whether it is held; none where there is
+/// no job.
 type Desired = Option<(String, usize, bool)>;
 
 /// A run under way.

@@ -1,5 +1,5 @@
-//! What must come of records, judged by their bytes and not by the kind that the generator meant. Shares no code with the
-//! jobs: a general JSON parser, chrono for times, and printing of its own.
+//! What must come of records, judged by their bytes and not by the kind that the generator meant. Shares no code with
+//! the jobs: a general JSON parser, chrono for times, and printing of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -35,7 +35,8 @@ impl Letters {
 impl DeadLetters for Letters {
     fn send(&self, delivery: &Arc<Delivery>, index: u32, stage: Stage, reason: &str) {
         assert_eq!(stage, Stage::Sink);
-        // The delivery must still be waiting for an acknowledgement, or its offsets might move before the letter is kept.
+        // The delivery must still be waiting for an acknowledgement, or its offsets might move before the letter is
+        // kept.
         let offset = delivery.batch().offsets[index as usize];
         assert!(
             delivery.ledger().committable().is_none_or(|next| next <= offset),

@@ -14,7 +14,9 @@ export class Problem extends Error {
     this.code = code;
     this.title = title;
     // `causes` are what `detail` says, item by item.
-    this.lines = (causes.length > 0 ? causes : [detail].flat()).filter((line) => typeof line === "string" && line !== "");
+    this.lines = (causes.length > 0 ? causes : [detail].flat()).filter(
+      (line) => typeof line === "string" && line !== "",
+    );
     this.fix = fix;
   }
 
@@ -23,7 +25,12 @@ export class Problem extends Error {
     if (error instanceof Problem) return error;
     if (error?.name === "AbortError") return new Problem({ code: "aborted", title: "the request was given up" });
     const fix = "check that the host runs, and that this machine reaches it";
-    return new Problem({ code: "unreachable", title: "the host does not answer", detail: String(error?.message ?? error), fix });
+    return new Problem({
+      code: "unreachable",
+      title: "the host does not answer",
+      detail: String(error?.message ?? error),
+      fix,
+    });
   }
 }
 
@@ -54,7 +61,9 @@ export function keepToken(value) {
   }
 }
 
-/** Fetches, or takes what was `begun`; asks for a token and tries again when the host wants one. One dialog serves all. */
+/**
+ * Fetches, or takes what was `begun`; asks for a token and tries again when the host wants one. One dialog serves all.
+ */
 async function request(path, options, begun) {
   for (;;) {
     const used = token();
@@ -107,9 +116,14 @@ export async function send(method, path, body, signal) {
 
 /** Uploads a component: `{digest, spec}`. */
 export async function upload(file, signal) {
-  return answer(request("/api/v1/components", {
-    method: "POST", headers: { "content-type": "application/wasm" }, body: file, signal,
-  }));
+  return answer(
+    request("/api/v1/components", {
+      method: "POST",
+      headers: { "content-type": "application/wasm" },
+      body: file,
+      signal,
+    }),
+  );
 }
 
 async function answer(response) {
@@ -122,8 +136,8 @@ async function answer(response) {
 }
 
 /**
- * Reads a stream of events until it ends or fails; `opened()` is called once the host has answered. `begun` is a request for
- * it that is under way already, as `{controller, response}`.
+ * Reads a stream of events until it ends or fails; `opened()` is called once the host has answered. `begun` is a
+ * request for it that is under way already, as `{controller, response}`.
  */
 export async function stream(path, signal, onEvent, { opened, begun } = {}) {
   const own = begun?.controller ?? new AbortController();
@@ -131,7 +145,11 @@ export async function stream(path, signal, onEvent, { opened, begun } = {}) {
   signal.addEventListener("abort", stop);
   let watchdog = 0;
   try {
-    const response = await request(path, { signal: own.signal, headers: { accept: "text/event-stream" } }, begun?.response);
+    const response = await request(
+      path,
+      { signal: own.signal, headers: { accept: "text/event-stream" } },
+      begun?.response,
+    );
     opened?.();
     const parser = new Parser();
     const decoder = new TextDecoder();

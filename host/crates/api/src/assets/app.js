@@ -52,7 +52,9 @@ function navigate(event) {
 function render() {
   if (document.hidden || view === null) return;
   view.update();
-  const wrong = [...store.jobs.values()].filter(({ view: job }) => ["failing", "failed", "degraded"].includes(job.state)).length;
+  const wrong = [...store.jobs.values()].filter(({ view: job }) =>
+    ["failing", "failed", "degraded"].includes(job.state),
+  ).length;
   text(document.head.querySelector("title"), `${wrong > 0 ? `(${wrong}) ` : ""}${view.title()} · Pelton`);
 }
 
@@ -81,7 +83,11 @@ function pause(time) {
 function take(event, whole) {
   const changed = store.apply(JSON.parse(event.data), whole, now());
   if (changed.length > 0) {
-    announce(changed.map(({ name, view: job }) => [`${name} is ${job.state}`, job.conditions[0]?.reason].filter(Boolean).join(": ")).join("; "));
+    announce(
+      changed
+        .map(({ name, view: job }) => [`${name} is ${job.state}`, job.conditions[0]?.reason].filter(Boolean).join(": "))
+        .join("; "),
+    );
   }
   render();
 }
@@ -98,14 +104,19 @@ async function connect() {
     let whole = true;
     let failure = null;
     try {
-      await stream("/api/v1/events", connection.signal, (event) => {
-        if (event.event !== "jobs") return;
-        take(event, whole);
-        if (view === null) navigate();
-        if (whole) connected("live", "live");
-        whole = false;
-        wait = 500;
-      }, { begun });
+      await stream(
+        "/api/v1/events",
+        connection.signal,
+        (event) => {
+          if (event.event !== "jobs") return;
+          take(event, whole);
+          if (view === null) navigate();
+          if (whole) connected("live", "live");
+          whole = false;
+          wait = 500;
+        },
+        { begun },
+      );
     } catch (error) {
       failure = error;
     }

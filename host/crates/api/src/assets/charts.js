@@ -39,11 +39,19 @@ function paths(points, now, span, top) {
   return { line, area };
 }
 
-/** A chart without text: `draw(history, name, now)`; `base` 2 is for bytes. It stands beside its figure, so screen readers pass over it. */
+/**
+ * A chart without text: `draw(history, name, now)`; `base` 2 is for bytes. It stands beside its figure, so screen
+ * readers pass over it.
+ */
 export function sparkline(base = 10) {
   const area = s("path", { class: "area" });
   const line = s("path", { class: "line" });
-  const node = s("svg", { class: "spark", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" }, area, line);
+  const node = s(
+    "svg",
+    { class: "spark", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" },
+    area,
+    line,
+  );
   return {
     node,
     draw(history, name, now) {
@@ -66,10 +74,18 @@ export function chart(title, format, unit = "", base = 10) {
   attribute(spark.node, "role", "img");
   const figure = h("span", { class: "figure" }, "–");
   const top = h("span", { class: "scale" });
-  const node = h("figure", { class: "chart" },
-    h("figcaption", null, h("span", { title }, title), h("span", { class: "value" }, figure, unit ? h("span", { class: "unit" }, ` ${unit}`) : null)),
+  const node = h(
+    "figure",
+    { class: "chart" },
+    h(
+      "figcaption",
+      null,
+      h("span", { title }, title),
+      h("span", { class: "value" }, figure, unit ? h("span", { class: "unit" }, ` ${unit}`) : null),
+    ),
     h("div", { class: "plot" }, top, spark.node),
-    h("div", { class: "axis", "aria-hidden": "true" }, from, h("span", null, "now")));
+    h("div", { class: "axis", "aria-hidden": "true" }, from, h("span", null, "now")),
+  );
   return {
     node,
     draw(history, name, now, value) {

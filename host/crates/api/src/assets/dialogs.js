@@ -4,15 +4,28 @@ import { keepToken, Problem, token } from "./api.js";
 import { button, field, h, hide, text } from "./dom.js";
 
 /**
- * Opens a dialog. `buttons` go below the body; a press of Enter in a field is `submit`. Returns `{node, close, closed}`:
- * `closed` resolves to what `close` was given, or to null for Escape and Cancel.
+ * Opens a dialog. `buttons` go below the body; a press of Enter in a field is `submit`. Returns `{node, close,
+ * closed}`: `closed` resolves to what `close` was given, or to null for Escape and Cancel.
  */
-export function open(title, body, { buttons = [], submit = null, cancel = "Cancel", wide = false, alert = false } = {}) {
+export function open(
+  title,
+  body,
+  { buttons = [], submit = null, cancel = "Cancel", wide = false, alert = false } = {},
+) {
   const heading = h("h2", { tabindex: "-1", id: `dialog-${(open.next = (open.next ?? 0) + 1)}` }, title);
   const away = h("button", { type: "button", class: "quiet", onclick: () => close(null) }, cancel);
-  const form = h("form", { method: "dialog", novalidate: true }, heading, h("div", { class: "body" }, body),
-    h("div", { class: "actions" }, away, buttons));
-  const node = h("dialog", { "aria-labelledby": heading.id, class: wide ? "wide" : null, role: alert ? "alertdialog" : null }, form);
+  const form = h(
+    "form",
+    { method: "dialog", novalidate: true },
+    heading,
+    h("div", { class: "body" }, body),
+    h("div", { class: "actions" }, away, buttons),
+  );
+  const node = h(
+    "dialog",
+    { "aria-labelledby": heading.id, class: wide ? "wide" : null, role: alert ? "alertdialog" : null },
+    form,
+  );
   let settle;
   const closed = new Promise((resolve) => (settle = resolve));
   let answer = null;
@@ -38,10 +51,19 @@ export function open(title, body, { buttons = [], submit = null, cancel = "Cance
 /** A problem in full: title, every line of detail, and what to do. */
 export function problemBox(error) {
   const problem = Problem.of(error);
-  return h("div", { class: "problem", role: "alert" },
+  return h(
+    "div",
+    { class: "problem", role: "alert" },
     h("p", { class: "title" }, problem.title),
-    problem.lines.length > 0 ? h("ul", null, problem.lines.map((line) => h("li", null, line))) : null,
-    problem.fix ? h("p", { class: "fix" }, h("b", null, "What to do: "), problem.fix) : null);
+    problem.lines.length > 0
+      ? h(
+          "ul",
+          null,
+          problem.lines.map((line) => h("li", null, line)),
+        )
+      : null,
+    problem.fix ? h("p", { class: "fix" }, h("b", null, "What to do: "), problem.fix) : null,
+  );
 }
 
 /** Shows a problem in a dialog of its own. */
@@ -66,30 +88,37 @@ export async function attempt(title, work) {
  */
 export async function confirm(title, body, label, work, attributes) {
   const trouble = h("div");
-  const act = button(label, async () => {
-    trouble.replaceChildren();
-    try {
-      await work();
-      dialog.close(true);
-    } catch (error) {
-      trouble.replaceChildren(problemBox(error));
-    }
-  }, attributes);
+  const act = button(
+    label,
+    async () => {
+      trouble.replaceChildren();
+      try {
+        await work();
+        dialog.close(true);
+      } catch (error) {
+        trouble.replaceChildren(problemBox(error));
+      }
+    },
+    attributes,
+  );
   const dialog = open(title, [body, trouble], { buttons: [act], submit: () => act.click(), alert: true });
   return (await dialog.closed) === true;
 }
 
 /** Asks for a token; resolves to it, or to null. */
 export async function askToken() {
-  const why = token() === null ? "Whoever runs it knows the token: api.token, or api.read_token to look only." : "The token was not taken.";
+  const why =
+    token() === null
+      ? "Whoever runs it knows the token: api.token, or api.read_token to look only."
+      : "The token was not taken.";
   const input = h("input", { type: "password", autocomplete: "off", spellcheck: "false", required: true });
   keepToken(null);
   const hint = "It is kept in this tab until you close it.";
   const done = () => (input.value.trim() === "" ? input.focus() : dialog.close(input.value.trim()));
-  const dialog = open("This host asks for a token", [
-    h("p", null, why),
-    field("Token", input, hint),
-  ], { buttons: [h("button", { type: "submit", class: "primary" }, "Use it")], submit: done });
+  const dialog = open("This host asks for a token", [h("p", null, why), field("Token", input, hint)], {
+    buttons: [h("button", { type: "submit", class: "primary" }, "Use it")],
+    submit: done,
+  });
   input.focus();
   return dialog.closed;
 }

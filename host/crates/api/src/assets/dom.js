@@ -1,8 +1,11 @@
-// Elements without markup: every text becomes a text node, so what a job or a record says can't become part of the page.
+// Elements without markup: every text becomes a text node, so what a job or a record says can't become part of the
+// page.
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An HTML element. Attributes that begin with `on` are listeners; `true` sets and `false`, null leave out an attribute. */
+/**
+ * An HTML element. Attributes that begin with `on` are listeners; `true` sets and `false`, null leave out an attribute.
+ */
 export function h(tag, attributes, ...children) {
   return fill(document.createElement(tag), attributes, children);
 }
@@ -42,8 +45,8 @@ export function hide(node, hidden) {
 const known = new WeakMap();
 
 /**
- * Makes the children of `parent` follow `items`: `make(item)` gives `{node, …}` for a new key, `update(row, item)` renews
- * a row. Rows that stay are not touched, so that the focus stays in them.
+ * Makes the children of `parent` follow `items`: `make(item)` gives `{node, …}` for a new key, `update(row, item)`
+ * renews a row. Rows that stay are not touched, so that the focus stays in them.
  */
 export function keyed(parent, items, key, make, update) {
   const before = known.get(parent) ?? new Map();
@@ -67,7 +70,10 @@ export function keyed(parent, items, key, make, update) {
   return after;
 }
 
-/** A table's head. A column that begins with `#` is of numbers; one that begins with `!` is named for screen readers only. */
+/**
+ * A table's head. A column that begins with `#` is of numbers; one that begins with `!` is named for screen readers
+ * only.
+ */
 export function head(...columns) {
   const cell = (name) => {
     if (name.startsWith("#")) return h("th", { scope: "col", class: "number" }, name.slice(1));
@@ -79,8 +85,11 @@ export function head(...columns) {
 
 /** A table that scrolls sideways by itself where the window is narrow. */
 export function table(label, columns, body) {
-  return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": label },
-    h("table", null, h("caption", { class: "hidden" }, label), head(...columns), body));
+  return h(
+    "div",
+    { class: "scroll", tabindex: "0", role: "group", "aria-label": label },
+    h("table", null, h("caption", { class: "hidden" }, label), head(...columns), body),
+  );
 }
 
 /** A section with a heading. */
@@ -109,6 +118,11 @@ export function field(label, input, hint) {
   const id = `field-${(field.next = (field.next ?? 0) + 1)}`;
   input.id = id;
   if (hint) input.setAttribute("aria-describedby", `${id}-hint`);
-  return h("div", { class: "field" }, h("label", { for: id }, label), input,
-    hint ? h("p", { class: "hint", id: `${id}-hint` }, hint) : null);
+  return h(
+    "div",
+    { class: "field" },
+    h("label", { for: id }, label),
+    input,
+    hint ? h("p", { class: "hint", id: `${id}-hint` }, hint) : null,
+  );
 }

@@ -22,7 +22,12 @@ globalThis.begun = (() => {
   }
   const controller = new AbortController();
   const headers = { accept: "text/event-stream", ...(token ? { authorization: `Bearer ${token}` } : {}) };
-  const response = fetch("/api/v1/events", { cache: "no-store", redirect: "error", headers, signal: controller.signal });
+  const response = fetch("/api/v1/events", {
+    cache: "no-store",
+    redirect: "error",
+    headers,
+    signal: controller.signal,
+  });
   // A failure is told by whoever reads it.
   response.catch(() => {});
   return { controller, response };

@@ -24,9 +24,16 @@ function fit(value, width, font) {
 
 /** The things that are drawn: what stands left, in the middle, and right. */
 function parts(view) {
-  const sources = view.spec.sources.map((source) => ({ kind: "source", key: source.topic, title: source.topic, what: "Kafka topic" }));
+  const sources = view.spec.sources.map((source) => ({
+    kind: "source",
+    key: source.topic,
+    title: source.topic,
+    what: "Kafka topic",
+  }));
   const sinks = view.spec.sinks.map((sink) => ({
-    kind: sink.topic === undefined ? "table" : "topic", key: sink.name, title: sink.name,
+    kind: sink.topic === undefined ? "table" : "topic",
+    key: sink.name,
+    title: sink.name,
     what: sink.topic === sink.name ? "Kafka topic" : target(sink),
   }));
   sinks.push({ kind: "dead", key: "", title: "dead letters", what: `topic ${view.name}.dlq` });
@@ -38,10 +45,11 @@ function wide({ sources, job, sinks }, width) {
   const size = Math.min(260, Math.max(170, width * 0.25));
   const rows = Math.max(sources.length, sinks.length);
   const total = rows * (HEIGHT + GAP) - GAP;
-  const column = (nodes, x) => nodes.map((node, i) => {
-    const all = nodes.length * (HEIGHT + GAP) - GAP;
-    return { ...node, x, y: 1 + (total - all) / 2 + i * (HEIGHT + GAP), width: size, height: HEIGHT };
-  });
+  const column = (nodes, x) =>
+    nodes.map((node, i) => {
+      const all = nodes.length * (HEIGHT + GAP) - GAP;
+      return { ...node, x, y: 1 + (total - all) / 2 + i * (HEIGHT + GAP), width: size, height: HEIGHT };
+    });
   const tall = Math.max(HEIGHT + 24, Math.min(total, 120));
   const middle = { ...job, x: (width - size) / 2, y: 1 + (total - tall) / 2, width: size, height: tall };
   const left = column(sources, 1);
@@ -55,8 +63,14 @@ function wide({ sources, job, sinks }, width) {
     height: Math.max(total, tall) + 2,
     nodes: [...left, middle, ...right],
     edges: [
-      ...left.map((node, i) => ({ node, ...curve(node.x + size, node.y + HEIGHT / 2, middle.x - 5, spread(i, left.length)) })),
-      ...right.map((node, i) => ({ node, ...curve(middle.x + size, spread(i, right.length), node.x - 5, node.y + HEIGHT / 2) })),
+      ...left.map((node, i) => ({
+        node,
+        ...curve(node.x + size, node.y + HEIGHT / 2, middle.x - 5, spread(i, left.length)),
+      })),
+      ...right.map((node, i) => ({
+        node,
+        ...curve(middle.x + size, spread(i, right.length), node.x - 5, node.y + HEIGHT / 2),
+      })),
     ],
   };
 }
@@ -65,10 +79,22 @@ function wide({ sources, job, sinks }, width) {
 function narrow({ sources, job, sinks }, width) {
   const gutter = 94;
   const step = HEIGHT + GAP;
-  const all = [...sources, job, ...sinks].map((node, i) => ({ ...node, x: 1, y: 1 + i * step, width: width - gutter - 2, height: HEIGHT }));
+  const all = [...sources, job, ...sinks].map((node, i) => ({
+    ...node,
+    x: 1,
+    y: 1 + i * step,
+    width: width - gutter - 2,
+    height: HEIGHT,
+  }));
   const middle = all[sources.length];
   const x = width - gutter - 1;
-  const edge = (node, y1, y2, y) => ({ node, path: `M${x} ${y1}C${x + 34} ${y1} ${x + 34} ${y2} ${x + 5} ${y2}`, x: x + 61, y, pill: 62 });
+  const edge = (node, y1, y2, y) => ({
+    node,
+    path: `M${x} ${y1}C${x + 34} ${y1} ${x + 34} ${y2} ${x + 5} ${y2}`,
+    x: x + 61,
+    y,
+    pill: 62,
+  });
   const left = all.slice(0, sources.length);
   const right = all.slice(sources.length + 1);
   const center = (node) => node.y + HEIGHT / 2;
@@ -76,8 +102,12 @@ function narrow({ sources, job, sinks }, width) {
     height: all.length * step - GAP + 2,
     nodes: all,
     edges: [
-      ...left.map((node, i) => edge(node, center(node), middle.y + 8 + (i * 12) / Math.max(1, left.length), center(node))),
-      ...right.map((node, i) => edge(node, middle.y + HEIGHT - 8 - (i * 12) / Math.max(1, right.length), center(node), center(node))),
+      ...left.map((node, i) =>
+        edge(node, center(node), middle.y + 8 + (i * 12) / Math.max(1, left.length), center(node)),
+      ),
+      ...right.map((node, i) =>
+        edge(node, middle.y + HEIGHT - 8 - (i * 12) / Math.max(1, right.length), center(node), center(node)),
+      ),
     ],
   };
 }
@@ -98,26 +128,60 @@ export function flow() {
     const edges = placed.edges.map((edge) => {
       const base = s("path", { class: "edge", d: edge.path, "marker-end": "url(#arrow)" });
       const moving = s("path", { class: "moving", d: edge.path });
-      const pill = s("rect", { class: "pill", x: edge.x - edge.pill / 2, y: edge.y - 11, width: edge.pill, height: 22, rx: 11 });
+      const pill = s("rect", {
+        class: "pill",
+        x: edge.x - edge.pill / 2,
+        y: edge.y - 11,
+        width: edge.pill,
+        height: 22,
+        rx: 11,
+      });
       const label = s("text", { class: "rate", x: edge.x, y: edge.y + 4.5, "text-anchor": "middle" });
-      return { ...edge.node, group: s("g", { class: `arrow ${edge.node.kind}` }, base, moving, pill, label), moving, label, pace: "" };
+      return {
+        ...edge.node,
+        group: s("g", { class: `arrow ${edge.node.kind}` }, base, moving, pill, label),
+        moving,
+        label,
+        pace: "",
+      };
     });
     const nodes = placed.nodes.map((one) => {
       const inner = one.width - 30;
       const three = one.height >= 80;
       const top = one.y + (one.height - (three ? 62 : 44)) / 2 + 17;
-      const lines = (three ? [19, 37] : [19]).map((below) => s("text", { class: "detail", x: one.x + 16, y: top + below }));
-      const group = s("g", { class: `node ${one.kind}` },
+      const lines = (three ? [19, 37] : [19]).map((below) =>
+        s("text", { class: "detail", x: one.x + 16, y: top + below }),
+      );
+      const group = s(
+        "g",
+        { class: `node ${one.kind}` },
         s("title", null, one.title),
         s("rect", { x: one.x, y: one.y, width: one.width, height: one.height, rx: 7 }),
         s("rect", { class: "mark", x: one.x, y: one.y, width: 5, height: one.height, rx: 2.5 }),
         s("text", { class: "name", x: one.x + 16, y: top }, fit(one.title, inner, `600 14px ${font}`)),
-        lines);
+        lines,
+      );
       return { ...one, group, lines, inner, font: `12px ${font}` };
     });
-    const arrow = s("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 4, refY: 4, markerWidth: 8, markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto" },
-      s("path", { d: "M0 0L8 4L0 8Z" }));
-    drawing.replaceChildren(s("defs", null, arrow), ...edges.map((edge) => edge.group), ...nodes.map((one) => one.group));
+    const arrow = s(
+      "marker",
+      {
+        id: "arrow",
+        viewBox: "0 0 8 8",
+        refX: 4,
+        refY: 4,
+        markerWidth: 8,
+        markerHeight: 8,
+        markerUnits: "userSpaceOnUse",
+        orient: "auto",
+      },
+      s("path", { d: "M0 0L8 4L0 8Z" }),
+    );
+    drawing.replaceChildren(
+      s("defs", null, arrow),
+      ...edges.map((edge) => edge.group),
+      ...nodes.map((one) => one.group),
+    );
     return { nodes, edges };
   }
 
@@ -175,7 +239,10 @@ function details(one, job) {
     const lag = known ? ` · lag ${count(partitions.reduce((sum, partition) => sum + partition.lag, 0))}` : "";
     write(first, `${one.what} · ${plural(partitions.length, "partition")}${lag}`);
   } else if (one.kind === "dead") {
-    write(first, `${plural(view.counts.rejects, "reject")}, ${plural(view.counts.dead_letters, "letter")} · ${one.what}`);
+    write(
+      first,
+      `${plural(view.counts.rejects, "reject")}, ${plural(view.counts.dead_letters, "letter")} · ${one.what}`,
+    );
   } else {
     const sink = view.counts.sinks.find((counted) => counted.name === one.key);
     write(first, `${one.what} · ${count(sink?.records_out)}`);

@@ -89,7 +89,10 @@ export function hex(data, most = 4096) {
   const lines = [];
   for (let at = 0; at < Math.min(data.length, most); at += 16) {
     const row = [...data.subarray(at, Math.min(at + 16, most))];
-    const digits = row.map((byte) => byte.toString(16).padStart(2, "0")).join(" ").padEnd(47);
+    const digits = row
+      .map((byte) => byte.toString(16).padStart(2, "0"))
+      .join(" ")
+      .padEnd(47);
     const ascii = row.map((byte) => (byte >= 32 && byte < 127 ? String.fromCharCode(byte) : ".")).join("");
     lines.push(`${at.toString(16).padStart(6, "0")}  ${digits}  ${ascii}`);
   }

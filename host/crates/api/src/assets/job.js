@@ -31,10 +31,20 @@ function conditionRow() {
 }
 
 async function cancel(name) {
-  const view = await confirm(`Cancel ${name}?`, [
-    h("p", null, "It finishes what is in flight, commits its offsets, and this host runs it no more."),
-    h("p", null, "The offsets stay in Kafka: submitted again, it goes on where it was. To stop it for a while, pause it instead."),
-  ], "Cancel the job", () => send("DELETE", of(name)), { class: "danger" });
+  const view = await confirm(
+    `Cancel ${name}?`,
+    [
+      h("p", null, "It finishes what is in flight, commits its offsets, and this host runs it no more."),
+      h(
+        "p",
+        null,
+        "The offsets stay in Kafka: submitted again, it goes on where it was. To stop it for a while, pause it instead.",
+      ),
+    ],
+    "Cancel the job",
+    () => send("DELETE", of(name)),
+    { class: "danger" },
+  );
   if (!view) return;
   say(`${name} is cancelled`);
   location.hash = "#/";
@@ -46,27 +56,59 @@ export function jobView({ store, now, name }) {
   const context = { store, now, name, job: () => store.jobs.get(name) };
   const state = badge();
   const what = h("p", { class: "what" });
-  const verb = (label, does, said, attributes) => button(label, () => attempt(`${name}: ${does} failed`, async () => {
-    await act(name, does);
-    say(said);
-  }), attributes);
+  const verb = (label, does, said, attributes) =>
+    button(
+      label,
+      () =>
+        attempt(`${name}: ${does} failed`, async () => {
+          await act(name, does);
+          say(said);
+        }),
+      attributes,
+    );
   const pause = verb("Pause", "pause", `${name} is paused`);
   const resume = verb("Resume", "resume", `${name} goes on`);
-  const actions = h("div", { class: "row actions" }, pause, resume,
-    button("Reload…", () => reloadDialog(store, name)), button("Cancel…", () => cancel(name), { class: "danger" }));
+  const actions = h(
+    "div",
+    { class: "row actions" },
+    pause,
+    resume,
+    button("Reload…", () => reloadDialog(store, name)),
+    button("Cancel…", () => cancel(name), { class: "danger" }),
+  );
   const probation = h("p", { class: "notice" });
   const conditions = h("ul", { class: "conditions", "aria-label": "What is wrong" });
   const links = Object.entries(PANELS).map(([key, { title }]) => {
     const more = h("span", { class: "count" });
-    return { key, more, node: h("a", { href: `#/jobs/${encodeURIComponent(name)}${key ? `/${key}` : ""}` }, title, more) };
+    return {
+      key,
+      more,
+      node: h("a", { href: `#/jobs/${encodeURIComponent(name)}${key ? `/${key}` : ""}` }, title, more),
+    };
   });
   const place = h("div", { class: "panel" });
-  const here = h("div", null, h("div", { class: "head" }, what, actions), probation, conditions,
-    h("nav", { class: "tabs", "aria-label": `Parts of ${name}` }, links.map((link) => link.node)), place);
+  const here = h(
+    "div",
+    null,
+    h("div", { class: "head" }, what, actions),
+    probation,
+    conditions,
+    h(
+      "nav",
+      { class: "tabs", "aria-label": `Parts of ${name}` },
+      links.map((link) => link.node),
+    ),
+    place,
+  );
   const missing = h("p", { class: "empty" }, `There is no job ${name} on this host, or not any more.`);
-  const node = h("div", { class: "one" },
+  const node = h(
+    "div",
+    { class: "one" },
     h("p", { class: "crumb" }, h("a", { href: "#/" }, "← All jobs")),
-    h("h1", { tabindex: "-1" }, name, " ", state.node), missing, here);
+    h("h1", { tabindex: "-1" }, name, " ", state.node),
+    missing,
+    here,
+  );
   let panel = null;
   dropTarget(`Drop a component to reload ${name} with it`, (file) => reloadWith(name, file), closed.signal);
 
@@ -87,26 +129,47 @@ export function jobView({ store, now, name }) {
     hide(missing, Boolean(view) || !store.known);
     if (!view) return;
     state.set(view.state);
-    text(what, [`version ${view.version ?? "–"} (${view.spec.version})`, plural(view.parallelism, "instance"), `group ${view.group}`,
-      `submitted ${time(view.submitted)}`, view.spec.description].filter(Boolean).join(" · "));
+    text(
+      what,
+      [
+        `version ${view.version ?? "–"} (${view.spec.version})`,
+        plural(view.parallelism, "instance"),
+        `group ${view.group}`,
+        `submitted ${time(view.submitted)}`,
+        view.spec.description,
+      ]
+        .filter(Boolean)
+        .join(" · "),
+    );
     const paused = view.state === "paused";
     hide(pause, paused);
     hide(resume, !paused);
     hide(probation, !view.probation);
     if (view.probation) {
       const { batches, of: all, failed } = view.probation;
-      text(probation, `On probation: ${batches} of ${all} batches done, ${failed} failed. If too many fail, the version before comes back by itself.`);
+      text(
+        probation,
+        `On probation: ${batches} of ${all} batches done, ${failed} failed. If too many fail, the version before comes back by itself.`,
+      );
     }
     hide(conditions, view.conditions.length === 0);
-    keyed(conditions, view.conditions, (one) => one.part, conditionRow, (row, one) => {
-      attribute(row.node, "data-state", one.state);
-      text(row.part, one.part);
-      // A condition with which the job runs is a notice.
-      const state = one.state === "running" ? "" : `${one.state}, `;
-      text(row.since, `${state}since ${time(one.since)} (${ago(one.since)})`);
-      text(row.reason, one.reason);
-    });
-    for (const link of links) if (link.key === "dead-letters") text(link.more, view.counts.dead_letters > 0 ? ` ${count(view.counts.dead_letters)}` : "");
+    keyed(
+      conditions,
+      view.conditions,
+      (one) => one.part,
+      conditionRow,
+      (row, one) => {
+        attribute(row.node, "data-state", one.state);
+        text(row.part, one.part);
+        // A condition with which the job runs is a notice.
+        const state = one.state === "running" ? "" : `${one.state}, `;
+        text(row.since, `${state}since ${time(one.since)} (${ago(one.since)})`);
+        text(row.reason, one.reason);
+      },
+    );
+    for (const link of links)
+      if (link.key === "dead-letters")
+        text(link.more, view.counts.dead_letters > 0 ? ` ${count(view.counts.dead_letters)}` : "");
     panel?.update?.();
   }
 

@@ -13,26 +13,54 @@ const LEVELS = ["trace", "debug", "info", "warn", "error"];
 export function logsPanel({ name }) {
   const closed = new AbortController();
   const lines = h("ol", { class: "lines" });
-  const frame = h("div", { class: "log scroll", tabindex: "0", role: "log", "aria-live": "off", "aria-label": `Log of ${name}` }, lines);
+  const frame = h(
+    "div",
+    { class: "log scroll", tabindex: "0", role: "log", "aria-live": "off", "aria-label": `Log of ${name}` },
+    lines,
+  );
   const trouble = h("div");
   const told = h("span", { class: "hint", role: "status" });
-  const level = h("select", { "aria-label": "Least level" }, LEVELS.map((one) => h("option", { value: one }, `${one} and above`)));
+  const level = h(
+    "select",
+    { "aria-label": "Least level" },
+    LEVELS.map((one) => h("option", { value: one }, `${one} and above`)),
+  );
   level.value = "trace";
-  const search = h("input", { type: "search", placeholder: "Filter", "aria-label": "Filter log lines", autocomplete: "off" });
+  const search = h("input", {
+    type: "search",
+    placeholder: "Filter",
+    "aria-label": "Filter log lines",
+    autocomplete: "off",
+  });
   const follow = h("input", { type: "checkbox", id: "follow", checked: true });
-  const node = section("Log",
-    h("div", { class: "row" }, level, search, h("span", { class: "check" }, follow, h("label", { for: "follow" }, "Follow")), told), trouble, frame);
+  const node = section(
+    "Log",
+    h(
+      "div",
+      { class: "row" },
+      level,
+      search,
+      h("span", { class: "check" }, follow, h("label", { for: "follow" }, "Follow")),
+      told,
+    ),
+    trouble,
+    frame,
+  );
   let since = null;
   let connection = null;
   let wait = 500;
 
-  const fits = (line) => line.rank >= LEVELS.indexOf(level.value) && line.words.includes(search.value.trim().toLowerCase());
+  const fits = (line) =>
+    line.rank >= LEVELS.indexOf(level.value) && line.words.includes(search.value.trim().toLowerCase());
   const filter = () => [...lines.children].forEach((item) => (item.hidden = !fits(item.line)));
   level.addEventListener("change", filter);
   search.addEventListener("input", filter);
   follow.addEventListener("change", down);
   // Who scrolls up wants to read; who scrolls to the end wants to follow.
-  frame.addEventListener("scroll", () => (follow.checked = frame.scrollHeight - frame.scrollTop - frame.clientHeight < 24));
+  frame.addEventListener(
+    "scroll",
+    () => (follow.checked = frame.scrollHeight - frame.scrollTop - frame.clientHeight < 24),
+  );
 
   function down() {
     if (follow.checked) frame.scrollTop = frame.scrollHeight;
@@ -44,14 +72,23 @@ export function logsPanel({ name }) {
       if (since !== null && line.seq <= since) continue;
       since = line.seq;
       const words = String(line.level).toLowerCase();
-      const item = h("li", { "data-level": words }, h("time", { datetime: line.at }, time(line.at)),
-        h("span", { class: "level" }, words), h("span", { class: "from" }, line.source), h("span", { class: "message" }, line.message));
+      const item = h(
+        "li",
+        { "data-level": words },
+        h("time", { datetime: line.at }, time(line.at)),
+        h("span", { class: "level" }, words),
+        h("span", { class: "from" }, line.source),
+        h("span", { class: "message" }, line.message),
+      );
       item.line = { rank: Math.max(0, LEVELS.indexOf(words)), words: `${line.source} ${line.message}`.toLowerCase() };
       item.hidden = !fits(item.line);
       lines.append(item);
     }
     while (lines.childElementCount > MOST) lines.firstElementChild.remove();
-    text(told, lines.childElementCount === 0 ? "nothing has been said yet" : `the last ${lines.childElementCount} lines`);
+    text(
+      told,
+      lines.childElementCount === 0 ? "nothing has been said yet" : `the last ${lines.childElementCount} lines`,
+    );
     if (stays) {
       follow.checked = true;
       down();
@@ -64,11 +101,19 @@ export function logsPanel({ name }) {
     while (!closed.signal.aborted && !document.hidden) {
       connection = new AbortController();
       try {
-        const { lines: before } = await get(of(name, `/logs?limit=${MOST}${since === null ? "" : `&since=${since}`}`), connection.signal);
+        const { lines: before } = await get(
+          of(name, `/logs?limit=${MOST}${since === null ? "" : `&since=${since}`}`),
+          connection.signal,
+        );
         add(before);
-        await stream(of(name, `/logs?follow=true&limit=${MOST}${since === null ? "" : `&since=${since}`}`), connection.signal, (event) => {
-          if (event.event === "log") add([JSON.parse(event.data)]);
-        }, { opened });
+        await stream(
+          of(name, `/logs?follow=true&limit=${MOST}${since === null ? "" : `&since=${since}`}`),
+          connection.signal,
+          (event) => {
+            if (event.event === "log") add([JSON.parse(event.data)]);
+          },
+          { opened },
+        );
       } catch (error) {
         if (connection.signal.aborted) break;
         trouble.replaceChildren(problemBox(error));

@@ -10,7 +10,11 @@ const AGES = { "all of them": 0, "older than a day": 1, "older than a week": 7, 
 
 /** Asks, with what is lost, and purges. Resolves to whether it was done. */
 export async function purgeDialog(name) {
-  const age = h("select", null, Object.entries(AGES).map(([words, days]) => h("option", { value: days }, words)));
+  const age = h(
+    "select",
+    null,
+    Object.entries(AGES).map(([words, days]) => h("option", { value: days }, words)),
+  );
   const loss = h("div", { class: "notice", role: "status" }, "Counting …");
   const gone = new AbortController();
   let before = null;
@@ -23,7 +27,10 @@ export async function purgeDialog(name) {
     before = days > 0 ? new Date(Date.now() - days * 86_400_000).toISOString() : null;
     text(loss, "Counting …");
     try {
-      const found = await get(of(name, `/dead-letters?${new URLSearchParams({ limit: 1, ...(before ? { until: before } : {}) })}`), gone.signal);
+      const found = await get(
+        of(name, `/dead-letters?${new URLSearchParams({ limit: 1, ...(before ? { until: before } : {}) })}`),
+        gone.signal,
+      );
       if (mine === asked) loss.replaceChildren(...told(found));
     } catch (error) {
       if (mine === asked && !gone.signal.aborted) loss.replaceChildren(problemBox(error));
@@ -32,14 +39,24 @@ export async function purgeDialog(name) {
 
   age.addEventListener("change", look);
   look();
-  const done = await confirm(`Purge dead letters of ${name}?`, [
-    h("p", null, `They are deleted from the topic ${name}.dlq and from this host's files, for good. The filter of the list does not matter here.`),
-    field("Which", age),
-    loss,
-  ], "Purge for good", async () => {
-    const { purged } = await send("POST", of(name, "/dead-letters/purge"), before ? { before } : {});
-    say(`${plural(purged, "dead letter")} purged`);
-  }, { class: "danger" });
+  const done = await confirm(
+    `Purge dead letters of ${name}?`,
+    [
+      h(
+        "p",
+        null,
+        `They are deleted from the topic ${name}.dlq and from this host's files, for good. The filter of the list does not matter here.`,
+      ),
+      field("Which", age),
+      loss,
+    ],
+    "Purge for good",
+    async () => {
+      const { purged } = await send("POST", of(name, "/dead-letters/purge"), before ? { before } : {});
+      say(`${plural(purged, "dead letter")} purged`);
+    },
+    { class: "danger" },
+  );
   gone.abort();
   return done;
 }
@@ -53,7 +70,13 @@ function told({ total, redriven, reasons }) {
   const by = [...stages].filter(([, number]) => number > 0).map(([stage, number]) => `${count(number)} by ${stage}`);
   return [
     h("p", null, `${plural(total, "dead letter")} would be deleted.`),
-    lost === 0 ? h("p", null, "All of them were redriven.") : h("p", null,
-      h("b", null, `${count(lost)} of them ${lost === 1 ? "was" : "were"} never redriven and would be lost`), ` (${by.join(", ")}): Pelton keeps no other copy of these records.`),
+    lost === 0
+      ? h("p", null, "All of them were redriven.")
+      : h(
+          "p",
+          null,
+          h("b", null, `${count(lost)} of them ${lost === 1 ? "was" : "were"} never redriven and would be lost`),
+          ` (${by.join(", ")}): Pelton keeps no other copy of these records.`,
+        ),
   ];
 }

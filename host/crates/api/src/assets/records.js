@@ -12,17 +12,36 @@ const SHOWN = 40;
 function row(sample) {
   const pre = (value, label) => h("pre", { class: "full", tabindex: "0", role: "group", "aria-label": label }, value);
   const where = `${sample.topic} ${sample.partition}/${sample.offset}`;
-  const outs = (sample.out ?? []).map((one) => [h("dt", null, `→ ${one.sink}`), h("dd", null, pre(one.value, `to ${one.sink}, of ${where}`))]);
-  const verdict = sample.rejected ? [h("dt", { class: "bad" }, "rejected"), h("dd", null, sample.rejected)]
-    : outs.length === 0 ? [h("dt", null, "→"), h("dd", { class: "hint" }, "nothing: the job left it out")] : outs;
+  const outs = (sample.out ?? []).map((one) => [
+    h("dt", null, `→ ${one.sink}`),
+    h("dd", null, pre(one.value, `to ${one.sink}, of ${where}`)),
+  ]);
+  const verdict = sample.rejected
+    ? [h("dt", { class: "bad" }, "rejected"), h("dd", null, sample.rejected)]
+    : outs.length === 0
+      ? [h("dt", null, "→"), h("dd", { class: "hint" }, "nothing: the job left it out")]
+      : outs;
   const { key, value } = sample.in ?? {};
   return {
-    node: h("li", { class: "sample" },
+    node: h(
+      "li",
+      { class: "sample" },
       h("p", { class: "hint" }, h("b", null, where), ` · ${time(sample.at)}`),
-      h("dl", { class: "pairs" },
+      h(
+        "dl",
+        { class: "pairs" },
         key === undefined || key === null ? null : [h("dt", null, "key"), h("dd", null, pre(key, `key of ${where}`))],
-        h("dt", null, "in"), h("dd", null, value === undefined || value === null ? h("span", { class: "hint" }, "null") : pre(value, `value of ${where}`)),
-        verdict)),
+        h("dt", null, "in"),
+        h(
+          "dd",
+          null,
+          value === undefined || value === null
+            ? h("span", { class: "hint" }, "null")
+            : pre(value, `value of ${where}`),
+        ),
+        verdict,
+      ),
+    ),
   };
 }
 
@@ -30,10 +49,17 @@ function row(sample) {
 export function recordsPanel({ name }) {
   const closed = new AbortController();
   const trouble = h("div");
-  const off = h("div", { class: "notice" },
+  const off = h(
+    "div",
+    { class: "notice" },
     h("p", null, "Sampling is off, as it is by default: records may hold what not everybody should see."),
-    h("p", null, "To switch it on, set this in the host's configuration and start the host again; fields that are named are redacted."),
-    h("pre", { class: "code" }, "[samples]\non = true\nredact = [\"message_id\"]"));
+    h(
+      "p",
+      null,
+      "To switch it on, set this in the host's configuration and start the host again; fields that are named are redacted.",
+    ),
+    h("pre", { class: "code" }, '[samples]\non = true\nredact = ["message_id"]'),
+  );
   const none = h("p", { class: "hint" }, "No record has come since the host started.");
   const list = h("ul", { class: "samples" });
   const hold = h("input", { type: "checkbox", id: "hold" });
@@ -49,7 +75,12 @@ export function recordsPanel({ name }) {
         hide(off, on);
         hide(controls, !on);
         hide(none, !on || samples.length > 0);
-        keyed(list, samples.slice(-SHOWN).reverse(), (one) => `${one.topic} ${one.partition} ${one.offset} ${one.at}`, row);
+        keyed(
+          list,
+          samples.slice(-SHOWN).reverse(),
+          (one) => `${one.topic} ${one.partition} ${one.offset} ${one.at}`,
+          row,
+        );
       } catch (error) {
         if (closed.signal.aborted) return;
         trouble.replaceChildren(problemBox(error));

@@ -1,4 +1,5 @@
-// Reload: another component for a job that runs. A change that would drop a source or sink is shown first, and asked for.
+// Reload: another component for a job that runs. A change that would drop a source or sink is shown first, and asked
+// for.
 
 import { Problem } from "./api.js";
 import { confirm, open, problemBox, say } from "./dialogs.js";
@@ -12,12 +13,24 @@ async function reload(job, request) {
   } catch (error) {
     if (!(error instanceof Problem) || error.code !== "would-drop") throw error;
     let view = null;
-    const done = await confirm(`This version would drop something of ${job}`, [
-      h("p", null, "What has a minus here would be gone. Messages and rows that are there already stay."),
-      h("ul", { class: "diff" }, error.lines.map((line) => h("li", { class: line.startsWith("+") ? "plus" : line.startsWith("-") ? "minus" : null }, line))),
-    ], "Reload all the same", async () => {
-      view = await act(job, "reload", { ...request, force: true });
-    }, { class: "danger" });
+    const done = await confirm(
+      `This version would drop something of ${job}`,
+      [
+        h("p", null, "What has a minus here would be gone. Messages and rows that are there already stay."),
+        h(
+          "ul",
+          { class: "diff" },
+          error.lines.map((line) =>
+            h("li", { class: line.startsWith("+") ? "plus" : line.startsWith("-") ? "minus" : null }, line),
+          ),
+        ),
+      ],
+      "Reload all the same",
+      async () => {
+        view = await act(job, "reload", { ...request, force: true });
+      },
+      { class: "danger" },
+    );
     return done ? view : null;
   }
 }
@@ -26,7 +39,11 @@ async function reload(job, request) {
 function told(job, view) {
   if (!view) return;
   const notice = view.conditions.find((condition) => condition.part === "reload");
-  say(notice ? `${job} goes on as it was: ${notice.reason}` : `${job} runs version ${view.version} (${view.spec.version})`);
+  say(
+    notice
+      ? `${job} goes on as it was: ${notice.reason}`
+      : `${job} runs version ${view.version} (${view.spec.version})`,
+  );
 }
 
 /** A choice among a file of `usr_jobs` and one of the user's; `chosen({digest}|{available}|{})` is called with it. */
@@ -35,8 +52,12 @@ export function chooser(store, job) {
   const files = store.available.filter((one) => one.spec).map((one) => one.file);
   const own = view?.file;
   files.sort((a, b) => (b === own) - (a === own) || a.localeCompare(b));
-  const select = h("select", null, files.map((file) => h("option", { value: file }, file === own ? `${file} (its own file)` : file)),
-    h("option", { value: "" }, files.length > 0 ? "a file of mine" : "choose a file of yours below"));
+  const select = h(
+    "select",
+    null,
+    files.map((file) => h("option", { value: file }, file === own ? `${file} (its own file)` : file)),
+    h("option", { value: "" }, files.length > 0 ? "a file of mine" : "choose a file of yours below"),
+  );
   let digest = null;
   const picked = h("span", { role: "status", class: "hint" });
   const choose = fileButton("Choose a file…", async (file) => {
@@ -46,7 +67,12 @@ export function chooser(store, job) {
     select.value = "";
     picked.textContent = `${file.name}: ${answer.spec.name} ${answer.spec.version}`;
   });
-  const node = h("div", null, field("New version", select, files.length > 0 ? "files in the host's usr_jobs folder" : null), h("p", { class: "row" }, choose, picked));
+  const node = h(
+    "div",
+    null,
+    field("New version", select, files.length > 0 ? "files in the host's usr_jobs folder" : null),
+    h("p", { class: "row" }, choose, picked),
+  );
   return {
     node,
     /** What was chosen, or null. */
@@ -60,25 +86,40 @@ export async function reloadDialog(store, job) {
   const why = h("input", { type: "text", autocomplete: "off" });
   const create = h("input", { type: "checkbox", id: "reload-create" });
   const trouble = h("div");
-  const go = button("Reload", async () => {
-    trouble.replaceChildren();
-    const chosen = choice.value();
-    if (!chosen) return trouble.replaceChildren(problemBox(new Problem({ title: "no version is chosen", detail: "choose a file first" })));
-    const request = { ...chosen, create: create.checked, ...(why.value.trim() ? { why: why.value.trim() } : {}) };
-    try {
-      const view = await reload(job, request);
-      if (view) dialog.close(view);
-    } catch (error) {
-      trouble.replaceChildren(problemBox(error));
-    }
-  }, { class: "primary" });
-  const dialog = open(`Reload ${job}`, [
-    h("p", null, "The new version is compiled, checked and opened beside the one that runs; then they are switched between two batches. If any step fails, the one that runs goes on."),
-    choice.node,
-    field("Why", why, "kept in the job's history; may be empty"),
-    h("p", { class: "check" }, create, h("label", { for: "reload-create" }, "Create missing topics and tables")),
-    trouble,
-  ], { buttons: [go], submit: () => go.click() });
+  const go = button(
+    "Reload",
+    async () => {
+      trouble.replaceChildren();
+      const chosen = choice.value();
+      if (!chosen)
+        return trouble.replaceChildren(
+          problemBox(new Problem({ title: "no version is chosen", detail: "choose a file first" })),
+        );
+      const request = { ...chosen, create: create.checked, ...(why.value.trim() ? { why: why.value.trim() } : {}) };
+      try {
+        const view = await reload(job, request);
+        if (view) dialog.close(view);
+      } catch (error) {
+        trouble.replaceChildren(problemBox(error));
+      }
+    },
+    { class: "primary" },
+  );
+  const dialog = open(
+    `Reload ${job}`,
+    [
+      h(
+        "p",
+        null,
+        "The new version is compiled, checked and opened beside the one that runs; then they are switched between two batches. If any step fails, the one that runs goes on.",
+      ),
+      choice.node,
+      field("Why", why, "kept in the job's history; may be empty"),
+      h("p", { class: "check" }, create, h("label", { for: "reload-create" }, "Create missing topics and tables")),
+      trouble,
+    ],
+    { buttons: [go], submit: () => go.click() },
+  );
   told(job, await dialog.closed);
 }
 
@@ -88,9 +129,14 @@ export async function reloadWith(job, file) {
   if (!answer) return;
   const { spec, digest } = answer;
   let view = null;
-  await confirm(`Reload ${job} with ${file.name}?`, h("p", null, `It declares ${spec.name} ${spec.version}${spec.description ? `: ${spec.description}` : ""}`),
-    "Reload", async () => {
+  await confirm(
+    `Reload ${job} with ${file.name}?`,
+    h("p", null, `It declares ${spec.name} ${spec.version}${spec.description ? `: ${spec.description}` : ""}`),
+    "Reload",
+    async () => {
       view = await reload(job, { digest });
-    }, { class: "primary" });
+    },
+    { class: "primary" },
+  );
   told(job, view);
 }

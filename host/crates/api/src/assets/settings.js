@@ -28,7 +28,12 @@ export function settingsPanel({ name, job }) {
       scaleTrouble.replaceChildren(problemBox(error));
     }
   });
-  const scaling = h("form", { class: "inline" }, field("Instances", parallelism, "They share the partitions; more than there are partitions only wait."), scale);
+  const scaling = h(
+    "form",
+    { class: "inline" },
+    field("Instances", parallelism, "They share the partitions; more than there are partitions only wait."),
+    scale,
+  );
   scaling.addEventListener("submit", (event) => {
     event.preventDefault();
     scale.click();
@@ -36,7 +41,13 @@ export function settingsPanel({ name, job }) {
   let dirty = false;
   parallelism.addEventListener("input", () => (dirty = true));
   const spec = h("div");
-  const node = h("div", null, section("Parameters", few, form), section("Parallelism", scaling, scaleTrouble), section("Declared", spec));
+  const node = h(
+    "div",
+    null,
+    section("Parameters", few, form),
+    section("Parallelism", scaling, scaleTrouble),
+    section("Declared", spec),
+  );
   let signature = "";
   let inputs = new Map();
 
@@ -60,20 +71,33 @@ export function settingsPanel({ name, job }) {
 
   function build(view) {
     inputs = new Map();
-    fields.replaceChildren(...view.spec.parameters.map((parameter) => {
-      const was = view.parameters[parameter.name] ?? "";
-      const input = h("input", { type: "text", value: was, spellcheck: "false", autocomplete: "off" });
-      const hasDefault = typeof parameter.default === "string";
-      const reset = h("input", { type: "checkbox", id: `default-${inputs.size}`, "aria-label": `back to the default of ${parameter.name}` });
-      reset.addEventListener("change", () => {
-        input.disabled = reset.checked;
-        if (reset.checked) input.value = parameter.default;
-      });
-      inputs.set(parameter.name, { input, reset, was });
-      const hint = [parameter.description, hasDefault ? `default: ${parameter.default === "" ? "empty" : parameter.default}` : "has no default"];
-      return h("div", { class: "parameter" }, field(parameter.name, input, hint.filter(Boolean).join(" · ")),
-        hasDefault ? h("p", { class: "check" }, reset, h("label", { for: reset.id }, "default")) : null);
-    }));
+    fields.replaceChildren(
+      ...view.spec.parameters.map((parameter) => {
+        const was = view.parameters[parameter.name] ?? "";
+        const input = h("input", { type: "text", value: was, spellcheck: "false", autocomplete: "off" });
+        const hasDefault = typeof parameter.default === "string";
+        const reset = h("input", {
+          type: "checkbox",
+          id: `default-${inputs.size}`,
+          "aria-label": `back to the default of ${parameter.name}`,
+        });
+        reset.addEventListener("change", () => {
+          input.disabled = reset.checked;
+          if (reset.checked) input.value = parameter.default;
+        });
+        inputs.set(parameter.name, { input, reset, was });
+        const hint = [
+          parameter.description,
+          hasDefault ? `default: ${parameter.default === "" ? "empty" : parameter.default}` : "has no default",
+        ];
+        return h(
+          "div",
+          { class: "parameter" },
+          field(parameter.name, input, hint.filter(Boolean).join(" · ")),
+          hasDefault ? h("p", { class: "check" }, reset, h("label", { for: reset.id }, "default")) : null,
+        );
+      }),
+    );
     hide(few, view.spec.parameters.length > 0);
     hide(form, view.spec.parameters.length === 0);
     spec.replaceChildren(declaration(view.spec));

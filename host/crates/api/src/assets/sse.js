@@ -1,5 +1,5 @@
-// Server-sent events, cut out of a stream of text as the standard says. EventSource can't send a token, so the page reads
-// the stream with fetch() and parses it here.
+// Server-sent events, cut out of a stream of text as the standard says. EventSource can't send a token, so the page
+// reads the stream with fetch() and parses it here.
 
 /** Text without an end of line that is kept at most; a host sends less. */
 const MOST = 64 << 20;

@@ -1,5 +1,5 @@
-// What is known of the jobs, and two minutes of figures of each. Memory is bounded: a ring per figure, nothing grows with
-// the time that the page is open.
+// What is known of the jobs, and two minutes of figures of each. Memory is bounded: a ring per figure, nothing grows
+// with the time that the page is open.
 
 /** Seconds that charts show. */
 export const WINDOW = 120;
@@ -26,7 +26,7 @@ export class History {
 
   /** Adds one figure for each name; names that are no longer given are forgotten. */
   push(at, figures) {
-    for (const name of this.series.keys()) if (!(figures.has(name))) this.series.delete(name);
+    for (const name of this.series.keys()) if (!figures.has(name)) this.series.delete(name);
     this.times[this.next] = at;
     for (const [name, value] of figures) {
       let values = this.series.get(name);
@@ -97,7 +97,8 @@ export class Job {
     const span = at - this.base.at;
     if (span < (this.history.length > 1 ? CLOSEST : FIRST)) return;
     // Counts that went down are those of a host that was started again.
-    const again = view.counts.records_in < this.base.view.counts.records_in || view.submitted !== this.base.view.submitted;
+    const again =
+      view.counts.records_in < this.base.view.counts.records_in || view.submitted !== this.base.view.submitted;
     this.history.push(at, this.#figures(again ? null : this.base.view, span));
     this.base = { view, at };
   }
@@ -114,7 +115,8 @@ export class Job {
   #figures(before, span) {
     const { counts, partitions = [] } = this.view;
     const old = before?.counts;
-    const per = (now, then) => (old && typeof now === "number" && typeof then === "number" ? Math.max(0, now - then) / span : null);
+    const per = (now, then) =>
+      old && typeof now === "number" && typeof then === "number" ? Math.max(0, now - then) / span : null;
     const batches = old ? counts.batch_times.map((one, i) => Math.max(0, one - old.batch_times[i])) : [];
     const figures = new Map([
       ["in", per(counts.records_in, old?.records_in)],
@@ -133,8 +135,11 @@ export class Job {
     const topics = new Set(partitions.map((partition) => partition.topic));
     // Only where a job reads several topics: of a single one, the records read say it better.
     if (topics.size > 1) {
-      const sum = (view, name) => (view?.partitions ?? [])
-        .reduce((total, one) => total + (one.topic === name && one.committed > 0 ? one.committed : 0), 0);
+      const sum = (view, name) =>
+        (view?.partitions ?? []).reduce(
+          (total, one) => total + (one.topic === name && one.committed > 0 ? one.committed : 0),
+          0,
+        );
       for (const name of topics) figures.set(topic(name), per(sum(this.view, name), sum(before, name)));
     }
     return figures;
@@ -167,7 +172,10 @@ export class Store {
   /** Whether what is shown is what is. */
   live = false;
 
-  /** Takes an event of the host; the first after a connect is `whole`. Returns what changed its state, as `{name, view}`. */
+  /**
+   * Takes an event of the host; the first after a connect is `whole`. Returns what changed its state, as `{name,
+   * view}`.
+   */
   apply(event, whole, at) {
     const changed = [];
     const jobs = event.jobs ?? [];

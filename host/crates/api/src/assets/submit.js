@@ -9,12 +9,21 @@ import { bytes } from "./format.js";
 /** Who asks, for a job's history. */
 const BY = "page";
 
-/** Uploads a file behind a dialog that says so; resolves to `{digest, spec}`, or null when it was given up or refused. */
+/**
+ * Uploads a file behind a dialog that says so; resolves to `{digest, spec}`, or null when it was given up or refused.
+ */
 export async function uploaded(file) {
   const giveUp = new AbortController();
-  const body = h("div", null,
-    h("p", { role: "status" }, `Uploading and checking ${file.name} (${bytes(file.size)}). A large component takes some seconds to compile.`),
-    h("progress", { "aria-label": "upload" }));
+  const body = h(
+    "div",
+    null,
+    h(
+      "p",
+      { role: "status" },
+      `Uploading and checking ${file.name} (${bytes(file.size)}). A large component takes some seconds to compile.`,
+    ),
+    h("progress", { "aria-label": "upload" }),
+  );
   const dialog = open("Reading the component", body);
   dialog.closed.then(() => giveUp.abort());
   try {
@@ -39,63 +48,98 @@ export async function submitFile(file) {
 /** A field for each parameter; `values()` gives those that differ from their defaults. */
 export function parameterFields(spec) {
   const inputs = new Map();
-  const node = h("div", null, spec.parameters.map((parameter) => {
-    const required = parameter.default === null || parameter.default === undefined;
-    const input = h("input", { type: "text", spellcheck: "false", autocomplete: "off", required, value: parameter.default ?? "" });
-    inputs.set(parameter.name, { input, parameter });
-    const hint = [parameter.description, required ? "must be set" : `default: ${parameter.default === "" ? "empty" : parameter.default}`];
-    return field(parameter.name, input, hint.filter(Boolean).join(" · "));
-  }));
-  const values = () => Object.fromEntries([...inputs]
-    .filter(([, { input, parameter }]) => input.value !== (parameter.default ?? ""))
-    .map(([name, { input }]) => [name, input.value]));
+  const node = h(
+    "div",
+    null,
+    spec.parameters.map((parameter) => {
+      const required = parameter.default === null || parameter.default === undefined;
+      const input = h("input", {
+        type: "text",
+        spellcheck: "false",
+        autocomplete: "off",
+        required,
+        value: parameter.default ?? "",
+      });
+      inputs.set(parameter.name, { input, parameter });
+      const hint = [
+        parameter.description,
+        required ? "must be set" : `default: ${parameter.default === "" ? "empty" : parameter.default}`,
+      ];
+      return field(parameter.name, input, hint.filter(Boolean).join(" · "));
+    }),
+  );
+  const values = () =>
+    Object.fromEntries(
+      [...inputs]
+        .filter(([, { input, parameter }]) => input.value !== (parameter.default ?? ""))
+        .map(([name, { input }]) => [name, input.value]),
+    );
   return { node, values };
 }
 
 /** Shows what a component declares and submits it. */
 export async function submitDialog(spec, component, file) {
   const name = h("input", { type: "text", value: spec.name, spellcheck: "false", autocomplete: "off", required: true });
-  const from = h("select", null,
+  const from = h(
+    "select",
+    null,
     h("option", { value: "" }, "committed, else latest"),
     h("option", { value: "earliest" }, "earliest"),
-    h("option", { value: "latest" }, "latest"));
+    h("option", { value: "latest" }, "latest"),
+  );
   const parallelism = h("input", { type: "number", min: "1", step: "1", value: "1" });
-  const guarantee = h("select", null, h("option", { value: "at-least-once" }, "at least once"), h("option", { value: "exactly-once" }, "exactly once"));
+  const guarantee = h(
+    "select",
+    null,
+    h("option", { value: "at-least-once" }, "at least once"),
+    h("option", { value: "exactly-once" }, "exactly once"),
+  );
   const create = h("input", { type: "checkbox", id: "submit-create" });
   const parameters = parameterFields(spec);
   const trouble = h("div");
-  const act = button("Submit", async () => {
-    trouble.replaceChildren();
-    const request = {
-      ...component,
-      by: BY,
-      name: name.value.trim() || spec.name,
-      parameters: parameters.values(),
-      parallelism: Math.max(1, Math.floor(Number(parallelism.value)) || 1),
-      guarantee: guarantee.value,
-      create: create.checked,
-    };
-    if (from.value) request.from = from.value;
-    try {
-      dialog.close(await send("POST", "/api/v1/jobs", request));
-    } catch (error) {
-      trouble.replaceChildren(problemBox(error));
-      trouble.scrollIntoView({ block: "nearest" });
-    }
-  }, { class: "primary" });
-  const dialog = open(`Submit ${spec.name} ${spec.version}`, [
-    h("p", { class: "hint" }, `declared by ${file}`),
-    declaration(spec),
-    spec.parameters.length > 0 ? [h("h3", null, "Parameters"), parameters.node] : null,
-    h("h3", null, "How it runs"),
-    h("div", { class: "columns" },
-      field("Name", name),
-      field("Read from", from),
-      field("Instances", parallelism, "they share the partitions"),
-      field("Guarantee", guarantee)),
-    h("p", { class: "check" }, create, h("label", { for: "submit-create" }, "Create missing topics and tables")),
-    trouble,
-  ], { buttons: [act], submit: () => act.click(), wide: true });
+  const act = button(
+    "Submit",
+    async () => {
+      trouble.replaceChildren();
+      const request = {
+        ...component,
+        by: BY,
+        name: name.value.trim() || spec.name,
+        parameters: parameters.values(),
+        parallelism: Math.max(1, Math.floor(Number(parallelism.value)) || 1),
+        guarantee: guarantee.value,
+        create: create.checked,
+      };
+      if (from.value) request.from = from.value;
+      try {
+        dialog.close(await send("POST", "/api/v1/jobs", request));
+      } catch (error) {
+        trouble.replaceChildren(problemBox(error));
+        trouble.scrollIntoView({ block: "nearest" });
+      }
+    },
+    { class: "primary" },
+  );
+  const dialog = open(
+    `Submit ${spec.name} ${spec.version}`,
+    [
+      h("p", { class: "hint" }, `declared by ${file}`),
+      declaration(spec),
+      spec.parameters.length > 0 ? [h("h3", null, "Parameters"), parameters.node] : null,
+      h("h3", null, "How it runs"),
+      h(
+        "div",
+        { class: "columns" },
+        field("Name", name),
+        field("Read from", from),
+        field("Instances", parallelism, "they share the partitions"),
+        field("Guarantee", guarantee),
+      ),
+      h("p", { class: "check" }, create, h("label", { for: "submit-create" }, "Create missing topics and tables")),
+      trouble,
+    ],
+    { buttons: [act], submit: () => act.click(), wide: true },
+  );
   const submitted = await dialog.closed;
   if (submitted) {
     say(submitted.notice ?? `${submitted.name} is submitted`);
@@ -105,7 +149,13 @@ export async function submitDialog(spec, component, file) {
 
 /** A button that opens the browser's choice of files, for those who do not drop. */
 export function fileButton(label, chosen, attributes) {
-  const input = h("input", { type: "file", accept: ".wasm,application/wasm", class: "hidden", tabindex: "-1", "aria-hidden": "true" });
+  const input = h("input", {
+    type: "file",
+    accept: ".wasm,application/wasm",
+    class: "hidden",
+    tabindex: "-1",
+    "aria-hidden": "true",
+  });
   input.addEventListener("change", () => {
     const [file] = input.files;
     input.value = "";
@@ -114,11 +164,15 @@ export function fileButton(label, chosen, attributes) {
   return [h("button", { type: "button", ...attributes, onclick: () => input.click() }, label), input];
 }
 
-/** Lets `.wasm` files be dropped anywhere on the page until `signal` aborts; `hint` is shown while one is dragged over it. */
+/**
+ * Lets `.wasm` files be dropped anywhere on the page until `signal` aborts; `hint` is shown while one is dragged over
+ * it.
+ */
 export function dropTarget(hint, dropped, signal) {
   const veil = h("div", { class: "veil", "aria-hidden": "true" }, h("p", null, hint));
   const on = (name, listener) => window.addEventListener(name, listener, { signal });
-  const hasFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files") && !document.querySelector("dialog[open]");
+  const hasFiles = (event) =>
+    [...(event.dataTransfer?.types ?? [])].includes("Files") && !document.querySelector("dialog[open]");
   on("dragover", (event) => {
     if (!hasFiles(event)) return;
     event.preventDefault();

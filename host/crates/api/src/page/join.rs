@@ -1,11 +1,12 @@
 //! All modules of the page as one, so that a browser asks once for code instead of once for each file.
 //!
-//! A module becomes a function that is called once and gives what it exports; an import takes it from there. Only what the
-//! page's own modules use of the syntax is known here: imports and exports that are a line each, by name.
+//! A module becomes a function that is called once and gives what it exports; an import takes it from there. Only what
+//! the page's own modules use of the syntax is known here: imports and exports that are a line each, by name.
 
 use std::fmt::Write as _;
 
-/// The module and those that it imports, directly or not, each after those that it imports. `source` gives a module's text.
+/// The module and those that it imports, directly or not, each after those that it imports. `source` gives a module's
+/// text.
 pub(crate) fn join<'a>(module: &'a str, source: &impl Fn(&str) -> Option<&'a str>) -> String {
     let mut joined = Joined { text: String::new(), done: Vec::new() };
     joined.add(module, source);

@@ -1,7 +1,7 @@
 //! A host's own data folder as its catalog: `<data>/jobs/<name>.json` and `<data>/components/<sha-256>.wasm`.
 //!
-//! Files are written whole or not at all. A damaged record is told and left where it is until its job is submitted anew,
-//! which moves it aside; the others are served. One host has the folder at a time.
+//! Files are written whole or not at all. A damaged record is told and left where it is until its job is submitted
+//! anew, which moves it aside; the others are served. One host has the folder at a time.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;

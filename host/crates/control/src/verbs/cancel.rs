@@ -7,8 +7,8 @@ use crate::jobs::Jobs;
 use crate::ticket::{Ticket, Until};
 
 impl Jobs {
-    /// Says that a job is to end for good, also during its start; who waits for the ticket sees it gone. Whoever repeats this
-    /// meanwhile waits for the same end.
+    /// Says that a job is to end for good, also during its start; who waits for the ticket sees it gone. Whoever
+    /// repeats this meanwhile waits for the same end.
     pub fn cancel(&self, job: &str) -> Result<Ticket, Error> {
         loop {
             let gone = || Error::NoSuchJob(job.to_owned());

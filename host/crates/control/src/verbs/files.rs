@@ -12,8 +12,8 @@ use pelton_model::spec::Spec;
 use pelton_model::status::Part;
 
 impl Jobs {
-    /// A file in `usr_jobs` was read: jobs that came from it are reloaded, and, if so asked for, a job that is not submitted
-    /// yet is.
+    /// A file in `usr_jobs` was read: jobs that came from it are reloaded, and, if so asked for, a job that is not
+    /// submitted yet is.
     pub(crate) fn file_dropped(self: &Arc<Self>, file: DroppedFile, spec: Option<&Spec>) {
         let is_submitted = |spec: &Spec| self.find(&spec.name).is_ok();
         let is_new = self.parts.config().submit_all && spec.is_some_and(|spec| !is_submitted(spec));
@@ -29,8 +29,8 @@ impl Jobs {
         }
     }
 
-    /// Submits a file. Refusals are told; where a server is away, or still counts a host that was killed as a member, it is
-    /// tried again with backoff, while the file is there.
+    /// Submits a file. Refusals are told; where a server is away, or still counts a host that was killed as a member,
+    /// it is tried again with backoff, while the file is there.
     fn submit_file(&self, file: &str) {
         let wake = Wake::default();
         for after in self.parts.surroundings.pace.backoff() {

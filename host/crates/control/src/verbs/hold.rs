@@ -7,8 +7,8 @@ use crate::ticket::{Ticket, Until};
 use crate::types::JobView;
 
 impl Jobs {
-    /// Holds a job: what is in flight is delivered and committed, and it leaves its group, so that it costs nothing. Who
-    /// waits for the ticket sees it held.
+    /// Holds a job: what is in flight is delivered and committed, and it leaves its group, so that it costs nothing.
+    /// Who waits for the ticket sees it held.
     pub fn pause(&self, job: &str, by: Option<&str>) -> Result<Ticket, Error> {
         let Found { slot, supervised, revision } = self.set_paused(job, by, true)?;
         let reconciler = self.reconciler.clone();

@@ -1,7 +1,7 @@
 //! The dead letters of a host's jobs: list, show, redrive, purge.
 //!
-//! They outlive their jobs, so all but redrive work for a cancelled job as well. One redrive or purge of a job at a time on
-//! a host: another one is refused meanwhile. Between hosts the later redrive wins, and the earlier one ends.
+//! They outlive their jobs, so all but redrive work for a cancelled job as well. One redrive or purge of a job at a
+//! time on a host: another one is refused meanwhile. Between hosts the later redrive wins, and the earlier one ends.
 
 use std::sync::Arc;
 

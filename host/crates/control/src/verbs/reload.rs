@@ -124,8 +124,8 @@ impl Jobs {
         self.opened(supervised, record, component, parameters, true, note).map(Some)
     }
 
-    /// Goes back to an earlier version and the parameters that it had; its component is kept by digest. That one is not on
-    /// probation.
+    /// Goes back to an earlier version and the parameters that it had; its component is kept by digest. That one is not
+    /// on probation.
     pub fn rollback(&self, job: &str, request: &Rollback) -> Result<JobView, Error> {
         let supervised = self.find(job)?;
         let note = self.note(request.by.as_deref(), request.why.as_deref().unwrap_or("rollback"));

@@ -32,7 +32,8 @@ impl Jobs {
     }
 
     /// Starts a job. Refused, with every reason at once, when something that it needs is missing or of the wrong shape.
-    /// Repeating a submit that is already in force changes nothing. One of the same name that is about to end is waited for.
+    /// Repeating a submit that is already in force changes nothing. One of the same name that is about to end is waited
+    /// for.
     pub fn submit(&self, request: &Submit) -> Result<Submitted, Error> {
         let (wasm, file) = self.component(request.available.as_deref(), request.digest.as_deref())?;
         let component = self.parts.components.load(&wasm)?;

@@ -1,5 +1,5 @@
-//! Records and outputs as text: for people to look at, and to compare what two versions of a job make of a record. Nothing
-//! is lost by it: different bytes have different text.
+//! Records and outputs as text: for people to look at, and to compare what two versions of a job make of a record.
+//! Nothing is lost by it: different bytes have different text.
 
 use serde_json::{Map, Value, json};
 

@@ -1,5 +1,5 @@
-//! Settings from several places, the later over the earlier, and what is wrong with them: told by key and place, without
-//! what was found, for a secret may stand where nobody expects it.
+//! Settings from several places, the later over the earlier, and what is wrong with them: told by key and place,
+//! without what was found, for a secret may stand where nobody expects it.
 
 use std::fmt::Display;
 

@@ -10,8 +10,8 @@ pub struct Sampling {
     pub on: bool,
     /// How many.
     pub keep: usize,
-    /// Members of JSON objects, at any depth, and columns whose values are left out. Where there are any, keys and values
-    /// that are not JSON are left out whole.
+    /// Members of JSON objects, at any depth, and columns whose values are left out. Where there are any, keys and
+    /// values that are not JSON are left out whole.
     pub redact: Vec<String>,
 }
 

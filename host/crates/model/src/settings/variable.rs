@@ -1,5 +1,5 @@
-//! What a variable of the environment stands for: `true`, `false`, a number, `[a, b]`, `{key = value}`, `"text"`, or else
-//! the text as it is.
+//! What a variable of the environment stands for: `true`, `false`, a number, `[a, b]`, `{key = value}`, `"text"`, or
+//! else the text as it is.
 
 use toml::{Table, Value};
 
