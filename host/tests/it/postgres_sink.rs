@@ -1,6 +1,7 @@
 //! `pelton::connect::postgres` against a real Postgres.
 
 mod conflicts;
+mod fits;
 mod outages;
 mod refusals;
 mod rig;

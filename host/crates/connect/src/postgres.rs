@@ -10,7 +10,8 @@
 //! refused or dropped: the sink is down, says why, and goes on by itself.
 //!
 //! Rows go `Encoder` (on the guest's thread) → [`PostgresSink::send`] → `batch` (the cut) → `apply` (COPY, INSERT, or
-//! row by row) → acknowledgement. Beside that stands [`check`], which tells before a job starts whether its tables fit.
+//! row by row) → acknowledgement; all that belongs together is one `transaction`, so that a pooler may stand between.
+//! Beside that stands [`check`], which tells before a job starts whether its tables fit.
 
 mod apply;
 mod batch;
@@ -24,10 +25,14 @@ mod encode;
 mod error;
 mod numeric;
 mod observer;
+mod pace;
 mod plan;
+mod relation;
 mod schema;
 mod sink;
 mod sql;
+mod timeouts;
+mod transaction;
 mod types;
 mod writer;
 

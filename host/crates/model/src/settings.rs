@@ -142,6 +142,9 @@ pub struct Postgres {
     pub password: Secret,
     /// The database.
     pub database: String,
+    /// How long a transaction may take until it is given up and tried again with fewer rows; half of it to wait for a lock.
+    #[serde(with = "crate::durations::option")]
+    pub write_timeout: Option<Duration>,
     /// Most rows in a transaction, for a table.
     pub max_rows: Option<usize>,
     /// Most bytes of rows in a transaction.
@@ -164,6 +167,7 @@ impl Default for Postgres {
             user: "flinkuser".to_owned(),
             password: Secret("flinkpassword".to_owned()),
             database: "flinkdb".to_owned(),
+            write_timeout: None,
             max_rows: None,
             max_bytes: None,
             linger: None,

@@ -225,7 +225,7 @@ fn a_trigger_that_refuses_every_statement_costs_only_rows() {
 }
 
 #[test]
-fn a_server_that_does_not_answer_is_said_and_awaited() {
+fn a_lock_is_said_and_awaited() {
     let mut rig = Rig::new();
     rig.sql(ITEMS);
     rig.config.write_timeout = Duration::from_millis(300);
@@ -234,11 +234,33 @@ fn a_server_that_does_not_answer_is_said_and_awaited() {
     rig.wait_up(1);
     rig.sql("BEGIN; LOCK TABLE items IN ACCESS EXCLUSIVE MODE");
     rig.send(&sink, &target, &item_rows([(1, "x")]));
-    rig.wait_down("gave no answer within 300ms");
+    rig.wait_down("canceling statement due to lock timeout (55P03)");
     assert_eq!(rig.ledger.committable(), None);
     rig.sql("COMMIT");
     rig.settle();
     assert_eq!(rig.query("SELECT id FROM items"), ["1"]);
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_said_and_awaited() {
+    let mut rig = Rig::new();
+    rig.sql(ITEMS);
+    rig.sql(
+        "CREATE FUNCTION sleep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(3600); RETURN NEW; END $$;
+        CREATE TRIGGER sleep BEFORE INSERT ON items FOR EACH ROW EXECUTE FUNCTION sleep()",
+    );
+    rig.config.write_timeout = Duration::from_millis(300);
+    let target = items(Conflict::Ignore);
+    let sink = rig.sink(&target);
+    rig.wait_up(1);
+    rig.send(&sink, &target, &item_rows([(1, "x"), (2, "y")]));
+    rig.wait_down("2 rows in one transaction took too long, fewer are tried: no answer within 300ms");
+    rig.wait_down("1 rows in one transaction took too long: no answer within 300ms");
+    assert_eq!(rig.ledger.committable(), None);
+    // What is given up holds no lock: its session was told to end.
+    rig.sql("SET lock_timeout = '10s'; DROP TRIGGER sleep ON items");
+    rig.settle();
+    assert_eq!(rig.query("SELECT id FROM items ORDER BY id"), ["1", "2"]);
 }
 
 #[test]

@@ -10,15 +10,19 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
-use tokio_postgres::Statement;
+use futures_util::{StreamExt, future};
+use tokio_postgres::types::{ToSql, Type};
 
 use super::batch::{Batch, Row};
 use super::connect::{ConnectionUrl, Session};
-use super::copy::CopyBackoff;
-use super::error::{Failure, describe};
-use super::plan::Plan;
+use super::copy::{Copy, CopyBackoff};
+use super::error::{Failure, Refusal};
+use super::plan::{Parameter, Plan};
+use super::relation::relation;
+use super::sql::table_name;
+use super::timeouts::Timeouts;
+use super::transaction::{Transaction, begin};
 
 /// Rows for each savepoint: few enough that a bad row makes few others run again.
 const SAVEPOINT_ROWS: usize = 64;
@@ -28,97 +32,122 @@ const SAVEPOINT_ROWS: usize = 64;
 pub(super) struct Refused {
     /// Index into the batch.
     pub(super) row: usize,
-    pub(super) reason: String,
+    pub(super) refusal: Refusal,
 }
 
-/// A session in which a plan is prepared.
+/// A session, and how a plan is carried out in its database.
 #[derive(Debug)]
 pub(super) struct Ready {
     pub(super) session: Session,
-    statement: Statement,
+    lock_timeout: Duration,
+    sql: String,
+    types: Vec<Type>,
     /// Where COPY is possible.
-    copy: Option<Statement>,
+    copy: Option<Copy>,
 }
 
 impl Ready {
-    pub(super) async fn open(url: &ConnectionUrl, name: &str, timeout: Duration, plan: &Plan) -> Result<Self, String> {
-        let session = Session::connect(url, name, timeout).await.map_err(|error| error.to_string())?;
-        let preparing = async {
-            let client = session.client();
-            let copy = match &plan.copy {
-                Some(copy) => copy.prepare(client).await?,
+    /// Connects, looks at the table, and has the server read the statement; says why it can't be used.
+    pub(super) async fn open(url: &ConnectionUrl, name: &str, timeouts: Timeouts, plan: &Plan) -> Result<Self, String> {
+        let session = Session::connect(url, name, timeouts.connect).await.map_err(|error| error.to_string())?;
+        let opening = async {
+            let relation = match plan.as_table().and_then(|table| table_name(&table.name)) {
+                Some(name) => relation(session.client(), &name).await?,
                 None => None,
             };
-            Ok::<_, tokio_postgres::Error>((client.prepare_typed(&plan.sql, &plan.types()).await?, copy))
+            let (sql, types) = (plan.sql(relation.as_ref()), plan.types());
+            let lock_timeout = timeouts.write / 2;
+            Transaction::begin(session.client(), lock_timeout, &sql, &types).await?.end("ROLLBACK").await?;
+            let copy = plan.as_table().zip(relation).and_then(|(table, relation)| Copy::new(table, &relation));
+            Ok((lock_timeout, sql, types, copy))
         };
-        match tokio::time::timeout(timeout, preparing).await {
-            Ok(Ok((statement, copy))) => Ok(Self { session, statement, copy }),
-            Ok(Err(error)) => Err(describe(&error)),
-            Err(_) => Err(format!("{url} gave no answer within {timeout:?}")),
+        match tokio::time::timeout(timeouts.connect, opening).await {
+            Ok(Ok((lock_timeout, sql, types, copy))) => Ok(Self { session, lock_timeout, sql, types, copy }),
+            Ok(Err(failure)) => Err(Failure::into_reason(failure)),
+            Err(_) => Err(format!("{url} gave no answer within {:?}", timeouts.connect)),
         }
     }
 
-    /// Writes the batch, whose rows these are, and commits; says which it left out because Postgres refuses them. On an
-    /// error, which says why Postgres can't be used, the session must be dropped. Whether the rows are written is then
-    /// not certain if the connection was lost, or given up, while the commit was under way; in every other case they
-    /// are not.
+    /// Writes the batch, whose rows these are, and commits; says which it left out because Postgres refuses them. After
+    /// any error the session must be dropped. Whether the rows are written is then not certain if the connection was
+    /// lost, or given up, while the commit was under way; in every other case they are not.
     pub(super) async fn write(
         &self,
         plan: &Plan,
         batch: &Batch,
         rows: &[Row<'_>],
         backoff: &mut CopyBackoff,
-    ) -> Result<Vec<Refused>, String> {
-        if let (Some(copy), Some(prepared)) = (&plan.copy, &self.copy)
+    ) -> Result<Vec<Refused>, Failure> {
+        if let Some(copy) = &self.copy
             && backoff.is_worth_it()
         {
-            match copy.write(self.session.client(), prepared, batch.copy_rows()).await.map_err(Failure::from) {
+            let transaction = self.begin(&copy.sql, &[]).await?;
+            match copy.write(transaction, batch.copy_rows()).await {
                 Ok(()) => {
                     backoff.succeeded();
                     return Ok(Vec::new());
                 }
-                Err(Failure::Refused(reason)) => {
+                Err(Failure::Refused(_)) => {
                     backoff.failed();
-                    self.command("ROLLBACK").await.map_err(|_| reason)?;
+                    self.command("ROLLBACK").await?;
                 }
-                Err(Failure::Down(reason)) => {
+                Err(failure) => {
                     backoff.failed();
-                    return Err(reason);
+                    return Err(failure);
                 }
             }
         }
         let bad = match self.together(plan, rows).await {
             Ok(()) => return Ok(Vec::new()),
-            Err((_, Failure::Down(reason))) => return Err(reason),
             Err((bad, Failure::Refused(_))) => bad,
+            Err((_, failure)) => return Err(failure),
         };
         match self.one_by_one(plan, rows, bad).await {
-            Ok(refused) => Ok(refused),
-            Err(Failure::Down(reason) | Failure::Refused(reason)) => Err(reason),
+            // At the commit, when nobody can say which row it is about.
+            Err(Failure::Refused(refusal)) => Err(Failure::Down(refusal.reason)),
+            result => result,
         }
     }
 
     /// A failure comes with the row that caused it, where that is known.
     async fn together(&self, plan: &Plan, rows: &[Row<'_>]) -> Result<(), (Option<usize>, Failure)> {
         if plan.is_bulk() {
-            // Outside of a transaction block this is one of its own, and the answer comes after its commit.
-            let parameters = plan.parameters(rows);
-            let result = self.session.client().execute_raw(&self.statement, parameters).await;
-            return result.map(drop).map_err(|error| (None, error.into()));
+            return self.at_once(&plan.parameters(rows)).await.map_err(|failure| (None, failure));
         }
-        self.command("BEGIN").await.map_err(|failure| (None, failure))?;
-        if let Err((row, failure)) = self.run(plan, rows).await {
-            if matches!(failure, Failure::Refused(_)) {
-                self.command("ROLLBACK").await.map_err(|failure| (None, failure))?;
-            }
-            return Err((Some(row), failure));
-        }
-        self.command("COMMIT").await.map_err(|failure| (None, failure))
+        let transaction = self.begin(&self.sql, &self.types).await.map_err(|failure| (None, failure))?;
+        let done = run(&transaction, plan, rows).await;
+        let ended = transaction.end(if done.is_ok() { "COMMIT" } else { "ROLLBACK" }).await;
+        done.map_err(|(row, failure)| (Some(row), failure))?;
+        ended.map_err(|failure| (None, failure))
+    }
+
+    /// One statement, with all that it needs, in one round trip.
+    async fn at_once(&self, parameters: &[Parameter]) -> Result<(), Failure> {
+        let client = self.session.client();
+        let typed =
+            parameters.iter().zip(&self.types).map(|(value, kind)| (value as &(dyn ToSql + Sync), kind.clone()));
+        let typed: Vec<_> = typed.collect();
+        let begin = begin(self.lock_timeout);
+        // Sent without waiting for each other's answer. After a statement that fails COMMIT rolls back.
+        let (begun, executed, committed) = future::join3(
+            client.batch_execute(&begin),
+            client.execute_typed(&self.sql, &typed),
+            client.batch_execute("COMMIT"),
+        )
+        .await;
+        begun?;
+        executed?;
+        Ok(committed?)
+    }
+
+    async fn begin(&self, sql: &str, types: &[Type]) -> Result<Transaction<'_>, Failure> {
+        Transaction::begin(self.session.client(), self.lock_timeout, sql, types).await
     }
 
     async fn one_by_one(&self, plan: &Plan, rows: &[Row<'_>], bad: Option<usize>) -> Result<Vec<Refused>, Failure> {
+        let transaction = self.begin(&self.sql, &self.types).await?;
         // Deferred constraints would speak up only at the commit, when nobody could say which row it is about.
-        self.command("BEGIN; SET CONSTRAINTS ALL IMMEDIATE").await?;
+        self.command("SET CONSTRAINTS ALL IMMEDIATE").await?;
         let mut refused = Vec::new();
         let mut next = 0;
         // Where to stop on the way, the nearest last: before and behind a row that is known to be bad.
@@ -129,46 +158,53 @@ impl Ready {
                 continue;
             }
             self.command("SAVEPOINT pelton").await?;
-            match self.run(plan, rows.get(next..stop).unwrap_or_default()).await {
+            match run(&transaction, plan, rows.get(next..stop).unwrap_or_default()).await {
                 Ok(()) => {
                     self.command("RELEASE SAVEPOINT pelton").await?;
                     next = stop;
                 }
-                Err((at, Failure::Refused(reason))) => {
+                Err((at, Failure::Refused(refusal))) => {
                     self.command("ROLLBACK TO SAVEPOINT pelton; RELEASE SAVEPOINT pelton").await?;
                     if at == 0 {
-                        refused.push(Refused { row: next, reason });
+                        refused.push(Refused { row: next, refusal });
                         next += 1;
                     } else {
                         stops = vec![next + at + 1, next + at];
                     }
                 }
-                Err((_, down)) => return Err(down),
+                Err((_, failure)) => return Err(failure),
             }
         }
-        self.command("COMMIT").await?;
-        Ok(refused)
-    }
-
-    /// Executes the plan once for each row, in order. The failure is that of the first row that fails.
-    async fn run(&self, plan: &Plan, rows: &[Row<'_>]) -> Result<(), (usize, Failure)> {
-        // A request is sent when its future is first polled, and these are first polled in order.
-        let mut answers: FuturesOrdered<_> = rows
-            .iter()
-            .map(|row| {
-                let parameters = plan.parameters(std::slice::from_ref(row));
-                self.session.client().execute_raw(&self.statement, parameters)
-            })
-            .collect();
-        let mut row = 0;
-        while let Some(answer) = answers.next().await {
-            answer.map_err(|error| (row, error.into()))?;
-            row += 1;
+        if rows.len() > 1
+            && refused.len() == rows.len()
+            && let Some(one) = refused.iter().find(|one| !one.refusal.is_certain)
+        {
+            let reason = &one.refusal.reason;
+            return Err(Failure::Down(format!("{reason}; so says it of every row of a batch, thus of no row's own")));
         }
-        Ok(())
+        transaction.end("COMMIT").await?;
+        Ok(refused)
     }
 
     async fn command(&self, sql: &str) -> Result<(), Failure> {
         Ok(self.session.client().batch_execute(sql).await?)
     }
+}
+
+/// Executes the plan once for each row, in order. The failure is that of the first row that fails.
+async fn run(transaction: &Transaction<'_>, plan: &Plan, rows: &[Row<'_>]) -> Result<(), (usize, Failure)> {
+    // A request is sent when its future is first polled, and these are first polled in order.
+    let mut answers: FuturesOrdered<_> = rows
+        .iter()
+        .map(|row| {
+            let parameters = plan.parameters(std::slice::from_ref(row));
+            transaction.client().execute_raw(transaction.statement(), parameters)
+        })
+        .collect();
+    let mut row = 0;
+    while let Some(answer) = answers.next().await {
+        answer.map_err(|error| (row, error.into()))?;
+        row += 1;
+    }
+    Ok(())
 }

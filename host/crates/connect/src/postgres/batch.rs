@@ -81,6 +81,32 @@ impl Batch {
         self.parts.iter().filter(|part| part.rows.end == part.chunk.rows.len()).map(|part| &*part.chunk)
     }
 
+    /// Its first rows, at most so many.
+    pub(super) fn first(&self, most: usize) -> Batch {
+        let (mut parts, mut left) = (Vec::new(), most);
+        for part in &self.parts {
+            let rows = part.rows.start..part.rows.end.min(part.rows.start + left);
+            left -= rows.len();
+            if rows.is_empty() {
+                break;
+            }
+            parts.push(Part { chunk: Arc::clone(&part.chunk), rows });
+        }
+        Batch { parts }
+    }
+
+    /// Goes on behind its first rows; says whether any row is left.
+    pub(super) fn skip(&mut self, rows: usize) -> bool {
+        let mut left = rows;
+        self.parts.retain_mut(|part| {
+            let skipped = left.min(part.rows.len());
+            part.rows.start += skipped;
+            left -= skipped;
+            !part.rows.is_empty()
+        });
+        !self.parts.is_empty()
+    }
+
     /// Drops rows of partitions that were given up; says whether any row is left.
     pub(super) fn forget_revoked(&mut self) -> bool {
         self.parts.retain(|part| !part.chunk.is_revoked());
@@ -118,6 +144,11 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) fn new(receiver: UnboundedReceiver<Message>, cut: Cut) -> Self {
         Self { receiver, waiting: VecDeque::new(), closing: false, cut }
+    }
+
+    /// Rows of a batch, at most.
+    pub(super) fn most_rows(&self) -> usize {
+        self.cut.max_rows
     }
 
     /// The next batch, once it is full or its oldest row has lingered; `None` once everything sent before
@@ -265,18 +296,25 @@ mod tests {
             chunks in proptest::collection::vec(proptest::collection::vec(0usize..60, 1..30), 0..10),
             max_rows in 1usize..50,
             max_bytes in 1usize..400,
+            piece in 1usize..60,
         ) {
             let ledger = Arc::default();
             let cut = Cut { max_rows, max_bytes, linger: Duration::from_secs(3600) };
             let mut queue = queue(chunks.iter().map(|lengths| chunk(&ledger, lengths)).collect(), cut);
             let (mut rows, mut copied, mut finished) = (Vec::new(), 0, 0);
-            while let Some(batch) = run(queue.next()) {
+            while let Some(mut batch) = run(queue.next()) {
                 let length = |row: &Row<'_>| row.cells().next().unwrap().bytes.len() - 4;
                 let found: Vec<_> = batch.rows().iter().map(|row| (row.origin(), length(row))).collect();
                 prop_assert!(found.len() == 1 || found.len() <= max_rows && batch.bytes() <= max_bytes);
-                copied += batch.copy_rows().map(|rows| rows.len()).sum::<usize>();
-                finished += batch.finished().count();
                 rows.extend(found);
+                loop {
+                    let first = batch.first(piece);
+                    copied += first.copy_rows().map(|rows| rows.len()).sum::<usize>();
+                    finished += first.finished().count();
+                    if !batch.skip(piece) {
+                        break;
+                    }
+                }
             }
             let sent: Vec<_> = chunks.iter().flat_map(|lengths| (0u32..).zip(lengths.iter().copied())).collect();
             prop_assert_eq!(copied, sent.iter().map(|(_, length)| length + 6).sum::<usize>());

@@ -8,6 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::connect::{BadUrl, ConnectionUrl};
 use super::cut::Cut;
+use super::timeouts::Timeouts;
 use crate::error::Error;
 
 /// What people call it.
@@ -20,7 +21,7 @@ pub struct PostgresConfig {
     pub url: ConnectionUrl,
     /// How long connecting may take.
     pub connect_timeout: Duration,
-    /// How long writing one batch may take. Longer than the 30 s that a session waits for a lock.
+    /// How long writing one batch may take; half of it to wait for a lock.
     pub write_timeout: Duration,
     /// Rows of one transaction, for a table.
     pub max_rows: usize,
@@ -73,9 +74,14 @@ impl PostgresConfig {
         set(settings.max_rows, &mut sink.max_rows);
         set(settings.max_bytes, &mut sink.max_bytes);
         set(settings.statement_rows, &mut sink.statement_rows);
+        sink.write_timeout = settings.write_timeout.unwrap_or(sink.write_timeout);
         sink.linger = settings.linger.unwrap_or(sink.linger);
         sink.statement_linger = settings.statement_linger.unwrap_or(sink.statement_linger);
         Ok(sink)
+    }
+
+    pub(super) fn timeouts(&self) -> Timeouts {
+        Timeouts { connect: self.connect_timeout, write: self.write_timeout }
     }
 
     pub(super) fn cut(&self, target: &Target) -> Cut {

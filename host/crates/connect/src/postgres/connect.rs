@@ -15,12 +15,11 @@ use tokio_postgres::{Client, Config};
 
 use super::error::{Unusable, describe};
 
-/// How long a session waits for a lock, and how long the server keeps a transaction whose host has gone silent.
-const SESSION_SETTINGS: &str = "SET lock_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'";
-
 /// How long sent bytes may stay unanswered, and how often an idle connection is probed.
 const TCP_TIMEOUT: Duration = Duration::from_secs(30);
 const KEEPALIVE: Duration = Duration::from_secs(15);
+/// How long it may take to tell the server that a statement is given up.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where Postgres is and how to get in: `postgres://user:password@host:port/database?sslmode=…`.
 ///
@@ -152,10 +151,11 @@ impl ConnectionUrl {
     }
 }
 
-/// A live connection. Dropping it ends the connection; a transaction that is open then is rolled back.
-#[derive(Debug)]
+/// A live connection. Dropping it ends the connection; a transaction that is open then is rolled back. Behind a pooler it
+/// is a connection to that: nothing may be left in it from one transaction to the next.
 pub struct Session {
     client: Client,
+    tls: MakeTlsConnector,
     driver: JoinHandle<()>,
 }
 
@@ -174,21 +174,25 @@ impl Session {
             .keepalives_interval(KEEPALIVE / 3)
             .keepalives_retries(3);
         let connecting = async {
-            let (client, connection) = config.connect(tls).await?;
+            let (client, connection) = config.connect(tls.clone()).await?;
             // The driver ends with the connection; `client` then reports every call as failed, which is where it is
             // said.
             let driver = tokio::spawn(async move {
                 let _ = connection.await;
             });
-            let session = Self { client, driver };
-            session.client.batch_execute(SESSION_SETTINGS).await?;
-            Ok(session)
+            Ok(Self { client, tls, driver })
         };
         match tokio::time::timeout(timeout, connecting).await {
-            Ok(Ok(session)) => Ok(session),
+            Ok::<Result<_, tokio_postgres::Error>, _>(Ok(session)) => Ok(session),
             Ok(Err(error)) => Err(refused(describe(&error))),
             Err(_) => Err(refused(format!("no answer within {timeout:?}"))),
         }
+    }
+
+    /// Has the server end the statement at hand, as far as that can be said: one that is only left alone goes on, with its
+    /// locks, until it is done.
+    pub(super) async fn cancel(&self) {
+        let _ = tokio::time::timeout(CANCEL_TIMEOUT, self.client.cancel_token().cancel_query(self.tls.clone())).await;
     }
 
     /// Waits until the connection is lost.
@@ -204,6 +208,12 @@ impl Session {
     /// The client, for statements.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("client", &self.client).finish_non_exhaustive()
     }
 }
 

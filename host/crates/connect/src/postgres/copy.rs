@@ -6,17 +6,18 @@
 //!
 //! COPY takes bytes for whatever type the column has: a table altered from `int8` to `float8` would silently fill with
 //! nonsense. So each COPY ends with a look at the columns' types, under the lock that it holds until the commit, and is
-//! rolled back unless they are as declared. (An INSERT has typed parameters: it converts or says that it can't.)
+//! rolled back unless they are as they were found to fit. (An INSERT has typed parameters: it converts or says that it can't.)
 
 use std::pin::pin;
 
 use bytes::Bytes;
-use futures_util::{SinkExt, future};
-use tokio_postgres::{Client, Error, Statement};
+use futures_util::SinkExt;
 
+use super::error::Failure;
+use super::relation::{Kind, Relation, Way};
 use super::sql::{ident, idents, literal, table_name};
-use super::types::types;
-use pelton_model::spec::{ColumnType, Table};
+use super::transaction::Transaction;
+use pelton_model::spec::Table;
 
 /// Signature, no flags, no extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -25,72 +26,58 @@ const TRAILER: &[u8] = b"\xff\xff";
 /// The SQL of a COPY into one table.
 #[derive(Debug, Clone)]
 pub(super) struct Copy {
-    sql: String,
-    /// Says whether this role can COPY into it: not into a view, nor past row-level security.
-    possible: String,
+    pub(super) sql: String,
     /// Fails, or commits.
     commit: String,
 }
 
 impl Copy {
-    pub(super) fn new(table: &Table) -> Self {
+    /// `None` where COPY is not possible: into a view, past row-level security, or where a value must be cast.
+    pub(super) fn new(table: &Table, relation: &Relation) -> Option<Self> {
+        if !matches!(relation.kind, Kind::Table | Kind::Foreign) || relation.row_security {
+            return None;
+        }
         let name = table_name(&table.name).unwrap_or_else(|| ident(&table.name));
-        let columns = idents(table.columns.iter().map(|column| column.name.as_str()));
-        let as_declared: Vec<_> = table
-            .columns
-            .iter()
-            .map(|column| {
-                let oids = match column.column_type {
-                    // text, varchar and bpchar have the same binary form.
-                    ColumnType::Text | ColumnType::Varchar => "25, 1043, 1042".to_owned(),
-                    other => types(other).0.oid().to_string(),
-                };
-                format!("attname = {} AND atttypid IN ({oids})", literal(&column.name))
-            })
-            .collect();
-        Self {
-            sql: format!("COPY {name} ({columns}) FROM STDIN (FORMAT binary)"),
-            possible: format!(
-                "SELECT relkind IN ('r', 'p', 'f') AND NOT row_security_active(oid) FROM pg_catalog.pg_class
-                 WHERE oid = to_regclass({})",
-                literal(&name)
+        let mut as_found = Vec::new();
+        for column in &table.columns {
+            let there = relation.columns.iter().find(|there| there.name == column.name)?;
+            if there.way(column.column_type)? == Way::CastOnly {
+                return None;
+            }
+            let oids: Vec<_> = there.oids().iter().map(u32::to_string).collect();
+            as_found.push(format!("attname = {} AND atttypid IN ({})", literal(&column.name), oids.join(", ")));
+        }
+        Some(Self {
+            sql: format!(
+                "COPY {name} ({}) FROM STDIN (FORMAT binary)",
+                idents(table.columns.iter().map(|column| column.name.as_str()))
             ),
             commit: format!(
                 "SELECT 1 / (count(*) = {})::int FROM pg_catalog.pg_attribute WHERE attrelid = {}::regclass
                  AND ({}); COMMIT",
-                as_declared.len(),
+                as_found.len(),
                 literal(&name),
-                as_declared.join(" OR ")
+                as_found.join(" OR ")
             ),
-        }
+        })
     }
 
-    /// `None` where COPY is not possible.
-    pub(super) async fn prepare(&self, client: &Client) -> Result<Option<Statement>, Error> {
-        match client.query_opt(&self.possible, &[]).await? {
-            Some(row) if row.get(0) => client.prepare(&self.sql).await.map(Some),
-            _ => Ok(None),
-        }
-    }
-
-    /// Copies the rows in and commits. After an error roll back. If it is not about the rows, drop the session instead:
-    /// the client library may have lost step with the server when a COPY did not even start.
+    /// Copies the rows in and commits, in a transaction that has its `sql` for a statement. After an error roll back.
+    /// If it is not about the rows, drop the session instead: the client library may have lost step with the server
+    /// when a COPY did not even start.
     pub(super) async fn write(
         &self,
-        client: &Client,
-        prepared: &Statement,
+        transaction: Transaction<'_>,
         rows: impl Iterator<Item = Bytes>,
-    ) -> Result<(), Error> {
-        // Sent without waiting for each other's answer.
-        let begin = future::try_join(client.batch_execute("BEGIN"), client.copy_in::<_, Bytes>(prepared));
-        let mut sink = pin!(begin.await?.1);
+    ) -> Result<(), Failure> {
+        let mut sink = pin!(transaction.client().copy_in::<_, Bytes>(transaction.statement()).await?);
         sink.feed(Bytes::from_static(HEADER)).await?;
         for rows in rows {
             sink.feed(rows).await?;
         }
         sink.feed(Bytes::from_static(TRAILER)).await?;
         sink.finish().await?;
-        client.batch_execute(&self.commit).await
+        transaction.end(&self.commit).await
     }
 }
 

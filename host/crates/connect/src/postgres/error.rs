@@ -1,25 +1,32 @@
-//! What an error of Postgres means: a row that it will never take, or a state of the world that passes.
+//! What an error of Postgres means: a row that it will never take, a batch that takes too long, or a state of the world
+//! that passes.
 //!
-//! The line is drawn by SQLSTATE. Of these the row is to blame, and it goes to the dead letters:
+//! The row is to blame, and goes to the dead letters, for
 //!
 //! | SQLSTATE | what |
 //! |---|---|
-//! | 22xxx | data exceptions: value out of range, text too long, invalid JSON, … |
+//! | any that a function or trigger raises | in PL/pgSQL by `RAISE`, in other languages by their error functions |
+//! | 22xxx but 2200H | data exceptions: value out of range, text too long, invalid JSON, … |
 //! | 23xxx | constraints: not null, foreign key, unique, check, exclusion |
 //! | 44xxx | a view's check option |
 //! | 54xxx | program limits: index row too large, JSON nested too deep, … |
 //! | 21000 | cardinality: a row that the same statement would change twice |
-//! | 38xxx, 39xxx, P0xxx | functions and triggers that raise |
 //! | 42501 by a row-level security policy | the row breaks the policy |
 //!
-//! Everything else passes, or waits for somebody to repair it: a lost connection, 08 (connection), 53 (resources), 57
-//! (shutdown), 40001 and 40P01 (serialization, deadlock), 55P03 (lock timeout), 28 (authorization), 42P01 (the table is
-//! gone), 42501 (a privilege is gone), 25006 (read-only after a failover), and whatever is not known. Then nothing is
-//! dropped: the writer says that it is down and why, and tries again for ever.
+//! 57014 and 25P04 are time-outs of the server: fewer rows may go through.
+//!
+//! Of the server, of the schema or of the rights, so that it passes or waits for somebody to repair it, is what has
+//! another class that Postgres itself uses: 08 (connection), 53 (resources, a full disk), 57 (shutdown), 40 (deadlock),
+//! 55 (lock timeout), 28 (authorization), 42 (the table is gone, a privilege is gone), 25 (read-only after a failover),
+//! 2200H (a sequence at its end), XX (damage). Then nothing is dropped: the writer says that it is down and why, and
+//! tries again for ever.
+//!
+//! The rest (38, 39 and P0, which functions have of their own accord, HV of foreign tables, classes that nobody knows)
+//! is the row's as long as others go through: where every row of a batch fails of it, it is the schema's.
 
 use std::error::Error as _;
 
-use tokio_postgres::error::{DbError, SqlState};
+use tokio_postgres::error::DbError;
 
 /// Postgres can't be used for now, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,28 +36,82 @@ pub struct Unusable(pub(super) String);
 /// Where a batch failed and why.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// Postgres refuses a row, for this reason.
-    Refused(String),
+    /// Postgres refuses a row.
+    Refused(Refusal),
+    /// Postgres, or we, ended what took too long.
+    TimedOut(String),
     /// Postgres can't be used for now, for this reason.
     Down(String),
 }
 
+/// Why a row is refused.
+#[derive(Debug, Clone)]
+pub(super) struct Refusal {
+    pub(super) reason: String,
+    /// Whether it is the row's fault, also where every other row is refused, too.
+    pub(super) is_certain: bool,
+}
+
 impl From<tokio_postgres::Error> for Failure {
     fn from(error: tokio_postgres::Error) -> Self {
-        match error.as_db_error() {
-            Some(db) if blames_row(db) => Self::Refused(describe_db(db)),
-            _ => Self::Down(describe(&error)),
+        let Some(db) = error.as_db_error() else { return Self::Down(describe(&error)) };
+        let reason = describe_db(db);
+        match blame(db.code().code(), db.routine()) {
+            Blame::Row => Self::Refused(Refusal { reason, is_certain: true }),
+            Blame::RowOrWorld => Self::Refused(Refusal { reason, is_certain: false }),
+            Blame::Time => Self::TimedOut(reason),
+            Blame::World => Self::Down(reason),
         }
     }
 }
 
-fn blames_row(error: &DbError) -> bool {
-    let code = error.code().code();
-    let class = code.get(..2).unwrap_or_default();
-    matches!(class, "22" | "23" | "38" | "39" | "44" | "54" | "P0")
-        || error.code() == &SqlState::CARDINALITY_VIOLATION
+impl Failure {
+    /// What it says, whatever it is.
+    pub(super) fn into_reason(self) -> String {
+        match self {
+            Self::Refused(Refusal { reason, .. }) | Self::TimedOut(reason) | Self::Down(reason) => reason,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blame {
+    Row,
+    RowOrWorld,
+    Time,
+    World,
+}
+
+/// The functions of Postgres's procedural languages with which a user's code raises: `RAISE` of PL/pgSQL, `plpy.error`,
+/// what PL/Perl and PL/Tcl make of `die` and `error`.
+const RAISING: [&str; 9] = [
+    "exec_stmt_raise",
+    "PLy_output",
+    "PLy_elog_impl",
+    "PLy_elog",
+    "plperl_call_perl_func",
+    "plperl_call_perl_trigger_func",
+    "do_util_elog",
+    "throw_tcl_error",
+    "pltcl_elog",
+];
+
+fn blame(code: &str, routine: Option<&str>) -> Blame {
+    let raised = routine.is_some_and(|routine| RAISING.contains(&routine));
+    match (code, code.get(..2).unwrap_or_default()) {
+        _ if raised => Blame::Row,
+        ("57014" | "25P04", _) => Blame::Time,
+        ("2200H", _) => Blame::World,
+        (_, "22" | "23" | "44" | "54") | ("21000", _) => Blame::Row,
         // A policy and a missing GRANT share a SQLSTATE; the place in Postgres that raised it tells them apart.
-        || error.code() == &SqlState::INSUFFICIENT_PRIVILEGE && error.routine() == Some("ExecWithCheckOptions")
+        ("42501", _) if routine == Some("ExecWithCheckOptions") => Blame::Row,
+        (
+            _,
+            "08" | "0A" | "0B" | "0L" | "0P" | "0Z" | "24" | "25" | "26" | "27" | "28" | "2B" | "2D" | "2F" | "34"
+            | "3B" | "3D" | "3F" | "40" | "42" | "53" | "55" | "57" | "58" | "72" | "F0" | "XX",
+        ) => Blame::World,
+        _ => Blame::RowOrWorld,
+    }
 }
 
 /// The error for people: Postgres's own message with its SQLSTATE, or what happened to the connection.
@@ -77,4 +138,39 @@ fn describe_db(error: &DbError) -> String {
     }
     text.push(')');
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_is_somebodys() {
+        let blames = [
+            ("45000", Some("exec_stmt_raise"), Blame::Row),
+            ("53100", Some("exec_stmt_raise"), Blame::Row),
+            ("P0001", Some("PLy_output"), Blame::Row),
+            ("22003", Some("int4in"), Blame::Row),
+            ("23505", Some("_bt_check_unique"), Blame::Row),
+            ("54000", None, Blame::Row),
+            ("21000", None, Blame::Row),
+            ("42501", Some("ExecWithCheckOptions"), Blame::Row),
+            ("57014", Some("ProcessInterrupts"), Blame::Time),
+            ("25P04", None, Blame::Time),
+            ("2200H", Some("nextval_internal"), Blame::World),
+            ("53100", Some("mdextend"), Blame::World),
+            ("25006", None, Blame::World),
+            ("42501", Some("aclcheck_error"), Blame::World),
+            ("42P01", None, Blame::World),
+            ("40P01", None, Blame::World),
+            ("XX001", None, Blame::World),
+            ("P0002", Some("exec_stmt_execsql"), Blame::RowOrWorld),
+            ("45000", Some("of_an_extension"), Blame::RowOrWorld),
+            ("38000", None, Blame::RowOrWorld),
+            ("", None, Blame::RowOrWorld),
+        ];
+        for (code, routine, expected) in blames {
+            assert_eq!(blame(code, routine), expected, "{code} of {routine:?}");
+        }
+    }
 }

@@ -11,21 +11,25 @@ use bytes::{BufMut, Bytes, BytesMut};
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
 use super::batch::Row;
-use super::copy::Copy;
+use super::relation::{Kind, Relation, Way};
 use super::sql::{self, ident, idents, table_name};
 use super::types::types;
-use pelton_model::spec::{ColumnType, Conflict, Statement, Table, Target};
+use pelton_model::spec::{ColumnSpec, ColumnType, Conflict, Statement, Table, Target};
 
 /// How rows of one sink get into Postgres.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
-    /// To be prepared with [`types`](Self::types).
-    pub(super) sql: String,
-    /// The faster way for a table, while there are no conflicts.
-    pub(super) copy: Option<Copy>,
+    into: Destination,
     columns: Vec<ColumnType>,
     /// The columns by which only the last of several rows in one execution counts, by index; empty where all count.
     last_by: Vec<usize>,
+}
+
+#[derive(Debug, Clone)]
+enum Destination {
+    Table(Table),
+    /// A job's own SQL, with placeholders as Postgres has them.
+    Statement(String),
 }
 
 impl Plan {
@@ -39,48 +43,41 @@ impl Plan {
     }
 
     pub(super) fn statement(statement: &Statement) -> Self {
-        Self {
-            sql: sql::convert(&statement.sql).sql,
-            copy: None,
-            columns: statement.placeholders.clone(),
-            last_by: Vec::new(),
-        }
+        let sql = sql::convert(&statement.sql).sql;
+        Self { into: Destination::Statement(sql), columns: statement.placeholders.clone(), last_by: Vec::new() }
     }
 
     /// For a table whose name and columns make sense; one that doesn't gives SQL that Postgres refuses.
     pub(super) fn table(table: &Table) -> Self {
-        let name = table_name(&table.name).unwrap_or_else(|| ident(&table.name));
-        let columns = idents(table.columns.iter().map(|column| column.name.as_str()));
-        let arrays: Vec<_> = (1..)
-            .zip(&table.columns)
-            .map(|(i, column)| format!("unnest(${i}::{}[])", types(column.column_type).0.name()))
-            .collect();
-        let mut sql = format!("INSERT INTO {name} ({columns}) SELECT {}", arrays.join(", "));
-        let is_key = |column: &str| table.key.iter().any(|key| key == column);
-        let assignments: Vec<_> = table
-            .columns
-            .iter()
-            .filter(|column| !is_key(&column.name))
-            .map(|column| format!("{0} = excluded.{0}", ident(&column.name)))
-            .collect();
-        let update = table.on_conflict == Conflict::Update && !assignments.is_empty();
-        if table.on_conflict != Conflict::Fail {
-            let key = idents(table.key.iter().map(String::as_str));
-            let action = if update { format!("UPDATE SET {}", assignments.join(", ")) } else { "NOTHING".to_owned() };
-            sql.push_str(&format!(" ON CONFLICT ({key}) DO {action}"));
-        }
-        let keys = table.columns.iter().enumerate().filter(|(_, column)| is_key(&column.name)).map(|(i, _)| i);
+        let is_key = |column: &ColumnSpec| table.key.contains(&column.name);
+        let keys = table.columns.iter().enumerate().filter(|(_, column)| is_key(column)).map(|(i, _)| i);
+        let updates = table.on_conflict == Conflict::Update && !table.columns.iter().all(is_key);
         Self {
-            sql,
-            copy: Some(Copy::new(table)),
+            last_by: if updates { keys.collect() } else { Vec::new() },
             columns: table.columns.iter().map(|column| column.column_type).collect(),
-            last_by: if update { keys.collect() } else { Vec::new() },
+            into: Destination::Table(table.clone()),
         }
     }
 
     /// Whether one execution takes many rows.
     pub(super) fn is_bulk(&self) -> bool {
-        self.copy.is_some()
+        matches!(self.into, Destination::Table(_))
+    }
+
+    /// The table, if it is one.
+    pub(super) fn as_table(&self) -> Option<&Table> {
+        match &self.into {
+            Destination::Table(table) => Some(table),
+            Destination::Statement(_) => None,
+        }
+    }
+
+    /// The SQL for parameters of [`types`](Self::types), where the table is as given.
+    pub(super) fn sql(&self, relation: Option<&Relation>) -> String {
+        match &self.into {
+            Destination::Table(table) => insert(table, relation),
+            Destination::Statement(sql) => sql.clone(),
+        }
     }
 
     /// The types of the parameters.
@@ -142,6 +139,40 @@ impl Plan {
         last.reverse();
         Some(last)
     }
+}
+
+fn insert(table: &Table, relation: Option<&Relation>) -> String {
+    let name = table_name(&table.name).unwrap_or_else(|| ident(&table.name));
+    let columns = idents(table.columns.iter().map(|column| column.name.as_str()));
+    let found = |name: &str| relation?.columns.iter().find(|there| there.name == name);
+    let values: Vec<_> = (1..)
+        .zip(&table.columns)
+        .map(|(i, column)| {
+            let values = format!("unnest(${i}::{}[])", types(column.column_type).0.name());
+            match found(&column.name).map(|there| (there, there.way(column.column_type))) {
+                Some((there, Some(Way::Cast | Way::CastOnly))) => format!("{values}::{}", there.type_name),
+                _ => values,
+            }
+        })
+        .collect();
+    let mut sql = format!("INSERT INTO {name} ({columns}) SELECT {}", values.join(", "));
+    let assignments: Vec<_> = table
+        .columns
+        .iter()
+        .filter(|column| !table.key.contains(&column.name))
+        .map(|column| format!("{0} = excluded.{0}", ident(&column.name)))
+        .collect();
+    let is_foreign = relation.is_some_and(|relation| relation.kind == Kind::Foreign);
+    if table.on_conflict == Conflict::Ignore && is_foreign {
+        // The other server knows which key.
+        sql.push_str(" ON CONFLICT DO NOTHING");
+    } else if table.on_conflict != Conflict::Fail {
+        let key = idents(table.key.iter().map(String::as_str));
+        let updates = table.on_conflict == Conflict::Update && !assignments.is_empty();
+        let action = if updates { format!("UPDATE SET {}", assignments.join(", ")) } else { "NOTHING".to_owned() };
+        sql.push_str(&format!(" ON CONFLICT ({key}) DO {action}"));
+    }
+    sql
 }
 
 /// A parameter in binary form; `None` is null.

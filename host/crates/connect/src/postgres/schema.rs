@@ -1,21 +1,25 @@
 //! Whether a table or statement fits what a job declares, said in words that tell what to do, and making a missing
 //! table.
 //!
-//! Columns come from `information_schema`, so that what the role may not see counts as not usable; keys come from
-//! `pg_index`, since ON CONFLICT needs a plain, valid, immediate unique index on exactly the key. Everything is looked
-//! up as the writer will find it: through the role's `search_path` unless the name has a schema.
+//! Keys come from `pg_index`, since ON CONFLICT needs a plain, valid, immediate unique index on exactly the key.
 
 use std::collections::HashSet;
 use std::fmt;
+use std::time::Duration;
 
 use tokio_postgres::Client;
 use tokio_postgres::types::{Oid, Type};
 
-use super::error::{Unusable, describe};
+use super::error::{Failure, Unusable, describe};
 use super::plan::Plan;
+use super::relation::{Column, Kind, Relation, relation};
 use super::sql::{convert, ident, idents, table_name};
+use super::transaction::Transaction;
 use super::types::types;
 use pelton_model::spec::{ColumnSpec, Conflict, Statement, Table, Target};
+
+/// How long a check waits for a lock.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Something in which a table or statement is not as a job declares it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +44,7 @@ fn problem(text: String) -> Mismatch {
 pub async fn check(client: &Client, target: &Target) -> Result<Vec<Mismatch>, Unusable> {
     match target {
         Target::Topic(_) => Ok(Vec::new()),
-        Target::Table(table) => check_table(client, table).await.map_err(|error| Unusable(describe(&error))),
+        Target::Table(table) => check_table(client, table).await.map_err(|failure| Unusable(failure.into_reason())),
         Target::Statement(statement) => Ok(check_statement(client, statement).await),
     }
 }
@@ -86,55 +90,80 @@ async fn check_statement(client: &Client, statement: &Statement) -> Vec<Mismatch
         return vec![problem(format!("the statement has {has} placeholders, the job declares {declared}"))];
     }
     let plan = Plan::statement(statement);
-    match client.prepare_typed(&plan.sql, &plan.types()).await {
-        Ok(_) => Vec::new(),
-        Err(error) => vec![problem(format!("the statement can't be prepared: {}", describe(&error)))],
+    match read(client, &plan.sql(None), &plan.types(), "ROLLBACK").await {
+        Ok(()) => Vec::new(),
+        Err(failure) => vec![problem(format!("the statement can't be prepared: {}", failure.into_reason()))],
     }
 }
 
-async fn check_table(client: &Client, table: &Table) -> Result<Vec<Mismatch>, tokio_postgres::Error> {
+/// Has the server read a statement, in a transaction that ends with this.
+async fn read(client: &Client, sql: &str, types: &[Type], end: &str) -> Result<(), Failure> {
+    Transaction::begin(client, LOCK_TIMEOUT, sql, types).await?.end(end).await
+}
+
+async fn check_table(client: &Client, table: &Table) -> Result<Vec<Mismatch>, Failure> {
     let mut problems = check_declaration(table);
     let Some(name) = table_name(&table.name) else {
         problems.push(problem(format!("`{}` is neither `table` nor `schema.table`", table.name)));
         return Ok(problems);
     };
-    let found = client
-        .query_opt(
-            "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text FROM pg_catalog.pg_class c
-             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)",
-            &[&name],
-        )
-        .await?;
-    let Some(found) = found else {
+    let Some(found) = relation(client, &name).await? else {
+        // Whether there is a pooler that no transaction goes through is told before somebody makes the table.
+        read(client, "SELECT", &[], "ROLLBACK").await?;
         problems.push(Mismatch { text: format!("table `{}` is missing", table.name), creatable: true });
         return Ok(problems);
     };
-    if !matches!(found.get("relkind"), "r" | "p" | "f") {
-        problems.push(problem(format!("`{}` is not a table", table.name)));
+    if found.kind == Kind::Other {
+        problems.push(problem(format!("`{}` is neither a table nor a view", table.name)));
         return Ok(problems);
     }
-    let oid: Oid = found.get("oid");
-    let columns = columns(client, oid, found.get("nspname"), found.get("relname")).await?;
     for column in &table.columns {
-        match columns.iter().find(|there| there.name == column.name) {
+        match found.columns.iter().find(|there| there.name == column.name) {
             Some(there) => problems.extend(check_column(table, column, there)),
             None => problems.push(problem(format!("column `{}` is missing", column.name))),
         }
     }
-    for there in columns.iter().filter(|there| !there.fills_itself && !there.nullable) {
+    for there in found.columns.iter().filter(|there| !there.fills_itself && !there.nullable) {
         if !table.columns.iter().any(|column| column.name == there.name) {
             let name = &there.name;
             problems
                 .push(problem(format!("column `{name}` is NOT NULL without a default, and the job doesn't fill it")));
         }
     }
-    if !table.key.is_empty() {
+    if found.kind == Kind::Table && !table.key.is_empty() {
         let key: HashSet<_> = table.key.iter().collect();
-        if !unique_keys(client, oid).await?.iter().any(|unique| unique.iter().collect::<HashSet<_>>() == key) {
+        if !unique_keys(client, found.oid).await?.iter().any(|unique| unique.iter().collect::<HashSet<_>>() == key) {
             problems.push(problem(format!("there is no unique constraint on exactly ({})", list(&table.key))));
         }
     }
+    if found.kind == Kind::Foreign && table.on_conflict == Conflict::Update {
+        problems
+            .push(problem("a foreign table can't update on a conflict: the job would have to ignore it".to_owned()));
+    }
+    if problems.is_empty() {
+        problems.extend(try_out(client, table, &found).await?);
+    }
     Ok(problems)
+}
+
+/// Inserts no rows, and takes that back: what a view makes of an INSERT, and whether the other server of a foreign table
+/// answers, only Postgres can say.
+async fn try_out(client: &Client, table: &Table, found: &Relation) -> Result<Option<Mismatch>, Failure> {
+    let plan = Plan::table(table);
+    let transaction = match Transaction::begin(client, LOCK_TIMEOUT, &plan.sql(Some(found)), &plan.types()).await {
+        Ok(transaction) => transaction,
+        Err(Failure::Down(reason)) if found.kind != Kind::Table => {
+            return Ok(Some(problem(format!("`{}` takes no rows: {reason}", table.name))));
+        }
+        Err(failure) => return Err(failure),
+    };
+    if found.kind == Kind::Table {
+        transaction.end("ROLLBACK").await?;
+        return Ok(None);
+    }
+    let tried = client.execute_raw(transaction.statement(), plan.parameters(&[])).await;
+    transaction.end("ROLLBACK").await?;
+    Ok(tried.err().map(|error| problem(format!("`{}` takes no rows: {}", table.name, describe(&error)))))
 }
 
 /// What is wrong with the declaration by itself.
@@ -158,65 +187,11 @@ fn check_declaration(table: &Table) -> Vec<Mismatch> {
     problems
 }
 
-/// A column that is there.
-struct Found {
-    name: String,
-    /// The name of its type, or of that under its domain.
-    type_name: String,
-    /// Its type for people.
-    type_shown: String,
-    nullable: bool,
-    /// Whether it has a value where none is given.
-    fills_itself: bool,
-    /// Whether it takes no value that is given.
-    generated: bool,
-    /// Privileges of this role.
-    insert: bool,
-    select: bool,
-    update: bool,
-}
-
-async fn columns(
-    client: &Client,
-    table: Oid,
-    schema_name: &str,
-    table_name: &str,
-) -> Result<Vec<Found>, tokio_postgres::Error> {
-    let rows = client
-        .query(
-            "SELECT c.column_name::text, c.udt_name::text, format_type(a.atttypid, a.atttypmod),
-                 c.is_nullable = 'YES',
-                 c.column_default IS NOT NULL OR c.is_identity = 'YES' OR c.is_generated = 'ALWAYS',
-                 c.is_generated = 'ALWAYS' OR coalesce(c.identity_generation = 'ALWAYS', false),
-                 has_column_privilege(a.attrelid, a.attnum, 'INSERT'),
-                 has_column_privilege(a.attrelid, a.attnum, 'SELECT'),
-                 has_column_privilege(a.attrelid, a.attnum, 'UPDATE')
-             FROM information_schema.columns c
-             JOIN pg_catalog.pg_attribute a ON a.attrelid = $1 AND a.attname = c.column_name
-             WHERE c.table_schema = $2 AND c.table_name = $3 ORDER BY c.ordinal_position",
-            &[&table, &schema_name, &table_name],
-        )
-        .await?;
-    let found = rows.iter().map(|row| Found {
-        name: row.get(0),
-        type_name: row.get(1),
-        type_shown: row.get(2),
-        nullable: row.get(3),
-        fills_itself: row.get(4),
-        generated: row.get(5),
-        insert: row.get(6),
-        select: row.get(7),
-        update: row.get(8),
-    });
-    Ok(found.collect())
-}
-
-fn check_column(table: &Table, column: &ColumnSpec, there: &Found) -> Vec<Mismatch> {
+fn check_column(table: &Table, column: &ColumnSpec, there: &Column) -> Vec<Mismatch> {
     let name = &column.name;
     let mut problems = Vec::new();
-    let (declared, _) = types(column.column_type);
-    let is_text = |name: &str| matches!(name, "text" | "varchar" | "bpchar");
-    if there.type_name != declared.name() && !(is_text(&there.type_name) && is_text(declared.name())) {
+    if there.way(column.column_type).is_none() {
+        let (declared, _) = types(column.column_type);
         let declared = if declared == Type::BOOL { "boolean" } else { declared.name() };
         problems.push(problem(format!("column `{name}` is `{}`, the job declares `{declared}`", there.type_shown)));
     }
@@ -241,19 +216,19 @@ fn check_column(table: &Table, column: &ColumnSpec, there: &Found) -> Vec<Mismat
 }
 
 /// The columns of each unique index that can decide a conflict.
-async fn unique_keys(client: &Client, table: Oid) -> Result<Vec<Vec<String>>, tokio_postgres::Error> {
+async fn unique_keys(client: &Client, table: Oid) -> Result<Vec<Vec<String>>, Failure> {
     let rows = client
-        .query(
+        .query_typed(
             "SELECT array_agg(a.attname::text) FROM pg_catalog.pg_index i
              CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY k (attnum, position)
              JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
              WHERE i.indrelid = $1 AND k.position <= i.indnkeyatts AND i.indisunique AND i.indisvalid
                  AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
              GROUP BY i.indexrelid",
-            &[&table],
+            &[(&table, Type::OID)],
         )
         .await?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+    Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
 }
 
 fn list(names: &[String]) -> String {

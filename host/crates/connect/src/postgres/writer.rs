@@ -5,17 +5,20 @@
 //! When Postgres can't be used, the writer says so, and tries again for ever with growing pauses; the rows wait.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use pelton_model::stage::Stage;
 
-use super::apply::Ready;
-use super::batch::{Batch, Queue};
+use super::apply::{Ready, Refused};
+use super::batch::{Batch, Queue, Row};
 use super::connect::ConnectionUrl;
 use super::copy::CopyBackoff;
+use super::error::Failure;
 use super::observer::SinkObserver;
+use super::pace::Pace;
 use super::plan::Plan;
+use super::timeouts::Timeouts;
 use crate::dead_letters::DeadLetters;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -27,8 +30,7 @@ pub(super) struct Writer {
     pub(super) job: String,
     pub(super) sink: String,
     pub(super) url: ConnectionUrl,
-    pub(super) connect_timeout: Duration,
-    pub(super) write_timeout: Duration,
+    pub(super) timeouts: Timeouts,
     pub(super) plan: Plan,
     pub(super) queue: Queue,
     pub(super) dead_letters: Arc<dyn DeadLetters>,
@@ -43,6 +45,7 @@ struct State {
     failure: Option<String>,
     pauses: ExponentialBackoff,
     backoff: CopyBackoff,
+    pace: Pace,
 }
 
 impl Writer {
@@ -54,6 +57,7 @@ impl Writer {
             failure: Some("not connected yet".to_owned()),
             pauses: pauses(),
             backoff: CopyBackoff::default(),
+            pace: Pace::new(self.queue.most_rows(), self.timeouts.write),
         };
         while state.unwritten.is_some() || !self.queue.is_done() {
             if let Err(failure) = self.step(&mut state).await {
@@ -71,7 +75,7 @@ impl Writer {
             Some(ready) => ready,
             None => {
                 let name = format!("pelton/{}", self.job);
-                Ready::open(&self.url, &name, self.connect_timeout, &self.plan).await?
+                Ready::open(&self.url, &name, self.timeouts, &self.plan).await?
             }
         };
         if state.unwritten.is_none() {
@@ -83,24 +87,52 @@ impl Writer {
                 () = ready.session.lost() => {}
             }
         }
-        if let Some(batch) = &state.unwritten {
-            self.write(&ready, batch, &mut state.backoff).await?;
-            state.unwritten = None;
+        if let Some(batch) = &mut state.unwritten {
+            let first = batch.first(state.pace.rows());
+            let rows = first.rows();
+            let began = Instant::now();
+            let writing = self.write(&ready, &first, &rows, &mut state.backoff);
+            match tokio::time::timeout(self.timeouts.write, writing).await {
+                Ok(Ok(())) => state.pace.wrote(rows.len(), began.elapsed()),
+                Ok(Err(Failure::TimedOut(reason))) => {
+                    state.pace.timed_out(rows.len(), began.elapsed());
+                    return Err(self.too_slow(&reason, rows.len()));
+                }
+                Ok(Err(failure)) => return Err(failure.into_reason()),
+                Err(_) => {
+                    ready.session.cancel().await;
+                    state.pace.timed_out(rows.len(), began.elapsed());
+                    let limit = self.timeouts.write;
+                    return Err(
+                        self.too_slow(&format!("no answer within {limit:?} (postgres.write_timeout)"), rows.len())
+                    );
+                }
+            }
+            if !batch.skip(rows.len()) {
+                state.unwritten = None;
+            }
             self.went_up(state);
         }
         state.ready = Some(ready);
         Ok(())
     }
 
-    async fn write(&self, ready: &Ready, batch: &Batch, backoff: &mut CopyBackoff) -> Result<(), String> {
-        let rows = batch.rows();
-        let writing = ready.write(&self.plan, batch, &rows, backoff);
-        let refused = tokio::time::timeout(self.write_timeout, writing)
-            .await
-            .unwrap_or_else(|_| Err(format!("{} gave no answer within {:?}", self.url, self.write_timeout)))?;
+    fn too_slow(&self, reason: &str, rows: usize) -> String {
+        let next = if rows > 1 { ", fewer are tried" } else { "" };
+        format!("{}: {rows} rows in one transaction took too long{next}: {reason}", self.url)
+    }
+
+    async fn write(
+        &self,
+        ready: &Ready,
+        batch: &Batch,
+        rows: &[Row<'_>],
+        backoff: &mut CopyBackoff,
+    ) -> Result<(), Failure> {
+        let refused = ready.write(&self.plan, batch, rows, backoff).await?;
         self.observer.wrote((rows.len() - refused.len()) as u64, batch.bytes() as u64);
-        for refusal in &refused {
-            if let Some(row) = rows.get(refusal.row) {
+        for Refused { row, refusal } in &refused {
+            if let Some(row) = rows.get(*row) {
                 let reason = format!("sink `{}`: {}", self.sink, refusal.reason);
                 self.dead_letters.send(&row.chunk().delivery, row.origin(), Stage::Sink, &reason);
             }

@@ -1,0 +1,36 @@
+//! What people report of this job done with other tools, tried on real servers: a case a file, named as its users would
+//! call it, with a line on where such a report can be found. `docs/field.md` lists them.
+//!
+//! `cargo test --test field` runs the fast ones, `cargo test --test field -- --include-ignored` all.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic, and clippy knows the functions that tests share for tests only inside cfg(test)"
+)]
+
+// As the tests know it.
+use pelton_testkit::{eventually, kafka, skip};
+
+// Whole hosts and their servers.
+#[path = "../it/pelton.rs"]
+#[allow(dead_code, reason = "shared with other tests, which use more of it")]
+mod pelton;
+#[path = "../it/readings.rs"]
+#[allow(dead_code, reason = "shared with other tests, which use more of it")]
+mod readings;
+#[path = "../it/schema.rs"]
+#[allow(dead_code, reason = "shared with other tests, which use more of it")]
+mod schema;
+#[path = "../it/stage.rs"]
+#[allow(dead_code, unused_imports, reason = "shared with other tests, which use more of it")]
+mod stage;
+
+mod pgbouncer;
+
+mod functions_that_raise;
+mod poolers;
+mod slow_tables;
+mod views;
