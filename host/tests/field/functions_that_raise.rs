@@ -1,5 +1,6 @@
-//! What a trigger raises ends the job, or what the schema lacks empties the topic into the dead letters:
-//! <https://github.com/confluentinc/kafka-connect-jdbc/issues/721>, <https://issues.apache.org/jira/browse/FLINK-16708>.
+//! A row that the database refuses ends the job, <https://github.com/confluentinc/kafka-connect-jdbc/issues/998>; or what
+//! the database lacks empties the topic into the dead letters,
+//! <https://github.com/confluentinc/kafka-connect-jdbc/issues/1312>.
 
 use crate::eventually::eventually;
 use crate::pelton::example;

@@ -30,6 +30,8 @@ mod stage;
 
 mod pgbouncer;
 
+mod deadlocks;
+mod failover;
 mod functions_that_raise;
 mod poolers;
 mod slow_tables;

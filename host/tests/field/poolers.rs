@@ -1,6 +1,6 @@
 //! Prepared statements of several programs meet on the connections of a pooler in transaction mode: `prepared statement
-//! "s0" already exists`, or rows in another's table. <https://github.com/sfackler/rust-postgres/issues/1067>,
-//! <https://www.pgbouncer.org/faq.html#how-to-use-prepared-statements-with-transaction-pooling>.
+//! "s3" already exists`, or rows in another's table. <https://github.com/rust-postgres/rust-postgres/issues/1054>,
+//! <https://github.com/transact-rs/sqlx/issues/67>.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};

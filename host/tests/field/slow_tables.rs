@@ -1,6 +1,5 @@
-//! Batches of a size that never fits the time-out are tried for ever: a trigger that takes its time for each row, or a
-//! server with a `statement_timeout`. <https://github.com/confluentinc/kafka-connect-jdbc/issues/1016>,
-//! <https://docs.confluent.io/kafka-connectors/jdbc/current/sink-connector/sink_config_options.html> (`batch.size`).
+//! A statement that takes too long is awaited for ever, or tried again as it was:
+//! <https://github.com/goldsky-io/streamling/pull/69>, <https://github.com/confluentinc/kafka-connect-jdbc/issues/613>.
 
 use crate::pelton::example;
 use crate::readings::{check_all_arrived, readings};

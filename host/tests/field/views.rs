@@ -1,5 +1,5 @@
 //! A view that takes rows, and columns of types that are somebody's own, are refused though Postgres would take them:
-//! <https://github.com/confluentinc/kafka-connect-jdbc/issues/175>, <https://github.com/confluentinc/kafka-connect-jdbc/issues/46>.
+//! <https://github.com/confluentinc/kafka-connect-jdbc/issues/717>, <https://github.com/debezium/debezium/pull/7757>.
 
 use crate::pelton::example;
 use crate::readings::{check_all_arrived, readings};

@@ -105,7 +105,7 @@ pub struct Condition {
 
 /// What is told of a part.
 #[derive(Debug)]
-struct Told {
+struct Report {
     /// What it makes of the job; none where it is a notice.
     state: Option<State>,
     reason: String,
@@ -116,13 +116,13 @@ struct Told {
 struct Inner {
     /// What the job is while nothing is wrong.
     base: State,
-    told: BTreeMap<Part, Told>,
+    told: BTreeMap<Part, Report>,
 }
 
 impl Inner {
     /// The conditions, or the notices, by part as it is printed.
     fn conditions(&self, notices: bool) -> Vec<Condition> {
-        let condition = |(part, told): (&Part, &Told)| Condition {
+        let condition = |(part, told): (&Part, &Report)| Condition {
             part: part.to_string(),
             state: told.state.unwrap_or(State::Running),
             reason: told.reason.clone(),
@@ -173,7 +173,7 @@ impl Status {
             let level = if state == State::Degraded { tracing::Level::WARN } else { tracing::Level::ERROR };
             self.log.add(level, "host", format!("{part}: {reason}"));
         }
-        inner.told.insert(part.clone(), Told { state: Some(state), reason, since });
+        inner.told.insert(part.clone(), Report { state: Some(state), reason, since });
         was_well
     }
 
@@ -205,7 +205,7 @@ impl Status {
 
     /// The same, without a line in the log.
     pub fn note(&self, part: &Part, reason: impl Into<String>) {
-        let told = Told { state: None, reason: reason.into(), since: Utc::now() };
+        let told = Report { state: None, reason: reason.into(), since: Utc::now() };
         lock(&self.inner).told.insert(part.clone(), told);
     }
 

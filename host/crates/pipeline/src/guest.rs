@@ -10,7 +10,7 @@ use std::sync::Arc;
 use pelton_model::record::{Batch, Outcome};
 use pelton_runtime::{Failure, Host, Process};
 
-use crate::isolate::{Attempts, Part, isolate, shift};
+use crate::isolate::{Attempts, Isolated, isolate, shift};
 use crate::streak::Streak;
 use crate::version::Version;
 
@@ -205,13 +205,13 @@ impl<H: Handler> Attempts for Search<'_, H> {
         self.runner.call(part, self.handler).map_continue(|(_, result)| result)
     }
 
-    fn found(&mut self, part: Part) -> ControlFlow<H::Stop> {
+    fn found(&mut self, part: Isolated) -> ControlFlow<H::Stop> {
         match part {
-            Part::Good(outcome) => {
+            Isolated::Good(outcome) => {
                 self.runner.good(outcome, self.handler);
                 ControlFlow::Continue(())
             }
-            Part::Bad(index, failure) => self.runner.bad(self.batch, index, failure, self.handler),
+            Isolated::Bad(index, failure) => self.runner.bad(self.batch, index, failure, self.handler),
         }
     }
 }

@@ -10,7 +10,7 @@ use pelton_runtime::Failure;
 
 /// What became of a stretch of the batch.
 #[derive(Debug)]
-pub enum Part {
+pub enum Isolated {
     /// The job's answer, with indices into the whole batch.
     Good(Outcome),
     /// The record with this index breaks the job.
@@ -24,7 +24,7 @@ pub trait Attempts {
     /// Runs the job on part of the batch, on a fresh instance after a failure.
     fn attempt(&mut self, part: &Batch) -> ControlFlow<Self::Stop, Result<Outcome, Failure>>;
     /// Takes the parts, in order.
-    fn found(&mut self, part: Part) -> ControlFlow<Self::Stop>;
+    fn found(&mut self, part: Isolated) -> ControlFlow<Self::Stop>;
 }
 
 /// Halves a batch on which the job has just failed with `failure`.
@@ -37,7 +37,7 @@ pub fn isolate<A: Attempts>(batch: &Batch, failure: Failure, attempts: &mut A) -
             None => match attempts.attempt(&batch.slice(range.clone()))? {
                 Ok(mut outcome) => {
                     shift(&mut outcome, range.start as u32);
-                    attempts.found(Part::Good(outcome))?;
+                    attempts.found(Isolated::Good(outcome))?;
                     continue;
                 }
                 Err(failure) => failure,
@@ -48,7 +48,7 @@ pub fn isolate<A: Attempts>(batch: &Batch, failure: Failure, attempts: &mut A) -
             stretches.push((middle..range.end, None));
             stretches.push((range.start..middle, None));
         } else {
-            attempts.found(Part::Bad(range.start as u32, failure))?;
+            attempts.found(Isolated::Bad(range.start as u32, failure))?;
         }
     }
     ControlFlow::Continue(())
@@ -114,10 +114,10 @@ mod tests {
             })
         }
 
-        fn found(&mut self, part: Part) -> ControlFlow<()> {
+        fn found(&mut self, part: Isolated) -> ControlFlow<()> {
             match part {
-                Part::Bad(index, _) => self.found.push(index),
-                Part::Good(outcome) => {
+                Isolated::Bad(index, _) => self.found.push(index),
+                Isolated::Good(outcome) => {
                     for output in outcome.outputs {
                         let Output::Forward { origin, .. } = output else { unreachable!() };
                         self.good.extend(origin);

@@ -11,9 +11,9 @@ pub trait Host: Send + Sync {
 }
 
 /// The host of a guest that is only asked what it declares.
-pub(crate) struct Deaf;
+pub(crate) struct DiscardingHost;
 
-impl Host for Deaf {
+impl Host for DiscardingHost {
     fn log(&self, _: tracing::Level, _: &str) {}
     fn count(&self, _: &str, _: u64) {}
     fn gauge(&self, _: &str, _: f64) {}

@@ -14,7 +14,7 @@ use crate::bindings::v0_1::pelton::job::types;
 use crate::check;
 use crate::failure::Failure;
 use crate::guest::Guest;
-use crate::host::{Deaf, Host};
+use crate::host::{DiscardingHost, Host};
 use crate::job::Job;
 use crate::limits::{Limits, TICK};
 use crate::numbers::bytes;
@@ -64,7 +64,7 @@ impl Job {
     }
 
     pub(super) fn describe(&self) -> Result<RawSpec, Failure> {
-        let mut instance = self.bare(Arc::new(Deaf))?;
+        let mut instance = self.bare(Arc::new(DiscardingHost))?;
         instance.allow(self.limits.start_time);
         let task = instance.job.pelton_job_task();
         task.call_describe(&mut instance.store).map_err(|error| instance.failure(&error, self.limits.start_time))
