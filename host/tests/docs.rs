@@ -330,6 +330,27 @@ fn every_header_of_a_dead_letter_is_documented() {
 }
 
 #[test]
+fn every_report_of_the_field_has_its_test() {
+    let mut tests = String::new();
+    let mut folders = vec![repository().join("host/tests/field"), repository().join("host/tests/it")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            match entry.is_dir() {
+                true => folders.push(entry),
+                false => tests.push_str(&fs::read_to_string(entry).unwrap()),
+            }
+        }
+    }
+    let text = page("docs/field.md");
+    let rows: Vec<_> = text.lines().filter(|line| line.starts_with("| [")).collect();
+    assert!(!rows.is_empty());
+    for row in rows {
+        let name = row.trim_end_matches(" |").rsplit('`').nth(1).unwrap();
+        assert!(tests.contains(&format!("#[test]\nfn {name}()")), "there is no test {name}: {row}");
+    }
+}
+
+#[test]
 fn the_drawing_of_the_crates_is_what_cargo_says() {
     let metadata = std::process::Command::new(env!("CARGO"))
         .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
