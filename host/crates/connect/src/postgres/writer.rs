@@ -108,7 +108,8 @@ impl Writer {
                     );
                 }
             }
-            if !batch.skip(rows.len()) {
+            // The rest may take a while: whoever has a partition by now reads its records again.
+            if !batch.skip(rows.len()) || !batch.forget_revoked() {
                 state.unwritten = None;
             }
             self.went_up(state);
