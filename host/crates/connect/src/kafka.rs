@@ -16,6 +16,7 @@ mod fetcher;
 mod group;
 mod letter;
 mod letter_log;
+mod log;
 mod marker;
 mod member;
 mod message;
@@ -32,5 +33,6 @@ mod source;
 mod watch;
 
 pub use admin::Admin;
-pub use client::{client, consumer, log, producer, refused};
+pub use client::{client, consumer, producer, refused};
 pub use connector::Kafka;
+pub use log::log;

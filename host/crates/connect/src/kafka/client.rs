@@ -11,7 +11,6 @@ use pelton_model::status::{Part, State, Status};
 use pelton_model::sync::lock;
 use rdkafka::ClientConfig;
 use rdkafka::client::{Client, ClientContext};
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaConfRes;
@@ -205,20 +204,6 @@ pub fn brokers_away(status: &Status, part: &Part, brokers: &str) {
 pub fn broker_back(status: &Status, part: &Part) {
     if status.clear(part) {
         tracing::info!("{part}: a Kafka broker is back");
-    }
-}
-
-/// Librdkafka's log lines. Failed connections are told once by `watch_brokers`, and a producer id that has to be
-/// asked for again is nothing to act on, so here they are for debugging.
-pub fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
-    match level {
-        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
-            tracing::error!(target: "librdkafka", "{facility}: {message}");
-        }
-        RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning if !matches!(facility, "FAIL" | "GETPID") => {
-            tracing::warn!(target: "librdkafka", "{facility}: {message}");
-        }
-        _ => tracing::debug!(target: "librdkafka", "{facility}: {message}"),
     }
 }
 

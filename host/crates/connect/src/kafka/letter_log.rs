@@ -18,7 +18,8 @@ use rdkafka::{Message, Offset, TopicPartitionList};
 use tokio::runtime::Handle;
 
 use super::admin::Admin;
-use super::client::{NAME, REQUEST_TIMEOUT, client, log};
+use super::client::{NAME, REQUEST_TIMEOUT, client};
+use super::log::log;
 use crate::dead_letters::topic;
 use crate::error::Error;
 use crate::letters::LogRecord;

@@ -10,7 +10,8 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{DeliveryResult, NoCustomPartitioner, ProducerContext};
 
-use super::client::{PRODUCER, log, watch_brokers};
+use super::client::{PRODUCER, watch_brokers};
+use super::log::log;
 use super::message::Parcel;
 use super::outbox::{Outbox, Refused};
 

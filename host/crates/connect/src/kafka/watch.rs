@@ -13,7 +13,8 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::client::{client, find_broker, log, refused};
+use super::client::{client, find_broker, refused};
+use super::log::log;
 
 /// How long nothing may come before it is asked whether there is a broker at all, and how long that may take.
 const PROBE_AFTER: Duration = Duration::from_secs(10);
