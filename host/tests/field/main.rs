@@ -16,13 +16,13 @@ use pelton_testkit::{eventually, kafka, skip};
 
 // Whole hosts and their servers.
 #[path = "../it/pelton.rs"]
-#[allow(dead_code, reason = "shared with other tests, which use more of it")]
+#[allow(dead_code, unused_imports, reason = "shared with other tests, which use more of it")]
 mod pelton;
 #[path = "../it/readings.rs"]
-#[allow(dead_code, reason = "shared with other tests, which use more of it")]
+#[allow(dead_code, unused_imports, reason = "shared with other tests, which use more of it")]
 mod readings;
 #[path = "../it/schema.rs"]
-#[allow(dead_code, reason = "shared with other tests, which use more of it")]
+#[allow(dead_code, unused_imports, reason = "shared with other tests, which use more of it")]
 mod schema;
 #[path = "../it/stage.rs"]
 #[allow(dead_code, unused_imports, reason = "shared with other tests, which use more of it")]
@@ -33,6 +33,7 @@ mod pgbouncer;
 mod deadlocks;
 mod failover;
 mod functions_that_raise;
+mod header_names_of_any_bytes;
 mod poolers;
 mod slow_tables;
 mod views;

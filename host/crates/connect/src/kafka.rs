@@ -14,6 +14,7 @@ mod feed;
 mod feeds;
 mod fetcher;
 mod group;
+pub mod headers;
 mod letter;
 mod letter_log;
 mod log;

@@ -127,7 +127,7 @@ impl NullablePacked {
 pub struct Headers {
     /// Record `i` has the headers `ends[i - 1]..ends[i]`.
     pub ends: Vec<u32>,
-    /// One name per header, UTF-8.
+    /// One name per header: UTF-8 in what a guest makes, any bytes in what came through Kafka.
     pub names: Packed,
     /// One value per header.
     pub values: NullablePacked,
@@ -155,6 +155,11 @@ impl Headers {
     /// Whether no record has a header.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
+    }
+
+    /// The first name that is not text, as the contract says that names are.
+    pub fn other_than_text(&self) -> Option<&[u8]> {
+        self.names.iter().find(|name| std::str::from_utf8(name).is_err())
     }
 
     /// Refuses headers from a guest that break the contract.

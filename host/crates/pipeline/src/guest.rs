@@ -98,7 +98,9 @@ impl GuestRunner {
     /// Has the job handle a batch, whole: every record is in one good part or bad, unless the handler breaks off.
     pub fn run<H: Handler>(&mut self, batch: &Batch, handler: &mut H) -> ControlFlow<H::Stop> {
         let (version, result) = self.call(batch, handler)?;
-        handler.tried(&version, result.as_ref(), self.streak.is_over());
+        if !is_unreadable(&result) {
+            handler.tried(&version, result.as_ref(), self.streak.is_over());
+        }
         match result {
             Ok(outcome) => {
                 self.good(outcome, handler);
@@ -120,8 +122,11 @@ impl GuestRunner {
         let (version, mut instance) = self.instance(handler)?;
         handler.calls();
         let result = instance.process(batch);
-        handler.called(instance.memory(), result.as_ref().err());
-        self.last = Some((Arc::clone(&version), result.is_ok().then_some(instance)));
+        let is_good = is_unreadable(&result) || result.is_ok();
+        if !is_unreadable(&result) {
+            handler.called(instance.memory(), result.as_ref().err());
+        }
+        self.last = Some((Arc::clone(&version), is_good.then_some(instance)));
         ControlFlow::Continue((version, result))
     }
 
@@ -166,7 +171,8 @@ impl GuestRunner {
         handler: &mut H,
     ) -> ControlFlow<H::Stop> {
         let mut times = 0;
-        let mut is_held = self.streak.bad();
+        // However many records of that kind there are, the job is as good as it was.
+        let mut is_held = !matches!(failure, Failure::Unreadable(_)) && self.streak.bad();
         while is_held && let Some((version, _)) = &self.last {
             let version = Arc::clone(version);
             match handler.hold(&version, index, &failure, times)? {
@@ -181,7 +187,10 @@ impl GuestRunner {
                             self.good(outcome, handler);
                             return ControlFlow::Continue(());
                         }
-                        Err(again) => failure = again,
+                        Err(again) => {
+                            is_held = !matches!(again, Failure::Unreadable(_));
+                            failure = again;
+                        }
                     }
                 }
             }
@@ -189,6 +198,11 @@ impl GuestRunner {
         handler.bad(index, failure);
         ControlFlow::Continue(())
     }
+}
+
+/// Whether the job was not called, for what a record has.
+fn is_unreadable(result: &Result<Outcome, Failure>) -> bool {
+    matches!(result, Err(Failure::Unreadable(_)))
 }
 
 /// The search for the bad records of one batch.

@@ -254,6 +254,9 @@ impl Handler for Handling<'_> {
     }
 
     fn bad(&mut self, index: u32, failure: Failure) {
+        if let Failure::Unreadable(_) = failure {
+            return self.desk.router.give_up(self.delivery, index, Stage::Guest, &failure.to_string());
+        }
         self.desk.is_told = true;
         let Desk { shop, part, router, .. } = &*self.desk;
         let batch = self.delivery.batch();

@@ -17,6 +17,10 @@ pub enum Failure {
     /// It answered with an error.
     #[error("the job failed: {0}")]
     Error(String),
+    /// It was not called: the contract has no form for the record. The fault is the record's, so the instance is as
+    /// good as before and this counts against no version.
+    #[error("the record can't be given to the job: {0}")]
+    Unreadable(String),
     /// It answered with something that breaks the contract.
     #[error("the job's answer breaks the contract: {0}")]
     Broken(String),

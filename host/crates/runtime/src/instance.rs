@@ -74,11 +74,20 @@ impl Job {
 impl Instance {
     /// Handles one batch within the limits; the answer is checked. After an error the instance must be dropped.
     pub fn process(&mut self, batch: &Batch) -> Result<Outcome, Failure> {
-        self.allow(self.limits.batch_time);
-        let Some((source, declared)) = (0..).zip(&self.spec.sources).find(|(_, source)| *source.topic == *batch.topic)
+        let spec = Arc::clone(&self.spec);
+        let Some((source, declared)) = (0..).zip(&spec.sources).find(|(_, source)| *source.topic == *batch.topic)
         else {
             return Err(Failure::Error(format!("it does not read topic {:?}", batch.topic)));
         };
+        if declared.headers
+            && let Some(name) = batch.headers.other_than_text()
+        {
+            let name = name.escape_ascii();
+            let mut reason = format!("it reads headers, whose names are UTF-8, and one is named \"{name}\"");
+            check::cut(&mut reason);
+            return Err(Failure::Unreadable(reason));
+        }
+        self.allow(self.limits.batch_time);
         let param = BatchParam {
             source,
             partition: batch.partition,

@@ -10,6 +10,7 @@
 //! | `r` | a row is made of it |
 //! | `b` | a row is made of it that the table refuses |
 //! | `x` | it is rejected |
+//! | `u` | the contract has no form for it |
 //! | `t` | it breaks the job |
 //! | `T` | it breaks version 2 of the job |
 
@@ -106,6 +107,7 @@ impl Process for Instance {
                         texts.push(if kind == 'r' { b"good" } else { REFUSED_ROW.as_bytes() });
                     }
                     'x' => rejects.push(Reject { index, reason: "asked to".to_owned() }),
+                    'u' => return Err(Failure::Unreadable(format!("record {number}"))),
                     't' => return Err(Failure::Trap(format!("record {number}"))),
                     'T' if self.0 == 2 => return Err(Failure::Trap(format!("version 2 on record {number}"))),
                     _ => {}

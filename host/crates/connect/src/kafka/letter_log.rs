@@ -13,12 +13,13 @@ use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers as _};
+use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use tokio::runtime::Handle;
 
 use super::admin::Admin;
 use super::client::{NAME, REQUEST_TIMEOUT, client};
+use super::headers::Headers;
 use super::log::log;
 use crate::dead_letters::topic;
 use crate::error::Error;
@@ -177,12 +178,11 @@ impl LogRecord for Record<'_, '_> {
     }
 
     fn header_count(&self) -> usize {
-        self.0.headers().map_or(0, |headers| headers.count())
+        Headers::of(self.0).map_or(0, |headers| headers.count())
     }
 
-    fn header(&self, index: usize) -> Option<(&str, Option<&[u8]>)> {
-        let header = self.0.headers()?.try_get(index)?;
-        Some((header.key, header.value))
+    fn header(&self, index: usize) -> Option<(&[u8], Option<&[u8]>)> {
+        Headers::of(self.0)?.get(index)
     }
 }
 

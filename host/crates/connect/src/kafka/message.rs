@@ -8,7 +8,6 @@ use pelton_model::metrics::SinkMetrics;
 use pelton_model::record::{Batch, OwnedHeader};
 use pelton_model::stage::Stage;
 use prometheus_client::metrics::counter::Counter;
-use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::util::IntoOpaque;
 
 /// What a record takes of a request beside its key and value, about.
@@ -136,12 +135,3 @@ const _: fn() = || {
     fn is_opaque<T: IntoOpaque>() {}
     is_opaque::<Arc<Parcel>>();
 };
-
-/// Headers as librdkafka takes them, in order.
-pub(super) fn headers<'a>(of: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>) -> Option<OwnedHeaders> {
-    of.fold(None, |headers, (name, value)| {
-        // Names that came through Kafka or the contract's check are text; others could not be sent.
-        let key = std::str::from_utf8(name).unwrap_or("?");
-        Some(headers.unwrap_or_else(OwnedHeaders::new).insert(Header { key, value }))
-    })
-}

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::message::{BorrowedMessage, Headers as _, Message};
-
 use pelton_model::record::Batch;
 use pelton_model::settings::Batching;
+use rdkafka::message::{BorrowedMessage, Message};
+
+use super::headers::Headers;
 
 /// Room for one huge record is not kept for the batches after it.
 const MOST_ROOM: usize = 1 << 20;
@@ -44,9 +45,10 @@ impl Open {
         self.batch.is_empty()
     }
 
-    /// Bytes of keys and values.
+    /// Bytes of keys, values and headers.
     pub(super) fn bytes(&self) -> usize {
-        self.batch.payload_bytes()
+        let headers = &self.batch.headers;
+        self.batch.payload_bytes() + headers.names.bytes.len() + headers.values.items.bytes.len()
     }
 
     /// Whether the record would carry it over the limit: then it opens the next one.
@@ -89,10 +91,17 @@ fn append(batch: &mut Batch, message: &BorrowedMessage<'_>) {
     batch.timestamps.push(message.timestamp().to_millis().unwrap_or(-1));
     batch.keys.push(message.key());
     batch.values.push(message.payload());
-    if let Some(headers) = message.headers() {
-        for header in headers.iter() {
-            batch.headers.push(header.key.as_bytes(), header.value);
-        }
+    match Headers::of(message) {
+        Some(headers) => headers.iter().for_each(|(name, value)| batch.headers.push(name, value)),
+        None => tracing::error!(
+            kafka.topic = message.topic(),
+            kafka.partition = message.partition(),
+            kafka.offset = message.offset(),
+            "the headers of {}/{}/{} can't be read and are left out: there are more than 100,000, or they are damaged",
+            message.topic(),
+            message.partition(),
+            message.offset()
+        ),
     }
     batch.headers.end_record();
 }

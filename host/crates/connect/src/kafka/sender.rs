@@ -19,8 +19,9 @@ use pelton_delivery::fault::Fault;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
 
+use super::headers;
 use super::letter::LetterForm;
-use super::message::{Parcel, Tracked, headers};
+use super::message::{Parcel, Tracked};
 use super::outbox::{Outbox, Refused};
 use super::reports::{Reports, is_of_a_record};
 
@@ -92,7 +93,7 @@ impl Sender {
         record.payload = value;
         record.partition = partition;
         record.timestamp = (message.timestamp >= 0).then_some(message.timestamp);
-        record.headers = headers(message.headers.iter().map(|(name, value)| (&**name, value.as_deref())));
+        record.headers = headers::owned(message.headers.iter().map(|(name, value)| (&**name, value.as_deref())));
         let Err((error, _)) = self.producer.send(record) else { return };
         match error.rdkafka_error_code() {
             Some(code) if is_of_a_record(code) => self.give_up(tracked, code),

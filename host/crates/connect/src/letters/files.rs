@@ -36,6 +36,8 @@ pub struct Kept {
     pub at: DateTime<Utc>,
     pub kept_here_because: String,
     pub headers_base64: Vec<(String, Option<String>)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header_names_base64: Option<Vec<String>>,
     pub key_base64: Option<String>,
     pub value_base64: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -134,7 +136,17 @@ impl Files {
             let decoded = text.map(|text| BASE64_STANDARD.decode(text)).transpose();
             Ok(decoded.with_context(|| format!("the dead letter {name} is damaged"))?.map(Cow::Owned))
         };
-        let headers = kept.headers_base64.into_iter().map(|(name, value)| Ok((name.into(), decoded(value)?)));
+        let (names, values): (Vec<_>, Vec<_>) = kept.headers_base64.into_iter().unzip();
+        let names = match kept.header_names_base64 {
+            None => names.into_iter().map(String::into_bytes).collect(),
+            Some(names) => names
+                .into_iter()
+                .map(|name| BASE64_STANDARD.decode(name))
+                .collect::<Result<Vec<_>, _>>()
+                .with_context(|| format!("the dead letter {name} is damaged"))?,
+        };
+        ensure!(names.len() == values.len(), "the dead letter {name} is damaged: it has names of other headers");
+        let headers = names.into_iter().zip(values).map(|(name, value)| Ok((name.into(), decoded(value)?)));
         let mut letter = Letter {
             place: Place::File(name.to_owned()),
             at: kept.at,

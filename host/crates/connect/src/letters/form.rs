@@ -36,7 +36,8 @@ pub(crate) fn headers(job: &str, delivery: &Delivery, i: usize, stage: Stage, re
 pub(crate) fn file(job: &str, delivery: &Delivery, i: usize, stage: Stage, reason: &str, refusal: &str) -> Kept {
     let batch = delivery.batch();
     let encoded = |bytes: &[u8]| BASE64_STANDARD.encode(bytes);
-    let headers = batch.headers.of(i);
+    let headers = || batch.headers.of(i);
+    let is_text = headers().all(|(name, _)| str::from_utf8(name).is_ok());
     let by = delivery.handled_by();
     Kept {
         job: job.to_owned(),
@@ -50,7 +51,8 @@ pub(crate) fn file(job: &str, delivery: &Delivery, i: usize, stage: Stage, reaso
         error: reason.to_owned(),
         at: now(),
         kept_here_because: format!("the dead-letter topic refused it: {refusal}"),
-        headers_base64: headers.map(|(k, v)| (String::from_utf8_lossy(k).into_owned(), v.map(encoded))).collect(),
+        header_names_base64: (!is_text).then(|| headers().map(|(name, _)| encoded(name)).collect()),
+        headers_base64: headers().map(|(k, v)| (String::from_utf8_lossy(k).into_owned(), v.map(encoded))).collect(),
         key_base64: batch.keys.get(i).map(encoded),
         value_base64: batch.values.get(i).map(encoded),
         redriven: None,

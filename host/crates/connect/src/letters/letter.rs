@@ -51,7 +51,7 @@ impl fmt::Display for Place {
 }
 
 /// A header of a record: its name, and its value or null.
-pub type OwnHeader<'a> = (Cow<'a, str>, Option<Cow<'a, [u8]>>);
+pub type OwnHeader<'a> = (Cow<'a, [u8]>, Option<Cow<'a, [u8]>>);
 
 /// A letter. Its bytes are borrowed from what it was read from, so that looking at one costs no copy.
 #[derive(Debug, Clone)]
@@ -89,9 +89,10 @@ impl<'a> Letter<'a> {
     pub fn read(job: &str, record: &'a impl LogRecord) -> Option<Self> {
         let count = record.header_count();
         // Ours come last. The record may have had headers of these names itself: the last ones count.
-        let ours = (0..count).rev().find(|&i| record.header(i).is_some_and(|(name, _)| name == "pelton.job"))?;
+        let ours = (0..count).rev().find(|&i| record.header(i).is_some_and(|(name, _)| name == b"pelton.job"))?;
         let text = |name: &str| {
-            let mut found = (ours..count).filter_map(|i| record.header(i)).filter(|(found, _)| *found == name);
+            let mut found =
+                (ours..count).filter_map(|i| record.header(i)).filter(|(found, _)| *found == name.as_bytes());
             str::from_utf8(found.next()?.1?).ok()
         };
         if text("pelton.job")? != job {
@@ -131,7 +132,7 @@ impl<'a> Letter<'a> {
         let prefix = format!("{}/", topic(job));
         let is_ours =
             |value: &Option<Cow<'a, [u8]>>| value.as_deref().is_some_and(|value| value.starts_with(prefix.as_bytes()));
-        if self.headers.last().is_some_and(|(name, value)| name == REDRIVEN_FROM && is_ours(value)) {
+        if self.headers.last().is_some_and(|(name, value)| **name == *REDRIVEN_FROM.as_bytes() && is_ours(value)) {
             let value = self.headers.pop().and_then(|(_, value)| value);
             self.redriven_from = value.map(|value| String::from_utf8_lossy(&value).into_owned().into());
         }
@@ -149,7 +150,7 @@ impl<'a> Letter<'a> {
         batch.keys.push(self.key.as_deref());
         batch.values.push(self.value.as_deref());
         for (name, value) in &self.headers {
-            batch.headers.push(name.as_bytes(), value.as_deref());
+            batch.headers.push(name, value.as_deref());
         }
         for (name, value) in further {
             batch.headers.push(name.as_bytes(), Some(value.as_bytes()));
@@ -181,7 +182,11 @@ impl<'a> Letter<'a> {
                 break;
             };
             left = rest;
-            headers.push(Header { name: name.clone().into_owned(), value: value.as_deref().map(|v| view(v, most)) });
+            headers.push(Header {
+                name: String::from_utf8_lossy(name).into_owned(),
+                name_base64: str::from_utf8(name).is_err().then(|| BASE64_STANDARD.encode(name)),
+                value: value.as_deref().map(|v| view(v, most)),
+            });
         }
         let long = |bytes: &Option<Cow<'a, [u8]>>| bytes.as_ref().is_some_and(|bytes| bytes.len() > most);
         let cut =

@@ -36,7 +36,7 @@ impl Mark {
     /// Reads a record of the topic of `job`; `None` where it is no mark.
     pub fn read(job: &str, record: &impl LogRecord) -> Option<Self> {
         let mut headers = (0..record.header_count()).filter_map(|i| record.header(i));
-        headers.find(|header| *header == (HEADER, Some(job.as_bytes())))?;
+        headers.find(|header| *header == (HEADER.as_bytes(), Some(job.as_bytes())))?;
         let value: Value = serde_json::from_slice(record.value()?).ok()?;
         Some(Self { partition: record.partition(), at: value.at, redriven: value.redriven })
     }

@@ -15,5 +15,5 @@ pub trait LogRecord {
     /// How many headers it has.
     fn header_count(&self) -> usize;
     /// A header: its name, and its value or null.
-    fn header(&self, index: usize) -> Option<(&str, Option<&[u8]>)>;
+    fn header(&self, index: usize) -> Option<(&[u8], Option<&[u8]>)>;
 }

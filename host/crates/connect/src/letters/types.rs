@@ -144,8 +144,11 @@ pub struct Bytes {
 /// A header of a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Header {
-    /// Its name.
+    /// Its name; what is no UTF-8 of it is replaced.
     pub name: String,
+    /// The name's bytes, in base64 with padding, where they are not UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name_base64: Option<String>,
     /// Its value, beside the name; none of it where it is null.
     #[serde(flatten)]
     pub value: Option<Bytes>,

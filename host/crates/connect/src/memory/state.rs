@@ -59,9 +59,9 @@ impl LogRecord for Record {
         self.headers.len()
     }
 
-    fn header(&self, index: usize) -> Option<(&str, Option<&[u8]>)> {
+    fn header(&self, index: usize) -> Option<(&[u8], Option<&[u8]>)> {
         let (name, value) = self.headers.get(index)?;
-        Some((std::str::from_utf8(name).ok()?, value.as_deref()))
+        Some((name, value.as_deref()))
     }
 }
 

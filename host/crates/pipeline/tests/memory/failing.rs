@@ -84,3 +84,18 @@ fn versions_change_between_batches_without_a_loss_or_another_order() {
         }
     }
 }
+
+#[test]
+fn records_that_no_job_can_be_given_are_no_fault_of_the_job() {
+    let mut rig = Rig::new(5, 1);
+    let most = MOST_BAD as usize;
+    let mut kinds = vec!["u"; most + 50];
+    kinds.push("f");
+    rig.write(&kinds, 1);
+    let running = rig.start(version(2).on_probation(10, 0.0), 1);
+    rig.until_all_is_committed();
+    assert_eq!(running.letters(Stage::Guest), u64::from(MOST_BAD) + 50);
+    assert_eq!(rig.numbers(FORWARDED)[&0], [most as i64 + 50]);
+    assert_eq!((running.status.get().0, running.metrics.guest_failures.get()), (State::Running, 0));
+    rig.stop(&running).unwrap();
+}
