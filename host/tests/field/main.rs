@@ -30,10 +30,14 @@ mod stage;
 
 mod pgbouncer;
 
+mod compacted_topic_without_keys;
 mod deadlocks;
 mod failover;
 mod functions_that_raise;
 mod header_names_of_any_bytes;
 mod poolers;
+mod refused_messages_are_no_output;
+mod sink_topic_that_takes_nothing;
 mod slow_tables;
+mod timestamps_out_of_range;
 mod views;

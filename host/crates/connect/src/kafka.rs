@@ -10,6 +10,7 @@ mod client;
 mod connector;
 mod context;
 mod dead_letters;
+mod faults;
 mod feed;
 mod feeds;
 mod fetcher;

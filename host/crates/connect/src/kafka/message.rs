@@ -1,7 +1,7 @@
 //! Messages on their way to a topic, and which delivery each belongs to.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use pelton_delivery::delivery::Delivery;
 use pelton_model::metrics::SinkMetrics;
@@ -19,6 +19,9 @@ pub(super) struct Group {
     remaining: AtomicUsize,
     count: u64,
     bytes: u64,
+    /// How many of them were refused, and their bytes.
+    refused: AtomicU64,
+    refused_bytes: AtomicU64,
     kind: Kind,
 }
 
@@ -38,7 +41,15 @@ impl Group {
         delivery.expect(1);
         delivery.charge(bytes);
         let delivery = Arc::clone(delivery);
-        Arc::new(Self { delivery, remaining: AtomicUsize::new(count), count: count as u64, bytes: bytes as u64, kind })
+        Arc::new(Self {
+            delivery,
+            remaining: AtomicUsize::new(count),
+            count: count as u64,
+            bytes: bytes as u64,
+            refused: AtomicU64::new(0),
+            refused_bytes: AtomicU64::new(0),
+            kind,
+        })
     }
 
     /// The batch.
@@ -54,13 +65,21 @@ impl Group {
         }
     }
 
+    /// Accounts for one message of so many bytes that the topic has refused: it does not count as written.
+    pub(super) fn refused(&self, bytes: usize) {
+        self.refused_bytes.fetch_add(bytes as u64, Ordering::AcqRel);
+        self.refused.fetch_add(1, Ordering::AcqRel);
+        self.done();
+    }
+
     /// Accounts for one message.
     pub(super) fn done(&self) {
         if self.remaining.fetch_sub(1, Ordering::AcqRel) == 1 {
             match &self.kind {
                 Kind::Output(metrics) => {
-                    metrics.records.inc_by(self.count);
-                    metrics.bytes.inc_by(self.bytes);
+                    let [refused, bytes] = [&self.refused, &self.refused_bytes].map(|n| n.load(Ordering::Acquire));
+                    metrics.records.inc_by(self.count.saturating_sub(refused));
+                    metrics.bytes.inc_by(self.bytes.saturating_sub(bytes));
                 }
                 Kind::DeadLetter(counter, ..) => drop(counter.inc()),
             }
@@ -123,10 +142,15 @@ pub(super) struct Parcel {
 }
 
 impl Parcel {
+    /// Bytes of its key and value.
+    pub(super) fn bytes(&self) -> usize {
+        let (key, value) = self.message.body.of(self.tracked.group.delivery().batch(), self.tracked.index);
+        key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)
+    }
+
     /// What it takes of a request, about.
     pub(super) fn size(&self) -> usize {
-        let (key, value) = self.message.body.of(self.tracked.group.delivery().batch(), self.tracked.index);
-        key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len) + FRAMING
+        self.bytes() + FRAMING
     }
 }
 

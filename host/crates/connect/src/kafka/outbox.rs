@@ -25,6 +25,32 @@ pub(super) struct Refused {
     pub(super) code: RDKafkaErrorCode,
 }
 
+impl Refused {
+    /// Why, for people: the same for all messages that are refused for the same. (The broker's own words can't be had:
+    /// librdkafka frees them before it reports a message.)
+    pub(super) fn reason(&self) -> String {
+        use RDKafkaErrorCode as Code;
+        let Self { parcel, code, .. } = self;
+        let Message { topic, body, .. } = &parcel.message;
+        let (key, _) = body.of(parcel.tracked.group.delivery().batch(), parcel.tracked.index);
+        match code {
+            Code::InvalidRecord | Code::InvalidMessage if key.is_none() => {
+                format!(
+                    "{code}: it has no key, and topic {topic:?} takes none without one if its cleanup.policy is compact"
+                )
+            }
+            Code::InvalidTimestamp => format!(
+                "{code}: its timestamp, milliseconds since 1970, is out of the range that topic {topic:?} takes \
+                 (message.timestamp.before.max.ms, message.timestamp.after.max.ms); does its producer send microseconds?"
+            ),
+            Code::MessageSizeTooLarge | Code::MessageBatchTooLarge => {
+                format!("{code}: it is larger than the max.message.bytes of topic {topic:?} allows")
+            }
+            _ => code.to_string(),
+        }
+    }
+}
+
 /// Messages that wait for their round, and those of the present one that were refused.
 #[derive(Default)]
 pub(super) struct Outbox {
@@ -91,6 +117,19 @@ impl Outbox {
         state.closed = true;
         state.waiting.clear();
         self.changed.notify_all();
+    }
+
+    /// Waits for so long, or until the close.
+    pub(super) fn rest(&self, time: Duration) {
+        let deadline = Instant::now() + time.min(LONG);
+        let mut state = lock(&self.state);
+        while !state.closed {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            state = self.wait(state, left);
+        }
     }
 
     pub(super) fn is_closed(&self) -> bool {

@@ -8,25 +8,14 @@ use pelton_model::status::Status;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Message as _;
 use rdkafka::producer::{DeliveryResult, NoCustomPartitioner, ProducerContext};
 
 use super::client::{PRODUCER, watch_brokers};
+use super::faults::{Whose, whose};
 use super::log::log;
 use super::message::Parcel;
 use super::outbox::{Outbox, Refused};
-
-/// Whether the failure lies in a record of the request and comes back however often it is tried.
-pub(super) fn is_of_a_record(code: RDKafkaErrorCode) -> bool {
-    use RDKafkaErrorCode as Code;
-    matches!(
-        code,
-        Code::MessageSizeTooLarge
-            | Code::InvalidMessageSize
-            | Code::InvalidMessage
-            | Code::InvalidRecord
-            | Code::InvalidDifferentRecord
-    )
-}
 
 /// Librdkafka's word on each message, served by the producer's thread.
 #[derive(Clone)]
@@ -59,15 +48,24 @@ impl ProducerContext<NoCustomPartitioner> for Reports {
     type DeliveryOpaque = Arc<Parcel>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, parcel: Arc<Parcel>) {
-        use rdkafka::Message as _;
         match result {
             Ok(_) => parcel.tracked.group.done(),
-            Err((error, message)) => match error.rdkafka_error_code() {
-                Some(code) if is_of_a_record(code) => {
-                    self.outbox.refuse(Refused { parcel, partition: message.partition(), code });
-                }
-                _ => self.fault.set(format!("failed to produce to topic {}: {error}", message.topic())),
-            },
+            Err((error, message)) => self.refuse(error, message.partition(), parcel),
         }
+    }
+}
+
+impl Reports {
+    /// A message was not taken: what can be sent again, or made a dead letter, goes back to the sender.
+    pub(super) fn refuse(&self, error: &KafkaError, partition: i32, parcel: Arc<Parcel>) {
+        let fault = error.rdkafka_error_code().map(|code| (whose(code), code));
+        let advice = match fault {
+            Some((Whose::Record | Whose::Cluster, code)) => {
+                return self.outbox.refuse(Refused { parcel, partition, code });
+            }
+            Some((Whose::Client, _)) => "the job goes on from what is committed, with another client",
+            Some((Whose::Ours | Whose::Nobody, _)) | None => "this is a bug in Pelton, please report it",
+        };
+        self.fault.set(format!("failed to produce to topic {}: {error}; {advice}", parcel.message.topic));
     }
 }

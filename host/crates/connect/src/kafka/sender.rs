@@ -10,23 +10,37 @@
 //! the topic's `max.message.bytes` is small. What was refused goes once more in halves, one after the other, until each
 //! message is delivered or was refused alone. Nothing else is sent meanwhile, and each goes to the partition that it
 //! was meant for, so the order in a partition stays. What was refused alone becomes a dead letter right here, and a
-//! dead letter a file: nobody else is asked, and the delivery waits for it.
+//! dead letter a file: nobody else is asked, and the delivery waits for it. A letter that is refused for its record's
+//! time is first sent once more with the time of now.
+//!
+//! What is refused for what a topic or the cluster is like (a right that was taken away, a full disk) is no record's
+//! fault: it is told, and sent again, with backoff, until it is taken.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use pelton_delivery::fault::Fault;
+use pelton_model::status::{Part, State};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
 
+use super::faults::{Whose, advice, whose};
 use super::headers;
 use super::letter::LetterForm;
-use super::message::{Parcel, Tracked};
+use super::message::{Body, Message, Parcel, Tracked};
 use super::outbox::{Outbox, Refused};
-use super::reports::{Reports, is_of_a_record};
+use super::reports::Reports;
+use crate::letters::form;
 
 /// How long librdkafka is asked to flush at a time.
 const FLUSH: Duration = Duration::from_millis(200);
+/// Under what it is told that a topic takes nothing.
+const TOPIC: Part = Part::Client("kafka topic");
+/// How long it waits, at first and at most, before it sends again what a topic did not take.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
 /// What takes messages from the outbox to the broker, on a thread of its own.
 pub(super) struct Sender {
     pub(super) outbox: Arc<Outbox>,
@@ -49,17 +63,19 @@ impl Sender {
         let mut refused = self.send(round.into_iter().map(|parcel| (parcel, None)));
         // The part that comes next is the last one.
         let mut parts = Vec::new();
+        let mut waits = None;
         loop {
             match refused.len() {
+                _ if self.is_to_wait(&refused, &mut waits) => parts.push(refused),
                 0 => {}
-                1 => refused.into_iter().for_each(|one| self.give_up(&one.parcel.tracked, one.code)),
+                1 => refused.iter().for_each(|one| self.give_up(one)),
                 all => {
                     self.learn(&refused);
                     let second = refused.split_off(all / 2);
                     parts.extend([second, refused]);
                 }
             }
-            let Some(part) = parts.pop() else { return };
+            let Some(part) = parts.pop().filter(|_| !self.outbox.is_closed()) else { return };
             refused = self.send(part.into_iter().map(|one| (one.parcel, Some(one.partition))));
         }
     }
@@ -74,12 +90,38 @@ impl Sender {
         self.outbox.refused()
     }
 
+    /// Where a topic or the cluster is at fault, tells it and waits; all that was refused is to be sent again then.
+    fn is_to_wait(&self, refused: &[Refused], waits: &mut Option<ExponentialBackoff>) -> bool {
+        let status = &self.producer.context().status;
+        let Some(one) = refused.iter().find(|one| whose(one.code) == Whose::Cluster) else {
+            if waits.take().is_some() && status.clear(&TOPIC) {
+                tracing::info!("{TOPIC}: messages are taken again");
+            }
+            return false;
+        };
+        let all = || ExponentialBuilder::default().with_min_delay(FIRST_WAIT).with_max_delay(LONGEST_WAIT);
+        let wait = waits.get_or_insert_with(|| all().without_max_times().build()).next().unwrap_or(LONGEST_WAIT);
+        let advice = advice(one.code).map(|advice| format!("; {advice}")).unwrap_or_default();
+        let reason = format!(
+            "topic {:?} takes no message: {}{advice}; trying again in {:.0} s",
+            one.parcel.message.topic,
+            one.reason(),
+            wait.as_secs_f64()
+        );
+        if status.raise(&TOPIC, State::Degraded, &reason) {
+            tracing::warn!("{TOPIC}: {reason}");
+        }
+        self.outbox.rest(wait);
+        true
+    }
+
     /// A request without any message that is larger than half of it was too large itself: smaller ones will do. Rounds
     /// never become smaller than half of what the topic takes.
     fn learn(&self, refused: &[Refused]) {
         let sizes = || refused.iter().map(|one| one.parcel.size());
         let half = sizes().sum::<usize>() / 2;
-        let is_of_size = refused.iter().all(|one| one.code == RDKafkaErrorCode::MessageSizeTooLarge);
+        use RDKafkaErrorCode::{MessageBatchTooLarge, MessageSizeTooLarge};
+        let is_of_size = refused.iter().all(|one| matches!(one.code, MessageSizeTooLarge | MessageBatchTooLarge));
         if is_of_size && sizes().all(|size| size <= half) {
             self.outbox.shrink(half);
         }
@@ -95,26 +137,30 @@ impl Sender {
         record.timestamp = (message.timestamp >= 0).then_some(message.timestamp);
         record.headers = headers::owned(message.headers.iter().map(|(name, value)| (&**name, value.as_deref())));
         let Err((error, _)) = self.producer.send(record) else { return };
-        match error.rdkafka_error_code() {
-            Some(code) if is_of_a_record(code) => self.give_up(tracked, code),
-            _ => self.fault.set(format!("failed to produce to topic {}: {error}", message.topic)),
-        }
+        self.producer.context().refuse(&error, partition.unwrap_or(-1), Arc::clone(&parcel));
     }
 
     /// Makes a dead letter of a message that the broker will never take; of a dead letter a file.
-    fn give_up(&self, tracked: &Tracked, code: RDKafkaErrorCode) {
+    fn give_up(&self, one: &Refused) {
+        let Parcel { message, tracked } = &*one.parcel;
         let Tracked { group, index } = tracked;
-        let reason = code.to_string();
+        let reason = one.reason();
         match group.dead_letter_reason() {
+            Some(_) if one.code == RDKafkaErrorCode::InvalidTimestamp && message.timestamp >= 0 => {
+                self.outbox.put([(sent_now(message), tracked.clone())]);
+            }
             // It is sent after what waits already. The delivery expects it before the message is accounted for.
-            None => self.outbox.put([self.letters.of_refused(group.delivery(), *index, &reason)]),
+            None => {
+                self.outbox.put([self.letters.of_refused(group.delivery(), *index, &reason)]);
+                group.refused(one.parcel.bytes());
+            }
             Some((stage, why)) => {
                 if let Err(error) = self.letters.keep(group.delivery(), *index, stage, why, &reason) {
                     return self.fault.set(error.to_string());
                 }
+                group.done();
             }
         }
-        group.done();
     }
 
     /// Has everything sent at once, and waits a while until it is delivered; says whether it is. Other than the
@@ -127,4 +173,11 @@ impl Sender {
         let result = unsafe { rdkafka::bindings::rd_kafka_flush(client, FLUSH.as_millis() as i32) };
         result == rdkafka::bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
     }
+}
+
+/// The same letter with the time of now, and its record's in a header.
+fn sent_now(letter: &Message) -> Message {
+    let mut headers = letter.headers.clone();
+    headers.push(form::timestamp(letter.timestamp));
+    Message { topic: Arc::clone(&letter.topic), body: Body::OfRecord, timestamp: -1, headers }
 }

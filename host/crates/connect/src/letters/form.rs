@@ -32,6 +32,12 @@ pub(crate) fn headers(job: &str, delivery: &Delivery, i: usize, stage: Stage, re
     delivery.outgoing(i, batch.headers.of(i).chain(own))
 }
 
+/// The further header of a letter that has another timestamp than its record, since the topic has refused that.
+pub(crate) fn timestamp(of_record: i64) -> OwnedHeader {
+    let (name, value) = ("pelton.timestamp", of_record.to_string());
+    (name.as_bytes().into(), Some(value.into_bytes().into()))
+}
+
 /// The letter of record `i` as a file, which it is since the topic has refused it.
 pub(crate) fn file(job: &str, delivery: &Delivery, i: usize, stage: Stage, reason: &str, refusal: &str) -> Kept {
     let batch = delivery.batch();

@@ -116,7 +116,7 @@ impl<'a> Letter<'a> {
                 partition: text("pelton.partition")?.parse().ok()?,
                 offset: text("pelton.offset")?.parse().ok()?,
             },
-            timestamp: timestamp.unwrap_or(-1),
+            timestamp: text("pelton.timestamp").and_then(|own| own.parse().ok()).or(timestamp).unwrap_or(-1),
             key: record.key().map(Cow::Borrowed),
             value: record.value().map(Cow::Borrowed),
             headers: headers.map(|(name, value)| (name.into(), value.map(Cow::Borrowed))).collect(),

@@ -161,6 +161,20 @@ impl Kafka {
         Watch { consumer: self.client().set("group.id", group).create().unwrap(), asked }
     }
 
+    /// Deletes a topic, and waits until it is gone.
+    pub fn delete_topic(&self, name: &str) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let options = AdminOptions::new().request_timeout(Some(REQUEST));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        for result in runtime.block_on(admin.delete_topics(&[name], &options)).unwrap() {
+            result.unwrap_or_else(|(name, code)| panic!("failed to delete the topic {name}: {code}"));
+        }
+        eventually(REQUEST, &format!("{name} is gone"), || {
+            let metadata = admin.inner().fetch_metadata(None, REQUEST).ok()?;
+            metadata.topics().iter().all(|topic| topic.name() != name).then_some(())
+        });
+    }
+
     /// Deletes all topics but Kafka's own, and with them what groups have committed there.
     pub fn delete_topics(&self) {
         let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
