@@ -40,4 +40,5 @@ mod refused_messages_are_no_output;
 mod sink_topic_that_takes_nothing;
 mod slow_tables;
 mod timestamps_out_of_range;
+mod topic_recreated;
 mod views;

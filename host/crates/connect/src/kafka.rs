@@ -32,6 +32,7 @@ mod sink;
 mod sleep;
 mod slots;
 mod source;
+mod topic_id;
 mod watch;
 
 pub use admin::Admin;

@@ -11,6 +11,8 @@ use pelton_delivery::wake::Wake;
 
 /// How soon it is noticed that a wait is over for something that calls nobody.
 const LOOK: Duration = Duration::from_millis(20);
+/// The longest wait of a job that is retried.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// The time in which a job runs, and what makes its waits uneven. Cheap to clone.
 #[derive(Clone)]
@@ -45,15 +47,17 @@ impl Pace {
         self.clock.now().saturating_duration_since(then)
     }
 
-    /// The waits of a job that is retried: 1 s, doubling, at most 30 s, for ever, each up to twice as long by jitter.
+    /// The waits of a job that is retried: 1 s, doubling, for ever, each up to twice as long by jitter, and none longer
+    /// than 30 s.
     pub fn backoff(&self) -> impl Iterator<Item = Duration> + Send + use<> {
         ExponentialBuilder::default()
             .with_min_delay(Duration::from_secs(1))
-            .with_max_delay(Duration::from_secs(30))
+            .with_max_delay(LONGEST)
             .with_jitter()
             .with_jitter_seed((self.seed)())
             .without_max_times()
             .build()
+            .map(|wait| wait.min(LONGEST))
     }
 
     /// Waits, and breaks off soon after `over` says so.
@@ -82,7 +86,7 @@ mod tests {
         let waits: Vec<_> = pace.backoff().take(20).collect();
         for (n, wait) in waits.iter().enumerate() {
             let least = Duration::from_secs(1 << n.min(5)).min(Duration::from_secs(30));
-            assert!((least..=least * 2).contains(wait), "wait {n} is {wait:?}");
+            assert!((least..=least * 2).contains(wait) && *wait <= LONGEST, "wait {n} is {wait:?}");
         }
         assert_eq!(pace.backoff().take(20).collect::<Vec<_>>(), waits, "the same seed gives the same waits");
     }

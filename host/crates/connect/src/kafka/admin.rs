@@ -13,6 +13,10 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::client::{BeginAgain, REQUEST_TIMEOUT, client, find_broker, refused};
+use super::topic_id::{self, TopicIds};
+
+/// What is said of settings of which no client can be made.
+pub(super) const NO_SENSE: &str = "the Kafka settings make no sense";
 
 /// A client for questions and topics, apart from any job.
 pub struct Admin {
@@ -135,17 +139,28 @@ impl Admin {
         let committed = consumer
             .committed_offsets(wanted, REQUEST_TIMEOUT)
             .with_context(|| format!("failed to read the offsets of group {group:?}"))?;
+        let ids = topic_id::ids(consumer.client(), topics, topic_id::TIMEOUT).unwrap_or_else(|error| {
+            tracing::warn!("whether topics of group {group:?} were created anew is not known: {error:#}");
+            TopicIds::new()
+        });
+        let of_topics = topic_id::committed(&committed);
         let mut start = TopicPartitionList::new();
         for element in committed.elements() {
-            if !anew && matches!(element.offset(), Offset::Offset(_)) {
+            let (topic, partition) = (element.topic(), element.partition());
+            // One of a topic of that name that was there before is none.
+            let before = of_topics.get(&(topic.to_owned(), partition));
+            let is_of_another = before.zip(ids.get(topic)).is_some_and(|(before, now)| before != now);
+            if !anew && !is_of_another && matches!(element.offset(), Offset::Offset(_)) {
                 continue;
             }
-            let (topic, partition) = (element.topic(), element.partition());
             let (low, high) = consumer
                 .fetch_watermarks(topic, partition, REQUEST_TIMEOUT)
                 .with_context(|| format!("failed to read the watermarks of {topic}/{partition}"))?;
             let offset = if from == StartFrom::Latest { high } else { low };
             start.add_partition_offset(topic, partition, Offset::Offset(offset))?;
+            if let (Some(mut element), Some(id)) = (start.find_partition(topic, partition), ids.get(topic)) {
+                element.set_metadata(topic_id::metadata(id));
+            }
         }
         if start.count() > 0 {
             consumer.commit(&start, CommitMode::Sync).with_context(|| {

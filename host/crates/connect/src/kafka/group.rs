@@ -3,12 +3,13 @@
 //! Librdkafka calls back on the thread that polls. A revocation therefore drains right here, while the workers and
 //! sinks go on in their own threads, and the partitions are given up when the callback returns.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use pelton_model::metrics::JobMetrics;
-use pelton_model::status::Status;
+use pelton_model::status::{Part, Status};
 use pelton_model::sync::lock;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -19,6 +20,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use super::client::{BeginAgain, CONSUMER, NAME, REQUEST_TIMEOUT, broker_back, brokers_away, find_broker, known_end};
 use super::context::Context;
 use super::log::log;
+use super::topic_id::{self, TopicIds};
 use crate::assignment::Assignment;
 use crate::committer::{Committer, Head, Offsets};
 use crate::error::Error;
@@ -27,6 +29,10 @@ use crate::error::Error;
 const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
 /// How often a member without partitions asks whether there is a broker at all.
 const PROBE_EVERY: Duration = Duration::from_secs(10);
+/// How often it is looked whether a topic is still the one that it was.
+const IDS_EVERY: Duration = Duration::from_secs(30);
+/// Under what it is told that it is not.
+const RECREATED: Part = Part::Client("kafka source topic");
 
 /// The consumer's context.
 pub(super) struct Group {
@@ -42,6 +48,10 @@ pub(super) struct Group {
     is_away: AtomicBool,
     /// When it was looked whether one can be.
     probed: Mutex<Instant>,
+    /// The ids of the topics that its partitions are of, and when they were last looked at.
+    ids: Mutex<(TopicIds, Instant)>,
+    /// What is to be told of a topic that is not the one that it was.
+    recreated: OnceLock<String>,
     again: BeginAgain,
     /// Where they are.
     brokers: String,
@@ -61,6 +71,8 @@ impl Group {
             served: AtomicU64::new(0),
             is_away: AtomicBool::new(false),
             probed: Mutex::new(Instant::now()),
+            ids: Mutex::new((TopicIds::new(), Instant::now())),
+            recreated: OnceLock::new(),
             again: BeginAgain::new(brokers),
             brokers: brokers.to_owned(),
             drain_timeout: context.job.delivery.drain_timeout,
@@ -109,7 +121,7 @@ impl Group {
     pub(super) fn commit(&self, consumer: &BaseConsumer<Self>) {
         let heads = self.assignment.heads();
         if !heads.is_empty()
-            && let Err(error) = self.committer.commit(&heads, &Stored(consumer))
+            && let Err(error) = self.committer.commit(&heads, &Stored { consumer, ids: lock(&self.ids).0.clone() })
         {
             tracing::warn!("failed to store offsets, their records may be read again: {error}");
         }
@@ -159,9 +171,73 @@ impl Group {
         );
     }
 
+    /// What is wrong with a topic that is not the one that it was, if there is such a topic.
+    pub(super) fn recreated(&self) -> Option<&str> {
+        self.recreated.get().map(String::as_str)
+    }
+
+    /// Looks now and then whether the topics are still those that they were.
+    pub(super) fn look_for_other_topics(&self, consumer: &BaseConsumer<Self>) {
+        let (known, looked) = lock(&self.ids).clone();
+        if looked.elapsed() < IDS_EVERY || known.is_empty() || self.is_away.load(Ordering::Acquire) {
+            return;
+        }
+        let topics: Vec<_> = known.keys().map(String::as_str).collect();
+        let found = topic_id::ids(consumer.client(), &topics, PROBE_TIMEOUT).unwrap_or_default();
+        lock(&self.ids).1 = Instant::now();
+        self.know(&found);
+    }
+
+    /// Takes over ids of topics that are not known yet; one that is known and was another ends the attempt.
+    fn know(&self, found: &TopicIds) {
+        let known = &mut lock(&self.ids).0;
+        for (topic, id) in found {
+            let before = known.entry(topic.clone()).or_insert_with(|| id.clone());
+            if before != id {
+                let told = format!(
+                    "topic {topic:?} was deleted and created anew while it was read (its id was {before} and is {id}); \
+                     reading the new one from its beginning"
+                );
+                let _ = self.recreated.set(told);
+            }
+        }
+    }
+
+    /// Notes the ids of the topics of partitions.
+    fn look_for_ids(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) -> TopicIds {
+        let names = partitions.elements().iter().map(|element| element.topic().to_owned()).collect::<BTreeSet<_>>();
+        if names.is_empty() {
+            return TopicIds::new();
+        }
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let found = topic_id::ids(consumer.client(), &names, topic_id::TIMEOUT).unwrap_or_else(|error| {
+            tracing::warn!("whether topics were created anew is not known: {error:#}");
+            TopicIds::new()
+        });
+        self.know(&found);
+        found
+    }
+
+    /// Has a partition of a topic that was created anew start at its beginning: what was committed is of another topic.
+    fn start_anew(&self, assigned: &TopicPartitionList, topic: &str, partition: i32, low: i64) {
+        if let Some(mut element) = assigned.find_partition(topic, partition)
+            && let Err(error) = element.set_offset(Offset::Offset(low))
+        {
+            tracing::error!("{topic}/{partition} can't be read from its beginning: {error}");
+        }
+        self.assignment.committed(topic, partition, low);
+        let told = format!(
+            "topic {topic:?} was deleted and created anew since its records were last read; reading the new one from \
+             its beginning; to skip what it has, cancel the job and submit it with --from latest"
+        );
+        tracing::error!(kafka.topic = topic, kafka.partition = partition, "{told}");
+        self.status.notice(&RECREATED, told);
+    }
+
     /// Notes where assigned partitions start, and says loudly if records were deleted before they were read.
     fn assigned(&self, consumer: &BaseConsumer<Self>, assigned: &TopicPartitionList) {
         tracing::info!("assigned {}", list(assigned));
+        let ids = self.look_for_ids(consumer, assigned);
         for element in assigned.elements() {
             self.assignment.add(element.topic(), element.partition());
         }
@@ -177,11 +253,15 @@ impl Group {
                 return;
             }
         };
+        let of_topics = topic_id::committed(&committed);
         for element in committed.elements() {
             let (topic, partition) = (element.topic(), element.partition());
             let Offset::Offset(next) = element.offset() else { continue };
             let low = consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT).map(|(low, _)| low);
-            if let Some(low) = low.ok().filter(|&low| low > next) {
+            let before = of_topics.get(&(topic.to_owned(), partition));
+            if before.zip(ids.get(topic)).is_some_and(|(before, now)| before != now) {
+                self.start_anew(assigned, topic, partition, low.unwrap_or(0));
+            } else if let Some(low) = low.ok().filter(|&low| low > next) {
                 tracing::error!(
                     kafka.topic = topic,
                     kafka.partition = partition,
@@ -215,14 +295,19 @@ impl Group {
             tracing::info!("revoked {}", list(revoked));
         }
         self.assignment.remove(&keys);
+        let left: BTreeSet<_> = self.assignment.view().into_iter().map(|view| view.topic).collect();
+        lock(&self.ids).0.retain(|topic, _| left.contains(topic));
         for (topic, partition) in &keys {
             self.metrics.remove_lag(topic, *partition);
         }
     }
 }
 
-/// What librdkafka commits next.
-struct Stored<'a>(&'a BaseConsumer<Group>);
+/// What librdkafka commits next, each offset with the id of its topic.
+struct Stored<'a> {
+    consumer: &'a BaseConsumer<Group>,
+    ids: TopicIds,
+}
 
 impl Offsets for Stored<'_> {
     fn store(&self, heads: &[Head]) -> Result<(), Error> {
@@ -230,8 +315,12 @@ impl Offsets for Stored<'_> {
         for head in heads {
             // Fails only for offsets that are not plain numbers.
             let _ = offsets.add_partition_offset(&head.topic, head.partition, Offset::Offset(head.next));
+            let element = offsets.find_partition(&head.topic, head.partition);
+            if let (Some(mut element), Some(id)) = (element, self.ids.get(&*head.topic)) {
+                element.set_metadata(topic_id::metadata(id));
+            }
         }
-        self.0.store_offsets(&offsets).map_err(|error| Error::unavailable(NAME, anyhow::Error::from(error)))
+        self.consumer.store_offsets(&offsets).map_err(|error| Error::unavailable(NAME, anyhow::Error::from(error)))
     }
 }
 

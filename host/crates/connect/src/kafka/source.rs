@@ -183,6 +183,7 @@ impl KafkaSource {
 
     fn observe(&self) {
         self.consumer.context().look_for_broker(&self.consumer);
+        self.consumer.context().look_for_other_topics(&self.consumer);
         self.slots.tell(self.consumer.context());
         self.consumer.context().observe(&self.consumer);
         self.context.job.report.metrics.in_flight.set(self.context.job.budget.used() as i64);
@@ -192,7 +193,10 @@ impl KafkaSource {
     fn check_fault(&self) -> Result<(), Error> {
         match self.context.job.report.fault.get() {
             Some(reason) => Err(Error::Fault { reason: reason.to_owned() }),
-            None => Ok(()),
+            None => match self.consumer.context().recreated() {
+                Some(told) => Err(Error::Fault { reason: told.to_owned() }),
+                None => Ok(()),
+            },
         }
     }
 }
