@@ -41,4 +41,5 @@ mod sink_topic_that_takes_nothing;
 mod slow_tables;
 mod timestamps_out_of_range;
 mod topic_recreated;
+mod transactional_topics;
 mod views;

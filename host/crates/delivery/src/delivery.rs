@@ -187,17 +187,19 @@ mod tests {
         assert_eq!(ledger.committable(), None);
         one.acknowledge(1);
         assert_eq!(ledger.committable(), Some(5));
+        assert!(ledger.is_settled());
     }
 
     #[test]
     fn a_drain_ends_when_the_last_delivery_goes() {
         let (ledger, budget) = (Arc::new(Ledger::default()), Arc::new(Budget::new(1)));
         let one = delivery(&ledger, &budget, vec![4]);
-        assert!(!ledger.drain(Instant::now()));
+        assert!(!ledger.drain(Instant::now()) && !ledger.is_settled());
         let thread = std::thread::spawn(move || drop(one));
         assert!(ledger.drain(Instant::now() + Duration::from_secs(10)));
         thread.join().unwrap();
         assert_eq!(ledger.committable(), None);
+        assert!(!ledger.is_settled(), "what was dropped is still to be done");
     }
 
     #[test]

@@ -70,6 +70,11 @@ impl Ledger {
         lock(&self.entries).committable
     }
 
+    /// Whether every batch that was ever entered is complete. None that was dropped before is among them.
+    pub fn is_settled(&self) -> bool {
+        lock(&self.entries).queue.is_empty()
+    }
+
     /// How many batches are on their way.
     pub fn in_flight(&self) -> usize {
         lock(&self.entries).in_flight

@@ -13,6 +13,7 @@ use rdkafka::ClientConfig;
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaConfRes;
 
 /// The parts under which it is told that a job's clients reach no broker.
@@ -224,6 +225,21 @@ pub fn known_end<C: ConsumerContext>(consumer: &BaseConsumer<C>, topic: &str, pa
         )
     };
     (result == rdkafka::bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
+}
+
+/// Where a consumer reads on in a partition, the markers of transactions among what it has read: no request is made.
+/// `None` where it has read nothing since it was told where to begin.
+#[expect(unsafe_code, reason = "the binding's call asks another thread for the assignment first")]
+pub(super) fn position<C: ConsumerContext>(consumer: &BaseConsumer<C>, topic: &str, partition: i32) -> Option<i64> {
+    let mut list = TopicPartitionList::new();
+    list.add_partition(topic, partition);
+    // SAFETY: the pointers are those of a consumer and of a list that outlive the call, which keeps none of them.
+    let result = unsafe { rdkafka::bindings::rd_kafka_position(consumer.client().native_ptr(), list.ptr()) };
+    let is_known = result == rdkafka::bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+    match list.find_partition(topic, partition)?.offset() {
+        Offset::Offset(position) if is_known => Some(position),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

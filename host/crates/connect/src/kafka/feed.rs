@@ -125,9 +125,9 @@ impl Recent {
     fn put(&mut self, batch: Batch) {
         let Some(&last) = batch.offsets.last() else { return };
         let bytes = self.total..self.total + batch.bytes() as u64;
-        (self.end, self.total) = (last + 1, bytes.end);
+        (self.end, self.total) = (self.end.max(last + 1), bytes.end);
         self.high = self.high.max(Some(self.end));
-        self.kept.push_back(Kept { batch: Arc::new(batch), end: self.end, bytes });
+        self.kept.push_back(Kept { batch: Arc::new(batch), end: last + 1, bytes });
         let forget = self.total.saturating_sub(self.keep);
         while self.kept.len() > 1
             && let Some(oldest) = self.kept.pop_front_if(|oldest| oldest.bytes.start < forget)
@@ -156,6 +156,8 @@ impl Recent {
 pub(super) enum Taken {
     /// The next records.
     Batch(Arc<Batch>),
+    /// No record, but offsets that have none: what comes next does so at this one or after it.
+    Passed(i64),
     /// Nothing now: the job will be woken.
     Nothing,
     /// The feed has ended, or the job was too slow for it.
@@ -209,7 +211,9 @@ impl Place {
         let found = recent.find(next).map(|kept| (Arc::clone(&kept.batch), kept.bytes.end));
         // Not there: the feed that it followed has ended, and this is another.
         let Some(reader) = recent.readers.iter_mut().find(|reader| reader.id == self.id) else { return Taken::Lost };
-        let Some((batch, read)) = found else { return Taken::Nothing };
+        let Some((batch, read)) = found else {
+            return if recent.end > next { Taken::Passed(recent.end) } else { Taken::Nothing };
+        };
         reader.read = read;
         if recent.is_held && recent.ahead() <= recent.keep / 4 {
             recent.is_held = false;
@@ -327,6 +331,17 @@ impl Feed {
             recent.is_held
         })
         .unwrap_or_default()
+    }
+
+    /// Notes that there is no record before offset `position` but those that were put in: the markers of transactions
+    /// are none.
+    pub(super) fn passed(&self, id: u64, position: i64) {
+        self.with(id, |recent| {
+            if position > recent.end {
+                recent.end = position;
+                recent.readers.iter().for_each(|reader| reader.wake.call());
+            }
+        });
     }
 
     /// Notes the end of the partition.

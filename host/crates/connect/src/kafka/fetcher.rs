@@ -14,7 +14,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::client::known_end;
+use super::client::{known_end, position};
 use super::feed::{Feed, Shared};
 use super::open::Open;
 use super::poll::{STRETCH, check};
@@ -162,6 +162,11 @@ impl<'a> Fetcher<'a> {
             let Feed { topic, partition, .. } = &*fetched.feed;
             if let Some(end) = known_end(&self.consumer, topic, *partition) {
                 fetched.feed.is_at(fetched.id, end);
+            }
+            if fetched.open.is_empty()
+                && let Some(position) = position(&self.consumer, topic, *partition)
+            {
+                fetched.feed.passed(fetched.id, position);
             }
             if fetched.last_record.elapsed() >= REST_AFTER {
                 fetched.feed.rest(fetched.id);

@@ -3,7 +3,7 @@
 //! Librdkafka calls back on the thread that polls. A revocation therefore drains right here, while the workers and
 //! sinks go on in their own threads, and the partitions are given up when the callback returns.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -31,8 +31,19 @@ const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
 const PROBE_EVERY: Duration = Duration::from_secs(10);
 /// How often it is looked whether a topic is still the one that it was.
 const IDS_EVERY: Duration = Duration::from_secs(30);
+/// How long nothing comes of a partition that has more until it is asked how far it can be read, and then how often.
+const READABLE_AFTER: Duration = Duration::from_secs(1);
+const READABLE_EVERY: Duration = Duration::from_secs(5);
 /// Under what it is told that it is not.
 const RECREATED: Part = Part::Client("kafka source topic");
+
+/// A partition that has more than can be read.
+struct Stands {
+    /// The committed offset.
+    at: i64,
+    ask_at: Instant,
+    readable: Option<i64>,
+}
 
 /// The consumer's context.
 pub(super) struct Group {
@@ -50,6 +61,8 @@ pub(super) struct Group {
     probed: Mutex<Instant>,
     /// The ids of the topics that its partitions are of, and when they were last looked at.
     ids: Mutex<(TopicIds, Instant)>,
+    /// Partitions that have more than can be read.
+    standing: Mutex<BTreeMap<(Arc<str>, i32), Stands>>,
     /// What is to be told of a topic that is not the one that it was.
     recreated: OnceLock<String>,
     again: BeginAgain,
@@ -72,6 +85,7 @@ impl Group {
             is_away: AtomicBool::new(false),
             probed: Mutex::new(Instant::now()),
             ids: Mutex::new((TopicIds::new(), Instant::now())),
+            standing: Mutex::default(),
             recreated: OnceLock::new(),
             again: BeginAgain::new(brokers),
             brokers: brokers.to_owned(),
@@ -158,6 +172,23 @@ impl Group {
         }
     }
 
+    /// How far a reader of committed records can come in a partition that has more, where nothing has come to be read
+    /// for a while: up to the first record of a transaction that is still open.
+    fn readable(&self, consumer: &BaseConsumer<Self>, head: &Head) -> Option<i64> {
+        let key = (Arc::clone(&head.topic), head.partition);
+        let ask_at = Instant::now() + READABLE_AFTER;
+        let mut standing = lock(&self.standing);
+        let stands = standing.entry(key).or_insert(Stands { at: head.next, ask_at, readable: None });
+        if stands.at != head.next {
+            *stands = Stands { at: head.next, ask_at, readable: None };
+        } else if stands.ask_at <= Instant::now() {
+            stands.ask_at = Instant::now() + READABLE_EVERY;
+            let found = consumer.fetch_watermarks(&head.topic, head.partition, PROBE_TIMEOUT);
+            stands.readable = found.map(|(_, end)| end).ok();
+        }
+        stands.readable
+    }
+
     /// Brings lag and commit age up to date.
     pub(super) fn observe(&self, consumer: &BaseConsumer<Self>) {
         let mut last_clean = lock(&self.last_clean);
@@ -167,6 +198,7 @@ impl Group {
         self.metrics.commit_age.set(last_clean.elapsed().as_secs_f64());
         self.assignment.look(
             |topic, partition| known_end(consumer, topic, partition),
+            |head| self.readable(consumer, head),
             |topic, partition, lag| self.metrics.set_lag(topic, partition, lag),
         );
     }
@@ -265,8 +297,8 @@ impl Group {
                 tracing::error!(
                     kafka.topic = topic,
                     kafka.partition = partition,
-                    "Kafka's retention deleted the records {next} to {} of {topic}/{partition} before they were read; \
-                     going on at {low}",
+                    "Kafka deleted the offsets {next} to {} of {topic}/{partition}, by its retention or because it was \
+                     told to, before their records were read; going on at {low}",
                     low - 1
                 );
                 self.metrics.expired.inc_by((low - next) as u64);

@@ -22,7 +22,8 @@ struct Slot {
     open: Open,
     instance: usize,
     ledger: Arc<Ledger>,
-    /// The offset after the last record that was taken in, or where the partition starts, if that is known.
+    /// The offset after the last record that was taken in, or one to which there are no others, or where the partition
+    /// starts, if that is known.
     next: Option<i64>,
     place: Place,
     reads: Reads,
@@ -151,6 +152,7 @@ impl Slots {
                         let rest = if taken == 0 { batch } else { Arc::new(batch.slice(taken..batch.len())) };
                         slot.hand_over(rest, &self.context, hand_over);
                     }
+                    Taken::Passed(end) => slot.next = Some(end),
                     Taken::Nothing => break,
                     Taken::Lost => {
                         slot.place.leave();
@@ -198,9 +200,22 @@ impl Slots {
         slot.is_some_and(|slot| !matches!(slot.reads, Reads::Alone(_)))
     }
 
-    /// Tells the group which partitions follow a feed, and where they end.
+    /// Takes over how far the consumer is where that is past the last record: the markers of transactions have offsets,
+    /// too, and so have records of those that were aborted.
+    pub(super) fn pass(&mut self, position: impl Fn(&str, i32) -> Option<i64>) {
+        let reads = |slot: &&mut Slot| slot.open.is_empty() && matches!(slot.reads, Reads::Alone(_));
+        for slot in self.slots.iter_mut().filter(reads) {
+            slot.next = slot.next.max(position(slot.open.topic(), slot.open.partition()));
+        }
+    }
+
+    /// Tells the group which partitions follow a feed, where they end, and where they are read on.
     pub(super) fn tell(&self, group: &Group) {
         for slot in &self.slots {
+            // What a closed ledger did not take in is not done.
+            let has_all = slot.open.is_empty() && !slot.ledger.is_closed();
+            let position = slot.next.filter(|_| has_all);
+            group.assignment().reads_on(slot.open.topic(), slot.open.partition(), position);
             let follows = slot.reads == Reads::Follows;
             let end = if follows { slot.place.end() } else { None };
             group.assignment().shares(slot.open.topic(), slot.open.partition(), follows, end);

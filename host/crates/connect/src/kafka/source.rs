@@ -19,7 +19,7 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::client::{NAME, refused};
+use super::client::{NAME, position, refused};
 use super::context::Context;
 use super::group::Group;
 use super::poll::{STRETCH, check};
@@ -181,9 +181,10 @@ impl KafkaSource {
         self.consumer.resume(&resumed).context(PAUSING)
     }
 
-    fn observe(&self) {
+    fn observe(&mut self) {
         self.consumer.context().look_for_broker(&self.consumer);
         self.consumer.context().look_for_other_topics(&self.consumer);
+        self.slots.pass(|topic, partition| position(&self.consumer, topic, partition));
         self.slots.tell(self.consumer.context());
         self.consumer.context().observe(&self.consumer);
         self.context.job.report.metrics.in_flight.set(self.context.job.budget.used() as i64);

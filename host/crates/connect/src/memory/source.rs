@@ -355,6 +355,7 @@ impl MemorySource {
         metrics.in_flight.set(self.context.budget.used() as i64);
         self.assignment.look(
             |topic, partition| self.memory.look(|state| Some(state.partition(topic, partition)?.end())),
+            |_| None,
             |topic, partition, lag| metrics.set_lag(topic, partition, lag),
         );
     }

@@ -45,6 +45,10 @@ fn take_all(place: &Place, mut next: i64) -> (Vec<i64>, bool) {
                 taken.extend(batch.offsets.iter().filter(|&&offset| offset >= next));
                 next = batch.offsets.last().unwrap() + 1;
             }
+            Taken::Passed(end) => {
+                assert!(end > next);
+                next = end;
+            }
             Taken::Nothing => return (taken, false),
             Taken::Lost => return (taken, true),
         }
@@ -227,4 +231,23 @@ proptest! {
             prop_assert_eq!(&read[..], &log[..read.len()]);
         }
     }
+}
+
+#[test]
+fn offsets_without_records_are_passed() {
+    let feeds = feeds();
+    let (one, two) = (enter(&feeds), enter(&feeds));
+    assert!(one.follow(0) && two.follow(0));
+    let (feed, id, _) = followed(&feeds).unwrap();
+    feed.put(id, batch(&[0, 1]));
+    feed.passed(id, 5);
+    feed.passed(id, 4);
+    assert!(matches!(one.take(2), Taken::Passed(5)) && matches!(one.take(5), Taken::Nothing));
+    feed.put(id, batch(&[7]));
+    assert_eq!(take_all(&one, 5), (vec![7], false));
+    assert_eq!(take_all(&two, 0), (vec![0, 1, 7], false));
+    // A job that stands behind the marker follows as well as one that stands before it.
+    let three = enter(&feeds);
+    assert!(three.follow(5));
+    assert_eq!(take_all(&three, 5), (vec![7], false));
 }
