@@ -35,6 +35,7 @@ mod deadlocks;
 mod failover;
 mod functions_that_raise;
 mod header_names_of_any_bytes;
+mod new_partitions;
 mod poolers;
 mod refused_messages_are_no_output;
 mod sink_topic_that_takes_nothing;

@@ -27,13 +27,20 @@ pub(super) const NAME: &str = "Kafka";
 /// How long a request to the broker may take before it counts as away.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How often clients ask which partitions their topics have.
+pub(super) const REFRESH: Duration = Duration::from_secs(15);
+
 /// A topic to ask a broker for; that there is none is an answer.
 const PROBE: &str = "__pelton_ping";
 
 /// The settings that both kinds of client start from.
 pub fn client(kafka: &settings::Kafka, client_id: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", &kafka.bootstrap).set("client.id", client_id);
+    config
+        .set("bootstrap.servers", &kafka.bootstrap)
+        .set("client.id", client_id)
+        // New partitions are read within half a minute: a group settles within seconds after this.
+        .set("topic.metadata.refresh.interval.ms", REFRESH.as_millis().to_string());
     let has = |key| kafka.properties.contains_key(key);
     if kafka.properties.get("security.protocol").is_some_and(|protocol| protocol.to_ascii_lowercase().ends_with("ssl"))
         && !has("ssl.ca.location")

@@ -27,7 +27,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::client::REQUEST_TIMEOUT;
+use super::client::{REFRESH, REQUEST_TIMEOUT};
 use super::poll::check;
 use super::watch::{self, NoBroker, Signs, Watching};
 
@@ -40,8 +40,6 @@ const SETTLE: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_secs(1);
 /// How long it waits for a broker at a time.
 const AGAIN: Duration = Duration::from_secs(2);
-/// How often it looks for new partitions.
-const COUNT_EVERY: Duration = Duration::from_secs(30);
 
 /// The idle and the sleeping jobs of a host. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -267,7 +265,7 @@ impl<'a> Watcher<'a> {
                 Some(Err(error)) => check(&error)?,
                 None => {
                     self.signs.look(&self.consumer)?;
-                    if self.counted.elapsed() >= COUNT_EVERY {
+                    if self.counted.elapsed() >= REFRESH {
                         self.counted = Instant::now();
                         self.count()?;
                     }
