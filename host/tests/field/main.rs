@@ -30,6 +30,7 @@ mod stage;
 
 mod pgbouncer;
 
+mod brokers_out_of_reach;
 mod compacted_topic_without_keys;
 mod deadlocks;
 mod failover;

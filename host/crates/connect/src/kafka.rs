@@ -26,6 +26,7 @@ mod open;
 mod outbox;
 mod poll;
 mod producer;
+mod reach;
 mod reports;
 mod sender;
 mod sink;

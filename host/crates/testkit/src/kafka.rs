@@ -12,7 +12,7 @@ mod topics;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-pub use broker::Kafka;
+pub use broker::{Guarded, Kafka};
 pub use record::Record;
 pub use topics::Watch;
 
@@ -23,6 +23,12 @@ macro_rules! require_kafka {
     () => {
         match $crate::kafka::Kafka::shared() {
             Ok(kafka) => kafka,
+            Err(reason) => return $crate::skip::skip($crate::test_name!(), &reason),
+        }
+    };
+    (guarded) => {
+        match $crate::kafka::Kafka::available() {
+            Ok(()) => $crate::kafka::Kafka::start_guarded().unwrap(),
             Err(reason) => return $crate::skip::skip($crate::test_name!(), &reason),
         }
     };

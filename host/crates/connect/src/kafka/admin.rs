@@ -13,6 +13,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::client::{BeginAgain, REQUEST_TIMEOUT, client, find_broker, refused};
+use super::reach::{Failures, listen};
 use super::topic_id::{self, TopicIds};
 
 /// What is said of settings of which no client can be made.
@@ -21,8 +22,10 @@ pub(super) const NO_SENSE: &str = "the Kafka settings make no sense";
 /// A client for questions and topics, apart from any job.
 pub struct Admin {
     kafka: settings::Kafka,
-    consumer: BaseConsumer,
+    consumer: BaseConsumer<Failures>,
     again: BeginAgain,
+    /// Why a broker can't be reached.
+    failures: Failures,
 }
 
 impl std::fmt::Debug for Admin {
@@ -34,26 +37,40 @@ impl std::fmt::Debug for Admin {
 impl Admin {
     /// A client; does not connect yet.
     pub fn new(kafka: &settings::Kafka) -> Result<Self> {
-        let consumer =
-            client(kafka, "pelton-admin").create().map_err(refused).context("the Kafka settings make no sense")?;
-        Ok(Self { kafka: kafka.clone(), consumer, again: BeginAgain::new(&kafka.bootstrap) })
+        let failures = Failures::default();
+        let consumer = client(kafka, "pelton-admin").create_with_context(failures.clone());
+        let consumer = consumer.map_err(refused).context(NO_SENSE)?;
+        Ok(Self { kafka: kafka.clone(), consumer, again: BeginAgain::new(&kafka.bootstrap), failures })
     }
 
     /// Whether a broker answers.
     pub fn ping(&self, timeout: Duration) -> Result<()> {
         let found = find_broker(self.consumer.client(), timeout);
+        // It keeps what it has to tell until then.
+        listen(&self.consumer);
         if found.is_err() {
             self.again.finds_none(self.consumer.client());
         }
-        found.with_context(|| format!("Kafka at {} does not answer", self.kafka.bootstrap))
+        let explained = found.map_err(|error| match error.downcast::<KafkaError>() {
+            Ok(error) => self.failures.explain(error),
+            Err(error) => error,
+        });
+        explained.with_context(|| format!("Kafka at {} does not answer", self.kafka.bootstrap))
+    }
+
+    /// The same error, with the reason why no broker can be reached where that is behind it.
+    fn reason(&self, error: KafkaError) -> anyhow::Error {
+        listen(&self.consumer);
+        self.failures.explain(error)
     }
 
     /// The number of partitions of a topic; `None` where it does not exist.
     pub fn partitions(&self, topic: &str) -> Result<Option<i32>> {
-        let metadata = self
-            .consumer
-            .fetch_metadata(Some(topic), REQUEST_TIMEOUT)
-            .with_context(|| format!("failed to ask Kafka at {} for topic {topic:?}", self.kafka.bootstrap))?;
+        let metadata =
+            self.consumer
+                .fetch_metadata(Some(topic), REQUEST_TIMEOUT)
+                .map_err(|error| self.reason(error))
+                .with_context(|| format!("failed to ask Kafka at {} for topic {topic:?}", self.kafka.bootstrap))?;
         let Some(found) = metadata.topics().iter().find(|t| t.name() == topic) else { return Ok(None) };
         match found.error().map(RDKafkaErrorCode::from) {
             None => Ok((!found.partitions().is_empty()).then_some(found.partitions().len() as i32)),
@@ -67,14 +84,16 @@ impl Admin {
         if self.kafka.auto_create {
             return self.ask_for_topic(topic);
         }
-        let admin: AdminClient<DefaultClientContext> = client(&self.kafka, "pelton-admin").create().map_err(refused)?;
+        let admin: AdminClient<Failures> =
+            client(&self.kafka, "pelton-admin").create_with_context(self.failures.clone()).map_err(refused)?;
         let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
         for (key, value) in config {
             new = new.set(key, value);
         }
         let options =
             AdminOptions::new().operation_timeout(Some(REQUEST_TIMEOUT)).request_timeout(Some(REQUEST_TIMEOUT));
-        let results = admin.create_topics([&new], &options).await.context("failed to create topics")?;
+        let results = admin.create_topics([&new], &options).await;
+        let results = results.map_err(|error| self.reason(error)).context("failed to create topics")?;
         for result in results {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
@@ -125,12 +144,32 @@ impl Admin {
                 )
             })
             .call()
+            .map_err(|error| {
+                let asked = error.to_string();
+                match error.downcast::<KafkaError>() {
+                    Ok(error) => self.reason(error).context(asked),
+                    Err(error) => error,
+                }
+            })
     }
 
     fn try_pin_start(&self, group: &str, topics: &[&str], from: StartFrom, anew: bool) -> Result<()> {
         let mut config = client(&self.kafka, "pelton-admin");
-        let consumer: BaseConsumer =
-            config.set("group.id", group).set("enable.auto.commit", "false").create().map_err(refused)?;
+        config.set("group.id", group).set("enable.auto.commit", "false");
+        let consumer: BaseConsumer<Failures> = config.create_with_context(self.failures.clone()).map_err(refused)?;
+        let pinned = self.pin(&consumer, group, topics, from, anew);
+        listen(&consumer);
+        pinned
+    }
+
+    fn pin(
+        &self,
+        consumer: &BaseConsumer<Failures>,
+        group: &str,
+        topics: &[&str],
+        from: StartFrom,
+        anew: bool,
+    ) -> Result<()> {
         let mut wanted = TopicPartitionList::new();
         for topic in topics {
             let partitions = self.partitions(topic)?.with_context(|| format!("topic {topic:?} does not exist"))?;

@@ -11,10 +11,13 @@ use pelton_model::status::{Part, State, Status};
 use pelton_model::sync::lock;
 use rdkafka::ClientConfig;
 use rdkafka::client::{Client, ClientContext};
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaConfRes;
+
+use super::reach::Failures;
 
 /// The parts under which it is told that a job's clients reach no broker.
 pub(super) const PRODUCER: Part = Part::Client("kafka producer");
@@ -36,6 +39,8 @@ const PROBE: &str = "__pelton_ping";
 /// The settings that both kinds of client start from.
 pub fn client(kafka: &settings::Kafka, client_id: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
+    // Among its lines is why a broker can't be reached.
+    config.set_log_level(RDKafkaLogLevel::Info);
     config
         .set("bootstrap.servers", &kafka.bootstrap)
         .set("client.id", client_id)
@@ -140,14 +145,14 @@ struct Broker {
 
 /// Raises a condition while a producer has messages and no broker is connected, clears it otherwise, and says which it
 /// was. An idle producer has no need of a connection. The statistics are JSON; others than librdkafka's say nothing.
-pub fn watch_brokers(status: &Status, part: &Part, statistics: &[u8]) -> bool {
+pub(super) fn watch_brokers(status: &Status, part: &Part, failures: &Failures, statistics: &[u8]) -> bool {
     let statistics: Statistics = serde_json::from_slice(statistics).unwrap_or_default();
     let brokers = || statistics.brokers.values().filter(|broker| broker.source != "internal");
     // It may know of none: see `BeginAgain`.
     let is_away = statistics.msg_cnt > 0 && brokers().all(|broker| broker.state != "UP");
     if is_away {
         let names: Vec<_> = brokers().map(|broker| broker.nodename.as_str()).filter(|name| !name.is_empty()).collect();
-        brokers_away(status, part, &names.join(", "));
+        brokers_away(status, part, &names.join(", "), failures);
     } else {
         broker_back(status, part);
     }
@@ -200,9 +205,10 @@ impl BeginAgain {
     }
 }
 
-/// Raises the condition that no broker can be reached.
-pub fn brokers_away(status: &Status, part: &Part, brokers: &str) {
-    let reason = format!("no Kafka broker is reachable ({brokers}); waiting");
+/// Raises the condition that no broker can be reached, with the reason, where that is known.
+pub(super) fn brokers_away(status: &Status, part: &Part, brokers: &str, failures: &Failures) {
+    let told = failures.told().map(|told| format!(": {told}")).unwrap_or_default();
+    let reason = format!("no Kafka broker is reachable ({brokers}){told}; waiting");
     if status.raise(part, State::Degraded, &reason) {
         tracing::warn!("{part}: {reason}");
     }
@@ -288,21 +294,24 @@ mod tests {
 
     #[test]
     fn brokers_are_away_while_messages_wait_and_none_is_connected() {
-        let status = Status::default();
+        let (status, failures) = (Status::default(), Failures::default());
+        failures.hear("FAIL", "[thrd:a:9092/1]: a:9092/1: its certificate is not trusted (after 2ms in state X)");
         let is_away = |messages: u32, brokers: &str| {
             let statistics = format!(r#"{{"msg_cnt": {messages}, "brokers": {{{brokers}}}}}"#);
-            let is_away = watch_brokers(&status, &PRODUCER, statistics.as_bytes());
+            let is_away = watch_brokers(&status, &PRODUCER, &failures, statistics.as_bytes());
             assert_eq!(status.is_told(&PRODUCER), is_away);
             is_away
         };
         let broker = |state: &str| format!(r#""a": {{"source": "learned", "nodename": "a:9092", "state": "{state}"}}"#);
         let internal = r#""i": {"source": "internal", "nodename": "", "state": "UP"}"#;
         assert!(is_away(1, &broker("DOWN")));
+        let reason = &status.get().1[0].reason;
+        assert!(reason.contains("(a:9092): a:9092: its certificate is not trusted; waiting"), "{reason}");
         assert!(!is_away(1, &broker("UP")));
         // Librdkafka may have forgotten all of them.
         assert!(is_away(1, ""));
         assert!(is_away(1, internal));
         assert!(!is_away(0, ""));
-        assert!(!watch_brokers(&status, &PRODUCER, b"no JSON"));
+        assert!(!watch_brokers(&status, &PRODUCER, &failures, b"no JSON"));
     }
 }

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use pelton_model::metrics::JobMetrics;
 use pelton_model::partition::StartFrom;
 use pelton_model::settings::{self, Config};
+use rdkafka::consumer::BaseConsumer;
+use rdkafka::producer::BaseProducer;
 use tokio::runtime::Handle;
 
-use super::admin::Admin;
+use super::admin::{Admin, NO_SENSE};
 use super::check::check;
-use super::client::{NAME, producer};
+use super::client::{NAME, consumer, producer, refused};
 use super::dead_letters::KafkaDeadLetters;
 use super::feeds::Feeds;
 use super::letter::LetterForm;
@@ -45,6 +48,7 @@ impl Kafka {
     /// # Errors
     /// No client can be made with the settings.
     pub fn new(config: &Config, runtime: &Handle) -> Result<Self, Error> {
+        try_settings(&config.kafka).context(NO_SENSE).map_err(|error| Error::settings(NAME, error))?;
         Ok(Self {
             settings: config.kafka.clone(),
             runtime: runtime.clone(),
@@ -71,6 +75,14 @@ impl Kafka {
         let letters = KafkaDeadLetters { form, producer: Arc::clone(&producer) };
         (Topics { producer, metrics: report.metrics.clone(), fault: Arc::clone(&report.fault) }, letters)
     }
+}
+
+/// Makes a client of each kind that jobs will have: what can't work is told at the start, not at the first submit.
+fn try_settings(kafka: &settings::Kafka) -> anyhow::Result<()> {
+    let name = "pelton-settings";
+    let _: BaseConsumer = consumer(kafka, "settings", name, Duration::from_secs(1)).create().map_err(refused)?;
+    let _: BaseProducer = producer(kafka, name).create().map_err(refused)?;
+    Ok(())
 }
 
 impl Connector for Kafka {

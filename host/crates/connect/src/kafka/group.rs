@@ -20,6 +20,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use super::client::{BeginAgain, CONSUMER, NAME, REQUEST_TIMEOUT, broker_back, brokers_away, find_broker, known_end};
 use super::context::Context;
 use super::log::log;
+use super::reach::Failures;
 use super::topic_id::{self, TopicIds};
 use crate::assignment::Assignment;
 use crate::committer::{Committer, Head, Offsets};
@@ -66,6 +67,8 @@ pub(super) struct Group {
     /// What is to be told of a topic that is not the one that it was.
     recreated: OnceLock<String>,
     again: BeginAgain,
+    /// Why a broker can't be reached.
+    failures: Failures,
     /// Where they are.
     brokers: String,
     drain_timeout: Duration,
@@ -88,6 +91,7 @@ impl Group {
             standing: Mutex::default(),
             recreated: OnceLock::new(),
             again: BeginAgain::new(brokers),
+            failures: Failures::default(),
             brokers: brokers.to_owned(),
             drain_timeout: context.job.delivery.drain_timeout,
             committer: Arc::clone(&context.job.committer),
@@ -159,6 +163,11 @@ impl Group {
         }
         *probed = Instant::now();
         match find_broker(consumer.client(), PROBE_TIMEOUT) {
+            // One answers, but perhaps not the one that it is to read from, or that coordinates its group.
+            Ok(()) if self.assignment.is_empty() && self.failures.told().is_some() => {
+                self.is_away.store(true, Ordering::Release);
+                brokers_away(&self.status, &CONSUMER, &self.brokers, &self.failures);
+            }
             Ok(()) => {
                 self.is_away.store(false, Ordering::Release);
                 broker_back(&self.status, &CONSUMER);
@@ -166,7 +175,7 @@ impl Group {
             Err(error) => {
                 tracing::debug!("no Kafka broker: {error:#}");
                 self.is_away.store(true, Ordering::Release);
-                brokers_away(&self.status, &CONSUMER, &self.brokers);
+                brokers_away(&self.status, &CONSUMER, &self.brokers, &self.failures);
                 self.again.finds_none(consumer.client());
             }
         }
@@ -363,6 +372,7 @@ fn list(partitions: &TopicPartitionList) -> String {
 
 impl ClientContext for Group {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.failures.hear(facility, message);
         log(level, facility, message);
     }
 
@@ -370,7 +380,7 @@ impl ClientContext for Group {
         self.serve();
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
             self.is_away.store(true, Ordering::Release);
-            brokers_away(&self.status, &CONSUMER, &self.brokers);
+            brokers_away(&self.status, &CONSUMER, &self.brokers, &self.failures);
         }
         tracing::debug!("Kafka consumer: {error}: {reason}");
     }

@@ -20,6 +20,7 @@ use super::client::{BeginAgain, refused};
 use super::letter::LetterForm;
 use super::message::{Message, Tracked};
 use super::outbox::Outbox;
+use super::reach::Failures;
 use super::reports::Reports;
 use super::sender::Sender;
 
@@ -53,7 +54,8 @@ impl JobProducer {
     /// A producer with these settings. What the broker will never take becomes a dead letter.
     pub(super) fn new(config: ClientConfig, status: Arc<Status>, fault: Arc<Fault>, letters: Arc<LetterForm>) -> Self {
         let outbox = Arc::default();
-        let reports = Reports { status, fault, outbox: Arc::clone(&outbox), is_away: Arc::default() };
+        let (is_away, failures) = (Arc::default(), Failures::default());
+        let reports = Reports { status, fault, outbox: Arc::clone(&outbox), is_away, failures };
         Self { config, reports, letters, outbox, producer: OnceLock::new() }
     }
 

@@ -16,6 +16,7 @@ use super::faults::{Whose, whose};
 use super::log::log;
 use super::message::Parcel;
 use super::outbox::{Outbox, Refused};
+use super::reach::Failures;
 
 /// Librdkafka's word on each message, served by the producer's thread.
 #[derive(Clone)]
@@ -26,15 +27,17 @@ pub(super) struct Reports {
     pub(super) outbox: Arc<Outbox>,
     /// Whether messages wait because no broker can be reached.
     pub(super) is_away: Arc<AtomicBool>,
+    pub(super) failures: Failures,
 }
 
 impl ClientContext for Reports {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.failures.hear(facility, message);
         log(level, facility, message);
     }
 
     fn stats_raw(&self, statistics: &[u8]) {
-        self.is_away.store(watch_brokers(&self.status, &PRODUCER, statistics), Ordering::Release);
+        self.is_away.store(watch_brokers(&self.status, &PRODUCER, &self.failures, statistics), Ordering::Release);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

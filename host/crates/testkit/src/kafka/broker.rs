@@ -26,6 +26,18 @@ pub struct Kafka {
     folder: TempDir,
     installation: Installation,
     port: u16,
+    guarded: Option<Guarded>,
+}
+
+/// Further listeners of a broker, each on 127.0.0.1: what clients with wrong settings run into.
+#[derive(Debug, Clone, Copy)]
+pub struct Guarded {
+    /// SASL_PLAINTEXT, for the user `alice` with the password `right`.
+    pub sasl: u16,
+    /// SSL, with a certificate that nobody has signed.
+    pub tls: u16,
+    /// PLAINTEXT, advertised under the name `nobody.invalid`.
+    pub elsewhere: u16,
 }
 
 impl Kafka {
@@ -43,9 +55,19 @@ impl Kafka {
 
     /// Starts a broker and waits until it serves.
     pub fn start() -> Result<Self> {
+        Self::start_with(false)
+    }
+
+    /// Starts a broker that has [guarded listeners](Self::guarded), too.
+    pub fn start_guarded() -> Result<Self> {
+        Self::start_with(true)
+    }
+
+    fn start_with(guarded: bool) -> Result<Self> {
         let installation = Installation::get().map_err(anyhow::Error::msg)?;
         let folder = tempfile::Builder::new().prefix("pelton-kafka-").tempdir()?;
-        let mut kafka = Self { broker: None, folder, installation, port: 0 };
+        let guarded = guarded.then_some(Guarded { sasl: 0, tls: 0, elsewhere: 0 });
+        let mut kafka = Self { broker: None, folder, installation, port: 0, guarded };
         // A port that was free may be another's by the time the broker binds it.
         for attempt in 1.. {
             kafka.format()?;
@@ -63,6 +85,16 @@ impl Kafka {
     /// `127.0.0.1:PORT`, the same after [`start_again`](Self::start_again).
     pub fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Its guarded listeners.
+    pub fn guarded(&self) -> Option<Guarded> {
+        self.guarded
+    }
+
+    /// The certificate of its TLS listener, as a PEM file.
+    pub fn certificate(&self) -> PathBuf {
+        self.path("broker.pem")
     }
 
     /// Stops the broker in good order; its data and port are kept.
@@ -137,6 +169,7 @@ impl Kafka {
             .replace("BROKER", &self.port.to_string())
             .replace("VOTER", &controller.to_string())
             .replace("DATA", &self.path("data").display().to_string());
+        let properties = if self.guarded.is_some() { self.guard(properties)? } else { properties };
         let path = self.path("server.properties");
         fs::write(&path, properties)?;
         let output = self
@@ -149,6 +182,38 @@ impl Kafka {
         let said = [output.stdout, output.stderr].concat();
         ensure!(output.status.success(), "formatting the storage failed: {}", String::from_utf8_lossy(&said));
         Ok(())
+    }
+}
+
+impl Kafka {
+    /// Chooses ports for the guarded listeners, makes a certificate, and adds them to the configuration.
+    fn guard(&mut self, properties: String) -> Result<String> {
+        let sockets: Vec<_> = (0..3).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<Result<_, _>>()?;
+        let ports: Vec<_> = sockets.iter().map(|socket| Ok(socket.local_addr()?.port())).collect::<Result<_>>()?;
+        let guarded = Guarded { sasl: ports[0], tls: ports[1], elsewhere: ports[2] };
+        self.guarded = Some(guarded);
+        let keys = self.path("keys.p12");
+        if !keys.exists() {
+            let password = ["-storetype", "PKCS12", "-storepass", "changeit", "-alias", "broker"];
+            let make = ["-genkeypair", "-keyalg", "RSA", "-dname", "CN=127.0.0.1", "-ext", "san=ip:127.0.0.1"];
+            let export = ["-exportcert", "-rfc", "-file"];
+            let keytool = |arguments: &[&str], file: Option<PathBuf>| -> Result<()> {
+                let mut command = std::process::Command::new("keytool");
+                let output = command.args(arguments).args(file).arg("-keystore").arg(&keys).args(password).output()?;
+                let said = String::from_utf8_lossy(&output.stdout).into_owned();
+                ensure!(output.status.success(), "keytool {arguments:?} failed: {said}");
+                Ok(())
+            };
+            keytool(&make, None)?;
+            keytool(&export, Some(self.certificate()))?;
+        }
+        let Guarded { sasl, tls, elsewhere } = guarded;
+        let here = "://127.0.0.1:";
+        let more = format!("SASL{here}{sasl},TLS{here}{tls},ELSEWHERE");
+        Ok(properties
+            .replace("\nlisteners=", &format!("\nlisteners={more}{here}{elsewhere},"))
+            .replace("advertised.listeners=", &format!("advertised.listeners={more}://nobody.invalid:{elsewhere},"))
+            + &GUARDED.replace("KEYS", &keys.display().to_string()))
     }
 }
 
@@ -183,4 +248,17 @@ group.consumer.min.session.timeout.ms=1000
 group.consumer.session.timeout.ms=6000
 group.consumer.min.heartbeat.interval.ms=100
 group.consumer.heartbeat.interval.ms=500
+";
+
+/// What the guarded listeners need.
+const GUARDED: &str = "\
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SSL,ELSEWHERE:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+sasl.enabled.mechanisms=PLAIN
+listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
+user_alice=\"right\";
+listener.name.tls.ssl.keystore.type=PKCS12
+listener.name.tls.ssl.keystore.location=KEYS
+listener.name.tls.ssl.keystore.password=changeit
+listener.name.tls.ssl.key.password=changeit
 ";

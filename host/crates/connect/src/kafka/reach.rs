@@ -1,0 +1,169 @@
+//! Why brokers can't be reached, in librdkafka's own words.
+//!
+//! Its calls end with a time-out or a "transport failure", whatever the reason: a password, a certificate, a name that
+//! does not resolve. It tells that in its log, for each broker, and not again within half a minute while it stays the
+//! same. So the last words on each broker are kept here for as long as they may hold.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use anyhow::anyhow;
+use pelton_model::sync::lock;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+
+use super::faults::{Whose, whose};
+use super::log::log;
+
+/// How long a failure is believed in: longer than librdkafka keeps silent about one that stays the same.
+const BELIEVED: Duration = Duration::from_secs(45);
+/// Milliseconds in which a broker ends a connection that it does not want.
+const SOON: u64 = 2_000;
+/// Lines that are read at a time.
+const MOST_LINES: usize = 100;
+/// The facility under which librdkafka tells that a connection failed.
+const FAIL: &str = "FAIL";
+
+/// The last words on each broker that could not be reached. Clones are of the same.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Failures(Arc<Mutex<BTreeMap<String, (String, Instant)>>>);
+
+impl Failures {
+    /// Takes in a line of librdkafka's log.
+    pub(super) fn hear(&self, facility: &str, message: &str) {
+        if facility == FAIL
+            && let Some((broker, reason)) = parse(message)
+        {
+            lock(&self.0).insert(broker.to_owned(), (reason, Instant::now()));
+        }
+    }
+
+    /// Why brokers can't be reached, each with its host and port; nothing where no connection failed lately.
+    pub(super) fn told(&self) -> Option<String> {
+        let mut failures = lock(&self.0);
+        failures.retain(|_, (_, at)| at.elapsed() < BELIEVED);
+        let told: Vec<_> = failures.iter().map(|(broker, (reason, _))| format!("{broker}: {reason}")).collect();
+        (!told.is_empty()).then(|| told.join("; "))
+    }
+
+    /// An error with the reason in the place of a code that says nothing, where the way to the brokers is at fault.
+    pub(super) fn explain(&self, error: KafkaError) -> anyhow::Error {
+        let says_nothing =
+            error.rdkafka_error_code().is_none_or(|code| (code as i32) < 0 && whose(code) == Whose::Cluster);
+        match self.told().filter(|_| says_nothing) {
+            Some(told) => anyhow!(told),
+            None => error.into(),
+        }
+    }
+}
+
+/// Has a consumer that is only asked questions tell what its connections ran into: it does so when it is polled.
+pub(super) fn listen(consumer: &BaseConsumer<Failures>) {
+    // A poll ends at each line. Whatever else comes is told as the answer to the question.
+    for _ in 0..MOST_LINES {
+        drop(consumer.poll(Duration::ZERO));
+    }
+}
+
+/// A client that is asked, and whose failures are heard.
+impl ClientContext for Failures {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.hear(facility, message);
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!("Kafka client: {error}: {reason}");
+    }
+}
+
+impl ConsumerContext for Failures {}
+
+/// Host and port of a broker, and what failed there: of `[thrd:NAME]: NAME: REASON (after 5ms in state CONNECT)`.
+fn parse(message: &str) -> Option<(&str, String)> {
+    let told = message.strip_prefix("[thrd:").and_then(|rest| rest.split_once("]: ")).map_or(message, |(_, told)| told);
+    let (name, reason) = told.split_once(": ")?;
+    // Nothing stands for PLAINTEXT.
+    let (protocol, address) = name.split_once("://").unwrap_or(("", name));
+    let address = address.rsplit_once('/').map_or(address, |(address, _)| address);
+    let (reason, when) = reason.rsplit_once(" (after ").unwrap_or((reason, ""));
+    if !address.contains(':') {
+        // Coordinators go by their role, and have their address before the reason.
+        let (address, reason) = reason.split_once(": ")?;
+        return Some((address, reason.to_owned()));
+    }
+    Some((address, format!("{reason}{}", advice(protocol, reason, when))))
+}
+
+/// What a broker that just closes a connection may mean by that. (Librdkafka has such words, but in this release it
+/// never says them.)
+fn advice(protocol: &str, reason: &str, when: &str) -> &'static str {
+    let is_encrypted = protocol.ends_with("ssl");
+    let (time, state) = when.split_once("ms in state ").unwrap_or_default();
+    let is_soon = time.parse().is_ok_and(|time: u64| time < SOON);
+    match state {
+        _ if !reason.starts_with("Disconnected") || is_encrypted => "",
+        state if state.starts_with("APIVERSION_QUERY") => {
+            "; it may be the port of a listener with TLS, for which security.protocol must be ssl or sasl_ssl"
+        }
+        state if state.starts_with("UP") && is_soon && protocol.is_empty() => {
+            "; it may be the port of a listener that requires SASL authentication, for which security.protocol must be \
+             sasl_plaintext or sasl_ssl"
+        }
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::error::RDKafkaErrorCode;
+
+    use super::*;
+
+    #[test]
+    fn a_reason_is_told_with_host_and_port() {
+        let failures = Failures::default();
+        assert_eq!(failures.told(), None);
+        failures.hear(
+            "FAIL",
+            "[thrd:sasl_ssl://b:9092/bootstrap]: sasl_ssl://b:9092/bootstrap: old (after 1ms in state X)",
+        );
+        failures.hear("FAIL", "[thrd:b:9092/1]: b:9092/1: SASL authentication error: no (after 5ms in state AUTH_REQ)");
+        failures.hear(
+            "FAIL",
+            "[thrd:GroupCoordinator]: GroupCoordinator: c:1: Failed to resolve 'c:1': unknown (after 2ms)",
+        );
+        failures.hear("FAIL", "[thrd:d]: plaintext://[::1]:9/3: refused");
+        failures.hear("GETPID", "[thrd:b:9092/1]: e:9092/1: no failure");
+        failures.hear("FAIL", "nothing of that kind");
+        assert_eq!(
+            failures.told().unwrap(),
+            "[::1]:9: refused; b:9092: SASL authentication error: no; c:1: Failed to resolve 'c:1': unknown"
+        );
+        let passing = KafkaError::MetadataFetch(RDKafkaErrorCode::BrokerTransportFailure);
+        assert!(failures.explain(passing).to_string().contains("SASL authentication error"));
+        let final_one = KafkaError::MetadataFetch(RDKafkaErrorCode::TopicAuthorizationFailed);
+        assert!(failures.explain(final_one.clone()).to_string().contains("TopicAuthorizationFailed"));
+        assert!(Failures::default().explain(final_one).to_string().contains("TopicAuthorizationFailed"));
+    }
+
+    #[test]
+    fn a_broker_that_closes_a_connection_at_once_wants_another_protocol() {
+        let reason = |message: &str| parse(message).unwrap().1;
+        let closed = "Disconnected: connection closed by peer: receive 0 after POLLIN";
+        let told = |name: &str, when: &str| reason(&format!("[thrd:x]: {name}: {closed} (after {when})"));
+        assert!(told("b:9092/bootstrap", "3ms in state UP").contains("requires SASL authentication"));
+        assert!(told("b:9092/bootstrap", "3ms in state APIVERSION_QUERY").contains("a listener with TLS"));
+        assert!(told("sasl_plaintext://b:9092/1", "3ms in state APIVERSION_QUERY").contains("a listener with TLS"));
+        for (name, when) in [
+            ("b:9092/1", "60000ms in state UP"),
+            ("sasl_plaintext://b:9092/1", "3ms in state UP"),
+            ("ssl://b:9092/1", "3ms in state APIVERSION_QUERY"),
+        ] {
+            assert_eq!(told(name, when), closed, "{name} {when}");
+        }
+    }
+}
