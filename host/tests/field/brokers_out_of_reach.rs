@@ -74,8 +74,8 @@ fn check(case: &Case) {
     }
 }
 
-#[test]
 #[ignore = "slow: each request to a broker that can't be reached takes its time"]
+#[test]
 fn a_submit_and_readyz_tell_why() {
     let kafka = require_kafka!(guarded);
     for topic in ["sensors", "alerts"] {
@@ -90,8 +90,8 @@ fn a_submit_and_readyz_tell_why() {
     }
 }
 
-#[test]
 #[ignore = "slow: a job is started on a broker, which then changes"]
+#[test]
 fn a_job_tells_why_it_lost_its_brokers() {
     let mut kafka: Kafka = require_kafka!(guarded);
     for topic in ["sensors", "alerts"] {

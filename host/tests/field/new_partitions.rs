@@ -9,8 +9,8 @@ use crate::stage::{guest, require_stage};
 
 const DOCUMENTED: Duration = Duration::from_secs(30);
 
-#[test]
 #[ignore = "slow: clients ask for new partitions every 15 s"]
+#[test]
 fn partitions_that_are_added_are_read_within_half_a_minute() {
     let stage = require_stage!();
     stage.topics(1);

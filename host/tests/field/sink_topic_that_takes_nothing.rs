@@ -9,8 +9,8 @@ use crate::stage::{guest, require_stage};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-#[test]
 #[ignore = "slow: librdkafka believes a topic's end only after half a minute"]
+#[test]
 fn messages_wait_for_a_topic_that_was_deleted_and_come_once() {
     let stage = require_stage!();
     stage.topics(1);

@@ -93,8 +93,8 @@ fn a_submit_decides_what_is_read_of_a_new_topic() {
     assert_eq!(stage.alerts(), texts("new", 1));
 }
 
-#[test]
 #[ignore = "slow: it is looked every 30 s whether a topic is another one"]
+#[test]
 fn a_topic_that_is_made_anew_while_it_is_read_loses_nothing() {
     let stage = require_stage!();
     stage.topics(1);
