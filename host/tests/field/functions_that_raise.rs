@@ -55,7 +55,7 @@ fn what_the_schema_lacks_waits_and_is_said() {
     };
     waits("reached maximum value of sequence \\\"numbers\\\" (3) (2200H)");
     servers.sql("ALTER SEQUENCE numbers NO MAXVALUE");
-    waits("query returned no rows (P0002); so says it of every row of a batch");
+    waits("query returned no rows (P0002); so says it of every row, thus of no row's own");
     servers.sql("INSERT INTO settings VALUES (1)");
     servers.wait_until_done("sensor_pipeline");
     assert_eq!(servers.count("raw_sensors_data"), 8);

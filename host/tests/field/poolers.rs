@@ -57,8 +57,10 @@ impl Others {
                 tokio::spawn(connection);
                 while !stop.load(Ordering::Relaxed) {
                     client.batch_execute("SELECT pg_sleep(0.05)").await.unwrap();
-                    // What stays behind on whatever connection it is: the next one finds its name taken.
+                    // What stays behind on whatever connection it is: the next one finds a name taken, and looks for
+                    // its tables elsewhere.
                     let _ = client.batch_execute("PREPARE s3 AS SELECT 1").await;
+                    client.batch_execute("SET search_path = elsewhere, public").await.unwrap();
                 }
             });
         };
@@ -101,8 +103,12 @@ fn in_transaction_mode_each_row_is_in_its_own_table() {
         ("sensor_statement", "sensorb", "raw_readings_bbb"),
         ("sensor_statement", "sensorc", "raw_readings_ccc"),
     ];
+    servers.sql("DROP SCHEMA IF EXISTS elsewhere CASCADE; CREATE SCHEMA elsewhere");
     for (_, topic, table) in jobs {
-        servers.sql(&format!("CREATE TABLE IF NOT EXISTS {table} (LIKE raw_sensors_data INCLUDING ALL)"));
+        servers.sql(&format!(
+            "CREATE TABLE IF NOT EXISTS {table} (LIKE raw_sensors_data INCLUDING ALL);
+            CREATE TABLE elsewhere.{table} (LIKE raw_sensors_data INCLUDING ALL)"
+        ));
         if topic != "sensors" {
             servers.kafka.create_topic(topic, 2, &[]);
         }
@@ -124,8 +130,38 @@ fn in_transaction_mode_each_row_is_in_its_own_table() {
         let wrong = servers.query(&format!("SELECT message_id FROM {table} WHERE message_id NOT LIKE '{topic} %'"));
         assert!(wrong.is_empty(), "{} rows of others in {table}", wrong.len());
         assert_eq!(servers.count(table) as usize, READINGS / 2, "{table}");
+        assert_eq!(servers.count(&format!("elsewhere.{table}")), 0, "{table}");
     }
     drop(others);
+    servers.sql("DROP SCHEMA elsewhere CASCADE");
+}
+
+#[test]
+fn what_is_given_up_behind_a_pooler_is_never_written() {
+    require_pooler!();
+    let servers = require_stage!();
+    let postgres = servers.postgres.url();
+    let pooler = Pooler::start(&postgres, "transaction", 3);
+    servers.set(1);
+    // No key, so that whatever is written twice is there twice; a trigger that takes longer than a batch may.
+    servers.sql(
+        "ALTER TABLE raw_sensors_data DROP CONSTRAINT raw_sensors_data_pkey;
+        CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(3); RETURN NEW; END $$;
+        CREATE TRIGGER slow BEFORE INSERT ON raw_sensors_data FOR EACH ROW EXECUTE FUNCTION slow()",
+    );
+    servers.kafka.produce("sensors", &[reading("one", 20.0)]);
+    let mut host = servers.host().flag("--postgres", pooler.url(&postgres));
+    host = host.env("PELTON_POSTGRES__WRITE_TIMEOUT", "500ms");
+    host.start();
+    host.submit(guest("sensor_statement"), &[]);
+    eventually(RUN, "it was given up", || {
+        (host.log().matches("no answer within 500ms").count() >= 1
+            && host.show("sensor_statement")["conditions"].to_string().contains("took too long"))
+        .then_some(())
+    });
+    servers.sql("DROP TRIGGER slow ON raw_sensors_data");
+    servers.wait_until_done("sensor_statement");
+    assert_eq!(servers.count("raw_sensors_data"), 1);
 }
 
 #[test]

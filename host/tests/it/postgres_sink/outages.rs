@@ -277,3 +277,81 @@ fn a_server_that_only_reads_is_awaited() {
     assert_eq!(rig.query("SELECT id FROM items"), ["1"]);
     assert_eq!(rig.letters.all(), []);
 }
+
+#[test]
+fn a_key_that_goes_is_awaited() {
+    for on_conflict in [Conflict::Ignore, Conflict::Update] {
+        let mut rig = Rig::new();
+        rig.sql(ITEMS);
+        let target = items(on_conflict);
+        let sink = rig.sink(&target);
+        rig.send(&sink, &target, &item_rows([(1, "x")]));
+        rig.settle();
+        rig.sql("ALTER TABLE items DROP CONSTRAINT items_pkey");
+        rig.send(&sink, &target, &item_rows([(1, "y"), (2, "z")]));
+        rig.wait_down("no unique or exclusion constraint matching the ON CONFLICT specification (42P10)");
+        rig.sql("ALTER TABLE items ADD PRIMARY KEY (id)");
+        rig.settle();
+        assert_eq!(rig.query("SELECT count(*) FROM items"), ["2"]);
+    }
+}
+
+#[test]
+fn a_column_that_the_job_does_not_fill_is_awaited() {
+    let mut rig = Rig::new();
+    rig.sql(ITEMS);
+    let target = items(Conflict::Ignore);
+    let sink = rig.sink(&target);
+    rig.wait_up(1);
+    rig.sql("ALTER TABLE items ADD added int NOT NULL");
+    rig.send(&sink, &target, &item_rows([(1, "x")]));
+    rig.wait_down("(23502, column `added`): it has no default, and the job doesn't fill it");
+    rig.sql("ALTER TABLE items ALTER added SET DEFAULT 0");
+    rig.settle();
+    assert_eq!(rig.query("SELECT * FROM items"), ["1|x|0"]);
+    assert_eq!(rig.letters.all(), []);
+}
+
+#[test]
+fn what_is_given_up_is_never_committed() {
+    let mut rig = Rig::new();
+    rig.sql(ITEMS);
+    // Not by COPY.
+    rig.sql("CREATE RULE none AS ON DELETE TO items DO ALSO NOTHING");
+    let target = items(Conflict::Fail);
+    let sink = rig.sink(&target);
+    rig.wait_up(1);
+    rig.sql("BEGIN; LOCK TABLE items IN ACCESS EXCLUSIVE MODE");
+    rig.send(&sink, &target, &item_rows([(1, "x")]));
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pelton/test' AND wait_event_type = 'Lock'
+                   AND datname = current_database()";
+    eventually(PATIENCE, "it waits for the lock", || (rig.query(waiting) == ["1"]).then_some(()));
+    drop(sink);
+    rig.sql("COMMIT");
+    let there =
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pelton/test' AND datname = current_database()";
+    eventually(PATIENCE, "its session has ended", || (rig.query(there) == ["0"]).then_some(()));
+    assert_eq!(rig.query("SELECT count(*) FROM items"), ["0"]);
+}
+
+#[test]
+fn good_rows_behind_bad_ones_get_through() {
+    let mut rig = Rig::new();
+    rig.sql(ITEMS);
+    rig.sql(
+        "CREATE TABLE known (id int); INSERT INTO known SELECT generate_series(100, 200);
+        CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$ DECLARE one int; BEGIN
+            SELECT id INTO STRICT one FROM known WHERE id = NEW.id; RETURN NEW; END $$;
+        CREATE TRIGGER look BEFORE INSERT ON items FOR EACH ROW EXECUTE FUNCTION look()",
+    );
+    rig.config.max_rows = 4;
+    let target = items(Conflict::Update);
+    let sink = rig.sink(&target);
+    rig.send(&sink, &target, &item_rows((0..8).map(|id| (id, "unknown"))));
+    rig.wait_down("query returned no rows (P0002); so says it of every row");
+    rig.send(&sink, &target, &item_rows((99..103).map(|id| (id, "known"))));
+    rig.settle();
+    assert_eq!(rig.query("SELECT id FROM items ORDER BY id"), ["100", "101", "102"]);
+    assert_eq!(rig.letters.all().len(), 9);
+}

@@ -128,6 +128,11 @@ impl Rig {
         self.try_connect(url).unwrap();
     }
 
+    /// The same, with what was set for new sessions meanwhile.
+    pub(crate) fn connect_again(&mut self) {
+        self.connect(&self.url.clone());
+    }
+
     pub(crate) fn try_connect(&mut self, url: &str) -> Result<(), tokio_postgres::Error> {
         self.url = url.to_owned();
         self.config.url = url.parse().unwrap();

@@ -60,7 +60,7 @@ fn a_missing_table_can_be_created() {
 
 #[test]
 fn each_difference_is_said() {
-    let rig = Rig::new();
+    let mut rig = Rig::new();
     rig.sql(
         "CREATE SCHEMA iot; CREATE DOMAIN code AS varchar(8);
         CREATE TABLE iot.\"Readings\" (
@@ -119,7 +119,8 @@ fn each_difference_is_said() {
     ] {
         assert_eq!(problems(&rig, &table(name, columns(), &["id"], Conflict::Fail)), [expected]);
     }
-    rig.sql("SET search_path = iot");
+    rig.sql("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = iot', current_database()); END $$");
+    rig.connect_again();
     assert_eq!(problems(&rig, &table("Readings", columns(), &["id"], Conflict::Ignore)).len(), 9);
 }
 

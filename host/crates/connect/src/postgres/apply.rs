@@ -10,19 +10,19 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
-use futures_util::{StreamExt, future};
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 
 use super::batch::{Batch, Row};
 use super::connect::{ConnectionUrl, Session};
 use super::copy::{Copy, CopyBackoff};
 use super::error::{Failure, Refusal};
-use super::plan::{Parameter, Plan};
+use super::plan::Plan;
 use super::relation::relation;
 use super::sql::table_name;
 use super::timeouts::Timeouts;
-use super::transaction::{Transaction, begin};
+use super::transaction::{Backend, Transaction, look};
 
 /// Rows for each savepoint: few enough that a bad row makes few others run again.
 const SAVEPOINT_ROWS: usize = 64;
@@ -39,6 +39,8 @@ pub(super) struct Refused {
 #[derive(Debug)]
 pub(super) struct Ready {
     pub(super) session: Session,
+    /// Who serves the transaction that was begun last.
+    backend: Backend,
     lock_timeout: Duration,
     sql: String,
     types: Vec<Type>,
@@ -50,26 +52,30 @@ impl Ready {
     /// Connects, looks at the table, and has the server read the statement; says why it can't be used.
     pub(super) async fn open(url: &ConnectionUrl, name: &str, timeouts: Timeouts, plan: &Plan) -> Result<Self, String> {
         let session = Session::connect(url, name, timeouts.connect).await.map_err(|error| error.to_string())?;
+        let backend = Backend::default();
         let opening = async {
+            // Shorter than what it may take, so that the reason is told, and no process of the server is left waiting.
+            let patience = timeouts.connect / 2;
             let relation = match plan.as_table().and_then(|table| table_name(&table.name)) {
-                Some(name) => relation(session.client(), &name).await?,
+                Some(name) => look(session.client(), patience, relation(session.client(), &name)).await?,
                 None => None,
             };
             let (sql, types) = (plan.sql(relation.as_ref()), plan.types());
-            let lock_timeout = timeouts.write / 2;
-            Transaction::begin(session.client(), lock_timeout, &sql, &types).await?.end("ROLLBACK").await?;
+            Transaction::begin(session.client(), &backend, patience, &sql, &types).await?.end("ROLLBACK").await?;
             let copy = plan.as_table().zip(relation).and_then(|(table, relation)| Copy::new(table, &relation));
-            Ok((lock_timeout, sql, types, copy))
+            Ok((sql, types, copy))
         };
         match tokio::time::timeout(timeouts.connect, opening).await {
-            Ok(Ok((lock_timeout, sql, types, copy))) => Ok(Self { session, lock_timeout, sql, types, copy }),
+            Ok(Ok((sql, types, copy))) => {
+                Ok(Self { session, backend, lock_timeout: timeouts.write / 2, sql, types, copy })
+            }
             Ok(Err(failure)) => Err(Failure::into_reason(failure)),
             Err(_) => Err(format!("{url} gave no answer within {:?}", timeouts.connect)),
         }
     }
 
     /// Writes the batch, whose rows these are, and commits; says which it left out because Postgres refuses them. After
-    /// any error the session must be dropped. Whether the rows are written is then not certain if the connection was
+    /// any error but that every row is refused the session must be dropped. Whether the rows are written is then not certain if the connection was
     /// lost, or given up, while the commit was under way; in every other case they are not.
     pub(super) async fn write(
         &self,
@@ -111,37 +117,28 @@ impl Ready {
 
     /// A failure comes with the row that caused it, where that is known.
     async fn together(&self, plan: &Plan, rows: &[Row<'_>]) -> Result<(), (Option<usize>, Failure)> {
-        if plan.is_bulk() {
-            return self.at_once(&plan.parameters(rows)).await.map_err(|failure| (None, failure));
-        }
         let transaction = self.begin(&self.sql, &self.types).await.map_err(|failure| (None, failure))?;
-        let done = run(&transaction, plan, rows).await;
+        // What is not answered yet is not committed: who gives it up can be sure that it is not there.
+        let done = if plan.is_bulk() {
+            self.run(&transaction, plan, &[rows]).await.map_err(|(_, failure)| (None, failure))
+        } else {
+            let each: Vec<_> = rows.chunks(1).collect();
+            self.run(&transaction, plan, &each).await.map_err(|(row, failure)| (Some(row), failure))
+        };
         let ended = transaction.end(if done.is_ok() { "COMMIT" } else { "ROLLBACK" }).await;
-        done.map_err(|(row, failure)| (Some(row), failure))?;
+        done?;
         ended.map_err(|failure| (None, failure))
     }
 
-    /// One statement, with all that it needs, in one round trip.
-    async fn at_once(&self, parameters: &[Parameter]) -> Result<(), Failure> {
-        let client = self.session.client();
-        let typed =
-            parameters.iter().zip(&self.types).map(|(value, kind)| (value as &(dyn ToSql + Sync), kind.clone()));
-        let typed: Vec<_> = typed.collect();
-        let begin = begin(self.lock_timeout);
-        // Sent without waiting for each other's answer. After a statement that fails COMMIT rolls back.
-        let (begun, executed, committed) = future::join3(
-            client.batch_execute(&begin),
-            client.execute_typed(&self.sql, &typed),
-            client.batch_execute("COMMIT"),
-        )
-        .await;
-        begun?;
-        executed?;
-        Ok(committed?)
+    async fn begin(&self, sql: &str, types: &[Type]) -> Result<Transaction<'_>, Failure> {
+        Transaction::begin(self.session.client(), &self.backend, self.lock_timeout, sql, types).await
     }
 
-    async fn begin(&self, sql: &str, types: &[Type]) -> Result<Transaction<'_>, Failure> {
-        Transaction::begin(self.session.client(), self.lock_timeout, sql, types).await
+    /// Has the server end what was begun last and is not answered.
+    pub(super) async fn cancel(&self, url: &ConnectionUrl, name: &str) {
+        if let Some(backend) = self.backend.id() {
+            self.session.cancel(url, name, backend).await;
+        }
     }
 
     async fn one_by_one(&self, plan: &Plan, rows: &[Row<'_>], bad: Option<usize>) -> Result<Vec<Refused>, Failure> {
@@ -158,7 +155,8 @@ impl Ready {
                 continue;
             }
             self.command("SAVEPOINT pelton").await?;
-            match run(&transaction, plan, rows.get(next..stop).unwrap_or_default()).await {
+            let each: Vec<_> = rows.get(next..stop).unwrap_or_default().chunks(1).collect();
+            match self.run(&transaction, plan, &each).await {
                 Ok(()) => {
                     self.command("RELEASE SAVEPOINT pelton").await?;
                     next = stop;
@@ -177,10 +175,12 @@ impl Ready {
         }
         if rows.len() > 1
             && refused.len() == rows.len()
-            && let Some(one) = refused.iter().find(|one| !one.refusal.is_certain)
+            && refused.iter().all(|one| !one.refusal.is_certain)
+            && let Some(Refused { refusal: Refusal { reason, .. }, .. }) = refused.first()
         {
-            let reason = &one.refusal.reason;
-            return Err(Failure::Down(format!("{reason}; so says it of every row of a batch, thus of no row's own")));
+            let reason = format!("{reason}; so says it of every row, thus of no row's own");
+            transaction.end("ROLLBACK").await?;
+            return Err(Failure::Everything(reason));
         }
         transaction.end("COMMIT").await?;
         Ok(refused)
@@ -189,22 +189,24 @@ impl Ready {
     async fn command(&self, sql: &str) -> Result<(), Failure> {
         Ok(self.session.client().batch_execute(sql).await?)
     }
-}
 
-/// Executes the plan once for each row, in order. The failure is that of the first row that fails.
-async fn run(transaction: &Transaction<'_>, plan: &Plan, rows: &[Row<'_>]) -> Result<(), (usize, Failure)> {
-    // A request is sent when its future is first polled, and these are first polled in order.
-    let mut answers: FuturesOrdered<_> = rows
-        .iter()
-        .map(|row| {
-            let parameters = plan.parameters(std::slice::from_ref(row));
-            transaction.client().execute_raw(transaction.statement(), parameters)
-        })
-        .collect();
-    let mut row = 0;
-    while let Some(answer) = answers.next().await {
-        answer.map_err(|error| (row, error.into()))?;
-        row += 1;
+    /// Executes the plan for these rows, in order, once for each group. The failure is that of the first that fails.
+    async fn run(
+        &self,
+        transaction: &Transaction<'_>,
+        plan: &Plan,
+        groups: &[&[Row<'_>]],
+    ) -> Result<(), (usize, Failure)> {
+        // A request is sent when its future is first polled, and these are first polled in order.
+        let mut answers: FuturesOrdered<_> = groups
+            .iter()
+            .map(|rows| transaction.client().execute_raw(transaction.statement(), plan.parameters(rows)))
+            .collect();
+        let mut group = 0;
+        while let Some(answer) = answers.next().await {
+            answer.map_err(|error| (group, plan.judge(error)))?;
+            group += 1;
+        }
+        Ok(())
     }
-    Ok(())
 }

@@ -81,6 +81,16 @@ impl Batch {
         self.parts.iter().filter(|part| part.rows.end == part.chunk.rows.len()).map(|part| &*part.chunk)
     }
 
+    /// The number of rows.
+    pub(super) fn len(&self) -> usize {
+        self.parts.iter().map(|part| part.rows.len()).sum()
+    }
+
+    /// Takes the rows of another at its end.
+    pub(super) fn append(&mut self, other: Batch) {
+        self.parts.extend(other.parts);
+    }
+
     /// Its first rows, at most so many.
     pub(super) fn first(&self, most: usize) -> Batch {
         let (mut parts, mut left) = (Vec::new(), most);
@@ -175,6 +185,15 @@ impl Queue {
                 Err(_) => return Some(self.cut()),
             }
         }
+    }
+
+    /// The next batch of what waits, however little that is.
+    pub(super) fn try_next(&mut self) -> Option<Batch> {
+        while let Ok(message) = self.receiver.try_recv() {
+            self.take_in(message);
+        }
+        self.forget_revoked();
+        (!self.waiting.is_empty()).then(|| self.cut())
     }
 
     /// Whether everything that was sent before [`Message::Close`] has been taken out or dropped.

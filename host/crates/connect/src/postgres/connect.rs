@@ -11,6 +11,7 @@ use native_tls::{Certificate, TlsConnector};
 use postgres_native_tls::MakeTlsConnector;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Config};
 
 use super::error::{Unusable, describe};
@@ -153,9 +154,9 @@ impl ConnectionUrl {
 
 /// A live connection. Dropping it ends the connection; a transaction that is open then is rolled back. Behind a pooler it
 /// is a connection to that: nothing may be left in it from one transaction to the next.
+#[derive(Debug)]
 pub struct Session {
     client: Client,
-    tls: MakeTlsConnector,
     driver: JoinHandle<()>,
 }
 
@@ -174,13 +175,13 @@ impl Session {
             .keepalives_interval(KEEPALIVE / 3)
             .keepalives_retries(3);
         let connecting = async {
-            let (client, connection) = config.connect(tls.clone()).await?;
+            let (client, connection) = config.connect(tls).await?;
             // The driver ends with the connection; `client` then reports every call as failed, which is where it is
             // said.
             let driver = tokio::spawn(async move {
                 let _ = connection.await;
             });
-            Ok(Self { client, tls, driver })
+            Ok(Self { client, driver })
         };
         match tokio::time::timeout(timeout, connecting).await {
             Ok::<Result<_, tokio_postgres::Error>, _>(Ok(session)) => Ok(session),
@@ -189,10 +190,18 @@ impl Session {
         }
     }
 
-    /// Has the server end the statement at hand, as far as that can be said: one that is only left alone goes on, with its
-    /// locks, until it is done.
-    pub(super) async fn cancel(&self) {
-        let _ = tokio::time::timeout(CANCEL_TIMEOUT, self.client.cancel_token().cancel_query(self.tls.clone())).await;
+    /// Has the server end what its process `backend` does for this session, as far as it can be reached: a statement that
+    /// is only left alone goes on, with its locks, until it is done. By a function, since the protocol's own request
+    /// names the server's process to nobody but the server: pgbouncer 1.18 loses it, or dies of it.
+    pub(super) async fn cancel(&self, url: &ConnectionUrl, application_name: &str, backend: i32) {
+        let cancelling = async {
+            let session = Self::connect(url, application_name, CANCEL_TIMEOUT).await.ok()?;
+            // A process that is somebody else's by now has another name, or another state.
+            let sql = "SELECT pg_cancel_backend(pid) FROM pg_catalog.pg_stat_activity
+                       WHERE pid = $1 AND application_name = $2 AND state = 'active' AND pid <> pg_backend_pid()";
+            session.client.query_typed(sql, &[(&backend, Type::INT4), (&application_name, Type::TEXT)]).await.ok()
+        };
+        let _ = tokio::time::timeout(CANCEL_TIMEOUT, cancelling).await;
     }
 
     /// Waits until the connection is lost.
@@ -208,12 +217,6 @@ impl Session {
     /// The client, for statements.
     pub fn client(&self) -> &Client {
         &self.client
-    }
-}
-
-impl fmt::Debug for Session {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("client", &self.client).finish_non_exhaustive()
     }
 }
 

@@ -21,6 +21,9 @@ use crate::dead_letters::DeadLetters;
 use crate::error::Error;
 use crate::sink::{RowCheck, Sink, Writers, WritersContext};
 
+/// How long looking at the tables of a job may take.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// A server and a database, as the settings name them.
 #[derive(Debug)]
 pub struct Postgres {
@@ -75,7 +78,17 @@ impl Connector for Postgres {
             }
             Ok(findings)
         };
-        self.runtime.block_on(check).map_err(unusable)
+        let time = config.connect_timeout + CHECK_TIMEOUT;
+        let checked = async { tokio::time::timeout(time, check).await };
+        self.runtime
+            .block_on(checked)
+            .unwrap_or_else(|_| {
+                Err(Unusable(format!(
+                    "{} gave no answer within {time:?}; is it, or a pooler between, at a halt?",
+                    config.url
+                )))
+            })
+            .map_err(unusable)
     }
 
     fn open(&self, context: &WritersContext, letters: &Arc<dyn DeadLetters>) -> Result<Arc<dyn Writers>, Error> {

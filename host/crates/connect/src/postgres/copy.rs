@@ -6,7 +6,8 @@
 //!
 //! COPY takes bytes for whatever type the column has: a table altered from `int8` to `float8` would silently fill with
 //! nonsense. So each COPY ends with a look at the columns' types, under the lock that it holds until the commit, and is
-//! rolled back unless they are as they were found to fit. (An INSERT has typed parameters: it converts or says that it can't.)
+//! rolled back unless they are as they were found to fit. Nor does it know of the key that decides a conflict: that must
+//! still be there, or the INSERT will say that it isn't. (An INSERT has typed parameters: it converts or says that it can't.)
 
 use std::pin::pin;
 
@@ -17,7 +18,7 @@ use super::error::Failure;
 use super::relation::{Kind, Relation, Way};
 use super::sql::{ident, idents, literal, table_name};
 use super::transaction::Transaction;
-use pelton_model::spec::Table;
+use pelton_model::spec::{Conflict, Table};
 
 /// Signature, no flags, no extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -32,9 +33,9 @@ pub(super) struct Copy {
 }
 
 impl Copy {
-    /// `None` where COPY is not possible: into a view, past row-level security, or where a value must be cast.
+    /// `None` where COPY is not possible: into a view, past row-level security or rules, or where a value must be cast.
     pub(super) fn new(table: &Table, relation: &Relation) -> Option<Self> {
-        if !matches!(relation.kind, Kind::Table | Kind::Foreign) || relation.row_security {
+        if !matches!(relation.kind, Kind::Table | Kind::Foreign) || relation.is_ruled {
             return None;
         }
         let name = table_name(&table.name).unwrap_or_else(|| ident(&table.name));
@@ -47,14 +48,16 @@ impl Copy {
             let oids: Vec<_> = there.oids().iter().map(u32::to_string).collect();
             as_found.push(format!("attname = {} AND atttypid IN ({})", literal(&column.name), oids.join(", ")));
         }
+        let key_decides = table.on_conflict != Conflict::Fail && relation.kind == Kind::Table;
+        let has_key = if key_decides { has_key(&name, &table.key) } else { "true".to_owned() };
         Some(Self {
             sql: format!(
                 "COPY {name} ({}) FROM STDIN (FORMAT binary)",
                 idents(table.columns.iter().map(|column| column.name.as_str()))
             ),
             commit: format!(
-                "SELECT 1 / (count(*) = {})::int FROM pg_catalog.pg_attribute WHERE attrelid = {}::regclass
-                 AND ({}); COMMIT",
+                "SELECT 1 / (count(*) = {} AND {has_key})::int FROM pg_catalog.pg_attribute
+                 WHERE attrelid = {}::regclass AND ({}); COMMIT",
                 as_found.len(),
                 literal(&name),
                 as_found.join(" OR ")
@@ -79,6 +82,22 @@ impl Copy {
         sink.finish().await?;
         transaction.end(&self.commit).await
     }
+}
+
+/// Whether a table has a unique index that decides a conflict on exactly these columns, as SQL.
+fn has_key(table: &str, key: &[String]) -> String {
+    let key: Vec<_> = key.iter().map(|column| literal(column)).collect();
+    format!(
+        "EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = {}::regclass AND i.indisunique AND i.indisvalid
+             AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
+             AND (SELECT array_agg(a.attname::text ORDER BY a.attname::text COLLATE \"C\")
+                  FROM unnest(i.indkey::int2[]) WITH ORDINALITY k (attnum, position)
+                  JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+                  WHERE k.position <= i.indnkeyatts)
+                 = (SELECT array_agg(name ORDER BY name COLLATE \"C\") FROM unnest(ARRAY[{}]::text[]) name))",
+        literal(table),
+        key.join(", ")
+    )
 }
 
 /// Whether COPY is worth a try.

@@ -22,11 +22,12 @@
 //! tries again for ever.
 //!
 //! The rest (38, 39 and P0, which functions have of their own accord, HV of foreign tables, classes that nobody knows)
-//! is the row's as long as others go through: where every row of a batch fails of it, it is the schema's.
+//! is the row's as long as others go through: where every row that waits fails of it, it is the schema's. So is a null in
+//! a column that the job doesn't fill.
 
 use std::error::Error as _;
 
-use tokio_postgres::error::DbError;
+use tokio_postgres::error::{DbError, SqlState};
 
 /// Postgres can't be used for now, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +41,8 @@ pub(super) enum Failure {
     Refused(Refusal),
     /// Postgres, or we, ended what took too long.
     TimedOut(String),
+    /// Every row is refused, which may be no row's fault.
+    Everything(String),
     /// Postgres can't be used for now, for this reason.
     Down(String),
 }
@@ -48,6 +51,8 @@ pub(super) enum Failure {
 #[derive(Debug, Clone)]
 pub(super) struct Refusal {
     pub(super) reason: String,
+    /// The column that takes no null, where that is why.
+    pub(super) without: Option<String>,
     /// Whether it is the row's fault, also where every other row is refused, too.
     pub(super) is_certain: bool,
 }
@@ -56,9 +61,11 @@ impl From<tokio_postgres::Error> for Failure {
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(db) = error.as_db_error() else { return Self::Down(describe(&error)) };
         let reason = describe_db(db);
+        let without = Some(db).filter(|db| db.code() == &SqlState::NOT_NULL_VIOLATION).and_then(DbError::column);
+        let without = without.map(str::to_owned);
         match blame(db.code().code(), db.routine()) {
-            Blame::Row => Self::Refused(Refusal { reason, is_certain: true }),
-            Blame::RowOrWorld => Self::Refused(Refusal { reason, is_certain: false }),
+            Blame::Row => Self::Refused(Refusal { reason, without, is_certain: true }),
+            Blame::RowOrWorld => Self::Refused(Refusal { reason, without, is_certain: false }),
             Blame::Time => Self::TimedOut(reason),
             Blame::World => Self::Down(reason),
         }
@@ -69,7 +76,10 @@ impl Failure {
     /// What it says, whatever it is.
     pub(super) fn into_reason(self) -> String {
         match self {
-            Self::Refused(Refusal { reason, .. }) | Self::TimedOut(reason) | Self::Down(reason) => reason,
+            Self::Refused(Refusal { reason, .. })
+            | Self::TimedOut(reason)
+            | Self::Everything(reason)
+            | Self::Down(reason) => reason,
         }
     }
 }

@@ -11,6 +11,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
 use super::batch::Row;
+use super::error::{Failure, Refusal};
 use super::relation::{Kind, Relation, Way};
 use super::sql::{self, ident, idents, table_name};
 use super::types::types;
@@ -77,6 +78,18 @@ impl Plan {
         match &self.into {
             Destination::Table(table) => insert(table, relation),
             Destination::Statement(sql) => sql.clone(),
+        }
+    }
+
+    /// What an error of the SQL means: a null in a column that the job doesn't fill is no row's fault.
+    pub(super) fn judge(&self, error: tokio_postgres::Error) -> Failure {
+        match (Failure::from(error), &self.into) {
+            (Failure::Refused(Refusal { reason, without: Some(name), .. }), Destination::Table(table))
+                if table.columns.iter().all(|column| column.name != name) =>
+            {
+                Failure::Down(format!("{reason}: it has no default, and the job doesn't fill it"))
+            }
+            (failure, _) => failure,
         }
     }
 

@@ -17,8 +17,8 @@ const TEXTS: [Type; 3] = [Type::TEXT, Type::VARCHAR, Type::BPCHAR];
 pub(super) struct Relation {
     pub(super) oid: Oid,
     pub(super) kind: Kind,
-    /// Whether policies decide which rows this role may insert.
-    pub(super) row_security: bool,
+    /// Whether policies decide which rows this role may insert, or rules where they go: COPY knows neither.
+    pub(super) is_ruled: bool,
     pub(super) columns: Vec<Column>,
 }
 
@@ -98,7 +98,7 @@ impl Column {
 pub(super) async fn relation(client: &Client, name: &str) -> Result<Option<Relation>, Error> {
     let found = client
         .query_typed_opt(
-            "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, row_security_active(c.oid)
+            "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, row_security_active(c.oid) OR c.relhasrules
              FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
              WHERE c.oid = to_regclass($1)",
             &[(&name, Type::TEXT)],
@@ -113,7 +113,7 @@ pub(super) async fn relation(client: &Client, name: &str) -> Result<Option<Relat
         _ => Kind::Other,
     };
     let columns = columns(client, oid, found.try_get(1)?, found.try_get(2)?).await?;
-    Ok(Some(Relation { oid, kind, row_security: found.try_get(4)?, columns }))
+    Ok(Some(Relation { oid, kind, is_ruled: found.try_get(4)?, columns }))
 }
 
 async fn columns(client: &Client, table: Oid, schema_name: &str, table_name: &str) -> Result<Vec<Column>, Error> {

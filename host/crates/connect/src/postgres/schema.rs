@@ -14,7 +14,7 @@ use super::error::{Failure, Unusable, describe};
 use super::plan::Plan;
 use super::relation::{Column, Kind, Relation, relation};
 use super::sql::{convert, ident, idents, table_name};
-use super::transaction::Transaction;
+use super::transaction::{Backend, Transaction, look};
 use super::types::types;
 use pelton_model::spec::{ColumnSpec, Conflict, Statement, Table, Target};
 
@@ -90,15 +90,15 @@ async fn check_statement(client: &Client, statement: &Statement) -> Vec<Mismatch
         return vec![problem(format!("the statement has {has} placeholders, the job declares {declared}"))];
     }
     let plan = Plan::statement(statement);
-    match read(client, &plan.sql(None), &plan.types(), "ROLLBACK").await {
+    match read(client, &plan.sql(None), &plan.types()).await {
         Ok(()) => Vec::new(),
         Err(failure) => vec![problem(format!("the statement can't be prepared: {}", failure.into_reason()))],
     }
 }
 
-/// Has the server read a statement, in a transaction that ends with this.
-async fn read(client: &Client, sql: &str, types: &[Type], end: &str) -> Result<(), Failure> {
-    Transaction::begin(client, LOCK_TIMEOUT, sql, types).await?.end(end).await
+/// Has the server read a statement.
+async fn read(client: &Client, sql: &str, types: &[Type]) -> Result<(), Failure> {
+    Transaction::begin(client, &Backend::default(), LOCK_TIMEOUT, sql, types).await?.end("ROLLBACK").await
 }
 
 async fn check_table(client: &Client, table: &Table) -> Result<Vec<Mismatch>, Failure> {
@@ -107,9 +107,7 @@ async fn check_table(client: &Client, table: &Table) -> Result<Vec<Mismatch>, Fa
         problems.push(problem(format!("`{}` is neither `table` nor `schema.table`", table.name)));
         return Ok(problems);
     };
-    let Some(found) = relation(client, &name).await? else {
-        // Whether there is a pooler that no transaction goes through is told before somebody makes the table.
-        read(client, "SELECT", &[], "ROLLBACK").await?;
+    let Some(found) = look(client, LOCK_TIMEOUT, relation(client, &name)).await? else {
         problems.push(Mismatch { text: format!("table `{}` is missing", table.name), creatable: true });
         return Ok(problems);
     };
@@ -150,7 +148,15 @@ async fn check_table(client: &Client, table: &Table) -> Result<Vec<Mismatch>, Fa
 /// answers, only Postgres can say.
 async fn try_out(client: &Client, table: &Table, found: &Relation) -> Result<Option<Mismatch>, Failure> {
     let plan = Plan::table(table);
-    let transaction = match Transaction::begin(client, LOCK_TIMEOUT, &plan.sql(Some(found)), &plan.types()).await {
+    let transaction = match Transaction::begin(
+        client,
+        &Backend::default(),
+        LOCK_TIMEOUT,
+        &plan.sql(Some(found)),
+        &plan.types(),
+    )
+    .await
+    {
         Ok(transaction) => transaction,
         Err(Failure::Down(reason)) if found.kind != Kind::Table => {
             return Ok(Some(problem(format!("`{}` takes no rows: {reason}", table.name))));

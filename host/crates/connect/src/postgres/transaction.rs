@@ -3,15 +3,17 @@
 //! A pooler in transaction mode gives each transaction the server's connection that is free just then, and everything
 //! that stays with a connection (prepared statements, settings) is met there by whoever comes next, under names that are
 //! the same in every program. So nothing stays: a statement is prepared within the transaction that it is used in, and
-//! is closed in it; settings are those of the transaction. Before the first row it is proved that what was said to begin
+//! is closed in it; settings are those of the transaction, and those of the role where others have left some. Before the
+//! first row it is proved that what was said to begin
 //! with still holds, which it doesn't where a pooler gives every statement a connection.
 
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use futures_util::future;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Statement};
+use tokio_postgres::{Client, Error, SimpleQueryMessage, Statement};
 
 use super::error::{Failure, describe};
 
@@ -22,14 +24,46 @@ const IDLE: Duration = Duration::from_secs(60);
 /// Names of statements that other programs may have left on a connection before it is given up.
 const NAMES: usize = 100;
 
-/// What a transaction begins with: how long it waits for a lock, and for its host.
-pub(super) fn begin(lock_timeout: Duration) -> String {
+/// What every transaction begins with: as the role is set up, whatever others have left on the connection. `READ
+/// COMMITTED`, so that what is looked up under a lock is what is there now.
+fn begin(lock_timeout: Duration) -> String {
     format!(
-        "BEGIN; SET LOCAL lock_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = {}",
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL role = DEFAULT; SET LOCAL search_path = DEFAULT;
+         SET LOCAL lock_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = {}",
         // 0 would be for ever.
         lock_timeout.as_millis().max(1),
         IDLE.as_millis()
     )
+}
+
+/// The server's process for a transaction; 0 where none is known.
+#[derive(Debug, Default)]
+pub(super) struct Backend(AtomicI32);
+
+impl Backend {
+    pub(super) fn id(&self) -> Option<i32> {
+        Some(self.0.load(Ordering::Acquire)).filter(|&id| id != 0)
+    }
+}
+
+/// Looks something up, in a transaction of its own.
+pub(super) async fn look<T>(
+    client: &Client,
+    lock_timeout: Duration,
+    look: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Failure> {
+    client.batch_execute(&begin(lock_timeout)).await.map_err(|error| not_begun(&error))?;
+    let found = look.await;
+    client.batch_execute("ROLLBACK").await?;
+    Ok(found?)
+}
+
+fn not_begun(error: &Error) -> Failure {
+    let hint = match error.as_db_error() {
+        Some(_) => "; a pooler between must be in transaction or session mode",
+        None => "",
+    };
+    Failure::Down(format!("failed to begin a transaction: {}{hint}", describe(error)))
 }
 
 /// A transaction under way, with a statement. Dropped, it stays open: drop the session, too.
@@ -40,30 +74,33 @@ pub(super) struct Transaction<'a> {
 }
 
 impl<'a> Transaction<'a> {
-    /// Begins, with a statement for parameters of these types. Where the server refuses that, nothing is begun.
+    /// Begins, with a statement for parameters of these types. Where the server refuses that, nothing is begun. Which
+    /// process of the server it is stands in `backend` as soon as that is known.
     pub(super) async fn begin(
         client: &'a Client,
+        backend: &Backend,
         lock_timeout: Duration,
         sql: &str,
         types: &[Type],
     ) -> Result<Self, Failure> {
+        backend.0.store(0, Ordering::Release);
         for _ in 0..NAMES {
             let mark = format!("{:032x}", rand::random::<u128>());
-            let begin = format!("{}; SET LOCAL {PROOF} = '{mark}'", begin(lock_timeout));
+            let begin = format!("{}; SET LOCAL {PROOF} = '{mark}'; SELECT pg_backend_pid()", begin(lock_timeout));
+            let begin = async {
+                let answers = client.simple_query(&begin).await?;
+                let id = answers.iter().find_map(|answer| match answer {
+                    SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
+                    _ => None,
+                });
+                backend.0.store(id.unwrap_or(0), Ordering::Release);
+                Ok::<_, Error>(())
+            };
             let proof = format!("SELECT current_setting('{PROOF}', true)");
             // Sent without waiting for each other's answer.
-            let (begun, statement, proof) = future::join3(
-                client.batch_execute(&begin),
-                client.prepare_typed(sql, types),
-                client.query_typed_one(&proof, &[]),
-            )
-            .await;
-            begun.map_err(|error| {
-                Failure::Down(format!(
-                    "failed to begin a transaction: {}; a pooler between must be in transaction or session mode",
-                    describe(&error)
-                ))
-            })?;
+            let (begun, statement, proof) =
+                future::join3(begin, client.prepare_typed(sql, types), client.query_typed_one(&proof, &[])).await;
+            begun.map_err(|error| not_begun(&error))?;
             let statement = match statement {
                 Ok(statement) => statement,
                 Err(error) => {

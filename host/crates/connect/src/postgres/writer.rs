@@ -25,6 +25,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// Jitter makes a pause up to twice as long.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
+/// How many usual transactions are tried as one before it is said that every row is refused.
+const MOST_TOGETHER: usize = 16;
+
 /// What a writer works with.
 pub(super) struct Writer {
     pub(super) job: String,
@@ -46,6 +49,8 @@ struct State {
     pauses: ExponentialBackoff,
     backoff: CopyBackoff,
     pace: Pace,
+    /// Rows that are to be tried in one transaction, at least, because all of fewer were refused.
+    together: usize,
 }
 
 impl Writer {
@@ -58,6 +63,7 @@ impl Writer {
             pauses: pauses(),
             backoff: CopyBackoff::default(),
             pace: Pace::new(self.queue.most_rows(), self.timeouts.write),
+            together: 0,
         };
         while state.unwritten.is_some() || !self.queue.is_done() {
             if let Err(failure) = self.step(&mut state).await {
@@ -73,10 +79,7 @@ impl Writer {
     async fn step(&mut self, state: &mut State) -> Result<(), String> {
         let mut ready = match state.ready.take().filter(|ready| !ready.session.is_lost()) {
             Some(ready) => ready,
-            None => {
-                let name = format!("pelton/{}", self.job);
-                Ready::open(&self.url, &name, self.timeouts, &self.plan).await?
-            }
+            None => Ready::open(&self.url, &self.name(), self.timeouts, &self.plan).await?,
         };
         if state.unwritten.is_none() {
             // Otherwise it is up only once what failed is written.
@@ -88,20 +91,36 @@ impl Writer {
             }
         }
         if let Some(batch) = &mut state.unwritten {
-            let first = batch.first(state.pace.rows());
+            self.gather(batch, state.together);
+            let first = batch.first(state.pace.rows().max(state.together));
             let rows = first.rows();
             let began = Instant::now();
             let writing = self.write(&ready, &first, &rows, &mut state.backoff);
             match tokio::time::timeout(self.timeouts.write, writing).await {
-                Ok(Ok(())) => state.pace.wrote(rows.len(), began.elapsed()),
+                Ok(Ok(())) => {
+                    state.pace.wrote(rows.len(), began.elapsed());
+                    state.together = 0;
+                }
                 Ok(Err(Failure::TimedOut(reason))) => {
                     state.pace.timed_out(rows.len(), began.elapsed());
+                    state.together = 0;
                     return Err(self.too_slow(&reason, rows.len()));
+                }
+                Ok(Err(Failure::Everything(reason))) => {
+                    // Of what waits behind them some may be good, and then each has a fault of its own.
+                    state.together = (rows.len() * 2).min(MOST_TOGETHER * self.queue.most_rows());
+                    self.gather(batch, state.together);
+                    if batch.len() == rows.len() || rows.len() >= state.together {
+                        return Err(reason);
+                    }
+                    state.ready = Some(ready);
+                    return Ok(());
                 }
                 Ok(Err(failure)) => return Err(failure.into_reason()),
                 Err(_) => {
-                    ready.session.cancel().await;
+                    ready.cancel(&self.url, &self.name()).await;
                     state.pace.timed_out(rows.len(), began.elapsed());
+                    state.together = 0;
                     let limit = self.timeouts.write;
                     return Err(
                         self.too_slow(&format!("no answer within {limit:?} (postgres.write_timeout)"), rows.len())
@@ -116,6 +135,20 @@ impl Writer {
         }
         state.ready = Some(ready);
         Ok(())
+    }
+
+    /// Takes more of what waits into a batch, until it has so many rows.
+    fn gather(&mut self, batch: &mut Batch, rows: usize) {
+        while batch.len() < rows
+            && let Some(more) = self.queue.try_next()
+        {
+            batch.append(more);
+        }
+    }
+
+    /// What the server knows this as.
+    fn name(&self) -> String {
+        format!("pelton/{}", self.job)
     }
 
     fn too_slow(&self, reason: &str, rows: usize) -> String {
