@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pelton::engine::{Engine, Host, Instance, Job, Process as _, Program as _};
+use pelton::engine::{CompiledJob, Engine, Host, Instance, Process as _, Program as _};
 use pelton::record::Batch;
 use pelton_demo::Sensors;
 use pelton_model::settings::Limits;
@@ -83,7 +83,7 @@ fn component(folder: &Path, language: &str, job: &str) -> Vec<u8> {
     fs::read(kept).unwrap()
 }
 
-fn instance(job: &Job) -> Instance {
+fn instance(job: &CompiledJob) -> Instance {
     job.instantiate(&job.parameters(&[]).unwrap(), Arc::new(Silent)).unwrap()
 }
 

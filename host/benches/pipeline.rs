@@ -24,11 +24,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use pelton::config::Config;
-use pelton::connect::{AtLeastOnce, Connectors, Orders};
+use pelton::connect::{AtLeastOnce, Connectors, Requests};
 use pelton::engine::{Engine, Host, Program};
 use pelton::metrics::Metrics;
 use pelton::pipeline::sample::Samples;
-use pelton::pipeline::{Attempt, Current, Job, Pace, Surroundings, Version};
+use pelton::pipeline::{Attempt, CurrentVersion, Job, JobEnvironment, Pace, Version};
 use pelton_demo::Sensors;
 use pelton_local::postgres::{LocalPostgres, Options};
 use pelton_testkit::{kafka, report};
@@ -124,15 +124,15 @@ impl Bench {
         let version = Version::new(1, Arc::clone(&program), parameters.collect(), "");
         let connectors = Arc::new(Connectors::new(&self.config, self.runtime.handle()).unwrap());
         let attempt = Attempt {
-            current: Arc::new(Current::new(version, Samples::default())),
+            current: Arc::new(CurrentVersion::new(version, Samples::default())),
             source: connectors.sources().job(&name),
             group: name.clone(),
             committer: Arc::new(AtLeastOnce),
-            orders: Orders { stop: Arc::clone(&stop), ..Orders::default() },
+            requests: Requests { stop: Arc::clone(&stop), ..Requests::default() },
             job: Job { name: name.into(), host: Arc::new(Silent), metrics: metrics.clone(), tracer: None },
             status: Arc::default(),
             assignment: Arc::default(),
-            surroundings: Surroundings { config: Arc::clone(&self.config), connectors, pace: Pace::default() },
+            environment: JobEnvironment { config: Arc::clone(&self.config), connectors, pace: Pace::default() },
         };
         let thread = std::thread::spawn(move || attempt.run().unwrap());
         let sinks: Vec<_> = due.iter().map(|(sink, count)| (metrics.sink(sink), *count)).collect();

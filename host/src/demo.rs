@@ -11,9 +11,9 @@ use crate::config::Config;
 
 /// A host of `pelton demo`.
 #[derive(Debug)]
-pub struct Demonstrated(Host);
+pub struct HostAdapter(Host);
 
-impl DemoHost for Demonstrated {
+impl DemoHost for HostAdapter {
     async fn start(config: Config) -> Result<Self> {
         Host::start(config).await.map(Self)
     }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Parser;
 use pelton::cli::{self, Cli, Command};
 use pelton::config::LogFormat;
-use pelton::demo::Demonstrated;
+use pelton::demo::HostAdapter;
 use pelton::run;
 use pelton::signals::Stop;
 use pelton::telemetry;
@@ -66,7 +66,7 @@ fn execute(command: Command) -> Result<()> {
             // Log lines above its live line.
             let terminal = Terminal::start()?;
             telemetry::start_above(terminal.clone());
-            Runtime::new()?.block_on(pelton_demo::run::<Demonstrated>(args, terminal, asked_to_end()?))
+            Runtime::new()?.block_on(pelton_demo::run::<HostAdapter>(args, terminal, asked_to_end()?))
         }
     }
 }

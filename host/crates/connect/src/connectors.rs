@@ -66,7 +66,7 @@ impl Connectors {
         &self.tables
     }
 
-    /// Whether a target is the connector's of topics; else it is that of tables.
+    /// Whether the connector of topics takes this target; else that of tables does.
     pub fn is_of_topics(&self, target: &Target) -> bool {
         match target {
             Target::Topic(_) => true,
@@ -89,7 +89,7 @@ impl Connectors {
     }
 }
 
-/// What a target can't hold, told without asking it.
+/// What Postgres, and memory as well, would refuse of a target's rows, told without asking either.
 pub fn row_check(target: &Target) -> Box<dyn RowCheck> {
     Box::new(Encoder::new(target))
 }

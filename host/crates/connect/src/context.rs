@@ -21,9 +21,9 @@ pub struct Report {
     pub fault: Arc<Fault>,
 }
 
-/// What an attempt is told from outside while it runs.
+/// What is asked of an attempt from outside while it runs.
 #[derive(Debug, Clone, Default)]
-pub struct Orders {
+pub struct Requests {
     /// Whether it is to stop.
     pub stop: Arc<AtomicBool>,
     /// How many instances are to run; 0 counts as 1.
@@ -32,7 +32,7 @@ pub struct Orders {
     pub wake: Arc<Wake>,
 }
 
-impl Orders {
+impl Requests {
     /// Whether to stop.
     pub fn stops(&self) -> bool {
         self.stop.load(Ordering::Acquire)

@@ -13,7 +13,7 @@ use pelton_model::settings::{Batching, DeliverySettings};
 use crate::assignment::Assignment;
 use crate::committer::Committer;
 use crate::connector::Connector;
-use crate::context::{Orders, Report};
+use crate::context::{Report, Requests};
 use crate::error::Error;
 
 /// A connector that jobs can read from.
@@ -54,7 +54,7 @@ pub struct SourceContext {
     /// Whose it is, and where it tells how it fares.
     pub report: Report,
     /// What it is told meanwhile.
-    pub orders: Orders,
+    pub requests: Requests,
     /// The group, whose committed offsets it goes on from.
     pub group: String,
     /// The topics.
@@ -71,7 +71,7 @@ pub struct SourceContext {
 
 /// Why a source has stopped to read; it may be run again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Pause {
+pub enum Interrupt {
     /// It was told to stop.
     Stop,
     /// Another number of instances is asked for: [drain](Source::drain) it first.
@@ -89,7 +89,7 @@ pub trait Source {
     ///
     /// # Errors
     /// It can't go on, or another part of the attempt has told a fault.
-    fn run(&mut self, instances: usize, hand_over: &mut dyn FnMut(usize, Arc<Delivery>)) -> Result<Pause, Error>;
+    fn run(&mut self, instances: usize, hand_over: &mut dyn FnMut(usize, Arc<Delivery>)) -> Result<Interrupt, Error>;
 
     /// Waits until nothing is in flight, at most for `grace`, without reading; says whether that was reached. What has
     /// been read and not handed over stays for later.

@@ -3,26 +3,26 @@
 use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
-use pelton_connect::{Assignment, AtLeastOnce, Committer, JobSource, Orders};
+use pelton_connect::{Assignment, AtLeastOnce, Committer, JobSource, Requests};
 use pelton_model::partition::PartitionView;
 use pelton_model::sync::lock;
 use pelton_pipeline::trace::Tracer;
-use pelton_pipeline::{Attempt, Current, Ended, Job, Surroundings};
+use pelton_pipeline::{Attempt, CurrentVersion, Ended, Job, JobEnvironment};
 
 use crate::flow::{Flow, Flows, Observed};
 
 /// Makes each job's.
 #[derive(Debug)]
 pub struct Attempts {
-    surroundings: Surroundings,
+    environment: JobEnvironment,
     tracer: Option<Arc<Tracer>>,
     committer: Arc<dyn Committer>,
 }
 
 impl Attempts {
-    /// In these surroundings, with progress at least once.
-    pub fn new(surroundings: Surroundings, tracer: Option<Arc<Tracer>>) -> Self {
-        Self { surroundings, tracer, committer: Arc::new(AtLeastOnce) }
+    /// In this environment, with progress at least once.
+    pub fn new(environment: JobEnvironment, tracer: Option<Arc<Tracer>>) -> Self {
+        Self { environment, tracer, committer: Arc::new(AtLeastOnce) }
     }
 
     /// With another committer.
@@ -35,10 +35,10 @@ impl Flows for Attempts {
     fn of(&self, job: &Observed) -> Arc<dyn Flow> {
         Arc::new(AttemptsOfJob {
             job: job.clone(),
-            surroundings: self.surroundings.clone(),
+            environment: self.environment.clone(),
             tracer: self.tracer.clone(),
             committer: Arc::clone(&self.committer),
-            source: self.surroundings.connectors.sources().job(&job.name),
+            source: self.environment.connectors.sources().job(&job.name),
             assignment: Arc::default(),
         })
     }
@@ -47,7 +47,7 @@ impl Flows for Attempts {
 #[derive(Debug)]
 struct AttemptsOfJob {
     job: Observed,
-    surroundings: Surroundings,
+    environment: JobEnvironment,
     tracer: Option<Arc<Tracer>>,
     committer: Arc<dyn Committer>,
     source: Arc<dyn JobSource>,
@@ -55,7 +55,7 @@ struct AttemptsOfJob {
 }
 
 impl Flow for AttemptsOfJob {
-    fn run(&self, current: &Arc<Current>, group: &str, orders: &Orders) -> Result<Ended> {
+    fn run(&self, current: &Arc<CurrentVersion>, group: &str, requests: &Requests) -> Result<Ended> {
         let attempt = Attempt {
             job: Job {
                 name: self.job.name.as_str().into(),
@@ -67,17 +67,17 @@ impl Flow for AttemptsOfJob {
             source: Arc::clone(&self.source),
             group: group.to_owned(),
             committer: Arc::clone(&self.committer),
-            orders: orders.clone(),
+            requests: requests.clone(),
             status: Arc::clone(&self.job.status),
             assignment: Arc::clone(&self.assignment),
-            surroundings: self.surroundings.clone(),
+            environment: self.environment.clone(),
         };
         Ok(attempt.run()?)
     }
 
-    fn sleep(&self, partitions: Vec<PartitionView>, orders: &Orders) {
+    fn sleep(&self, partitions: Vec<PartitionView>, requests: &Requests) {
         *lock(&self.assignment) = Arc::new(Assignment::asleep(&partitions));
-        self.source.sleep(partitions, &orders.wake, &|| orders.stops());
+        self.source.sleep(partitions, &requests.wake, &|| requests.stops());
     }
 
     fn sleeping_client(&self) -> &'static str {

@@ -54,8 +54,8 @@ impl Components for Engine {
     }
 }
 
-impl From<pelton_runtime::Job> for Component {
-    fn from(job: pelton_runtime::Job) -> Self {
+impl From<pelton_runtime::CompiledJob> for Component {
+    fn from(job: pelton_runtime::CompiledJob) -> Self {
         Self { digest: job.digest().into(), program: Arc::new(job) }
     }
 }

@@ -4,13 +4,13 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use anyhow::Result;
-use pelton_connect::Orders;
+use pelton_connect::Requests;
 use pelton_model::log::JobLog;
 use pelton_model::metrics::JobMetrics;
 use pelton_model::partition::PartitionView;
 use pelton_model::status::Status;
 
-use pelton_pipeline::{Current, Ended};
+use pelton_pipeline::{CurrentVersion, Ended};
 use pelton_runtime::Host;
 
 /// What others see of a job. Cheap to clone.
@@ -46,10 +46,10 @@ pub trait Flow: Send + Sync + Debug {
     ///
     /// # Errors
     /// What failed; nothing that was not acknowledged is committed then either.
-    fn run(&self, current: &Arc<Current>, group: &str, orders: &Orders) -> Result<Ended>;
+    fn run(&self, current: &Arc<CurrentVersion>, group: &str, requests: &Requests) -> Result<Ended>;
 
     /// Sleeps until there is anything in these partitions, or the job is told to stop.
-    fn sleep(&self, partitions: Vec<PartitionView>, orders: &Orders);
+    fn sleep(&self, partitions: Vec<PartitionView>, requests: &Requests);
 
     /// The client that a job gives up to sleep.
     fn sleeping_client(&self) -> &'static str;

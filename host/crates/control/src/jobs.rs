@@ -10,7 +10,7 @@ use pelton_model::log::JobLog;
 use pelton_model::metrics::Metrics;
 use pelton_model::settings::Config;
 use pelton_pipeline::trace::Tracer;
-use pelton_pipeline::{Pace, Surroundings};
+use pelton_pipeline::{JobEnvironment, Pace};
 use pelton_runtime::Engine;
 use tokio::sync::watch;
 
@@ -48,10 +48,10 @@ impl Jobs {
         let commands = cache_folder().ok().map(|folder| folder.join("compiled"));
         let engine = Engine::beside(config.limits.clone(), Some(&cache), commands)?;
         let checks = Arc::new(ConnectorChecks(Arc::clone(&connectors)));
-        let surroundings = Surroundings { config, connectors, pace: Pace::default() };
-        let flows = Arc::new(Attempts::new(surroundings.clone(), tracer.clone()));
+        let environment = JobEnvironment { config, connectors, pace: Pace::default() };
+        let flows = Arc::new(Attempts::new(environment.clone(), tracer.clone()));
         let components = Arc::new(engine);
-        Self::new(Parts { surroundings, catalog, components, checks, flows, metrics, tracer })
+        Self::new(Parts { environment, catalog, components, checks, flows, metrics, tracer })
     }
 
     /// Starts every job of the catalog, and watches `usr_jobs`.

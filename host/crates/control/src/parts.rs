@@ -7,7 +7,7 @@ use pelton_delivery::clock::Clock;
 use pelton_model::metrics::Metrics;
 use pelton_model::settings::Config;
 use pelton_pipeline::trace::Tracer;
-use pelton_pipeline::{Surroundings, Version};
+use pelton_pipeline::{JobEnvironment, Version};
 
 use crate::catalog::Catalog;
 use crate::checks::Checks;
@@ -20,7 +20,7 @@ use crate::record::Record;
 #[derive(Debug)]
 pub struct Parts {
     /// Settings, what is beside the host, and time.
-    pub surroundings: Surroundings,
+    pub environment: JobEnvironment,
     /// Where desired state is kept.
     pub catalog: Arc<dyn Catalog>,
     /// Where components are compiled.
@@ -37,11 +37,11 @@ pub struct Parts {
 
 impl Parts {
     pub(crate) fn config(&self) -> &Config {
-        &self.surroundings.config
+        &self.environment.config
     }
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
-        &self.surroundings.pace.clock
+        &self.environment.pace.clock
     }
 
     /// A kept component, compiled now where it is not kept so.

@@ -24,7 +24,7 @@ use duty::Duty;
 pub(crate) use duty::Phase;
 use pelton_model::status::{Part, State, Status};
 use pelton_pipeline::sample::Samples;
-use pelton_pipeline::{Current, Ended, RolledBack, Version};
+use pelton_pipeline::{CurrentVersion, Ended, RolledBack, Version};
 
 /// An attempt that ran this long was well: the next failure is waited out from the shortest backoff again.
 const GOOD_RUN: Duration = Duration::from_secs(60);
@@ -37,7 +37,7 @@ struct Work {
     /// The revision of the record that has been carried out, all of it.
     revision: Revision,
     /// What runs, once it has been compiled.
-    current: Option<Arc<Current>>,
+    current: Option<Arc<CurrentVersion>>,
 }
 
 /// A submitted job and the thread that keeps it running.
@@ -94,7 +94,7 @@ impl Supervised {
             last: OnceLock::new(),
         });
         if let Some(version) = prepared {
-            this.install(&mut lock(&this.work), Current::new(version, this.samples()));
+            this.install(&mut lock(&this.work), CurrentVersion::new(version, this.samples()));
         }
         let supervised = Arc::clone(&this);
         let run = move || {
@@ -114,7 +114,7 @@ impl Supervised {
 
     fn run(&self) {
         let (clock, status) = (&**self.parts.clock(), &self.observed.status);
-        let mut waits = self.parts.surroundings.pace.backoff();
+        let mut waits = self.parts.environment.pace.backoff();
         while self.duty.may_run(clock, || self.rest(State::Paused)) {
             status.set(State::Starting);
             let began = clock.now();
@@ -130,7 +130,7 @@ impl Supervised {
                 Err(_) => anyhow!("the job's thread panicked; this is a bug in Pelton, please report it"),
             };
             if clock.now().saturating_duration_since(began) > GOOD_RUN {
-                waits = self.parts.surroundings.pace.backoff();
+                waits = self.parts.environment.pace.backoff();
             }
             let after = waits.next().unwrap_or_default();
             let reason = format!("{error:#}; trying again in {:.0} s", after.as_secs_f64());
@@ -149,7 +149,7 @@ impl Supervised {
         tracing::debug!("job {name} sleeps");
         let part = Part::Sleep(self.flow.sleeping_client());
         self.observed.status.note(&part, "sleeps, for nothing has come for long; the next record wakes it");
-        self.flow.sleep(partitions, self.duty.orders());
+        self.flow.sleep(partitions, self.duty.requests());
         self.observed.status.clear_notice(&part);
         tracing::debug!("job {name} wakes");
     }
@@ -163,11 +163,11 @@ impl Supervised {
     }
 
     fn attempt(&self) -> Result<Ended> {
-        self.flow.run(&self.current()?, &self.record().group, self.duty.orders())
+        self.flow.run(&self.current()?, &self.record().group, self.duty.requests())
     }
 
     /// What runs; compiled here where that has not been done.
-    fn current(&self) -> Result<Arc<Current>> {
+    fn current(&self) -> Result<Arc<CurrentVersion>> {
         loop {
             if let Some(current) = self.running() {
                 return Ok(current);
@@ -178,7 +178,7 @@ impl Supervised {
             let mut work = lock(&self.work);
             // Meanwhile another version may have come.
             if work.current.is_none() && record.is_version_of(&work.record) {
-                self.install(&mut work, Current::new(version, self.samples()));
+                self.install(&mut work, CurrentVersion::new(version, self.samples()));
             }
         }
     }
@@ -187,14 +187,14 @@ impl Supervised {
         Samples::new(self.parts.config().samples.clone())
     }
 
-    fn install(&self, work: &mut Work, current: Current) {
+    fn install(&self, work: &mut Work, current: CurrentVersion) {
         let tells = Arc::clone(&self.tells.0);
         current.on_rolled_back(Box::new(move || tells()));
         work.current = Some(Arc::new(current));
     }
 
     /// What runs, if it has been compiled.
-    pub(crate) fn running(&self) -> Option<Arc<Current>> {
+    pub(crate) fn running(&self) -> Option<Arc<CurrentVersion>> {
         lock(&self.work).current.clone()
     }
 
@@ -251,7 +251,7 @@ impl Supervised {
                 starts_anew = true;
             }
             (Some(version), None) => {
-                let current = Current::new(version, self.samples());
+                let current = CurrentVersion::new(version, self.samples());
                 self.install(&mut work, current);
             }
             (None, _) => work.current = None,

@@ -15,18 +15,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pelton_connect::{
-    Assignment, Committer, JobSource, Opening, Orders, Outputs, Pause, Report, Source, SourceContext, WritersContext,
+    Assignment, Committer, Interrupt, JobSource, Opening, Outputs, Report, Requests, Source, SourceContext,
+    WritersContext,
 };
 use pelton_delivery::budget::Budget;
 use pelton_model::partition::PartitionView;
 use pelton_model::status::{State, Status};
 use pelton_model::sync::lock;
 
-use crate::current::Current;
+use crate::current::CurrentVersion;
 use crate::error::Error;
 use crate::instances::Instances;
-use crate::job::{Job, Surroundings};
-use crate::worker::Workshop;
+use crate::job::{Job, JobEnvironment};
+use crate::worker::WorkerContext;
 
 /// How long writers may take to end after everything is drained.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -34,24 +35,24 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// What it takes to run a job until it is stopped or fails.
 #[derive(Debug)]
 pub struct Attempt {
-    /// The job.
+    /// Whatever of the job outlives its versions.
     pub job: Job,
     /// The version of it that is to run.
-    pub current: Arc<Current>,
+    pub current: Arc<CurrentVersion>,
     /// What it reads with, over its attempts.
     pub source: Arc<dyn JobSource>,
     /// The group that it reads in.
     pub group: String,
     /// What makes its progress durable.
     pub committer: Arc<dyn Committer>,
-    /// What it is told meanwhile.
-    pub orders: Orders,
+    /// By which it is stopped, woken, or given another number of instances.
+    pub requests: Requests,
     /// Where it is told how the job is doing.
     pub status: Arc<Status>,
     /// Where its partitions can be looked at.
     pub assignment: Arc<Mutex<Arc<Assignment>>>,
     /// What all jobs of the host run in.
-    pub surroundings: Surroundings,
+    pub environment: JobEnvironment,
 }
 
 /// Why an attempt has ended well.
@@ -76,8 +77,10 @@ impl Attempt {
             fault: Arc::default(),
         };
         let mut source = self.source.open(self.source_context(&report))?;
-        let started = self.shop(&report).and_then(|shop| Ok((Instances::start(&shop, self.orders.instances())?, shop)));
-        let (mut instances, shop) = match started {
+        let started = self
+            .context(&report)
+            .and_then(|context| Ok((Instances::start(&context, self.requests.instances())?, context)));
+        let (mut instances, context) = match started {
             Ok(started) => started,
             Err(error) => {
                 source.close(Duration::ZERO);
@@ -88,28 +91,33 @@ impl Attempt {
         self.status.set(State::Running);
         tracing::info!("job {} is running", self.job.name);
 
-        let result = self.serve(&mut *source, &shop, &mut instances);
+        let result = self.serve(&mut *source, &context, &mut instances);
 
         // A failed attempt has nothing to wait for: its unacknowledged records are read again.
-        let drain = self.surroundings.config.delivery.drain_timeout;
+        let drain = self.environment.config.delivery.drain_timeout;
         source.close(if result.is_ok() { drain } else { Duration::ZERO });
-        instances.stop(&shop, self.grace());
-        shop.outputs.flush(FLUSH);
+        instances.stop(&context, self.grace());
+        context.outputs.flush(FLUSH);
         result
     }
 
     /// Has the source read for the instances, and their number changed.
-    fn serve(&self, source: &mut dyn Source, shop: &Workshop, instances: &mut Instances) -> Result<Ended, Error> {
+    fn serve(
+        &self,
+        source: &mut dyn Source,
+        context: &WorkerContext,
+        instances: &mut Instances,
+    ) -> Result<Ended, Error> {
         loop {
             let count = instances.count();
             match source.run(count, &mut |number, delivery| instances.hand_over(number, delivery))? {
-                Pause::Stop => return Ok(Ended::Stopped),
-                Pause::Sleep(partitions) => return Ok(Ended::Asleep(partitions)),
+                Interrupt::Stop => return Ok(Ended::Stopped),
+                Interrupt::Sleep(partitions) => return Ok(Ended::Asleep(partitions)),
                 // The partitions move between them once nothing is on its way.
-                Pause::Rescale => {
-                    if source.drain(self.surroundings.config.delivery.drain_timeout) {
-                        std::mem::take(instances).stop(shop, self.grace());
-                        *instances = Instances::start(shop, self.orders.instances())?;
+                Interrupt::Rescale => {
+                    if source.drain(self.environment.config.delivery.drain_timeout) {
+                        std::mem::take(instances).stop(context, self.grace());
+                        *instances = Instances::start(context, self.requests.instances())?;
                         tracing::info!("job {} has {} instances", self.job.name, instances.count());
                     }
                 }
@@ -118,11 +126,11 @@ impl Attempt {
     }
 
     fn source_context(&self, report: &Report) -> SourceContext {
-        let config = &self.surroundings.config;
+        let config = &self.environment.config;
         let (version, _) = self.current.get();
         SourceContext {
             report: report.clone(),
-            orders: self.orders.clone(),
+            requests: self.requests.clone(),
             group: self.group.clone(),
             topics: version.job.spec().topics(),
             batching: config.batch.clone(),
@@ -132,29 +140,29 @@ impl Attempt {
         }
     }
 
-    fn shop(&self, report: &Report) -> Result<Workshop, Error> {
+    fn context(&self, report: &Report) -> Result<WorkerContext, Error> {
         let opening = Opening {
             context: WritersContext {
                 report: report.clone(),
                 client: format!("pelton-{}", self.job.name),
                 patience: None,
-                folder: self.surroundings.letters(),
+                folder: self.environment.letters(),
             },
             letters: self.job.metrics.clone(),
         };
-        Ok(Workshop {
+        Ok(WorkerContext {
             job: self.job.clone(),
             current: Arc::clone(&self.current),
-            outputs: Outputs::open(&self.surroundings.connectors, &opening)?,
+            outputs: Outputs::open(&self.environment.connectors, &opening)?,
             report: report.clone(),
-            orders: self.orders.clone(),
-            pace: self.surroundings.pace.clone(),
+            requests: self.requests.clone(),
+            pace: self.environment.pace.clone(),
         })
     }
 
     /// How long an instance may take to end.
     fn grace(&self) -> Duration {
-        let limits = &self.surroundings.config.limits;
+        let limits = &self.environment.config.limits;
         limits.batch_time + limits.start_time
     }
 }

@@ -1,6 +1,6 @@
 //! Which version of a job its instances run, and how that changes while records flow.
 //!
-//! A new version is compiled, checked and opened aside, then [`Current::set`]. Each instance takes it up before its
+//! A new version is compiled, checked and opened aside, then [`CurrentVersion::set`]. Each instance takes it up before its
 //! next call of the guest, so nothing waits, drains, is repeated or reordered: a batch is handled by one version whole,
 //! or, if it is being searched for bad records, part by part. A version may be on probation: if too many of its first
 //! batches fail, the one before is put back right here, on the thread that saw it, and the batch at hand is tried with
@@ -46,7 +46,7 @@ impl std::fmt::Debug for Listener {
 
 /// The version of a job that is to run, shared by its instances and whoever changes it.
 #[derive(Debug)]
-pub struct Current {
+pub struct CurrentVersion {
     generation: AtomicU64,
     versions: Mutex<Versions>,
     listener: Listener,
@@ -56,7 +56,7 @@ pub struct Current {
     pub samples: Samples,
 }
 
-impl Current {
+impl CurrentVersion {
     /// Starts with a version.
     pub fn new(version: Version, samples: Samples) -> Self {
         let now = Arc::new(version);
@@ -182,8 +182,8 @@ mod tests {
         Version::new(number, Arc::new(Fake(Arc::new(Spec { sources, ..Spec::default() }))), vec![], "d")
     }
 
-    fn current() -> Current {
-        Current::new(version(1, "in"), Samples::default())
+    fn current() -> CurrentVersion {
+        CurrentVersion::new(version(1, "in"), Samples::default())
     }
 
     #[test]

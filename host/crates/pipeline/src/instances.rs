@@ -9,7 +9,7 @@ use pelton_delivery::delivery::Delivery;
 
 use crate::error::Error;
 use crate::queue::Queue;
-use crate::worker::{Worker, Workshop};
+use crate::worker::{Worker, WorkerContext};
 
 /// The batches of one instance, and its thread.
 #[derive(Debug)]
@@ -27,12 +27,12 @@ impl Instances {
     ///
     /// # Errors
     /// A sink can't be made, or the system gives no thread. None runs then.
-    pub fn start(shop: &Workshop, count: usize) -> Result<Self, Error> {
+    pub fn start(context: &WorkerContext, count: usize) -> Result<Self, Error> {
         let mut instances = Self(Vec::new());
         for number in 0..count {
-            let worker = Worker::new(shop, number)?;
+            let worker = Worker::new(context, number)?;
             let batches = Arc::new(Queue::default());
-            let (fault, taken) = (Arc::clone(&shop.report.fault), Arc::clone(&batches));
+            let (fault, taken) = (Arc::clone(&context.report.fault), Arc::clone(&batches));
             // So that its lines in the log name the job, too.
             let span = tracing::Span::current();
             let run = move || {
@@ -42,7 +42,7 @@ impl Instances {
                     fault.set(format!("{part} panicked; this is a bug in Pelton, please report it"));
                 }
             };
-            let started = shop.pace.clock.spawn(&format!("{}-{number}", shop.job.name), Box::new(run));
+            let started = context.pace.clock.spawn(&format!("{}-{number}", context.job.name), Box::new(run));
             let task = started.map_err(|cause| Error::Thread { of: "an instance", cause })?;
             instances.0.push(Instance { batches, task });
         }
@@ -65,11 +65,11 @@ impl Instances {
     /// Ends them. By now everything is drained, or its time is over: a guest in the middle of a batch is bounded by its
     /// time limit, and one that waits for a retry sees the stop, or that its partition is given up. Who takes longer
     /// than `grace` is left alone.
-    pub fn stop(self, shop: &Workshop, grace: Duration) {
-        let began = shop.pace.now();
+    pub fn stop(self, context: &WorkerContext, grace: Duration) {
+        let began = context.pace.now();
         self.0.iter().for_each(|instance| instance.batches.close());
         for instance in &self.0 {
-            instance.task.join(&*shop.pace.clock, grace.saturating_sub(shop.pace.since(began)));
+            instance.task.join(&*context.pace.clock, grace.saturating_sub(context.pace.since(began)));
         }
     }
 }

@@ -32,7 +32,7 @@ impl std::fmt::Debug for Job {
 
 /// What all jobs of a host run in. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Surroundings {
+pub struct JobEnvironment {
     /// The host's settings.
     pub config: Arc<Config>,
     /// What is beside the host.
@@ -41,7 +41,7 @@ pub struct Surroundings {
     pub pace: Pace,
 }
 
-impl Surroundings {
+impl JobEnvironment {
     /// The folder for dead letters that their topic does not take, of all jobs.
     pub fn letters(&self) -> PathBuf {
         self.config.data.join("dead-letters")

@@ -29,8 +29,8 @@ pub mod version;
 pub mod worker;
 
 pub use attempt::{Attempt, Ended};
-pub use current::{Current, RolledBack};
+pub use current::{CurrentVersion, RolledBack};
 pub use error::Error;
-pub use job::{Job, Surroundings};
+pub use job::{Job, JobEnvironment};
 pub use pace::Pace;
 pub use version::{ProbationView, Version};

@@ -167,7 +167,7 @@ impl Redriving<'_> {
             return Ok(());
         }
         // In this order: what a redrive before has marked is seen, and it marks nothing from now on.
-        let store = self.job.surroundings.connectors.letters();
+        let store = self.job.environment.connectors.letters();
         let marker = store.begin_redrive(&letters.job).map_err(LettersError::Unreachable)?;
         let log = store
             .log(&letters.job)
@@ -259,7 +259,7 @@ impl Redriving<'_> {
             self.counts.not_read += letters.len() as u64;
             return Ok(());
         }
-        if let Some(full) = pending.take_if(|pending| !pending.takes(letter, &self.job.surroundings.config.batch)) {
+        if let Some(full) = pending.take_if(|pending| !pending.takes(letter, &self.job.environment.config.batch)) {
             self.flush(full, marker)?;
         }
         let pending = pending.get_or_insert_with(|| Pending::new(letter));

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pelton_connect::{Error, Orders, Outputs, Report};
+use pelton_connect::{Error, Outputs, Report, Requests};
 use pelton_delivery::delivery::Delivery;
 use pelton_model::record::Outcome;
 use pelton_model::stage::Stage;
@@ -17,7 +17,7 @@ use pelton_model::status::{Part, State};
 use pelton_model::sync::lock;
 use pelton_runtime::Failure;
 
-use crate::current::Current;
+use crate::current::CurrentVersion;
 use crate::guest::{Caller, GuestRunner, Handler, Held};
 use crate::job::Job;
 use crate::pace::Pace;
@@ -27,17 +27,17 @@ use crate::version::Version;
 
 /// What the instances of an attempt share.
 #[derive(Debug, Clone)]
-pub struct Workshop {
+pub struct WorkerContext {
     /// The job.
     pub job: Job,
     /// The version that is to run, whoever changes it.
-    pub current: Arc<Current>,
+    pub current: Arc<CurrentVersion>,
     /// What the sinks are made of.
     pub outputs: Outputs,
     /// Where failures are told.
     pub report: Report,
     /// Whether to stop: what waits for a retry is given up then, unacknowledged.
-    pub orders: Orders,
+    pub requests: Requests,
     /// How it waits.
     pub pace: Pace,
 }
@@ -52,7 +52,7 @@ pub struct Worker {
 /// What an instance has beside the guest.
 #[derive(Debug)]
 struct Desk {
-    shop: Workshop,
+    context: WorkerContext,
     /// The part of the job under which failures are told.
     part: Part,
     router: Router,
@@ -71,19 +71,19 @@ impl Worker {
     ///
     /// # Errors
     /// A sink can't be made.
-    pub fn new(shop: &Workshop, number: usize) -> Result<Self, Error> {
-        let (version, generation) = shop.current.get();
+    pub fn new(context: &WorkerContext, number: usize) -> Result<Self, Error> {
+        let (version, generation) = context.current.get();
         let desk = Desk {
-            part: Part::Instance { number, job: shop.job.name.to_string() },
-            router: Router::new(number, &shop.outputs, &shop.report, &version.job.spec().sinks)?,
+            part: Part::Instance { number, job: context.job.name.to_string() },
+            router: Router::new(number, &context.outputs, &context.report, &version.job.spec().sinks)?,
             version,
             generation,
             is_told: false,
             memory: 0,
-            called: shop.pace.now(),
-            shop: shop.clone(),
+            called: context.pace.now(),
+            context: context.clone(),
         };
-        Ok(Self { guest: GuestRunner::new(Arc::clone(&shop.job.host)), desk })
+        Ok(Self { guest: GuestRunner::new(Arc::clone(&context.job.host)), desk })
     }
 
     /// The part of the job under which its failures are told.
@@ -94,26 +94,26 @@ impl Worker {
     /// Handles batches until the queue closes or it is told to stop while it waits.
     pub fn run(mut self, batches: &Queue<Arc<Delivery>>) {
         let mut cpu = Cpu::default();
-        while let Some(delivery) = batches.pop(&*self.desk.shop.pace.clock) {
+        while let Some(delivery) = batches.pop(&*self.desk.context.pace.clock) {
             // The next owner of the partition reads it again.
             if delivery.ledger().is_closed() {
                 continue;
             }
             let handled = self.handle(&delivery);
-            self.desk.shop.report.metrics.cpu.inc_by(cpu.since());
+            self.desk.context.report.metrics.cpu.inc_by(cpu.since());
             if handled.is_break() {
-                if self.desk.shop.orders.stops() || self.desk.shop.report.fault.get().is_some() {
+                if self.desk.context.requests.stops() || self.desk.context.report.fault.get().is_some() {
                     break;
                 }
                 // Its partition was given up. What was told of it is the next owner's to tell.
                 self.desk.clear();
             }
         }
-        self.desk.shop.report.metrics.memory.dec_by(self.desk.memory as i64);
+        self.desk.context.report.metrics.memory.dec_by(self.desk.memory as i64);
     }
 
     fn handle(&mut self, delivery: &Arc<Delivery>) -> ControlFlow<()> {
-        if let Some(tracer) = &self.desk.shop.job.tracer
+        if let Some(tracer) = &self.desk.context.job.tracer
             && let Some(traces) = tracer.begin(delivery.batch())
         {
             delivery.observe(Box::new(traces));
@@ -128,10 +128,10 @@ impl Worker {
 impl Desk {
     /// Takes up the version that is to run, if it is another one.
     fn take_up(&mut self) -> ControlFlow<()> {
-        if self.shop.current.generation() == self.generation {
+        if self.context.current.generation() == self.generation {
             return ControlFlow::Continue(());
         }
-        (self.version, self.generation) = self.shop.current.get();
+        (self.version, self.generation) = self.context.current.get();
         if let Err(error) = self.router.change(&self.version.job.spec().sinks) {
             self.router.fail(format!("the sinks of a new version can't be made: {error}"));
             return ControlFlow::Break(());
@@ -143,7 +143,7 @@ impl Desk {
     /// Clears what was told of a failure.
     fn clear(&mut self) {
         if std::mem::take(&mut self.is_told) {
-            self.shop.report.status.clear(&self.part);
+            self.context.report.status.clear(&self.part);
         }
     }
 }
@@ -171,15 +171,15 @@ impl Handling<'_> {
     /// Tells why the job waits, and waits, until there is another version at most; breaks off when it is told to stop
     /// or the delivery's partition is given up: whoever has it next reads it again from the last commit.
     fn retry(&mut self, reason: &str, after: Duration) -> ControlFlow<()> {
-        let Desk { shop, part, generation, .. } = &*self.desk;
+        let Desk { context, part, generation, .. } = &*self.desk;
         let reason = format!("{reason}; trying again in {:.0} s", after.as_secs_f64());
-        if shop.report.status.raise(part, State::Failed, &reason) {
+        if context.report.status.raise(part, State::Failed, &reason) {
             tracing::error!("{part}: {reason}");
         }
-        let given_up = || shop.orders.stops() || self.delivery.ledger().is_closed();
-        let replaced = || shop.current.generation() != *generation;
+        let given_up = || context.requests.stops() || self.delivery.ledger().is_closed();
+        let replaced = || context.current.generation() != *generation;
         // Broken off for another version, it goes on with that.
-        let _ = shop.pace.wait(|| given_up() || replaced(), after);
+        let _ = context.pace.wait(|| given_up() || replaced(), after);
         let is_given_up = given_up();
         self.desk.is_told = true;
         if is_given_up { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -197,22 +197,22 @@ impl Caller for Handling<'_> {
 
     /// Retried with backoff, unless the version before can take over.
     fn no_instance(&mut self, version: &Arc<Version>, failure: Failure, times: u32) -> ControlFlow<()> {
-        self.desk.shop.report.metrics.guest_failures.inc();
+        self.desk.context.report.metrics.guest_failures.inc();
         let reason = format!("an instance could not be made: {failure}");
-        if self.desk.shop.current.hopeless(version, &reason) {
+        if self.desk.context.current.hopeless(version, &reason) {
             return ControlFlow::Continue(());
         }
-        let after = Self::next(&mut self.no_instance, times, &self.desk.shop.pace);
+        let after = Self::next(&mut self.no_instance, times, &self.desk.context.pace);
         self.retry(&reason, after)
     }
 
     fn calls(&mut self) {
-        self.desk.called = self.desk.shop.pace.now();
+        self.desk.called = self.desk.context.pace.now();
     }
 
     fn called(&mut self, memory: usize, failure: Option<&Failure>) {
-        let metrics = &self.desk.shop.report.metrics;
-        metrics.batch(self.desk.shop.pace.since(self.desk.called));
+        let metrics = &self.desk.context.report.metrics;
+        metrics.batch(self.desk.context.pace.since(self.desk.called));
         metrics.memory.inc_by(memory as i64 - self.desk.memory as i64);
         self.desk.memory = memory;
         if failure.is_some() {
@@ -223,15 +223,15 @@ impl Caller for Handling<'_> {
 
 impl Handler for Handling<'_> {
     fn tried(&mut self, version: &Arc<Version>, result: Result<&Outcome, &Failure>, is_first: bool) {
-        let (shop, batch) = (&self.desk.shop, self.delivery.batch());
-        shop.current.handled(version, result.err().map(ToString::to_string).as_deref());
+        let (context, batch) = (&self.desk.context, self.delivery.batch());
+        context.current.handled(version, result.err().map(ToString::to_string).as_deref());
         match result {
             Ok(outcome) => {
                 let spec = version.job.spec();
-                if shop.current.samples.is_on() {
-                    shop.current.samples.offer(shop.pace.now(), spec, batch, outcome);
+                if context.current.samples.is_on() {
+                    context.current.samples.offer(context.pace.now(), spec, batch, outcome);
                 }
-                if let Some(shadow) = &*lock(&shop.current.shadow) {
+                if let Some(shadow) = &*lock(&context.current.shadow) {
                     shadow.offer(spec, batch, outcome);
                 }
             }
@@ -258,21 +258,21 @@ impl Handler for Handling<'_> {
             return self.desk.router.give_up(self.delivery, index, Stage::Guest, &failure.to_string());
         }
         self.desk.is_told = true;
-        let Desk { shop, part, router, .. } = &*self.desk;
+        let Desk { context, part, router, .. } = &*self.desk;
         let batch = self.delivery.batch();
         let offset = batch.offsets.get(index as usize).copied().unwrap_or(-1);
         let told = format!("{}/{}/{offset}: {failure}", batch.topic, batch.partition);
         // The first of a row is told with the state.
-        if !shop.report.status.raise(part, State::Failing, told.as_str()) {
-            shop.job.host.log(tracing::Level::ERROR, &told);
+        if !context.report.status.raise(part, State::Failing, told.as_str()) {
+            context.job.host.log(tracing::Level::ERROR, &told);
         }
         router.give_up(self.delivery, index, Stage::Guest, &failure.to_string());
     }
 
     fn hold(&mut self, version: &Arc<Version>, _: u32, failure: &Failure, times: u32) -> ControlFlow<(), Held> {
         // The version before is tried at once.
-        if !self.desk.shop.current.hopeless(version, &failure.to_string()) {
-            let after = Self::next(&mut self.hold, times, &self.desk.shop.pace);
+        if !self.desk.context.current.hopeless(version, &failure.to_string()) {
+            let after = Self::next(&mut self.hold, times, &self.desk.context.pace);
             self.retry(&format!("the job fails on every record: {failure}"), after)?;
         }
         ControlFlow::Continue(Held::TryAgain)

@@ -15,7 +15,7 @@ use crate::check;
 use crate::failure::Failure;
 use crate::guest::Guest;
 use crate::host::{DiscardingHost, Host};
-use crate::job::Job;
+use crate::job::CompiledJob;
 use crate::limits::{Limits, TICK};
 use crate::numbers::bytes;
 use crate::program::{Process, Program};
@@ -31,8 +31,8 @@ pub struct Instance {
     limits: Limits,
 }
 
-impl Job {
-    /// Makes a fresh instance and hands it its parameters, as completed by [`Job::parameters`].
+impl CompiledJob {
+    /// Makes a fresh instance and hands it its parameters, as completed by [`CompiledJob::parameters`].
     pub fn instantiate(&self, parameters: &[(String, String)], host: Arc<dyn Host>) -> Result<Instance, Failure> {
         let mut instance = self.bare(host)?;
         instance.allow(self.limits.start_time);
@@ -127,7 +127,7 @@ impl Instance {
     }
 }
 
-impl Program for Job {
+impl Program for CompiledJob {
     fn spec(&self) -> &Arc<Spec> {
         self.spec()
     }

@@ -11,20 +11,20 @@ use crate::guest::Guest;
 
 /// A compiled component that is a job, ready to be instantiated any number of times. Cheap to clone.
 #[derive(Clone)]
-pub struct Job {
+pub struct CompiledJob {
     pub(crate) pre: v0_1::JobPre<Guest>,
     pub(crate) digest: Arc<str>,
     pub(crate) spec: Arc<Spec>,
     pub(crate) limits: Limits,
 }
 
-impl std::fmt::Debug for Job {
+impl std::fmt::Debug for CompiledJob {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Job").field("spec", &self.spec).finish_non_exhaustive()
     }
 }
 
-impl Job {
+impl CompiledJob {
     /// SHA-256 of the component, in hexadecimal.
     pub fn digest(&self) -> &str {
         &self.digest

@@ -36,7 +36,7 @@ pub use compiles::TooLong;
 pub use failure::Failure;
 pub use host::Host;
 pub use instance::Instance;
-pub use job::Job;
+pub use job::CompiledJob;
 pub use program::{Process, Program};
 
 use pelton_model::digest::digest;
@@ -59,7 +59,7 @@ pub struct Engine {
     inner: wasmtime::Engine,
     limits: Limits,
     cache: Option<Cache>,
-    compiles: Arc<Compiles<Job>>,
+    compiles: Arc<Compiles<CompiledJob>>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -99,7 +99,7 @@ impl Engine {
     }
 
     /// A job whose compiled code and declaration are in the cache: ready within milliseconds.
-    pub fn cached(&self, digest: &str) -> Option<Job> {
+    pub fn cached(&self, digest: &str) -> Option<CompiledJob> {
         let (compiled, spec) = self.cache.as_ref()?.get(&self.inner, digest)?;
         let mut job = self.link(&compiled, digest).ok()?;
         job.spec = Arc::new(spec);
@@ -109,7 +109,7 @@ impl Engine {
     /// Compiles a component that is not in the cache, checks that it is a job, and asks it what it declares. A core
     /// module that holds a component's bindings serves as well. Takes seconds for the first component of an interpreted
     /// language.
-    pub fn load(&self, wasm: &[u8]) -> Result<Job> {
+    pub fn load(&self, wasm: &[u8]) -> Result<CompiledJob> {
         let digest = digest(wasm);
         if let Some(job) = self.cached(&digest) {
             return Ok(job);
@@ -124,7 +124,7 @@ impl Engine {
     }
 
     /// Compiles a component, after a core module was made into one; what is a job goes to the cache.
-    fn compile(&self, wasm: &[u8], digest: &str) -> Result<Job> {
+    fn compile(&self, wasm: &[u8], digest: &str) -> Result<CompiledJob> {
         let compiled = on_compilers(|| {
             let made = if is_core_module(wasm) { Some(componentize(wasm)?) } else { None };
             compile::compile(&self.inner, self.cache.as_ref(), made.as_deref().unwrap_or(wasm))
@@ -140,7 +140,7 @@ impl Engine {
     }
 
     /// Links a component to what it may import. What it declares is not known by that.
-    fn link(&self, compiled: &Compiled, digest: &str) -> Result<Job> {
+    fn link(&self, compiled: &Compiled, digest: &str) -> Result<CompiledJob> {
         let component = &compiled.component;
         let mut linker = Linker::<Guest>::new(&self.inner);
         for runtime in &compiled.runtimes {
@@ -154,7 +154,7 @@ impl Engine {
             .and_then(v0_1::JobPre::new)
             .map_err(anyhow::Error::from)
             .context("the component does not fit the contract pelton:job@0.1")?;
-        Ok(Job { pre, digest: digest.into(), spec: Arc::default(), limits: self.limits.clone() })
+        Ok(CompiledJob { pre, digest: digest.into(), spec: Arc::default(), limits: self.limits.clone() })
     }
 
     /// Refuses components of another world in words that help, before the linker does in words that don't.

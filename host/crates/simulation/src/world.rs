@@ -19,7 +19,7 @@ use pelton_delivery::wake::Wake;
 use pelton_model::digest::digest;
 use pelton_model::metrics::Metrics;
 use pelton_model::settings::Config;
-use pelton_pipeline::{Pace, Surroundings};
+use pelton_pipeline::{JobEnvironment, Pace};
 
 use crate::clock::{Schedule, VirtualClock};
 use crate::defects::{self, Defect};
@@ -111,7 +111,7 @@ impl World {
         let connectors = Arc::new(self.connectors(&memory));
         let seeds = Arc::clone(&self.schedule);
         let pace = Pace { clock: clock.clone(), seed: Arc::new(move || seeds.below(u64::MAX)) };
-        let surroundings = Surroundings { config: Arc::new(config), connectors: Arc::clone(&connectors), pace };
+        let environment = JobEnvironment { config: Arc::new(config), connectors: Arc::clone(&connectors), pace };
         let committer: Arc<dyn Committer> = match self.defect {
             Some(Defect::EarlyOffset) => Arc::new(defects::Early),
             _ => Arc::new(AtLeastOnce),
@@ -121,8 +121,8 @@ impl World {
             _ => Arc::clone(&catalog) as _,
         };
         let parts = Parts {
-            flows: Arc::new(Attempts::new(surroundings.clone(), None).with_committer(committer)),
-            surroundings,
+            flows: Arc::new(Attempts::new(environment.clone(), None).with_committer(committer)),
+            environment,
             catalog: shown,
             components: Arc::new(Versions),
             checks: Arc::new(ConnectorChecks(connectors)),

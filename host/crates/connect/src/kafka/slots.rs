@@ -131,7 +131,7 @@ impl Slots {
         let load = |instance: usize| self.slots.iter().filter(|slot| slot.instance == instance).count();
         let instance = (0..self.instances).min_by_key(|&instance| load(instance)).unwrap_or(0);
         let ledger = group.assignment().open(topic, partition, instance);
-        let place = self.context.feeds.enter(topic, partition, &self.context.job.orders.wake);
+        let place = self.context.feeds.enter(topic, partition, &self.context.job.requests.wake);
         let (open, reads) = (Open::new(topic, partition), Reads::Alone(Instant::now()));
         self.slots.push(Slot { open, instance, ledger, next, place, reads });
         self.slots.len() - 1

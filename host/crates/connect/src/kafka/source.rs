@@ -27,7 +27,7 @@ use super::sleep;
 use super::slots::{Slots, Turn};
 use crate::assignment::Assignment;
 use crate::error::Error;
-use crate::source::{Pause, Source};
+use crate::source::{Interrupt, Source};
 
 /// How long it sleeps while anything is in flight or has come a moment ago.
 const IDLE: Duration = Duration::from_millis(50);
@@ -73,7 +73,7 @@ impl KafkaSource {
         let slots = Slots::new(&context);
         let mut consumer: BaseConsumer<Group> =
             config.create_with_context(group).map_err(refused).context("failed to make a Kafka consumer")?;
-        let wake = Arc::clone(&context.job.orders.wake);
+        let wake = Arc::clone(&context.job.requests.wake);
         consumer.set_nonempty_callback(move || wake.call());
         let topics: Vec<&str> = context.job.topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).with_context(|| format!("failed to subscribe to {}", topics.join(", ")))?;
@@ -98,7 +98,7 @@ impl KafkaSource {
                     // Nothing more is there right now.
                     self.slots.cut_idle(hand_over);
                     if !came {
-                        self.context.job.orders.wake.wait(self.rest());
+                        self.context.job.requests.wake.wait(self.rest());
                     }
                     break;
                 }
@@ -203,20 +203,20 @@ impl KafkaSource {
 }
 
 impl Source for KafkaSource {
-    fn run(&mut self, instances: usize, hand_over: &mut dyn FnMut(usize, Arc<Delivery>)) -> Result<Pause, Error> {
+    fn run(&mut self, instances: usize, hand_over: &mut dyn FnMut(usize, Arc<Delivery>)) -> Result<Interrupt, Error> {
         self.slots.spread(instances, self.consumer.context());
         let unavailable = |error: anyhow::Error| Error::unavailable(NAME, error);
         let mut last_look = Instant::now();
         let mut starved: Option<Instant> = None;
         let mut paused = false;
-        let orders = self.context.job.orders.clone();
+        let requests = self.context.job.requests.clone();
         let change_from = self.change_from;
         loop {
-            if orders.stops() {
-                return Ok(Pause::Stop);
+            if requests.stops() {
+                return Ok(Interrupt::Stop);
             }
-            if orders.instances() != instances && Instant::now() >= change_from {
-                return Ok(Pause::Rescale);
+            if requests.instances() != instances && Instant::now() >= change_from {
+                return Ok(Interrupt::Rescale);
             }
             self.check_fault()?;
             if last_look.elapsed() >= LOOK {
@@ -226,7 +226,7 @@ impl Source for KafkaSource {
                     self.follow(hand_over).map_err(unavailable)?;
                 }
                 if let Some(partitions) = self.may_sleep() {
-                    return Ok(Pause::Sleep(partitions));
+                    return Ok(Interrupt::Sleep(partitions));
                 }
                 last_look = Instant::now();
             }
@@ -258,7 +258,7 @@ impl Source for KafkaSource {
             if group.drain(Instant::now() + DRAIN_LOOK) {
                 return true;
             }
-            let over = self.context.job.orders.stops() || self.context.job.report.fault.get().is_some();
+            let over = self.context.job.requests.stops() || self.context.job.report.fault.get().is_some();
             if over || Instant::now() >= deadline {
                 self.change_from = Instant::now() + CHANGE_AGAIN;
                 return false;

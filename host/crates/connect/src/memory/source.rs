@@ -17,7 +17,7 @@ use super::world::{Listening, Memory};
 use crate::assignment::Assignment;
 use crate::committer::{Head, Offsets};
 use crate::error::Error;
-use crate::source::{JobSource, Pause, Source, SourceContext};
+use crate::source::{Interrupt, JobSource, Source, SourceContext};
 
 /// How long it rests while nothing changes.
 const IDLE: Duration = Duration::from_millis(50);
@@ -51,7 +51,7 @@ impl JobSource for Member {
             return Err(Error::NoTopic { topic });
         }
         let member = join(&memory, &context);
-        let listening = memory.listen(&context.orders.wake);
+        let listening = memory.listen(&context.requests.wake);
         let change_from = memory.clock.now();
         let (assignment, pending) = (Arc::default(), Mutex::default());
         let slots = Vec::new();
@@ -129,7 +129,7 @@ struct MemorySource {
 }
 
 impl Source for MemorySource {
-    fn run(&mut self, instances: usize, hand_over: &mut dyn FnMut(usize, Arc<Delivery>)) -> Result<Pause, Error> {
+    fn run(&mut self, instances: usize, hand_over: &mut dyn FnMut(usize, Arc<Delivery>)) -> Result<Interrupt, Error> {
         if self.instances != instances {
             self.instances = instances;
             for (n, slot) in self.slots.iter_mut().enumerate() {
@@ -138,11 +138,11 @@ impl Source for MemorySource {
             }
         }
         loop {
-            if self.context.orders.stops() {
-                return Ok(Pause::Stop);
+            if self.context.requests.stops() {
+                return Ok(Interrupt::Stop);
             }
-            if self.context.orders.instances() != instances && self.memory.clock.now() >= self.change_from {
-                return Ok(Pause::Rescale);
+            if self.context.requests.instances() != instances && self.memory.clock.now() >= self.change_from {
+                return Ok(Interrupt::Rescale);
             }
             if let Some(reason) = self.context.report.fault.get() {
                 return Err(Error::Fault { reason: reason.to_owned() });
@@ -159,7 +159,7 @@ impl Source for MemorySource {
             };
             if !came {
                 self.observe();
-                self.memory.clock.wait(&self.context.orders.wake, IDLE);
+                self.memory.clock.wait(&self.context.requests.wake, IDLE);
             }
         }
     }
@@ -171,7 +171,7 @@ impl Source for MemorySource {
             if self.assignment.ledgers().iter().all(|ledger| ledger.drain_in(&*self.memory.clock, left.min(IDLE))) {
                 return true;
             }
-            let over = self.context.orders.stops() || self.context.report.fault.get().is_some();
+            let over = self.context.requests.stops() || self.context.report.fault.get().is_some();
             if over || left.is_zero() || self.memory.has_crashed() {
                 self.change_from = self.memory.clock.now() + CHANGE_AGAIN;
                 return false;

@@ -8,7 +8,7 @@ use pelton_delivery::clock::{Clock, wait_until};
 use pelton_model::sync::lock;
 
 use crate::changes::Changes;
-use pelton_connect::Orders;
+use pelton_connect::Requests;
 
 /// How long is waited at a time; whatever is waited for wakes.
 const LONG: Duration = Duration::from_secs(3600);
@@ -36,19 +36,19 @@ struct Phases {
 pub(crate) struct Duty {
     phases: Mutex<Phases>,
     /// What the attempt sees of it.
-    orders: Orders,
+    requests: Requests,
     changes: Arc<Changes>,
 }
 
 impl Duty {
     pub(crate) fn new(told: Phase, parallelism: usize, changes: Arc<Changes>) -> Self {
         let parallelism = Arc::new(AtomicUsize::new(parallelism));
-        let orders = Orders { parallelism, ..Orders::default() };
-        Self { phases: Mutex::new(Phases { told, does: Phase::Running }), orders, changes }
+        let requests = Requests { parallelism, ..Requests::default() };
+        Self { phases: Mutex::new(Phases { told, does: Phase::Running }), requests, changes }
     }
 
-    pub(crate) fn orders(&self) -> &Orders {
-        &self.orders
+    pub(crate) fn requests(&self) -> &Requests {
+        &self.requests
     }
 
     /// Says what the job is to do from now on. What has been stopped stays so.
@@ -56,9 +56,9 @@ impl Duty {
         let mut phases = lock(&self.phases);
         if phases.told != Phase::Stopped && phases.told != told {
             phases.told = told;
-            self.orders.stop.store(told != Phase::Running, Ordering::Release);
+            self.requests.stop.store(told != Phase::Running, Ordering::Release);
             drop(phases);
-            self.orders.wake.call();
+            self.requests.wake.call();
             self.changes.tell();
         }
     }
@@ -66,15 +66,15 @@ impl Duty {
     /// Ends the attempt that runs, or the wait for the next one, so that another begins.
     pub(crate) fn restart(&self) {
         let phases = lock(&self.phases);
-        self.orders.stop.store(true, Ordering::Release);
+        self.requests.stop.store(true, Ordering::Release);
         drop(phases);
-        self.orders.wake.call();
+        self.requests.wake.call();
     }
 
     /// Has the attempt run with so many instances.
     pub(crate) fn scale(&self, parallelism: usize) {
-        self.orders.parallelism.store(parallelism, Ordering::Release);
-        self.orders.wake.call();
+        self.requests.parallelism.store(parallelism, Ordering::Release);
+        self.requests.wake.call();
     }
 
     /// What it was told.
@@ -95,7 +95,7 @@ impl Duty {
             match told {
                 Phase::Stopped => return false,
                 Phase::Running => {
-                    self.orders.stop.store(false, Ordering::Release);
+                    self.requests.stop.store(false, Ordering::Release);
                     phases.does = Phase::Running;
                     return true;
                 }
@@ -103,7 +103,7 @@ impl Duty {
                     drop(phases);
                     pause();
                     self.now_does(Phase::Paused);
-                    wait_until(clock, &self.orders.wake, LONG, || self.told() != Phase::Paused);
+                    wait_until(clock, &self.requests.wake, LONG, || self.told() != Phase::Paused);
                 }
             }
         }
@@ -116,6 +116,6 @@ impl Duty {
 
     /// Waits for so long, or until an attempt that runs would end; says which it was.
     pub(crate) fn wait(&self, clock: &dyn Clock, time: Duration) -> bool {
-        wait_until(clock, &self.orders.wake, time, || self.orders.stop.load(Ordering::Acquire))
+        wait_until(clock, &self.requests.wake, time, || self.requests.stop.load(Ordering::Acquire))
     }
 }

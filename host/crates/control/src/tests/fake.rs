@@ -24,11 +24,11 @@ use crate::flow::{Flow, Flows, Observed};
 use crate::jobs::Jobs;
 use crate::parts::Parts;
 use crate::types::{JobView, Submit};
-use pelton_connect::{Connectors, Orders};
+use pelton_connect::{Connectors, Requests};
 use pelton_model::metrics::Metrics;
 use pelton_model::record::{Batch, Outcome};
 use pelton_model::settings::Config;
-use pelton_pipeline::{Current, Ended, Pace, Surroundings};
+use pelton_pipeline::{CurrentVersion, Ended, JobEnvironment, Pace};
 use pelton_runtime::{Failure, Host, Process, Program};
 
 /// Without its end a test would hang.
@@ -106,7 +106,7 @@ impl Checks for FakeChecks {
 /// The flows of a host: what runs, and whose drain is held up.
 #[derive(Debug, Default)]
 pub(crate) struct Flowing {
-    running: Mutex<BTreeMap<String, Arc<Current>>>,
+    running: Mutex<BTreeMap<String, Arc<CurrentVersion>>>,
     held_up: Mutex<BTreeSet<String>>,
     changes: Changes,
 }
@@ -123,7 +123,7 @@ impl Flowing {
     }
 
     /// What runs of a job; waits until something does.
-    pub(crate) fn current(&self, job: &str) -> Arc<Current> {
+    pub(crate) fn current(&self, job: &str) -> Arc<CurrentVersion> {
         self.changes.wait(&SystemClock, || lock(&self.running).contains_key(job));
         Arc::clone(&lock(&self.running)[job])
     }
@@ -146,13 +146,13 @@ impl Flows for FakeFlows {
 }
 
 impl Flow for FakeFlow {
-    fn run(&self, current: &Arc<Current>, _: &str, orders: &Orders) -> Result<Ended> {
+    fn run(&self, current: &Arc<CurrentVersion>, _: &str, requests: &Requests) -> Result<Ended> {
         let Self(flowing, job) = self;
         let before = lock(&flowing.running).insert(job.clone(), Arc::clone(current));
         assert!(before.is_none(), "two attempts of {job} run at once");
         flowing.changes.tell();
-        while !orders.stop.load(Ordering::Acquire) {
-            SystemClock.wait(&orders.wake, LONG);
+        while !requests.stop.load(Ordering::Acquire) {
+            SystemClock.wait(&requests.wake, LONG);
         }
         flowing.changes.wait(&SystemClock, || !lock(&flowing.held_up).contains(job));
         lock(&flowing.running).remove(job);
@@ -160,7 +160,7 @@ impl Flow for FakeFlow {
         Ok(Ended::Stopped)
     }
 
-    fn sleep(&self, _: Vec<PartitionView>, _: &Orders) {}
+    fn sleep(&self, _: Vec<PartitionView>, _: &Requests) {}
 
     fn sleeping_client(&self) -> &'static str {
         "nothing"
@@ -189,9 +189,9 @@ impl TestHost {
         let (catalog, flowing) = (Arc::new(catalog), Arc::<Flowing>::default());
         let config = Config { usr_jobs: "/nonexistent/usr_jobs".into(), ..Config::default() };
         let connectors = Arc::new(Connectors::new(&config, runtime.handle()).unwrap());
-        let surroundings = Surroundings { config: Arc::new(config), connectors, pace: Pace::default() };
+        let environment = JobEnvironment { config: Arc::new(config), connectors, pace: Pace::default() };
         let parts = Parts {
-            surroundings,
+            environment,
             catalog: Arc::clone(&catalog) as Arc<dyn Catalog>,
             components: Arc::new(FakeComponents),
             checks: Arc::new(FakeChecks),

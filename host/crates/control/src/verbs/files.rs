@@ -33,7 +33,7 @@ impl Jobs {
     /// it is tried again with backoff, while the file is there.
     fn submit_file(&self, file: &str) {
         let wake = Wake::default();
-        for after in self.parts.surroundings.pace.backoff() {
+        for after in self.parts.environment.pace.backoff() {
             let request = Submit {
                 available: Some(file.to_owned()),
                 by: Some(USR_JOBS.to_owned()),

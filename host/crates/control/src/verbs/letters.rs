@@ -50,8 +50,8 @@ impl Jobs {
         if check_name(job).is_err() {
             return Err(Error::NoSuchJob(job.to_owned()));
         }
-        let surroundings = &self.parts.surroundings;
-        let letters = Letters::open(&**surroundings.connectors.letters(), &surroundings.letters(), job)?;
+        let environment = &self.parts.environment;
+        let letters = Letters::open(&**environment.connectors.letters(), &environment.letters(), job)?;
         if !letters.exist() {
             self.find(job)?;
         }
@@ -74,6 +74,6 @@ impl Jobs {
             host: Arc::clone(&supervised.observed.host),
             metrics: supervised.observed.metrics.clone(),
         };
-        Ok(RedriveJob { job, version: Arc::new(version), surroundings: self.parts.surroundings.clone() })
+        Ok(RedriveJob { job, version: Arc::new(version), environment: self.parts.environment.clone() })
     }
 }

@@ -34,7 +34,7 @@ impl Jobs {
         let ready = ready.map_err(|failure| refused(&failure))?;
         let time = Duration::from_secs(request.seconds.into());
         let shadow =
-            Shadow::start(&self.parts.surroundings.pace, &record.name, next.with_ready(vec![ready]), host, time)
+            Shadow::start(&self.parts.environment.pace, &record.name, next.with_ready(vec![ready]), host, time)
                 .map_err(|error| Error::internal("failed to start the shadow run", &format!("{error:#}")))?;
         if let Some(before) = lock(&current.shadow).replace(Arc::clone(&shadow)) {
             before.stop();

@@ -23,7 +23,7 @@ use pelton_runtime::Failure;
 
 use crate::error::Error;
 use crate::guest::{Caller, GuestRunner, Handler, Held};
-use crate::job::{Job, Surroundings};
+use crate::job::{Job, JobEnvironment};
 use crate::router::Router;
 use crate::version::Version;
 
@@ -41,7 +41,7 @@ pub struct RedriveJob {
     /// Its present version.
     pub version: Arc<Version>,
     /// What all jobs of the host run in.
-    pub surroundings: Surroundings,
+    pub environment: JobEnvironment,
 }
 
 /// One redrive's pipeline.
@@ -61,7 +61,7 @@ pub(super) struct Run<'a> {
 impl<'a> Run<'a> {
     /// Opens the job's sinks.
     pub(super) fn start(job: &'a RedriveJob, stop: &'a AtomicBool) -> Result<Self, Error> {
-        let RedriveJob { job: Job { name, metrics, host, .. }, version, surroundings } = job;
+        let RedriveJob { job: Job { name, metrics, host, .. }, version, environment } = job;
         let (fault, status) = (Arc::new(Fault::default()), Arc::new(Status::default()));
         let letters = Arc::new(Metrics::default()).job(name);
         let report = Report {
@@ -75,11 +75,11 @@ impl<'a> Run<'a> {
                 report: report.clone(),
                 client: format!("pelton-redrive-{name}"),
                 patience: Some(PATIENCE),
-                folder: surroundings.letters(),
+                folder: environment.letters(),
             },
             letters: letters.clone(),
         };
-        let outputs = Outputs::open(&surroundings.connectors, &opening).map_err(LettersError::Unreachable)?;
+        let outputs = Outputs::open(&environment.connectors, &opening).map_err(LettersError::Unreachable)?;
         let router = Router::new(0, &outputs, &report, &version.job.spec().sinks).map_err(LettersError::Unreachable)?;
         Ok(Self { job, stop, guest: GuestRunner::new(Arc::clone(host)), router, fault, status, letters })
     }
@@ -111,7 +111,7 @@ impl<'a> Run<'a> {
             ledger.close();
             Err(Error::SinkDown { reason })
         };
-        let pace = &self.job.surroundings.pace;
+        let pace = &self.job.environment.pace;
         let began = pace.now();
         loop {
             if let Some(fault) = self.fault.get() {

@@ -22,8 +22,8 @@ proptest! {
         let running = rig.start(version(1), 2);
         for count in &counts {
             rig.pass(Duration::from_millis(20));
-            running.orders.parallelism.store(*count, Ordering::Release);
-            running.orders.wake.call();
+            running.requests.parallelism.store(*count, Ordering::Release);
+            running.requests.wake.call();
         }
         rig.until_all_is_committed();
         let last = counts[counts.len() - 1];

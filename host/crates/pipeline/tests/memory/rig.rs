@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pelton_connect::memory::{Memory, Record, Row, Rules};
-use pelton_connect::{Assignment, AtLeastOnce, Committer, Connectors, Error as ConnectError, Head, Offsets, Orders};
+use pelton_connect::{Assignment, AtLeastOnce, Committer, Connectors, Error as ConnectError, Head, Offsets, Requests};
 use pelton_delivery::clock::{Clock, Task};
 use pelton_delivery::wake::Wake;
 use pelton_model::metrics::{JobMetrics, Metrics};
@@ -15,7 +15,7 @@ use pelton_model::spec::Target;
 use pelton_model::stage::Stage;
 use pelton_model::status::Status;
 use pelton_pipeline::sample::Samples;
-use pelton_pipeline::{Attempt, Current, Ended, Error, Job, Pace, Surroundings, Version};
+use pelton_pipeline::{Attempt, CurrentVersion, Ended, Error, Job, JobEnvironment, Pace, Version};
 use pelton_runtime::{Host, Program};
 use pelton_simulation::clock::{Schedule, VirtualClock};
 use pelton_simulation::guest::{FORWARDED, INPUT, MADE, REFUSED_MESSAGE, REFUSED_ROW, ROWS, Scripted, parse};
@@ -97,9 +97,9 @@ impl Rig {
         let memory = self.memory.host(Arc::new(clock.clone()));
         let connectors = Arc::new(Connectors::memory(&memory));
         let (metrics, status) = (Arc::new(Metrics::default()).job(JOB), Arc::<Status>::default());
-        let orders = Orders::default();
-        orders.parallelism.store(instances, Ordering::Release);
-        let current = Arc::new(Current::new(version, Samples::default()));
+        let requests = Requests::default();
+        requests.parallelism.store(instances, Ordering::Release);
+        let current = Arc::new(CurrentVersion::new(version, Samples::default()));
         let assignment = Arc::<Mutex<Arc<Assignment>>>::default();
         let attempt = Attempt {
             job: Job { name: JOB.into(), host: Arc::new(Silent), metrics: metrics.clone(), tracer: None },
@@ -107,10 +107,10 @@ impl Rig {
             source: connectors.sources().job(JOB),
             group: GROUP.to_owned(),
             committer,
-            orders: orders.clone(),
+            requests: requests.clone(),
             status: Arc::clone(&status),
             assignment: Arc::clone(&assignment),
-            surroundings: Surroundings {
+            environment: JobEnvironment {
                 config: Arc::new(self.config.clone()),
                 connectors,
                 pace: Pace { clock: Arc::new(clock.clone()), seed: Arc::new(|| 1) },
@@ -123,7 +123,7 @@ impl Rig {
             *result.lock().unwrap() = Some(ran);
         };
         let task = clock.spawn("attempt", Box::new(run)).unwrap();
-        Running { host: self.hosts, memory, current, orders, status, metrics, assignment, task, ended }
+        Running { host: self.hosts, memory, current, requests, status, metrics, assignment, task, ended }
     }
 
     /// Lets time go on until something holds.
@@ -159,8 +159,8 @@ impl Rig {
     /// Tells a job to stop, and waits for it.
     #[track_caller]
     pub(crate) fn stop(&self, running: &Running) -> Result<Ended, Error> {
-        running.orders.stop.store(true, Ordering::Release);
-        running.orders.wake.call();
+        running.requests.stop.store(true, Ordering::Release);
+        running.requests.wake.call();
         assert!(running.task.join(&self.driver, PATIENCE), "it stops");
         running.ended.lock().unwrap().take().expect("it has ended")
     }
@@ -207,8 +207,8 @@ pub(crate) fn version(number: u32) -> Version {
 pub(crate) struct Running {
     host: u32,
     pub(crate) memory: Memory,
-    pub(crate) current: Arc<Current>,
-    pub(crate) orders: Orders,
+    pub(crate) current: Arc<CurrentVersion>,
+    pub(crate) requests: Requests,
     pub(crate) status: Arc<Status>,
     pub(crate) metrics: JobMetrics,
     pub(crate) assignment: Arc<Mutex<Arc<Assignment>>>,
