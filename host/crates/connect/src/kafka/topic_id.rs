@@ -58,7 +58,20 @@ pub(super) fn committed(offsets: &TopicPartitionList) -> BTreeMap<(String, i32),
 /// No broker answers in time.
 pub(super) fn ids<C: ClientContext>(client: &Client<C>, topics: &[&str], timeout: Duration) -> Result<TopicIds> {
     let names = topics.iter().map(|topic| CString::new(*topic)).collect::<Result<Vec<_>, _>>()?;
-    ask(client, &names, timeout).context("failed to ask for the ids of topics")
+    let asked = || {
+        if has_controller(client, topics, timeout)? { ask(client, &names, timeout) } else { Ok(TopicIds::new()) }
+    };
+    asked().context("failed to ask for the ids of topics")
+}
+
+/// Whether the controller, to whom librdkafka sends the question, is among the brokers. One in memory has none, and
+/// would only be waited for.
+#[expect(unsafe_code, reason = "the binding has no call for this")]
+fn has_controller<C: ClientContext>(client: &Client<C>, topics: &[&str], timeout: Duration) -> Result<bool> {
+    let metadata = client.fetch_metadata(topics.first().copied(), timeout)?;
+    // SAFETY: the client outlives the call, which waits for nothing: the answer came with the metadata.
+    let controller = unsafe { kafka::rd_kafka_controllerid(client.native_ptr(), 0) };
+    Ok(metadata.brokers().iter().any(|broker| broker.id() == controller))
 }
 
 #[expect(unsafe_code, reason = "the binding has no call for this")]
@@ -151,6 +164,15 @@ mod tests {
         elements[1].set_metadata("of another client");
         assert_eq!(committed(&list), BTreeMap::from([(("t".to_owned(), 0), "abc".to_owned())]));
         assert!(committed(&TopicPartitionList::new()).is_empty());
+    }
+
+    #[test]
+    fn a_broker_without_a_controller_is_not_waited_for() {
+        let cluster = rdkafka::mocking::MockCluster::new(1).unwrap();
+        cluster.create_topic("t", 1, 1).unwrap();
+        let consumer: BaseConsumer =
+            ClientConfig::new().set("bootstrap.servers", cluster.bootstrap_servers()).create().unwrap();
+        assert_eq!(ids(consumer.client(), &["t"], Duration::from_secs(30)).unwrap(), TopicIds::new());
     }
 
     #[test]
