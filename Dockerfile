@@ -17,10 +17,9 @@ RUN rm -r host/crates/build/templates \
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
-# Debian's OpenSSL goes into the binary, so that the image below needs none.
-ENV OPENSSL_STATIC=1
 COPY --from=manifests /src .
-RUN cargo build --release --locked --bin pelton
+# OpenSSL is built along and goes into the binary, so that the image below needs none.
+RUN cargo build --release --locked -p pelton --features vendored-openssl
 
 COPY wit wit
 COPY usr_jobs usr_jobs
@@ -29,7 +28,7 @@ COPY docs/compose docs/compose
 COPY host host
 # Cargo goes by the time of a file, and the stand-ins above are younger than what was just copied.
 RUN find host wit -type f -exec touch {} + \
-    && cargo build --release --locked --bin pelton
+    && cargo build --release --locked -p pelton --features vendored-openssl
 
 FROM debian:bookworm-slim
 RUN groupadd --gid 10001 pelton \
