@@ -64,7 +64,8 @@ fn circles_are_found() {
     assert_eq!(found(), ["a", "a::child"]);
 }
 
-/// Modules on circles, and between them. One that uses none of the rest is on none, nor is one that none of the rest uses.
+/// Modules on circles, and between them. One that uses none of the rest is on none, nor is one that none of the rest
+/// uses.
 fn circles(mut uses: Uses) -> Uses {
     loop {
         let before = uses.len();

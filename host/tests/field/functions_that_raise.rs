@@ -1,5 +1,5 @@
-//! A row that the database refuses ends the job, <https://github.com/confluentinc/kafka-connect-jdbc/issues/998>; or what
-//! the database lacks empties the topic into the dead letters,
+//! A row that the database refuses ends the job, <https://github.com/confluentinc/kafka-connect-jdbc/issues/998>; or
+//! what the database lacks empties the topic into the dead letters,
 //! <https://github.com/confluentinc/kafka-connect-jdbc/issues/1312>.
 
 use crate::eventually::eventually;

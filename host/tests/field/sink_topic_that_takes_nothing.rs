@@ -1,5 +1,5 @@
-//! A sink's topic is deleted, or the right to it taken away, and the task dies or sends everything anew at each restart:
-//! <https://github.com/confluentinc/confluent-kafka-python/issues/1787>.
+//! A sink's topic is deleted, or the right to it taken away, and the task dies or sends everything anew at each
+//! restart: <https://github.com/confluentinc/confluent-kafka-python/issues/1787>.
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 //! Lag of a transactional topic never goes to 0, since markers and aborted records take offsets as well:
-//! <https://github.com/confluentinc/librdkafka/issues/3917>, <https://github.com/spring-projects/spring-kafka/issues/1587>.
+//! <https://github.com/confluentinc/librdkafka/issues/3917>,
+//! <https://github.com/spring-projects/spring-kafka/issues/1587>.
 
 use std::time::Duration;
 

@@ -142,7 +142,8 @@ pub struct Postgres {
     pub password: Secret,
     /// The database.
     pub database: String,
-    /// How long a transaction may take until it is given up and tried again with fewer rows; half of it to wait for a lock.
+    /// How long a transaction may take until it is given up and tried again with fewer rows; half of it to wait for a
+    /// lock.
     #[serde(with = "crate::durations::option")]
     pub write_timeout: Option<Duration>,
     /// Most rows in a transaction, for a table.

@@ -1,10 +1,10 @@
 //! Which version of a job its instances run, and how that changes while records flow.
 //!
-//! A new version is compiled, checked and opened aside, then [`CurrentVersion::set`]. Each instance takes it up before its
-//! next call of the guest, so nothing waits, drains, is repeated or reordered: a batch is handled by one version whole,
-//! or, if it is being searched for bad records, part by part. A version may be on probation: if too many of its first
-//! batches fail, the one before is put back right here, on the thread that saw it, and the batch at hand is tried with
-//! that.
+//! A new version is compiled, checked and opened aside, then [`CurrentVersion::set`]. Each instance takes it up before
+//! its next call of the guest, so nothing waits, drains, is repeated or reordered: a batch is handled by one version
+//! whole, or, if it is being searched for bad records, part by part. A version may be on probation: if too many of its
+//! first batches fail, the one before is put back right here, on the thread that saw it, and the batch at hand is tried
+//! with that.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};

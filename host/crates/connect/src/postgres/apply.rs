@@ -75,8 +75,9 @@ impl Ready {
     }
 
     /// Writes the batch, whose rows these are, and commits; says which it left out because Postgres refuses them. After
-    /// any error but that every row is refused the session must be dropped. Whether the rows are written is then not certain if the connection was
-    /// lost, or given up, while the commit was under way; in every other case they are not.
+    /// any error but that every row is refused the session must be dropped. Whether the rows are written is then not
+    /// certain if the connection was lost, or given up, while the commit was under way; in every other case they are
+    /// not.
     pub(super) async fn write(
         &self,
         plan: &Plan,

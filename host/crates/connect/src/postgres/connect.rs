@@ -152,8 +152,8 @@ impl ConnectionUrl {
     }
 }
 
-/// A live connection. Dropping it ends the connection; a transaction that is open then is rolled back. Behind a pooler it
-/// is a connection to that: nothing may be left in it from one transaction to the next.
+/// A live connection. Dropping it ends the connection; a transaction that is open then is rolled back. Behind a pooler
+/// it is a connection to that: nothing may be left in it from one transaction to the next.
 #[derive(Debug)]
 pub struct Session {
     client: Client,
@@ -190,9 +190,9 @@ impl Session {
         }
     }
 
-    /// Has the server end what its process `backend` does for this session, as far as it can be reached: a statement that
-    /// is only left alone goes on, with its locks, until it is done. By a function, since the protocol's own request
-    /// names the server's process to nobody but the server: pgbouncer 1.18 loses it, or dies of it.
+    /// Has the server end what its process `backend` does for this session, as far as it can be reached: a statement
+    /// that is only left alone goes on, with its locks, until it is done. By a function, since the protocol's own
+    /// request names the server's process to nobody but the server: pgbouncer 1.18 loses it, or dies of it.
     pub(super) async fn cancel(&self, url: &ConnectionUrl, application_name: &str, backend: i32) {
         let cancelling = async {
             let session = Self::connect(url, application_name, CANCEL_TIMEOUT).await.ok()?;

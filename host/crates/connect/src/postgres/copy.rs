@@ -6,8 +6,9 @@
 //!
 //! COPY takes bytes for whatever type the column has: a table altered from `int8` to `float8` would silently fill with
 //! nonsense. So each COPY ends with a look at the columns' types, under the lock that it holds until the commit, and is
-//! rolled back unless they are as they were found to fit. Nor does it know of the key that decides a conflict: that must
-//! still be there, or the INSERT will say that it isn't. (An INSERT has typed parameters: it converts or says that it can't.)
+//! rolled back unless they are as they were found to fit. Nor does it know of the key that decides a conflict: that
+//! must still be there, or the INSERT will say that it isn't. (An INSERT has typed parameters: it converts or says that
+//! it can't.)
 
 use std::pin::pin;
 

@@ -22,8 +22,8 @@
 //! tries again for ever.
 //!
 //! The rest (38, 39 and P0, which functions have of their own accord, HV of foreign tables, classes that nobody knows)
-//! is the row's as long as others go through: where every row that waits fails of it, it is the schema's. So is a null in
-//! a column that the job doesn't fill.
+//! is the row's as long as others go through: where every row that waits fails of it, it is the schema's. So is a null
+//! in a column that the job doesn't fill.
 
 use std::error::Error as _;
 

@@ -144,8 +144,8 @@ async fn check_table(client: &Client, table: &Table) -> Result<Vec<Mismatch>, Fa
     Ok(problems)
 }
 
-/// Inserts no rows, and takes that back: what a view makes of an INSERT, and whether the other server of a foreign table
-/// answers, only Postgres can say.
+/// Inserts no rows, and takes that back: what a view makes of an INSERT, and whether the other server of a foreign
+/// table answers, only Postgres can say.
 async fn try_out(client: &Client, table: &Table, found: &Relation) -> Result<Option<Mismatch>, Failure> {
     let plan = Plan::table(table);
     let transaction = match Transaction::begin(

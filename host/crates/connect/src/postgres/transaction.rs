@@ -1,11 +1,11 @@
 //! A transaction, wholly on one connection of the server.
 //!
 //! A pooler in transaction mode gives each transaction the server's connection that is free just then, and everything
-//! that stays with a connection (prepared statements, settings) is met there by whoever comes next, under names that are
-//! the same in every program. So nothing stays: a statement is prepared within the transaction that it is used in, and
-//! is closed in it; settings are those of the transaction, and those of the role where others have left some. Before the
-//! first row it is proved that what was said to begin
-//! with still holds, which it doesn't where a pooler gives every statement a connection.
+//! that stays with a connection (prepared statements, settings) is met there by whoever comes next, under names that
+//! are the same in every program. So nothing stays: a statement is prepared within the transaction that it is used in,
+//! and is closed in it; settings are those of the transaction, and those of the role where others have left some.
+//! Before the first row it is proved that what was said to begin with still holds, which it doesn't where a pooler
+//! gives every statement a connection.
 
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
