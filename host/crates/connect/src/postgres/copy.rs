@@ -16,7 +16,7 @@ use bytes::Bytes;
 use futures_util::SinkExt;
 
 use super::error::Failure;
-use super::relation::{Kind, Relation, Way};
+use super::relation::{Kind, Relation, Way, has_key};
 use super::sql::{ident, idents, literal, table_name};
 use super::transaction::Transaction;
 use pelton_model::spec::{Conflict, Table};
@@ -83,22 +83,6 @@ impl Copy {
         sink.finish().await?;
         transaction.end(&self.commit).await
     }
-}
-
-/// Whether a table has a unique index that decides a conflict on exactly these columns, as SQL.
-fn has_key(table: &str, key: &[String]) -> String {
-    let key: Vec<_> = key.iter().map(|column| literal(column)).collect();
-    format!(
-        "EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = {}::regclass AND i.indisunique AND i.indisvalid
-             AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
-             AND (SELECT array_agg(a.attname::text ORDER BY a.attname::text COLLATE \"C\")
-                  FROM unnest(i.indkey::int2[]) WITH ORDINALITY k (attnum, position)
-                  JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-                  WHERE k.position <= i.indnkeyatts)
-                 = (SELECT array_agg(name ORDER BY name COLLATE \"C\") FROM unnest(ARRAY[{}]::text[]) name))",
-        literal(table),
-        key.join(", ")
-    )
 }
 
 /// Whether COPY is worth a try.

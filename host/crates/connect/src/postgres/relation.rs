@@ -7,6 +7,7 @@ use pelton_model::spec::ColumnType;
 use tokio_postgres::types::{Oid, Type};
 use tokio_postgres::{Client, Error};
 
+use super::sql::literal;
 use super::types::types;
 
 /// Types whose binary form is the text.
@@ -15,7 +16,6 @@ const TEXTS: [Type; 3] = [Type::TEXT, Type::VARCHAR, Type::BPCHAR];
 /// Something that rows can be inserted into, or not.
 #[derive(Debug)]
 pub(super) struct Relation {
-    pub(super) oid: Oid,
     pub(super) kind: Kind,
     /// Whether policies decide which rows this role may insert, or rules where they go: COPY knows neither.
     pub(super) is_ruled: bool,
@@ -113,7 +113,7 @@ pub(super) async fn relation(client: &Client, name: &str) -> Result<Option<Relat
         _ => Kind::Other,
     };
     let columns = columns(client, oid, found.try_get(1)?, found.try_get(2)?).await?;
-    Ok(Some(Relation { oid, kind, is_ruled: found.try_get(4)?, columns }))
+    Ok(Some(Relation { kind, is_ruled: found.try_get(4)?, columns }))
 }
 
 async fn columns(client: &Client, table: Oid, schema_name: &str, table_name: &str) -> Result<Vec<Column>, Error> {
@@ -163,4 +163,21 @@ async fn columns(client: &Client, table: Oid, schema_name: &str, table_name: &st
         })
     });
     found.collect()
+}
+
+/// Whether a table, its name quoted, has a unique index that can decide a conflict on exactly these columns, as SQL: a
+/// plain, valid, immediate one.
+pub(super) fn has_key(table: &str, key: &[String]) -> String {
+    let key: Vec<_> = key.iter().map(|column| literal(column)).collect();
+    format!(
+        "EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = {}::regclass AND i.indisunique AND i.indisvalid
+             AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
+             AND (SELECT array_agg(a.attname::text ORDER BY a.attname::text COLLATE \"C\")
+                  FROM unnest(i.indkey::int2[]) WITH ORDINALITY k (attnum, position)
+                  JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+                  WHERE k.position <= i.indnkeyatts)
+                 = (SELECT array_agg(name ORDER BY name COLLATE \"C\") FROM unnest(ARRAY[{}]::text[]) name))",
+        literal(table),
+        key.join(", ")
+    )
 }

@@ -1,18 +1,16 @@
 //! Whether a table or statement fits what a job declares, said in words that tell what to do, and making a missing
 //! table.
-//!
-//! Keys come from `pg_index`, since ON CONFLICT needs a plain, valid, immediate unique index on exactly the key.
 
 use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
 
 use tokio_postgres::Client;
-use tokio_postgres::types::{Oid, Type};
+use tokio_postgres::types::Type;
 
 use super::error::{Failure, Unusable, describe};
 use super::plan::Plan;
-use super::relation::{Column, Kind, Relation, relation};
+use super::relation::{Column, Kind, Relation, has_key, relation};
 use super::sql::{convert, ident, idents, table_name};
 use super::transaction::{Backend, Transaction, look};
 use super::types::types;
@@ -129,8 +127,8 @@ async fn check_table(client: &Client, table: &Table) -> Result<Vec<Mismatch>, Fa
         }
     }
     if found.kind == Kind::Table && !table.key.is_empty() {
-        let key: HashSet<_> = table.key.iter().collect();
-        if !unique_keys(client, found.oid).await?.iter().any(|unique| unique.iter().collect::<HashSet<_>>() == key) {
+        let sql = format!("SELECT {}", has_key(&name, &table.key));
+        if !look(client, LOCK_TIMEOUT, client.query_typed_one(&sql, &[])).await?.try_get::<_, bool>(0)? {
             problems.push(problem(format!("there is no unique constraint on exactly ({})", list(&table.key))));
         }
     }
@@ -219,22 +217,6 @@ fn check_column(table: &Table, column: &ColumnSpec, there: &Column) -> Vec<Misma
         }
     }
     problems
-}
-
-/// The columns of each unique index that can decide a conflict.
-async fn unique_keys(client: &Client, table: Oid) -> Result<Vec<Vec<String>>, Failure> {
-    let rows = client
-        .query_typed(
-            "SELECT array_agg(a.attname::text) FROM pg_catalog.pg_index i
-             CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY k (attnum, position)
-             JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-             WHERE i.indrelid = $1 AND k.position <= i.indnkeyatts AND i.indisunique AND i.indisvalid
-                 AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
-             GROUP BY i.indexrelid",
-            &[(&table, Type::OID)],
-        )
-        .await?;
-    Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
 }
 
 fn list(names: &[String]) -> String {
