@@ -139,7 +139,7 @@ impl RunArgs {
         if self.submit_all {
             flags.push(("submit_all", toml::Value::from(true)));
         }
-        Config::load(self.config.as_deref(), &flags)
+        Ok(Config::load(self.config.as_deref(), &flags)?)
     }
 }
 

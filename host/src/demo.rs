@@ -1,11 +1,11 @@
 //! The host as `pelton demo` runs it.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 
-use anyhow::Result;
 use pelton_api::host::Host;
 use pelton_api::types::{JobView, Submit};
-use pelton_demo::{DemoHost, Job};
+use pelton_demo::{DemoHost, Error, Job};
 
 use crate::config::Config;
 
@@ -14,19 +14,20 @@ use crate::config::Config;
 pub struct HostAdapter(Host);
 
 impl DemoHost for HostAdapter {
-    async fn start(config: Config) -> Result<Self> {
-        Host::start(config).await.map(Self)
+    async fn start(config: Config) -> Result<Self, Error> {
+        Host::start(config).await.map(Self).map_err(|error| Error::Host(error.to_string().into()))
     }
 
     fn address(&self) -> SocketAddr {
         self.0.address()
     }
 
-    async fn submit(&self, job: &str, parallelism: usize) -> Result<()> {
+    async fn submit(&self, job: &str, parallelism: usize) -> Result<(), Error> {
         let submit = Submit { available: Some(job.to_owned()), parallelism: Some(parallelism), ..Submit::default() };
         let jobs = self.0.jobs().clone();
-        tokio::task::spawn_blocking(move || jobs.submit(&submit)).await??;
-        Ok(())
+        let submitted = tokio::task::spawn_blocking(move || jobs.submit(&submit)).await;
+        let refused = |error: &dyn Display| Error::Host(error.to_string().into());
+        submitted.map_err(|error| refused(&error))?.map(drop).map_err(|error| refused(&error))
     }
 
     fn jobs(&self) -> Box<dyn Fn() -> Vec<Job>> {

@@ -11,6 +11,7 @@ use pelton::run;
 use pelton::signals::Stop;
 use pelton::telemetry;
 use pelton_demo::{Terminal, simulate};
+use pelton_model::cause::Cause;
 use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
@@ -60,13 +61,14 @@ fn execute(command: Command) -> Result<()> {
         Command::Pull(args) => cli::pull(&args),
         Command::Simulate(args) => {
             telemetry::start(LogFormat::Text);
-            Runtime::new()?.block_on(simulate::run(args, asked_to_end))
+            let listen = || asked_to_end().map_err(Cause::from);
+            Ok(Runtime::new()?.block_on(simulate::run(args, listen))?)
         }
         Command::Demo(args) => {
             // Log lines above its live line.
             let terminal = Terminal::start()?;
             telemetry::start_above(terminal.clone());
-            Runtime::new()?.block_on(pelton_demo::run::<HostAdapter>(args, terminal, asked_to_end()?))
+            Ok(Runtime::new()?.block_on(pelton_demo::run::<HostAdapter>(args, terminal, asked_to_end()?))?)
         }
     }
 }

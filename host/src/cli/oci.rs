@@ -87,7 +87,7 @@ pub fn pull(args: &PullArgs) -> Result<()> {
 
 /// The reference that an argument is; none where it is a file or a name.
 pub(super) fn reference(job: &str) -> Option<Result<Reference>> {
-    job.starts_with(SCHEME).then(|| job.parse())
+    job.starts_with(SCHEME).then(|| Ok(job.parse()?))
 }
 
 /// Pulls a component that a host would take in.

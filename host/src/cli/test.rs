@@ -52,7 +52,7 @@ pub fn test(args: TestArgs) -> Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     let summary = match golden {
         None => {
-            let mut print = |line: &str| writeln!(out, "{line}").context("failed to print");
+            let mut print = |line: &str| writeln!(out, "{line}");
             run.run(&engine, &wasm, &mut stdin(), &mut print).with_context(|| component.display().to_string())
         }
         Some(mut golden) => {

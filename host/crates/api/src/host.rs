@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
 use pelton_connect::Connectors;
 use pelton_control::Jobs;
 use pelton_model::metrics::Metrics;
@@ -15,6 +14,7 @@ use tokio::task::JoinHandle;
 use crate::context::Context;
 use crate::guard::Guard;
 use crate::serve::serve;
+use crate::start_error::StartError;
 use crate::table::router;
 
 /// A running host.
@@ -29,15 +29,14 @@ pub struct Host {
 impl Host {
     /// Binds the API, starts the jobs that were submitted before and, if the settings say so, those in `usr_jobs`.
     /// Kafka and Postgres need not be there yet.
-    pub async fn start(config: Config) -> Result<Self> {
-        let guard = Guard::new(&config)?;
-        let listener = TcpListener::bind(config.listen).await.with_context(|| {
-            format!(
-                "failed to listen on {}: is another Pelton (or Flink) running? choose another with --listen",
-                config.listen
-            )
-        })?;
-        let address = listener.local_addr().context("failed to read the address listened on")?;
+    ///
+    /// # Errors
+    /// What a host can't begin without.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let guard = Guard::new(&config).map_err(|error| StartError::Guard(error.into()))?;
+        let listen = |cause| StartError::Listen { address: config.listen, cause };
+        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
         let config = Arc::new(config);
         let metrics = Arc::new(Metrics::default());
         let runtime = tokio::runtime::Handle::current();

@@ -18,11 +18,13 @@ pub mod role;
 pub mod route;
 mod schemas;
 pub mod serve;
+mod start_error;
 mod status;
 pub mod table;
 mod tokens;
 pub mod types;
 
 pub use context::Context;
+pub use start_error::StartError;
 pub use table::{router, routes};
 pub use tokens::of_client as client_token;

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::role::Role;
+use crate::start_error::StartError;
 use pelton_model::settings::{Api, Secret};
 
 /// Shortest token: of random letters and digits it can't be guessed.
@@ -97,8 +98,12 @@ fn check_access(mode: u32, owner: u32, me: u32) -> Result<()> {
 }
 
 /// Reads the token of a client from a file.
-pub fn of_client(file: &Path) -> Result<String> {
-    let token = read(file).with_context(|| format!("failed to read the token file {}", file.display()))?;
+///
+/// # Errors
+/// The file can't be read, others can write it, or it is not text.
+pub fn of_client(file: &Path) -> Result<String, StartError> {
+    let token = read(file).with_context(|| format!("failed to read the token file {}", file.display()));
+    let token = token.map_err(|error| StartError::Guard(error.into()))?;
     Ok(token.trim().to_owned())
 }
 

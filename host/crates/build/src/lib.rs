@@ -5,6 +5,7 @@
 //! the toolchain are called. A component appears in the output folder whole or not at all, so a host that watches the
 //! folder never sees half of one.
 
+mod error;
 mod language;
 pub mod new;
 pub mod oci;
@@ -14,12 +15,14 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Context;
 
+use pelton_model::error::Error as ModelError;
 use pelton_model::files::cache_folder;
 use pelton_model::settings::Limits;
 use pelton_runtime::Engine;
 
+pub use error::Error;
 pub use language::Language;
 
 /// What to build, and where to.
@@ -54,9 +57,10 @@ impl Project {
     ///
     /// # Errors
     /// The folder can't be opened, or holds no project.
-    pub fn open(folder: &Path) -> Result<Self> {
-        let folder = folder.canonicalize().with_context(|| format!("cannot open {}", folder.display()))?;
-        let language = Language::of(&folder)?;
+    pub fn open(folder: &Path) -> Result<Self, Error> {
+        let opened = folder.canonicalize().with_context(|| format!("cannot open {}", folder.display()));
+        let folder = opened.map_err(Error::no_project)?;
+        let language = Language::of(&folder).map_err(Error::no_project)?;
         Ok(Self { folder, language })
     }
 
@@ -71,8 +75,8 @@ impl Project {
     ///
     /// # Errors
     /// A toolchain is missing or too old (says what to install), it fails, or there is nothing to build.
-    pub fn components(&self, install: bool, quiet: bool) -> Result<Vec<(String, Vec<u8>)>> {
-        self.language.build(&self.folder, install, quiet)
+    pub fn components(&self, install: bool, quiet: bool) -> Result<Vec<(String, Vec<u8>)>, Error> {
+        self.language.build(&self.folder, install, quiet).map_err(Error::toolchain)
     }
 }
 
@@ -84,18 +88,23 @@ impl Project {
 /// # Errors
 /// The folder holds no project, a toolchain is missing or too old (says what to install), it fails, what it made is no
 /// job, or the output folder can't be written.
-pub fn build(options: &BuildOptions, limits: impl FnOnce() -> Result<Limits>) -> Result<Vec<BuiltComponent>> {
+pub fn build(
+    options: &BuildOptions,
+    limits: impl FnOnce() -> Result<Limits, ModelError>,
+) -> Result<Vec<BuiltComponent>, Error> {
     let project = Project::open(&options.source)?;
     let components = project.components(options.install, false)?;
     // Fixtures of a workspace may be none that a host takes.
     if project.language != Language::Rust {
         check(&components, limits()?)?;
     }
-    fs::create_dir_all(&options.output).with_context(|| format!("cannot make {}", options.output.display()))?;
+    fs::create_dir_all(&options.output)
+        .with_context(|| format!("cannot make {}", options.output.display()))
+        .map_err(Error::write)?;
     let mut built = Vec::new();
     for (name, component) in components {
         let path = options.output.join(format!("{name}.wasm"));
-        write_whole(&path, &component).with_context(|| format!("cannot write {}", path.display()))?;
+        write_whole(&path, &component)?;
         tracing::info!(build.component = %path.display(), build.bytes = component.len(), "built");
         built.push(BuiltComponent { path, size: component.len() });
     }
@@ -104,10 +113,10 @@ pub fn build(options: &BuildOptions, limits: impl FnOnce() -> Result<Limits>) ->
 
 /// Has the engine compile components and ask them what they declare. The compiled code is kept: `pelton test` starts at
 /// once.
-fn check(components: &[(String, Vec<u8>)], limits: Limits) -> Result<()> {
-    let engine = Engine::new(limits, Some(&cache_folder()?.join("compiled")))?;
+fn check(components: &[(String, Vec<u8>)], limits: Limits) -> Result<(), Error> {
+    let engine = Engine::new(limits, Some(&cache_folder()?.join("compiled"))).map_err(Error::Engine)?;
     for (name, component) in components {
-        let job = engine.load(component).with_context(|| format!("{name} is not a job"))?;
+        let job = engine.load(component).map_err(|cause| Error::NotAJob { name: name.clone(), cause })?;
         tracing::info!(build.declares = job.spec().name, build.version = job.spec().version, "checked");
     }
     Ok(())
@@ -117,7 +126,11 @@ fn check(components: &[(String, Vec<u8>)], limits: Limits) -> Result<()> {
 ///
 /// # Errors
 /// The folder is not there, or can't be written.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    write(path, bytes).with_context(|| format!("cannot write {}", path.display())).map_err(Error::write)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let folder = path.parent().context("the file has no folder")?;
     // Not ending in `.wasm`, so that who watches the folder doesn't take it for a job.
     let mut file = tempfile::Builder::new().prefix(".build-").tempfile_in(folder)?;
@@ -130,13 +143,13 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// Temporary files are their owner's alone; a component is for whichever user the host runs as.
 #[cfg(unix)]
-fn readable_by_all(file: &fs::File) -> Result<()> {
+fn readable_by_all(file: &fs::File) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    Ok(file.set_permissions(fs::Permissions::from_mode(0o644))?)
+    file.set_permissions(fs::Permissions::from_mode(0o644))
 }
 
 #[cfg(not(unix))]
-fn readable_by_all(_: &fs::File) -> Result<()> {
+fn readable_by_all(_: &fs::File) -> std::io::Result<()> {
     Ok(())
 }
 

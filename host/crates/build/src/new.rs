@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use pelton_model::name::check_name;
 
-use crate::Language;
+use crate::{Error, Language};
 
 /// What stands for the project's name in a template.
 const NAME: &[u8] = b"{{name}}";
@@ -24,8 +24,12 @@ include!(concat!(env!("OUT_DIR"), "/new.rs"));
 ///
 /// # Errors
 /// The name is none for a job, is a path, or is taken; something of that name is there; the folder can't be written.
-pub fn create(parent: &Path, name: &str, language: Language) -> Result<PathBuf> {
-    refuse(name)?;
+pub fn create(parent: &Path, name: &str, language: Language) -> Result<PathBuf, Error> {
+    refuse(name).map_err(|error| Error::Name(error.to_string()))?;
+    write(parent, name, language).map_err(Error::write)
+}
+
+fn write(parent: &Path, name: &str, language: Language) -> Result<PathBuf> {
     let folder = parent.join(name);
     // Of a link that leads nowhere there is something too.
     ensure!(fs::symlink_metadata(&folder).is_err(), "{} is there already; nothing was changed", folder.display());

@@ -18,6 +18,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use wit_component::DecodedWasm;
 
+use crate::Error;
 pub use reference::{Reference, SCHEME};
 use registry::Registry;
 
@@ -92,7 +93,11 @@ struct World {
 /// # Errors
 /// The registry can't be reached, wants another login, lacks it, or has something else there; the bytes are too many or
 /// not those of the digest.
-pub fn pull(reference: &Reference, plain_http: bool, largest: u64) -> Result<Pulled> {
+pub fn pull(reference: &Reference, plain_http: bool, largest: u64) -> Result<Pulled, Error> {
+    get(reference, plain_http, largest).map_err(Error::registry)
+}
+
+fn get(reference: &Reference, plain_http: bool, largest: u64) -> Result<Pulled> {
     let mut registry = Registry::new(reference, plain_http)?;
     let accept = format!("{MANIFEST}, {OTHERS}");
     let bytes = registry.manifest(&accept, MANIFEST_BYTES)?;
@@ -146,7 +151,11 @@ fn component_layer(manifest: &[u8]) -> Result<Descriptor> {
 ///
 /// # Errors
 /// The bytes are no component, the reference names a digest, the registry can't be reached, or refuses.
-pub fn push(reference: &Reference, wasm: &[u8], created: DateTime<Utc>, plain_http: bool) -> Result<Reference> {
+pub fn push(reference: &Reference, wasm: &[u8], created: DateTime<Utc>, plain_http: bool) -> Result<Reference, Error> {
+    put(reference, wasm, created, plain_http).map_err(Error::registry)
+}
+
+fn put(reference: &Reference, wasm: &[u8], created: DateTime<Utc>, plain_http: bool) -> Result<Reference> {
     ensure!(
         reference.digest.is_none(),
         "{reference} names a digest, which only the bytes can give; push it under a tag"

@@ -35,7 +35,7 @@ pub(super) fn component(script: &[u8]) -> Result<Vec<u8>> {
     let mut body = Function::new([]);
     body.instructions().local_get(0).i32_const(0).i32_const(length).memory_init(0, 0).end();
     let holder = holder(length, &body, Some(script));
-    strip::rewrite(&component, &|module| exports_script(module).then(|| holder.clone()))
+    Ok(strip::rewrite(&component, &|module| exports_script(module).then(|| holder.clone()))?)
 }
 
 /// The module that gives the script to the engine: `length`, and `read`, which copies it to an address.

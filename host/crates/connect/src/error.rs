@@ -1,6 +1,6 @@
 //! What goes wrong between a job and what it reads from or writes to.
 
-use std::fmt;
+use pelton_model::cause::Cause;
 
 /// Why a connector could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -62,27 +62,5 @@ impl Error {
     /// That no client of `connector` can be made.
     pub fn settings(connector: &'static str, cause: impl Into<Cause>) -> Self {
         Self::Settings { connector, cause: cause.into() }
-    }
-}
-
-/// What was being done, at which place, and what stood in the way: one line for people.
-#[derive(Debug)]
-pub struct Cause(anyhow::Error);
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#}", self.0)
-    }
-}
-
-impl From<anyhow::Error> for Cause {
-    fn from(error: anyhow::Error) -> Self {
-        Self(error)
-    }
-}
-
-impl From<String> for Cause {
-    fn from(text: String) -> Self {
-        Self(anyhow::Error::msg(text))
     }
 }

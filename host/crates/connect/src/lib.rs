@@ -31,7 +31,7 @@ pub use connector::{Connector, Finding, Fix, Needs};
 pub use connectors::Connectors;
 pub use context::{Report, Requests};
 pub use dead_letters::DeadLetters;
-pub use error::{Cause, Error};
+pub use error::Error;
 pub use outputs::{Opening, Outputs};
 pub use sink::{Sink, Writers, WritersContext};
 pub use source::{Interrupt, JobSource, Source, SourceConnector, SourceContext};

@@ -2,12 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use anyhow::Result;
 use pelton_connect::{Assignment, AtLeastOnce, Committer, JobSource, Requests};
 use pelton_model::partition::PartitionView;
 use pelton_model::sync::lock;
 use pelton_pipeline::trace::Tracer;
-use pelton_pipeline::{Attempt, CurrentVersion, Ended, Job, JobEnvironment};
+use pelton_pipeline::{Attempt, CurrentVersion, Ended, Error, Job, JobEnvironment};
 
 use crate::flow::{Flow, Flows, Observed};
 
@@ -55,7 +54,7 @@ struct AttemptsOfJob {
 }
 
 impl Flow for AttemptsOfJob {
-    fn run(&self, current: &Arc<CurrentVersion>, group: &str, requests: &Requests) -> Result<Ended> {
+    fn run(&self, current: &Arc<CurrentVersion>, group: &str, requests: &Requests) -> Result<Ended, Error> {
         let attempt = Attempt {
             job: Job {
                 name: self.job.name.as_str().into(),
@@ -72,7 +71,7 @@ impl Flow for AttemptsOfJob {
             assignment: Arc::clone(&self.assignment),
             environment: self.environment.clone(),
         };
-        Ok(attempt.run()?)
+        attempt.run()
     }
 
     fn sleep(&self, partitions: Vec<PartitionView>, requests: &Requests) {

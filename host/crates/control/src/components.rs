@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use pelton_model::spec::Spec;
-use pelton_runtime::{Engine, Program, TooLong};
+use pelton_runtime::{Engine, Error as EngineError, Program};
 
 /// A component that is a job, compiled. Cheap to clone.
 #[derive(Clone)]
@@ -40,13 +40,13 @@ pub trait Components: Send + Sync + Debug {
 
 impl Components for Engine {
     fn load(&self, wasm: &[u8]) -> Result<Component, Error> {
-        match Engine::load(self, wasm) {
-            Ok(job) => Ok(job.into()),
-            Err(error) => match error.downcast_ref::<TooLong>() {
-                Some(error) => Err(Error::CompileTime(error.to_string())),
-                None => Err(Error::NotAJob { file: None, cause: format!("{error:#}") }),
-            },
-        }
+        Engine::load(self, wasm).map(Component::from).map_err(|error| match error {
+            EngineError::CompileTime(error) => Error::CompileTime(error.to_string()),
+            error @ (EngineError::NotAJob(_) | EngineError::Module(_)) => {
+                Error::NotAJob { file: None, cause: error.to_string() }
+            }
+            EngineError::Engine(cause) => Error::internal("the component is not compiled", &cause),
+        })
     }
 
     fn cached(&self, digest: &str) -> Option<Component> {

@@ -3,14 +3,13 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use anyhow::Result;
 use pelton_connect::Requests;
 use pelton_model::log::JobLog;
 use pelton_model::metrics::JobMetrics;
 use pelton_model::partition::PartitionView;
 use pelton_model::status::Status;
 
-use pelton_pipeline::{CurrentVersion, Ended};
+use pelton_pipeline::{CurrentVersion, Ended, Error};
 use pelton_runtime::Host;
 
 /// What others see of a job. Cheap to clone.
@@ -46,7 +45,7 @@ pub trait Flow: Send + Sync + Debug {
     ///
     /// # Errors
     /// What failed; nothing that was not acknowledged is committed then either.
-    fn run(&self, current: &Arc<CurrentVersion>, group: &str, requests: &Requests) -> Result<Ended>;
+    fn run(&self, current: &Arc<CurrentVersion>, group: &str, requests: &Requests) -> Result<Ended, Error>;
 
     /// Sleeps until there is anything in these partitions, or the job is told to stop.
     fn sleep(&self, partitions: Vec<PartitionView>, requests: &Requests);

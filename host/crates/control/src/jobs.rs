@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Context;
 use pelton_connect::Connectors;
 use pelton_model::files::cache_folder;
 use pelton_model::log::JobLog;
@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::parts::Parts;
 use crate::reconciler::Reconciler;
 use crate::redrives::Redrives;
+use crate::start_error::StartError;
 use crate::supervisor::Supervised;
 use crate::sweep;
 use crate::types::{Available, JobView, SampleList};
@@ -40,9 +41,14 @@ pub struct Jobs {
 
 impl Jobs {
     /// Opens the data folder, starts every job in it, and watches `usr_jobs`. Damaged records are told and left out.
-    pub fn open(config: Arc<Config>, metrics: Arc<Metrics>, connectors: Arc<Connectors>) -> Result<Arc<Self>> {
+    pub fn open(
+        config: Arc<Config>,
+        metrics: Arc<Metrics>,
+        connectors: Arc<Connectors>,
+    ) -> Result<Arc<Self>, StartError> {
         let catalog = Arc::new(Files::open(config.data.clone())?);
-        let cache = std::path::absolute(config.data.join("cache")).context("failed to find the data folder")?;
+        let cache = std::path::absolute(config.data.join("cache")).context("failed to find the data folder");
+        let cache = cache.map_err(StartError::data_folder)?;
         let tracer = Tracer::start(&config.tracing, &metrics)?;
         // Where there is no home, client commands keep nothing.
         let commands = cache_folder().ok().map(|folder| folder.join("compiled"));
@@ -55,7 +61,7 @@ impl Jobs {
     }
 
     /// Starts every job of the catalog, and watches `usr_jobs`.
-    pub fn new(parts: Parts) -> Result<Arc<Self>> {
+    pub fn new(parts: Parts) -> Result<Arc<Self>, StartError> {
         let parts = Arc::new(parts);
         let this = Arc::new(OnceLock::<Weak<Self>>::new());
         let of = |this: &Arc<OnceLock<Weak<Self>>>| {
@@ -76,7 +82,8 @@ impl Jobs {
                     jobs.tell_of_files();
                 }
             },
-        )?;
+        );
+        let available = available.map_err(StartError::thread)?;
         let jobs = Self::with(parts, available)?;
         // Only now may files reload jobs.
         let _ = this.set(Arc::downgrade(&jobs));
@@ -84,14 +91,14 @@ impl Jobs {
     }
 
     /// Starts every job of the catalog, without any `usr_jobs`.
-    pub fn of_catalog(parts: Parts) -> Result<Arc<Self>> {
+    pub fn of_catalog(parts: Parts) -> Result<Arc<Self>, StartError> {
         Self::with(Arc::new(parts), AvailableJobs::none())
     }
 
-    fn with(parts: Arc<Parts>, available: Arc<AvailableJobs>) -> Result<Arc<Self>> {
+    fn with(parts: Arc<Parts>, available: Arc<AvailableJobs>) -> Result<Arc<Self>, StartError> {
         let reconciler = Reconciler::start(Arc::clone(&parts))?;
         let jobs = Arc::new(Self { parts, reconciler, available, redrives: Redrives::default() });
-        sweep::start(&jobs.parts)?;
+        sweep::start(&jobs.parts).map_err(StartError::thread)?;
         Ok(jobs)
     }
 

@@ -25,6 +25,7 @@ mod reconciler;
 pub mod record;
 mod redrives;
 mod slot;
+pub mod start_error;
 mod supervisor;
 mod sweep;
 #[cfg(test)]
@@ -35,3 +36,4 @@ pub mod verbs;
 
 pub use error::Error;
 pub use jobs::Jobs;
+pub use start_error::StartError;

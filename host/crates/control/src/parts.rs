@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use pelton_delivery::clock::Clock;
+use pelton_model::error::Error as ModelError;
 use pelton_model::metrics::Metrics;
 use pelton_model::settings::Config;
 use pelton_pipeline::trace::Tracer;
@@ -45,7 +46,7 @@ impl Parts {
     }
 
     /// A kept component, compiled now where it is not kept so.
-    pub fn component(&self, digest: &str) -> Result<Component> {
+    pub(crate) fn component(&self, digest: &str) -> Result<Component> {
         match self.components.cached(digest) {
             Some(component) => Ok(component),
             None => match self.components.load(&self.catalog.component(digest)?) {
@@ -58,7 +59,7 @@ impl Parts {
     }
 
     /// The version that a record asks for.
-    pub fn version(&self, record: &Record, component: &Component) -> Result<Version> {
+    pub(crate) fn version(&self, record: &Record, component: &Component) -> Result<Version, ModelError> {
         let set: Vec<_> = record.parameters.clone().into_iter().collect();
         let parameters = component.spec().complete(&set)?;
         Ok(Version::new(record.version, Arc::clone(&component.program), parameters, &record.digest))

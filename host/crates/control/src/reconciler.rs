@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use crate::catalog::{Entry, Error as CatalogError, Revision};
 use crate::reconcile::{Action, plan};
 use crate::record::Note;
-use anyhow::Result;
+use crate::start_error::StartError;
+use anyhow::Context;
 use pelton_delivery::wake::Wake;
 use pelton_model::sync::lock;
 
@@ -55,7 +56,7 @@ impl Reconciler {
     ///
     /// # Errors
     /// The catalog can't be reached, or there is no thread.
-    pub(crate) fn start(parts: Arc<Parts>) -> Result<Arc<Self>> {
+    pub(crate) fn start(parts: Arc<Parts>) -> Result<Arc<Self>, StartError> {
         let this = Arc::new(Self {
             parts,
             slots: Mutex::default(),
@@ -81,7 +82,8 @@ impl Reconciler {
             }
         }
         let weak = Arc::downgrade(&this);
-        this.parts.clock().spawn("reconcile", Box::new(move || run(&weak)))?;
+        let spawned = this.parts.clock().spawn("reconcile", Box::new(move || run(&weak)));
+        spawned.context("failed to start the thread that reconciles").map_err(StartError::thread)?;
         Ok(this)
     }
 
@@ -284,8 +286,10 @@ impl Reconciler {
             Some(version) => Some(version),
             None if supervised.running().is_none() => None,
             None => {
-                let made =
-                    self.parts.component(&record.digest).and_then(|component| self.parts.version(record, &component));
+                let made = self
+                    .parts
+                    .component(&record.digest)
+                    .and_then(|component| Ok(self.parts.version(record, &component)?));
                 Some(made.map_err(|error| {
                     let cause = format!("{error:#}");
                     if slot.failure(entry.revision).is_none() {

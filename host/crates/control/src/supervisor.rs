@@ -163,7 +163,7 @@ impl Supervised {
     }
 
     fn attempt(&self) -> Result<Ended> {
-        self.flow.run(&self.current()?, &self.record().group, self.duty.requests())
+        Ok(self.flow.run(&self.current()?, &self.record().group, self.duty.requests())?)
     }
 
     /// What runs; compiled here where that has not been done.

@@ -17,6 +17,7 @@ use pelton_local::postgres::{LocalPostgres, Options};
 use pelton_model::settings::{Config, Secret};
 
 use crate::broker::{self, Broker};
+use crate::error::Error;
 use crate::host::DemoHost;
 use crate::live::LiveLine;
 use crate::sensors::Sensors;
@@ -69,7 +70,15 @@ struct Demo<Host> {
 ///
 /// # Errors
 /// Broker, Postgres, host or jobs don't start, or an end was not in good order: readings or a server were lost.
-pub async fn run<Host: DemoHost>(args: DemoArgs, terminal: Terminal, stop: impl Future<Output = ()>) -> Result<()> {
+pub async fn run<Host: DemoHost>(
+    args: DemoArgs,
+    terminal: Terminal,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    run_all::<Host>(args, terminal, stop).await.map_err(Error::demo)
+}
+
+async fn run_all<Host: DemoHost>(args: DemoArgs, terminal: Terminal, stop: impl Future<Output = ()>) -> Result<()> {
     let started = Instant::now();
     let mut stop = pin!(stop);
     let broker = Broker::start(&JOBS.map(|(name, _)| name))?;
@@ -88,11 +97,11 @@ pub async fn run<Host: DemoHost>(args: DemoArgs, terminal: Terminal, stop: impl 
     let sent = Cell::new(0);
     let mut live = LiveLine::new(started, demo.host.jobs(), &sent);
     let ran = tokio::select! {
-        ran = simulator.run(args.rate, None, stop, |delivered| sent.set(delivered)) => ran,
+        ran = simulator.run(args.rate, None, stop, |delivered| sent.set(delivered)) => ran.map_err(anyhow::Error::from),
         shown = live.show(&terminal) => shown,
     };
     let said = terminal.say("stopping: what is in flight is finished first; Ctrl-C again ends it at once");
-    let finished = simulator.finish().await.map(|delivered| sent.set(delivered));
+    let finished = simulator.finish().await.map(|delivered| sent.set(delivered)).map_err(anyhow::Error::from);
     live.settle().await;
     let Demo { host, postgres, broker, folder } = demo;
     host.drain().await;
@@ -101,7 +110,7 @@ pub async fn run<Host: DemoHost>(args: DemoArgs, terminal: Terminal, stop: impl 
     let stopped = tokio::task::spawn_blocking(|| postgres.stop()).await;
     drop((broker, folder));
     ran.and(finished).and(said)?;
-    stopped.context("failed to wait for Postgres")?
+    Ok(stopped.context("failed to wait for Postgres")??)
 }
 
 /// A Postgres with the article's table.
@@ -140,7 +149,7 @@ impl<Host: DemoHost> Demo<Host> {
         for (name, _) in JOBS {
             if let Err(error) = host.submit(name, 2).await {
                 host.drain().await;
-                return Err(error.context(format!("failed to submit {name}")));
+                return Err(Error::Host(format!("failed to submit {name}: {error}").into()).into());
             }
         }
         Ok(Self { host, postgres, broker, folder })

@@ -3,20 +3,21 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use anyhow::Result;
 use pelton_model::settings::Config;
 use pelton_model::status::State;
+
+use crate::error::Error;
 
 /// A host in this process. The crate of hosts is not this one's to know: whoever has both gives the one to the other.
 pub trait DemoHost: Sized {
     /// Starts a host with these settings.
-    fn start(config: Config) -> impl Future<Output = Result<Self>>;
+    fn start(config: Config) -> impl Future<Output = Result<Self, Error>>;
 
     /// Where its API listens.
     fn address(&self) -> SocketAddr;
 
     /// Submits a job of its `usr_jobs` folder, with so many instances.
-    fn submit(&self, job: &str, parallelism: usize) -> impl Future<Output = Result<()>>;
+    fn submit(&self, job: &str, parallelism: usize) -> impl Future<Output = Result<(), Error>>;
 
     /// Tells of all jobs, also while the host drains and thereafter.
     fn jobs(&self) -> Box<dyn Fn() -> Vec<Job>>;

@@ -2,6 +2,7 @@
 
 mod broker;
 mod demo;
+mod error;
 mod host;
 mod live;
 mod sensors;
@@ -10,6 +11,7 @@ mod simulator;
 mod terminal;
 
 pub use demo::{DemoArgs, run};
+pub use error::Error;
 pub use host::{DemoHost, Job};
 pub use sensors::{Hundredths, Reading, Sensors};
 pub use simulator::Simulator;

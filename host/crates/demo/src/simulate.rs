@@ -6,8 +6,10 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use pelton_connect::kafka::Admin;
+use pelton_model::cause::Cause;
 use pelton_model::settings::{self, Config};
 
+use crate::error::Error;
 use crate::sensors::Sensors;
 use crate::simulator::Simulator;
 
@@ -40,7 +42,20 @@ fn rate(text: &str) -> Result<f64, String> {
 
 /// Sends readings until there are enough, or until the process is asked to end, for which is listened from the first
 /// reading on.
-pub async fn run<Stop: Future<Output = ()>>(args: SimulateArgs, listen: impl FnOnce() -> Result<Stop>) -> Result<()> {
+///
+/// # Errors
+/// The settings make no sense, the topic is not there, or readings were not delivered.
+pub async fn run<Stop: Future<Output = ()>>(
+    args: SimulateArgs,
+    listen: impl FnOnce() -> Result<Stop, Cause>,
+) -> Result<(), Error> {
+    send(args, listen).await.map_err(Error::simulate)
+}
+
+async fn send<Stop: Future<Output = ()>>(
+    args: SimulateArgs,
+    listen: impl FnOnce() -> Result<Stop, Cause>,
+) -> Result<()> {
     let flags: Vec<_> = args.kafka.iter().map(|kafka| ("kafka.bootstrap", kafka.as_str().into())).collect();
     let kafka = Config::load(None, &flags)?.kafka;
     let (asked, topic) = (kafka.clone(), args.topic.clone());

@@ -16,6 +16,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 
+use crate::error::Error;
 use crate::sensors::Sensors;
 
 /// How long the end waits for readings that are still under way.
@@ -43,12 +44,15 @@ impl std::fmt::Debug for Simulator {
 
 impl Simulator {
     /// A simulator; does not connect yet.
-    pub fn new(kafka: &settings::Kafka, topic: &str, sensors: Sensors) -> Result<Self> {
+    ///
+    /// # Errors
+    /// No client can be made with the settings.
+    pub fn new(kafka: &settings::Kafka, topic: &str, sensors: Sensors) -> Result<Self, Error> {
         let mut config = producer(kafka, "pelton-simulate");
         config.set("queue.buffering.max.messages", QUEUE).set("statistics.interval.ms", "0");
         let context = Deliveries { bootstrap: kafka.bootstrap.clone(), ..Deliveries::default() };
-        let producer =
-            config.create_with_context(context).map_err(refused).context("failed to make a Kafka producer")?;
+        let producer = config.create_with_context(context).map_err(refused);
+        let producer = producer.context("failed to make a Kafka producer").map_err(Error::simulate)?;
         Ok(Self { producer, topic: topic.to_owned(), sensors, next: String::new(), sent: 0 })
     }
 
@@ -58,6 +62,16 @@ impl Simulator {
     /// # Errors
     /// A reading that the broker refuses for good, as when the topic is gone. A broker that is away is waited for.
     pub async fn run(
+        &mut self,
+        rate: f64,
+        count: Option<u64>,
+        stop: impl Future<Output = ()>,
+        each_turn: impl FnMut(u64),
+    ) -> Result<(), Error> {
+        self.send_all(rate, count, stop, each_turn).await.map_err(Error::simulate)
+    }
+
+    async fn send_all(
         &mut self,
         rate: f64,
         count: Option<u64>,
@@ -97,7 +111,14 @@ impl Simulator {
     }
 
     /// Waits until all readings are delivered, and says how many that are.
-    pub async fn finish(self) -> Result<u64> {
+    ///
+    /// # Errors
+    /// Some were not.
+    pub async fn finish(self) -> Result<u64, Error> {
+        self.deliver().await.map_err(Error::simulate)
+    }
+
+    async fn deliver(self) -> Result<u64> {
         let (producer, sent) = (self.producer, self.sent);
         let producer = tokio::task::spawn_blocking(move || {
             // What it can't deliver shows in the count.

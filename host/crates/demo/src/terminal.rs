@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::error::Error;
+
 /// The screen, or what takes its place.
 #[derive(Debug, Clone)]
 pub struct Terminal(ProgressBar);
@@ -14,8 +16,9 @@ impl Terminal {
     ///
     /// # Errors
     /// The live line can't be laid out.
-    pub fn start() -> Result<Self> {
-        let style = ProgressStyle::with_template("{spinner} {wide_msg}").context("failed to lay out the live line")?;
+    pub fn start() -> Result<Self, Error> {
+        let style = ProgressStyle::with_template("{spinner} {wide_msg}").context("failed to lay out the live line");
+        let style = style.map_err(Error::demo)?;
         Ok(Self(ProgressBar::new_spinner().with_style(style)))
     }
 

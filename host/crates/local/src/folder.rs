@@ -8,8 +8,10 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::Context;
 use tempfile::TempDir;
+
+use crate::error::Error;
 
 /// `$1` is the folder. Nothing is ever written to the pipe: the read ends with this process. A Ctrl-C in the terminal
 /// must not end the shell before.
@@ -28,7 +30,11 @@ impl Folder {
     ///
     /// # Errors
     /// It can't be made, or there is no `/bin/sh`.
-    pub fn new(prefix: &str) -> Result<Self> {
+    pub fn new(prefix: &str) -> Result<Self, Error> {
+        Self::make(prefix).map_err(Error::folder)
+    }
+
+    fn make(prefix: &str) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix(prefix)
             .tempdir()

@@ -16,9 +16,11 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+use crate::error::Error;
 
 /// `$1` is the signal that asks the server to end, `$2` the folder to remove after this process is gone; the server's
 /// own command follows. The first line on stdout is the server's process id. The server's exit status is the shell's.
@@ -66,12 +68,13 @@ pub struct Leash {
 ///
 /// The server's output is appended to `log`. If this process is gone before the server, the server gets `signal`, ten
 /// seconds later SIGKILL, and `folder` is removed.
-pub fn command(signal: Signal, folder: &Path, log: &Path) -> Result<Command> {
+pub fn command(signal: Signal, folder: &Path, log: &Path) -> Result<Command, Error> {
     let log = File::options()
         .create(true)
         .append(true)
         .open(log)
-        .with_context(|| format!("failed to open the log {}", log.display()))?;
+        .with_context(|| format!("failed to open the log {}", log.display()))
+        .map_err(Error::folder)?;
     let name = signal.as_str();
     let mut command = Command::new("/bin/sh");
     command
@@ -86,7 +89,11 @@ pub fn command(signal: Signal, folder: &Path, log: &Path) -> Result<Command> {
 
 impl Leash {
     /// Starts what [`command`] made, once the caller has added the program and its arguments.
-    pub fn spawn(command: &mut Command) -> Result<Self> {
+    pub fn spawn(command: &mut Command) -> Result<Self, Error> {
+        Self::start(command).map_err(Error::process)
+    }
+
+    fn start(command: &mut Command) -> Result<Self> {
         let mut shell = command.spawn().context("failed to start /bin/sh")?;
         let mut line = String::new();
         if let Some(stdout) = shell.stdout.take() {
@@ -108,21 +115,23 @@ impl Leash {
     }
 
     /// Sends a signal to the server, if it still runs.
-    pub fn signal(&mut self, signal: Signal) -> Result<()> {
+    pub fn signal(&mut self, signal: Signal) -> Result<(), Error> {
         if self.exited()?.is_some() {
             return Ok(());
         }
         // The shell is alive, so the server has not been waited for and its process id is not another's yet.
-        kill(self.server, signal).with_context(|| format!("failed to send {signal} to process {}", self.server))
+        kill(self.server, signal)
+            .with_context(|| format!("failed to send {signal} to process {}", self.server))
+            .map_err(Error::process)
     }
 
     /// How the server ended, or `None` while it runs. An end by signal N is exit code 128 + N, as shells say it.
-    pub fn exited(&mut self) -> Result<Option<ExitStatus>> {
-        self.shell.try_wait().context("failed to wait for /bin/sh")
+    pub fn exited(&mut self) -> Result<Option<ExitStatus>, Error> {
+        self.shell.try_wait().context("failed to wait for /bin/sh").map_err(Error::process)
     }
 
     /// Waits until the server has ended or `patience` is over (`None`).
-    pub fn wait(&mut self, patience: Duration) -> Result<Option<ExitStatus>> {
+    pub fn wait(&mut self, patience: Duration) -> Result<Option<ExitStatus>, Error> {
         let deadline = Instant::now() + patience;
         loop {
             let exited = self.exited()?;
@@ -134,14 +143,14 @@ impl Leash {
     }
 
     /// Ends the server: sends each signal in turn and gives it its time, then SIGKILL.
-    pub fn end(&mut self, steps: &[(Signal, Duration)]) -> Result<ExitStatus> {
+    pub fn end(&mut self, steps: &[(Signal, Duration)]) -> Result<ExitStatus, Error> {
         for &(signal, patience) in steps.iter().chain(&[(Signal::SIGKILL, Duration::from_secs(10))]) {
             self.signal(signal)?;
             if let Some(status) = self.wait(patience)? {
                 return Ok(status);
             }
         }
-        bail!("process {} did not end within 10 s of SIGKILL", self.server)
+        Err(Error::process(anyhow!("process {} did not end within 10 s of SIGKILL", self.server)))
     }
 }
 

@@ -2,6 +2,7 @@
 //! folders. All of it goes with the process, however that ends. For the demo and for tests; `pelton run` has nothing of
 //! it.
 
+pub mod error;
 pub mod folder;
 pub mod leash;
 pub mod postgres;

@@ -26,6 +26,7 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
+use crate::error::Error;
 use crate::leash::{self, Leash};
 use account::Account;
 use binaries::Binaries;
@@ -59,7 +60,11 @@ impl LocalPostgres {
     /// Finds or fetches Postgres, makes a database cluster, starts it and waits until it answers.
     ///
     /// The error of a failed start carries the end of the server's log.
-    pub fn start(options: &Options) -> Result<Self> {
+    pub fn start(options: &Options) -> Result<Self, Error> {
+        Self::make(options).map_err(Error::postgres)
+    }
+
+    fn make(options: &Options) -> Result<Self> {
         let account = Account::choose()?;
         let binaries = Binaries::locate(options, &account)?;
         let folder = account.temporary_folder("pelton-postgres-")?;
@@ -67,7 +72,7 @@ impl LocalPostgres {
         postgres.initialise()?;
         for attempt in 1.. {
             postgres.port = free_port()?;
-            match postgres.start_again() {
+            match postgres.launch() {
                 Ok(()) => break,
                 Err(_) if attempt < PORT_ATTEMPTS && !port_is_free(postgres.port) => continue,
                 Err(error) => return Err(error),
@@ -103,23 +108,29 @@ impl LocalPostgres {
     }
 
     /// Stops the server and removes its data.
-    pub fn stop(mut self) -> Result<()> {
+    pub fn stop(mut self) -> Result<(), Error> {
         self.stop_keep_data()?;
         let folder = self.folder.path();
-        fs::remove_dir_all(folder).with_context(|| format!("failed to remove {}", folder.display()))
+        fs::remove_dir_all(folder)
+            .with_context(|| format!("failed to remove {}", folder.display()))
+            .map_err(Error::folder)
     }
 
     /// Stops the server (fast shutdown), and keeps data and port for [`start_again`](Self::start_again).
-    pub fn stop_keep_data(&mut self) -> Result<()> {
+    pub fn stop_keep_data(&mut self) -> Result<(), Error> {
         if let Some(mut server) = self.server.take() {
-            server.end(&SHUTDOWN).context("failed to stop postgres")?;
+            server.end(&SHUTDOWN).context("failed to stop postgres").map_err(Error::postgres)?;
         }
         Ok(())
     }
 
     /// Starts the server on the data and the port it had, and waits until it answers. Does nothing
     /// while it runs.
-    pub fn start_again(&mut self) -> Result<()> {
+    pub fn start_again(&mut self) -> Result<(), Error> {
+        self.launch().map_err(Error::postgres)
+    }
+
+    fn launch(&mut self) -> Result<()> {
         if let Some(server) = &mut self.server
             && server.exited()?.is_none()
         {

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use crate::error::Error;
 
 /// What tells that a file has changed: its size, its times and its identity.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,18 +27,18 @@ pub fn private_folder(folder: &Path) -> std::io::Result<()> {
 }
 
 /// The folder for what can be made or fetched again: `pelton` in `XDG_CACHE_HOME`, or in `.cache` of the home folder.
-pub fn cache_folder() -> Result<PathBuf> {
+pub fn cache_folder() -> Result<PathBuf, Error> {
     let base = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
         .or_else(|| Some(std::env::home_dir()?.join(".cache")))
-        .context("found no home folder to keep downloads and compiled code in; set XDG_CACHE_HOME")?;
+        .ok_or(Error::NoHome)?;
     Ok(base.join("pelton"))
 }
 
 /// Writes a file (0600) by way of a temporary one beside it, synced before and after the rename. Makes the folder where
 /// needed.
-pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
+pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let write = || -> std::io::Result<()> {
         let folder = path.parent().unwrap_or(Path::new("."));
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -48,5 +48,5 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
         file.persist(path)?;
         File::open(folder)?.sync_all()
     };
-    write().with_context(|| format!("failed to write {}", path.display()))
+    write().map_err(|cause| Error::Write { path: path.to_owned(), cause })
 }

@@ -1,8 +1,10 @@
 //! What every part of Pelton talks about: records and what a job makes of them, what a job declares, the settings, and
 //! what is told of a job: its state, its log, its counts. No part of Pelton is known here.
 
+pub mod cause;
 pub mod digest;
 pub mod durations;
+pub mod error;
 pub mod explanation;
 pub mod files;
 pub mod log;

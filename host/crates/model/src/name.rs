@@ -1,15 +1,12 @@
 //! Names of jobs.
 
-use anyhow::{Result, ensure};
+use crate::error::Error;
 
 /// A job's name: it becomes part of group ids, topic names and file names.
-pub fn check_name(name: &str) -> Result<()> {
+pub fn check_name(name: &str) -> Result<(), Error> {
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
-    ensure!(
-        (1..=100).contains(&name.len())
-            && name.chars().all(legal)
-            && name.starts_with(|c: char| c.is_ascii_alphanumeric()),
-        "job name {name:?} is not 1 to 100 lower-case letters, digits, `_` and `-`, starting with a letter or digit"
-    );
-    Ok(())
+    let is_name = (1..=100).contains(&name.len())
+        && name.chars().all(legal)
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if is_name { Ok(()) } else { Err(Error::Name(name.to_owned())) }
 }

@@ -20,6 +20,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use crate::error::Error;
 pub use api::Api;
 use layers::Layers;
 pub use limits::Limits;
@@ -288,7 +289,11 @@ const OTHERS: [&str; 10] = [
 
 impl Config {
     /// Reads the settings. `flags` are those given on the command line, as key paths and values; they win.
-    pub fn load(file: Option<&Path>, flags: &[(&str, Value)]) -> Result<Self> {
+    pub fn load(file: Option<&Path>, flags: &[(&str, Value)]) -> Result<Self, Error> {
+        Self::read(file, flags).map_err(|error| Error::Settings(error.into()))
+    }
+
+    fn read(file: Option<&Path>, flags: &[(&str, Value)]) -> Result<Self> {
         let mut layers = Layers::default();
         if let Some(file) = file {
             layers.set(&[], Value::Table(table(file)?), &file.display().to_string());

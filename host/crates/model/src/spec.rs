@@ -1,7 +1,8 @@
 //! What a job declares of itself: the host's own form of the contract's `spec`, whatever the contract's version.
 
-use anyhow::{Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
 
 /// A job's declaration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -34,30 +35,17 @@ impl Spec {
     }
 
     /// Completes the parameters with the declared defaults. Refuses unknown ones and missing ones by name.
-    pub fn complete(&self, set: &[(String, String)]) -> Result<Vec<(String, String)>> {
+    pub fn complete(&self, set: &[(String, String)]) -> Result<Vec<(String, String)>, Error> {
         let declared = &self.parameters;
-        for (name, _) in set {
-            ensure!(
-                declared.iter().any(|p| p.name == *name),
-                "the job has no parameter {name:?}; it has {}",
-                if declared.is_empty() {
-                    "none".to_owned()
-                } else {
-                    declared.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(", ")
-                }
-            );
+        if let Some((name, _)) = set.iter().find(|(name, _)| !declared.iter().any(|p| p.name == *name)) {
+            let has = declared.iter().map(|parameter| parameter.name.clone()).collect();
+            return Err(Error::NoParameter { name: name.clone(), has });
         }
         declared
             .iter()
             .map(|parameter| {
                 let value = set.iter().rev().find(|(name, _)| *name == parameter.name).map(|(_, value)| value);
-                let value = value.or(parameter.default.as_ref()).ok_or_else(|| {
-                    anyhow!(
-                        "the parameter {:?} has no default and is not set; use --set {}=…",
-                        parameter.name,
-                        parameter.name
-                    )
-                })?;
+                let value = value.or(parameter.default.as_ref()).ok_or_else(|| Error::Unset(parameter.name.clone()))?;
                 Ok((parameter.name.clone(), value.clone()))
             })
             .collect()

@@ -2,8 +2,9 @@
 
 use std::io;
 
+use pelton_connect::Error as ConnectError;
 use pelton_connect::letters::LettersError;
-use pelton_connect::{Cause, Error as ConnectError};
+use pelton_model::cause::Cause;
 
 /// Why an attempt, a redrive or a shadow run has ended or can't begin.
 #[derive(Debug, thiserror::Error)]

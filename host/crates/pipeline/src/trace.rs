@@ -17,13 +17,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::Result;
 use pelton_delivery::delivery::Observer;
 use pelton_model::metrics::Metrics;
 use pelton_model::record::{Batch, OwnedHeader};
 pub use pelton_model::settings::Tracing;
 use pelton_model::stage::Stage;
 use pelton_model::version::Label;
+
+use crate::error::Error;
 
 use context::{MOST_STATE, TRACEPARENT, TRACESTATE, TraceContext};
 use export::Exporter;
@@ -38,7 +39,7 @@ pub struct Tracer {
 
 impl Tracer {
     /// Starts exporting; `None` where tracing is off. The endpoint need not be there.
-    pub fn start(settings: &Tracing, metrics: &Metrics) -> Result<Option<Arc<Self>>> {
+    pub fn start(settings: &Tracing, metrics: &Metrics) -> Result<Option<Arc<Self>>, Error> {
         if !settings.on {
             return Ok(None);
         }

@@ -5,6 +5,7 @@
 //! component, its parameters and the records: a call that failed and is made again on a half leaves no line and no
 //! metric behind.
 
+mod error;
 mod golden;
 mod input;
 mod lines;
@@ -12,6 +13,7 @@ mod recorder;
 mod run;
 mod summary;
 
+pub use error::TrialError;
 pub use golden::Golden;
 pub use input::Format;
 pub use summary::{SinkSummary, Summary, Trial};

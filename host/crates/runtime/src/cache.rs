@@ -101,7 +101,9 @@ impl Cache {
     fn adopt(&self, code: &Path, files: &[&Path]) {
         let found: Option<Vec<_>> = files.iter().map(|file| self.of_commands(file)).collect();
         if let Some(found) = found {
-            self.keep(code, || files.iter().zip(&found).try_for_each(|(file, bytes)| write_durably(file, bytes)));
+            self.keep(code, || {
+                Ok(files.iter().zip(&found).try_for_each(|(file, bytes)| write_durably(file, bytes))?)
+            });
         }
     }
 
@@ -124,14 +126,14 @@ impl Cache {
         let runtimes = compiled.runtimes.iter().map(|runtime| (runtime.name.clone(), runtime.digest.clone())).collect();
         self.keep(&code, || {
             write_durably(&code, &compiled.component.serialize()?)?;
-            write_durably(&kept, &serde_json::to_vec(&Kept { spec: declared.clone(), runtimes })?)
+            Ok(write_durably(&kept, &serde_json::to_vec(&Kept { spec: declared.clone(), runtimes })?)?)
         });
     }
 
     /// Keeps a runtime, in the same way.
     pub(super) fn put_runtime(&self, digest: &str, module: &Module) {
         let code = self.runtime_file(digest);
-        self.keep(&code, || write_durably(&code, &module.serialize()?));
+        self.keep(&code, || Ok(write_durably(&code, &module.serialize()?)?));
     }
 
     fn keep(&self, code: &Path, write: impl FnOnce() -> Result<()>) {

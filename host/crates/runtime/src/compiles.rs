@@ -9,9 +9,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
-
+use anyhow::{Context, Error as Cause};
 use pelton_model::sync::lock;
+
+use crate::error::Error;
 
 /// Components that are compiled at once.
 const PLACES: usize = 4;
@@ -21,7 +22,7 @@ const NICE: i32 = 5;
 const LONG: Duration = Duration::from_secs(1 << 28);
 
 /// A component is not compiled in time.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum TooLong {
     /// Its own compile takes longer.
     #[error("compiling takes longer than {0:?} (limits.compile_time); it goes on, and is not begun anew meanwhile")]
@@ -32,7 +33,7 @@ pub enum TooLong {
 }
 
 /// What a compile came to, once it has.
-type Found<T> = Arc<OnceLock<Result<T, String>>>;
+type Found<T> = Arc<OnceLock<Result<T, Error>>>;
 
 /// The compiles that are under way.
 pub(super) struct Compiles<T> {
@@ -50,13 +51,13 @@ impl<T: Clone + Send + Sync + 'static> Compiles<T> {
     /// Does the work for a component on a thread of its own, unless it is being done, and waits for it.
     ///
     /// # Errors
-    /// The work's own, in its words; or [`TooLong`].
+    /// The work's own; or that it takes too long.
     pub(super) fn run(
         self: &Arc<Self>,
         digest: &str,
         limit: Duration,
-        work: impl FnOnce() -> Result<T> + Send + 'static,
-    ) -> Result<T> {
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
         let deadline = Instant::now() + limit.min(LONG);
         let mut running = lock(&self.running);
         let found = loop {
@@ -66,13 +67,12 @@ impl<T: Clone + Send + Sync + 'static> Compiles<T> {
             if running.len() < PLACES {
                 break self.start(&mut running, digest, work)?;
             }
-            running = self.wait(running, deadline).ok_or(TooLong::NoPlace(limit))?;
+            running = self.wait(running, deadline).ok_or(Error::CompileTime(TooLong::NoPlace(limit)))?;
         };
         loop {
             match found.get() {
-                Some(Ok(found)) => return Ok(found.clone()),
-                Some(Err(error)) => return Err(anyhow!("{error}")),
-                None => running = self.wait(running, deadline).ok_or(TooLong::Late(limit))?,
+                Some(found) => return found.clone(),
+                None => running = self.wait(running, deadline).ok_or(Error::CompileTime(TooLong::Late(limit)))?,
             }
         }
     }
@@ -81,15 +81,13 @@ impl<T: Clone + Send + Sync + 'static> Compiles<T> {
         self: &Arc<Self>,
         running: &mut BTreeMap<String, Found<T>>,
         digest: &str,
-        work: impl FnOnce() -> Result<T> + Send + 'static,
-    ) -> Result<Found<T>> {
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<Found<T>, Error> {
         let found = Found::default();
         let (this, to_find, key) = (Arc::clone(self), Arc::clone(&found), digest.to_owned());
         let compile = move || {
-            let result = match catch_unwind(AssertUnwindSafe(work)) {
-                Ok(result) => result.map_err(|error| format!("{error:#}")),
-                Err(_) => Err("the compiler panicked on this component".to_owned()),
-            };
+            let panicked = |_| Err(Error::not_a_job(Cause::msg("the compiler panicked on this component")));
+            let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(panicked);
             // Set once, here.
             let _ = to_find.set(result);
             lock(&this.running).remove(&key);
@@ -98,7 +96,8 @@ impl<T: Clone + Send + Sync + 'static> Compiles<T> {
         std::thread::Builder::new()
             .name("compile".to_owned())
             .spawn(compile)
-            .context("failed to start a thread that compiles")?;
+            .context("failed to start a thread that compiles")
+            .map_err(Error::engine)?;
         running.insert(digest.to_owned(), Arc::clone(&found));
         Ok(found)
     }
@@ -115,7 +114,7 @@ impl<T: Clone + Send + Sync + 'static> Compiles<T> {
 }
 
 /// Runs a compiler on all cores, below the jobs' priority.
-pub(super) fn on_compilers<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T> {
+pub(super) fn on_compilers<T: Send>(work: impl FnOnce() -> T + Send) -> anyhow::Result<T> {
     let threads = rayon::ThreadPoolBuilder::new()
         .thread_name(|n| format!("compiler-{n}"))
         .start_handler(|_| give_way())
@@ -146,14 +145,14 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(50);
 
     /// Work that goes on until its sender is dropped.
-    fn endless() -> (Sender<()>, impl FnOnce() -> Result<usize> + Send + 'static) {
+    fn endless() -> (Sender<()>, impl FnOnce() -> Result<usize, Error> + Send + 'static) {
         let (sender, receiver): (_, Receiver<()>) = channel();
         (sender, move || Ok(receiver.recv().map_or(7, |()| 8)))
     }
 
-    fn too_long(result: Result<usize>) -> String {
+    fn too_long(result: Result<usize, Error>) -> String {
         let error = result.unwrap_err();
-        assert!(error.downcast_ref::<TooLong>().is_some(), "{error}");
+        assert!(matches!(error, Error::CompileTime(_)), "{error}");
         error.to_string()
     }
 
@@ -168,7 +167,7 @@ mod tests {
             })
             .collect();
         // The same again takes no further place.
-        let never = || -> Result<usize> { unreachable!("it is being compiled already") };
+        let never = || -> Result<usize, Error> { unreachable!("it is being compiled already") };
         assert!(too_long(compiles.run("endless-0", SHORT, never)).contains("it goes on"));
         for n in 0..10 {
             assert_eq!(compiles.run(&format!("good-{n}"), PATIENCE, move || Ok(n)).unwrap(), n);
@@ -209,7 +208,8 @@ mod tests {
     fn failures_and_panics_are_told_and_leave_the_place_free() {
         let compiles = Arc::<Compiles<usize>>::default();
         for _ in 0..2 * PLACES {
-            let failed = compiles.run("a", PATIENCE, || Err(anyhow!("inner").context("outer"))).unwrap_err();
+            let failed = compiles.run("a", PATIENCE, || Err(Error::not_a_job(Cause::msg("inner").context("outer"))));
+            let failed = failed.unwrap_err();
             assert_eq!(failed.to_string(), "outer: inner");
             let panicked = compiles.run("b", PATIENCE, || panic!("as compilers may")).unwrap_err();
             assert_eq!(panicked.to_string(), "the compiler panicked on this component");

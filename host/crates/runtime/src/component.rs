@@ -1,31 +1,38 @@
 //! Makes a component of a core module that a guest's toolchain has made.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Context;
 
+use crate::error::Error;
 use crate::strip;
 
 /// WASI preview 1 for modules that import it: `preview1.wat` with the types of `preview1.wit`.
 const PREVIEW1: &[u8] = include_bytes!("preview1.wasm");
 /// What such a module imports from.
 const PREVIEW1_NAME: &str = "wasi_snapshot_preview1";
+const NO_BINDINGS: &str = "this is a core WebAssembly module that holds no component's bindings; use an SDK of Pelton or \
+                           wit-bindgen, or make a component of it with `pelton build` or `wasm-tools component new`";
 
 /// Puts the contract's component type into a core module whose toolchain leaves it out, as Go's does: what
 /// [`componentize()`] asks for.
 ///
 /// # Errors
 /// The bytes are no core module.
-pub fn embed(module: &[u8]) -> Result<Vec<u8>> {
+pub fn embed(module: &[u8]) -> Result<Vec<u8>, Error> {
     embed_world(module, "job.wit", include_str!("../../../../wit/job.wit"), "job")
 }
 
 /// Puts the type of a world into a core module.
-pub fn embed_world(module: &[u8], file: &str, wit: &str, world: &str) -> Result<Vec<u8>> {
+///
+/// # Errors
+/// The bytes are no core module, or the text has no such world.
+pub fn embed_world(module: &[u8], file: &str, wit: &str, world: &str) -> Result<Vec<u8>, Error> {
     let mut resolve = wit_parser::Resolve::default();
-    let package = resolve.push_str(file, wit)?;
-    let world = resolve.select_world(&[package], Some(world))?;
+    let package = resolve.push_str(file, wit).map_err(Error::module)?;
+    let world = resolve.select_world(&[package], Some(world)).map_err(Error::module)?;
     let mut module = module.to_vec();
     wit_component::embed_component_metadata(&mut module, &resolve, world, wit_component::StringEncoding::UTF8)
-        .context("cannot read the module")?;
+        .context("cannot read the module")
+        .map_err(Error::module)?;
     Ok(module)
 }
 
@@ -34,20 +41,22 @@ pub fn embed_world(module: &[u8], file: &str, wit: &str, world: &str) -> Result<
 ///
 /// # Errors
 /// The bytes are no valid core module, or one without bindings, or one whose imports and exports don't fit them.
-pub fn componentize(module: &[u8]) -> Result<Vec<u8>> {
-    let (with_bindings, _) = wit_component::metadata::decode(module).context("cannot read the module")?;
-    ensure!(
-        with_bindings.is_some(),
-        "this is a core WebAssembly module that holds no component's bindings; use an SDK of Pelton or wit-bindgen, or \
-         make a component of it with `pelton build` or `wasm-tools component new`"
-    );
+pub fn componentize(module: &[u8]) -> Result<Vec<u8>, Error> {
+    let decoded = wit_component::metadata::decode(module).context("cannot read the module").map_err(Error::module)?;
+    if decoded.0.is_none() {
+        return Err(Error::module(anyhow::Error::msg(NO_BINDINGS)));
+    }
     // An adapter's types must fit those of the module, so it comes only where it is wanted, or where the bytes look so.
     let wants_wasi = module.windows(PREVIEW1_NAME.len()).any(|bytes| bytes == PREVIEW1_NAME.as_bytes());
     encode(module, if wants_wasi { &[(PREVIEW1_NAME, PREVIEW1)] } else { &[] })
 }
 
 /// Makes a component of a core module with bindings, and of modules that give it what it imports by their names.
-pub fn encode(module: &[u8], adapters: &[(&str, &[u8])]) -> Result<Vec<u8>> {
+pub fn encode(module: &[u8], adapters: &[(&str, &[u8])]) -> Result<Vec<u8>, Error> {
+    encoded(module, adapters).map_err(Error::module)
+}
+
+fn encoded(module: &[u8], adapters: &[(&str, &[u8])]) -> anyhow::Result<Vec<u8>> {
     let mut encoder =
         wit_component::ComponentEncoder::default().validate(true).module(module).context("cannot read the module")?;
     for (name, adapter) in adapters {

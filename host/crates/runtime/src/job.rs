@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
+use pelton_model::error::Error;
 use pelton_model::settings::Limits;
 use pelton_model::spec::Spec;
 
@@ -36,7 +36,7 @@ impl CompiledJob {
     }
 
     /// Completes the parameters with the declared defaults. Refuses unknown ones and missing ones by name.
-    pub fn parameters(&self, set: &[(String, String)]) -> Result<Vec<(String, String)>> {
+    pub fn parameters(&self, set: &[(String, String)]) -> Result<Vec<(String, String)>, Error> {
         self.spec.complete(set)
     }
 }

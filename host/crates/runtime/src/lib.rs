@@ -12,6 +12,7 @@ mod compiled;
 mod compiles;
 pub mod component;
 mod describe;
+mod error;
 mod failure;
 mod guest;
 mod host;
@@ -27,12 +28,13 @@ mod wasi;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, ensure};
 use wasmtime::Config;
 use wasmtime::component::Linker;
 use wasmtime::component::types::ComponentItem;
 
 pub use compiles::TooLong;
+pub use error::Error;
 pub use failure::Failure;
 pub use host::Host;
 pub use instance::Instance;
@@ -52,6 +54,9 @@ use limits::TICK;
 
 /// The package whose interfaces a component may import, beside those of WASI that `wasi` offers.
 const OFFERED: &str = "pelton:job/";
+/// Why machine code is no job: only what this host has compiled itself is run.
+const COMPILED: &str = "this is compiled code (an ELF file, such as wasmtime's .cwasm), which Pelton takes from nobody; \
+                        submit the component that it was made from";
 
 /// wasmtime, set up. Cheap to clone.
 #[derive(Clone)]
@@ -71,12 +76,19 @@ impl std::fmt::Debug for Engine {
 impl Engine {
     /// Sets up wasmtime, with compiled code kept below `cache` if given, and starts the thread that measures time. The
     /// thread ends with the last clone of the engine.
-    pub fn new(limits: Limits, cache: Option<&Path>) -> Result<Self> {
+    ///
+    /// # Errors
+    /// Wasmtime, the thread or the folder can't be had: [`Error::Engine`].
+    pub fn new(limits: Limits, cache: Option<&Path>) -> Result<Self, Error> {
         Self::beside(limits, cache, None)
     }
 
     /// The same; what client commands have compiled, and keep in `commands`, is not compiled again.
-    pub fn beside(limits: Limits, cache: Option<&Path>, commands: Option<PathBuf>) -> Result<Self> {
+    pub fn beside(limits: Limits, cache: Option<&Path>, commands: Option<PathBuf>) -> Result<Self, Error> {
+        Self::set_up(limits, cache, commands).map_err(Error::engine)
+    }
+
+    fn set_up(limits: Limits, cache: Option<&Path>, commands: Option<PathBuf>) -> anyhow::Result<Self> {
         let mut config = Config::new();
         config.epoch_interruption(true);
         // Jobs are synchronous; this is a fifth of the cost of an empty call.
@@ -109,38 +121,46 @@ impl Engine {
     /// Compiles a component that is not in the cache, checks that it is a job, and asks it what it declares. A core
     /// module that holds a component's bindings serves as well. Takes seconds for the first component of an interpreted
     /// language.
-    pub fn load(&self, wasm: &[u8]) -> Result<CompiledJob> {
+    ///
+    /// # Errors
+    /// [`Error::NotAJob`], [`Error::CompileTime`], or the host's own failure.
+    pub fn load(&self, wasm: &[u8]) -> Result<CompiledJob, Error> {
         let digest = digest(wasm);
         if let Some(job) = self.cached(&digest) {
             return Ok(job);
         }
-        ensure!(
-            !wasm.starts_with(b"\x7fELF"),
-            "this is compiled code (an ELF file, such as wasmtime's .cwasm), which Pelton takes from nobody; submit the \
-             component that it was made from"
-        );
+        if wasm.starts_with(b"\x7fELF") {
+            return Err(Error::not_a_job(anyhow::Error::msg(COMPILED)));
+        }
         let (engine, bytes, of) = (self.clone(), wasm.to_vec(), digest.clone());
         self.compiles.run(&digest, self.limits.compile_time, move || engine.compile(&bytes, &of))
     }
 
     /// Compiles a component, after a core module was made into one; what is a job goes to the cache.
-    fn compile(&self, wasm: &[u8], digest: &str) -> Result<CompiledJob> {
+    fn compile(&self, wasm: &[u8], digest: &str) -> Result<CompiledJob, Error> {
         let compiled = on_compilers(|| {
             let made = if is_core_module(wasm) { Some(componentize(wasm)?) } else { None };
             compile::compile(&self.inner, self.cache.as_ref(), made.as_deref().unwrap_or(wasm))
-        })??;
-        self.check_world(&compiled)?;
-        let mut job = self.link(&compiled, digest)?;
-        let raw = job.describe()?;
-        job.spec = Arc::new(describe::spec(raw).context("the job's declaration makes no sense")?);
+        });
+        let compiled = compiled.map_err(Error::engine)?.map_err(Error::not_a_job)?;
+        let job = self.declared(&compiled, digest).map_err(Error::not_a_job)?;
         if let Some(cache) = &self.cache {
             cache.put(digest, &compiled, &job.spec);
         }
         Ok(job)
     }
 
+    /// A component of the right world, linked and asked what it declares.
+    fn declared(&self, compiled: &Compiled, digest: &str) -> anyhow::Result<CompiledJob> {
+        self.check_world(compiled)?;
+        let mut job = self.link(compiled, digest)?;
+        let raw = job.describe()?;
+        job.spec = Arc::new(describe::spec(raw).context("the job's declaration makes no sense")?);
+        Ok(job)
+    }
+
     /// Links a component to what it may import. What it declares is not known by that.
-    fn link(&self, compiled: &Compiled, digest: &str) -> Result<CompiledJob> {
+    fn link(&self, compiled: &Compiled, digest: &str) -> anyhow::Result<CompiledJob> {
         let component = &compiled.component;
         let mut linker = Linker::<Guest>::new(&self.inner);
         for runtime in &compiled.runtimes {
@@ -158,7 +178,7 @@ impl Engine {
     }
 
     /// Refuses components of another world in words that help, before the linker does in words that don't.
-    fn check_world(&self, compiled: &Compiled) -> Result<()> {
+    fn check_world(&self, compiled: &Compiled) -> anyhow::Result<()> {
         let ty = compiled.component.component_type();
         for (name, _) in ty.imports(&self.inner) {
             let is_runtime = compiled.runtimes.iter().any(|runtime| runtime.name == name);

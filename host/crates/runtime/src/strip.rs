@@ -5,6 +5,8 @@
 
 use anyhow::{Context, Result, ensure};
 
+use crate::error::Error;
+
 const CUSTOM: u8 = 0;
 const MODULE: u8 = 1;
 const COMPONENT: u8 = 4;
@@ -12,11 +14,18 @@ const PREAMBLE: usize = 8;
 
 /// A copy without custom sections, at any depth.
 pub(super) fn strip(binary: &[u8]) -> Result<Vec<u8>> {
-    rewrite(binary, &|_| None)
+    copy(binary, &|_| None)
 }
 
 /// The same, with other modules in the place of some of a component's.
-pub fn rewrite(binary: &[u8], instead: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result<Vec<u8>> {
+///
+/// # Errors
+/// The bytes are cut short.
+pub fn rewrite(binary: &[u8], instead: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result<Vec<u8>, Error> {
+    copy(binary, instead).map_err(Error::module)
+}
+
+fn copy(binary: &[u8], instead: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result<Vec<u8>> {
     let (preamble, mut rest) = binary.split_at_checked(PREAMBLE).context("the binary has no preamble")?;
     // The last two bytes of the preamble tell the layers apart: 0 is a core module, 1 a component.
     let is_component = preamble.ends_with(&[1, 0]);
@@ -30,7 +39,7 @@ pub fn rewrite(binary: &[u8], instead: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Res
             MODULE | COMPONENT if is_component => {
                 let body = match instead(body) {
                     Some(module) if id == MODULE => module,
-                    _ => rewrite(body, instead)?,
+                    _ => copy(body, instead)?,
                 };
                 write_section(&mut stripped, id, &body)?;
             }

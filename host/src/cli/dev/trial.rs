@@ -71,7 +71,7 @@ impl Trial {
         let shown = golden.as_ref().map_or(failures, Golden::differences);
         let shown: String = shown.iter().flat_map(|line| [line, "\n"]).collect();
         match summary {
-            Err(error) => Err(error.context(format!("{shown}{RECORDS} could not be run to its end"))),
+            Err(error) => bail!("{shown}{RECORDS} could not be run to its end: {error}"),
             Ok(_) if golden.is_some() && !shown.is_empty() => {
                 bail!("{shown}the outcome differs from {GOLDEN}; `-` should be there, `+` should not")
             }

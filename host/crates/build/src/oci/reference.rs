@@ -5,7 +5,9 @@ use std::fmt::{self, Display};
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use anyhow::{Error, Result, ensure};
+use anyhow::{Result, ensure};
+
+use crate::Error;
 
 /// What a reference may begin with, and must where a file could be meant.
 pub const SCHEME: &str = "oci://";
@@ -64,7 +66,13 @@ impl Display for Reference {
 impl FromStr for Reference {
     type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self> {
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::parse(text).map_err(Error::reference)
+    }
+}
+
+impl Reference {
+    fn parse(text: &str) -> Result<Self> {
         let rest = text.strip_prefix(SCHEME).unwrap_or(text);
         let (registry, rest) = rest.split_once('/').unwrap_or(("", rest));
         ensure!(

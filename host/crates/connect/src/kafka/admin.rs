@@ -12,12 +12,17 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::client::{BeginAgain, REQUEST_TIMEOUT, client, find_broker, refused};
+use super::client::{BeginAgain, NAME, REQUEST_TIMEOUT, client, find_broker, refused};
 use super::reach::{Failures, listen};
 use super::topic_id::{self, TopicIds};
+use crate::error::Error;
 
 /// What is said of settings of which no client can be made.
 pub(super) const NO_SENSE: &str = "the Kafka settings make no sense";
+
+fn unavailable(error: anyhow::Error) -> Error {
+    Error::unavailable(NAME, error)
+}
 
 /// A client for questions and topics, apart from any job.
 pub struct Admin {
@@ -36,15 +41,18 @@ impl std::fmt::Debug for Admin {
 
 impl Admin {
     /// A client; does not connect yet.
-    pub fn new(kafka: &settings::Kafka) -> Result<Self> {
+    ///
+    /// # Errors
+    /// No client can be made with the settings.
+    pub fn new(kafka: &settings::Kafka) -> Result<Self, Error> {
         let failures = Failures::default();
         let consumer = client(kafka, "pelton-admin").create_with_context(failures.clone());
-        let consumer = consumer.map_err(refused).context(NO_SENSE)?;
+        let consumer = consumer.map_err(refused).context(NO_SENSE).map_err(|error| Error::settings(NAME, error))?;
         Ok(Self { kafka: kafka.clone(), consumer, again: BeginAgain::new(&kafka.bootstrap), failures })
     }
 
     /// Whether a broker answers.
-    pub fn ping(&self, timeout: Duration) -> Result<()> {
+    pub fn ping(&self, timeout: Duration) -> Result<(), Error> {
         let found = find_broker(self.consumer.client(), timeout);
         // It keeps what it has to tell until then.
         listen(&self.consumer);
@@ -55,7 +63,7 @@ impl Admin {
             Ok(error) => self.failures.explain(error),
             Err(error) => error,
         });
-        explained.with_context(|| format!("Kafka at {} does not answer", self.kafka.bootstrap))
+        explained.with_context(|| format!("Kafka at {} does not answer", self.kafka.bootstrap)).map_err(unavailable)
     }
 
     /// The same error, with the reason why no broker can be reached where that is behind it.
@@ -65,22 +73,27 @@ impl Admin {
     }
 
     /// The number of partitions of a topic; `None` where it does not exist.
-    pub fn partitions(&self, topic: &str) -> Result<Option<i32>> {
-        let metadata =
-            self.consumer
-                .fetch_metadata(Some(topic), REQUEST_TIMEOUT)
-                .map_err(|error| self.reason(error))
-                .with_context(|| format!("failed to ask Kafka at {} for topic {topic:?}", self.kafka.bootstrap))?;
+    pub fn partitions(&self, topic: &str) -> Result<Option<i32>, Error> {
+        let metadata = self
+            .consumer
+            .fetch_metadata(Some(topic), REQUEST_TIMEOUT)
+            .map_err(|error| self.reason(error))
+            .with_context(|| format!("failed to ask Kafka at {} for topic {topic:?}", self.kafka.bootstrap))
+            .map_err(unavailable)?;
         let Some(found) = metadata.topics().iter().find(|t| t.name() == topic) else { return Ok(None) };
         match found.error().map(RDKafkaErrorCode::from) {
             None => Ok((!found.partitions().is_empty()).then_some(found.partitions().len() as i32)),
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Ok(None),
-            Some(error) => Err(anyhow!("topic {topic:?}: {error}")),
+            Some(error) => Err(unavailable(anyhow!("topic {topic:?}: {error}"))),
         }
     }
 
     /// Creates a topic, with the broker's default of replicas. One that is there already is left as it is.
-    pub async fn create_topic(&self, topic: &str, partitions: i32, config: &[(&str, &str)]) -> Result<()> {
+    pub async fn create_topic(&self, topic: &str, partitions: i32, config: &[(&str, &str)]) -> Result<(), Error> {
+        self.create(topic, partitions, config).await.map_err(unavailable)
+    }
+
+    async fn create(&self, topic: &str, partitions: i32, config: &[(&str, &str)]) -> Result<()> {
         if self.kafka.auto_create {
             return self.ask_for_topic(topic);
         }
@@ -129,7 +142,7 @@ impl Admin {
     /// for, or on all where `anew`. So nothing that is written from now on can be missed, whenever the job comes up.
     ///
     /// The first use of a group makes the broker choose its coordinator, which takes a moment: that is waited for.
-    pub fn pin_start(&self, group: &str, topics: &[&str], from: StartFrom, anew: bool) -> Result<()> {
+    pub fn pin_start(&self, group: &str, topics: &[&str], from: StartFrom, anew: bool) -> Result<(), Error> {
         (|| self.try_pin_start(group, topics, from, anew))
             .retry(ExponentialBuilder::default().with_min_delay(Duration::from_millis(100)).with_max_times(8))
             .when(|error| {
@@ -147,8 +160,8 @@ impl Admin {
             .map_err(|error| {
                 let asked = error.to_string();
                 match error.downcast::<KafkaError>() {
-                    Ok(error) => self.reason(error).context(asked),
-                    Err(error) => error,
+                    Ok(error) => unavailable(self.reason(error).context(asked)),
+                    Err(error) => unavailable(error),
                 }
             })
     }

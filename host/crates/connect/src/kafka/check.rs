@@ -1,12 +1,12 @@
 //! Whether the topics of a job are there, and making those that are not.
 
-use anyhow::Result;
 use pelton_model::spec::Target;
 use tokio::runtime::Handle;
 
 use super::admin::Admin;
 use crate::connector::{Finding, Fix, Needs};
 use crate::dead_letters;
+use crate::error::Error;
 
 /// Partitions of a topic that is created beside no other.
 const PARTITIONS: i32 = 1;
@@ -14,7 +14,7 @@ const PARTITIONS: i32 = 1;
 const DEAD_LETTER_ROOM: u64 = 64 << 10;
 
 /// Checks the topics. The dead-letter topic is Pelton's own and is made without being asked for.
-pub(super) fn check(admin: &Admin, runtime: &Handle, needs: &Needs<'_>) -> Result<Vec<Finding>> {
+pub(super) fn check(admin: &Admin, runtime: &Handle, needs: &Needs<'_>) -> Result<Vec<Finding>, Error> {
     let mut findings = Vec::new();
     let mut like = PARTITIONS;
     let sources = needs.sources.iter().map(|source| (source.topic.as_str(), "reads"));

@@ -160,7 +160,7 @@ pub(super) fn watch_brokers(status: &Status, part: &Part, failures: &Failures, s
 }
 
 /// Asks whether a broker answers, and knows of one.
-pub fn find_broker<C: ClientContext>(client: &Client<C>, timeout: Duration) -> Result<()> {
+pub(super) fn find_broker<C: ClientContext>(client: &Client<C>, timeout: Duration) -> Result<()> {
     let metadata = client.fetch_metadata(Some(PROBE), timeout)?;
     if metadata.brokers().is_empty() { bail!("the broker is starting or stopping") } else { Ok(()) }
 }

@@ -52,7 +52,7 @@ impl Kafka {
         Ok(Self {
             settings: config.kafka.clone(),
             runtime: runtime.clone(),
-            admin: Admin::new(&config.kafka).map_err(|error| Error::settings(NAME, error))?,
+            admin: Admin::new(&config.kafka)?,
             feeds: Feeds::new(&config.kafka, &config.batch),
             sleep: Sleep::new(&config.kafka),
         })
@@ -60,7 +60,7 @@ impl Kafka {
 
     /// A client of its own: one that has lost all brokers is of no use for long.
     fn admin(&self) -> Result<Admin, Error> {
-        Admin::new(&self.settings).map_err(|error| Error::settings(NAME, error))
+        Admin::new(&self.settings)
     }
 
     fn topics(&self, context: &WritersContext, counts: &JobMetrics) -> (Topics, KafkaDeadLetters) {
@@ -91,11 +91,11 @@ impl Connector for Kafka {
     }
 
     fn ping(&self, timeout: Duration) -> Result<(), Error> {
-        self.admin.ping(timeout).map_err(|error| Error::unavailable(NAME, error))
+        self.admin.ping(timeout)
     }
 
     fn check(&self, needs: &Needs<'_>) -> Result<Vec<Finding>, Error> {
-        check(&self.admin()?, &self.runtime, needs).map_err(|error| Error::unavailable(NAME, error))
+        check(&self.admin()?, &self.runtime, needs)
     }
 
     /// What the broker refuses goes to the dead letters of its own: `letters` is not needed.
@@ -116,7 +116,7 @@ impl SourceConnector for Kafka {
 
     fn pin_start(&self, group: &str, topics: &[String], from: StartFrom, anew: bool) -> Result<(), Error> {
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-        self.admin()?.pin_start(group, &topics, from, anew).map_err(|error| Error::unavailable(NAME, error))
+        self.admin()?.pin_start(group, &topics, from, anew)
     }
 }
 

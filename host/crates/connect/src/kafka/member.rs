@@ -30,9 +30,9 @@ impl JobSource for Member {
     }
 
     fn open(&self, context: SourceContext) -> Result<Box<dyn Source>, Error> {
-        let admin = Admin::new(&self.kafka).map_err(|error| Error::settings(NAME, error))?;
+        let admin = Admin::new(&self.kafka)?;
         for topic in &context.topics {
-            let partitions = admin.partitions(topic).map_err(|error| Error::unavailable(NAME, error))?;
+            let partitions = admin.partitions(topic)?;
             if partitions.is_none() {
                 return Err(Error::NoTopic { topic: topic.clone() });
             }

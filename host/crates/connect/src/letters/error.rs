@@ -1,6 +1,8 @@
 //! Why dead letters can't be found, shown, purged or redriven.
 
-use crate::error::{Cause, Error};
+use pelton_model::cause::Cause;
+
+use crate::error::Error;
 
 /// A letter that is a file can't be used: which, and why.
 #[derive(Debug, thiserror::Error)]

@@ -173,7 +173,7 @@ impl Files {
             return Ok(());
         }
         let marked = Kept { redriven: Some(now()), ..kept };
-        write_durably(&self.folder.join(name), &serde_json::to_vec(&marked)?)
+        Ok(write_durably(&self.folder.join(name), &serde_json::to_vec(&marked)?)?)
     }
 
     fn delete(&self, name: &str) -> Result<()> {

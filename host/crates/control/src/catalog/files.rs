@@ -19,6 +19,7 @@ use pelton_model::sync::lock;
 
 use super::{Catalog, Entry, Error, Listener, Listing, Revision, form};
 use crate::record::Record;
+use crate::start_error::StartError;
 
 /// The folder. No other process has it at the same time.
 pub struct Files {
@@ -36,34 +37,39 @@ impl std::fmt::Debug for Files {
     }
 }
 
+/// Makes the folders below a data folder, and takes its lock.
+fn claim(data: &Path) -> Result<File> {
+    for folder in ["jobs", "components", "dead-letters"] {
+        let folder = data.join(folder);
+        private_folder(&folder).with_context(|| format!("failed to make the data folder {}", folder.display()))?;
+    }
+    let path = data.join("lock");
+    let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+    let lock = lock.with_context(|| format!("failed to open {}", path.display()))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => bail!(
+            "another Pelton uses the data folder {}: stop it, or give this one a folder of its own with --data",
+            data.display()
+        ),
+        // Some network file systems know no locks.
+        Err(TryLockError::Error(error)) => {
+            tracing::warn!("failed to lock {}: {error}; see to it that no other Pelton uses the folder", path.display())
+        }
+    }
+    Ok(lock)
+}
+
 impl Files {
     /// The catalog below a data folder, which is made where needed.
     ///
     /// # Errors
     /// The folder can't be made, or another host uses it.
-    pub fn open(data: PathBuf) -> Result<Self> {
-        for folder in ["jobs", "components", "dead-letters"] {
-            let folder = data.join(folder);
-            private_folder(&folder).with_context(|| format!("failed to make the data folder {}", folder.display()))?;
-        }
-        let path = data.join("lock");
-        let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
-        let lock = lock.with_context(|| format!("failed to open {}", path.display()))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => bail!(
-                "another Pelton uses the data folder {}: stop it, or give this one a folder of its own with --data",
-                data.display()
-            ),
-            // Some network file systems know no locks.
-            Err(TryLockError::Error(error)) => tracing::warn!(
-                "failed to lock {}: {error}; see to it that no other Pelton uses the folder",
-                path.display()
-            ),
-        }
-        let files = Self { folder: data, last: Mutex::default(), listeners: RwLock::default(), _lock: lock };
+    pub fn open(data: PathBuf) -> Result<Self, StartError> {
+        let claimed = claim(&data).map_err(StartError::data_folder)?;
+        let files = Self { folder: data, last: Mutex::default(), listeners: RwLock::default(), _lock: claimed };
         let last = files.list()?.entries.into_iter().map(|entry| entry.revision).max().unwrap_or_default();
-        *pelton_model::sync::lock(&files.last) = last;
+        *lock(&files.last) = last;
         Ok(files)
     }
 
@@ -134,7 +140,7 @@ impl Catalog for Files {
         let next = Revision(last.0 + 1);
         let bytes = form::write(record, next)?;
         *last = next;
-        write_durably(&self.job_file(&record.name), &bytes).map_err(|error| Error::failed(&error))?;
+        write_durably(&self.job_file(&record.name), &bytes).map_err(|error| Error::failed(&error.into()))?;
         drop(last);
         self.changed(&record.name);
         Ok(next)
@@ -156,7 +162,7 @@ impl Catalog for Files {
         let path = self.component_file(&digest);
         let touched = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
         if touched.is_err() {
-            write_durably(&path, wasm).map_err(|error| Error::failed(&error))?;
+            write_durably(&path, wasm).map_err(|error| Error::failed(&error.into()))?;
         }
         Ok(digest)
     }

@@ -146,7 +146,12 @@ impl Flows for FakeFlows {
 }
 
 impl Flow for FakeFlow {
-    fn run(&self, current: &Arc<CurrentVersion>, _: &str, requests: &Requests) -> Result<Ended> {
+    fn run(
+        &self,
+        current: &Arc<CurrentVersion>,
+        _: &str,
+        requests: &Requests,
+    ) -> Result<Ended, pelton_pipeline::Error> {
         let Self(flowing, job) = self;
         let before = lock(&flowing.running).insert(job.clone(), Arc::clone(current));
         assert!(before.is_none(), "two attempts of {job} run at once");

@@ -88,7 +88,7 @@ fn default_cache(account: &Account) -> Result<PathBuf> {
     if account.is_other() {
         return Ok(PathBuf::from("/var/cache/pelton"));
     }
-    files::cache_folder()
+    Ok(files::cache_folder()?)
 }
 
 /// Whatever our umask says, the server's own user must be able to enter.

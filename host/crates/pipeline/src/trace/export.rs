@@ -18,6 +18,7 @@ use pelton_model::stage::Stage;
 use pelton_model::sync::lock;
 
 use super::span::{Ended, Span};
+use crate::error::Error;
 
 /// Most spans that wait, some 100 bytes each; one batch may overshoot it.
 const MOST_WAITING: usize = 20_000;
@@ -55,7 +56,7 @@ struct Waiting {
 
 impl Exporter {
     /// Starts the thread.
-    pub fn start(endpoint: &str, metrics: &Metrics) -> Result<Self> {
+    pub fn start(endpoint: &str, metrics: &Metrics) -> Result<Self, Error> {
         let queue = Arc::new(Queue {
             waiting: Mutex::default(),
             changed: Condvar::new(),
@@ -71,7 +72,7 @@ impl Exporter {
                 lock(&shared.waiting).over = true;
                 shared.changed.notify_all();
             })
-            .context("failed to start the thread that exports spans")?;
+            .map_err(|cause| Error::Thread { of: "the export of spans", cause })?;
         Ok(Self { queue })
     }
 

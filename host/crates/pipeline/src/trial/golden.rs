@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use super::error::TrialError;
 
 /// Matches any text, also none.
 const ANY: char = '…';
@@ -20,8 +20,8 @@ impl Golden {
     ///
     /// # Errors
     /// It can't be read, or is not UTF-8.
-    pub fn open(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
+    pub fn open(path: &Path) -> Result<Self, TrialError> {
+        let text = fs::read_to_string(path).map_err(|cause| TrialError::Golden { path: path.to_owned(), cause })?;
         Ok(Self { lines: text.lines().map(str::to_owned).collect(), printed: Vec::new() })
     }
 

@@ -4,7 +4,6 @@
 use std::fmt::Write as _;
 use std::io;
 
-use anyhow::Result;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, Days, NaiveDate, SecondsFormat};
@@ -59,8 +58,8 @@ impl Printed<'_> {
         &self,
         outcome: &Outcome,
         summary: &mut Summary,
-        print: &mut dyn FnMut(&str) -> Result<()>,
-    ) -> Result<()> {
+        print: &mut dyn FnMut(&str) -> io::Result<()>,
+    ) -> io::Result<()> {
         let mut lines = Vec::new();
         for output in &outcome.outputs {
             let number = output.sink() as usize;

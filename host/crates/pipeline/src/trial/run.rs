@@ -1,17 +1,17 @@
 //! The run of a trial.
 
-use std::io::BufRead;
+use std::io::{self, BufRead};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Error, Result, anyhow, bail};
 use pelton_connect::connectors::row_check;
 use pelton_connect::sink::RowCheck;
 use pelton_model::record::Outcome;
 use pelton_model::spec::Spec;
 use pelton_runtime::{Engine, Failure};
 
+use super::error::TrialError;
 use super::input::Records;
 use super::lines;
 use super::recorder::{CallRecord, Recorder};
@@ -30,8 +30,8 @@ impl Trial {
         engine: &Engine,
         component: &[u8],
         input: impl BufRead,
-        print: &mut dyn FnMut(&str) -> Result<()>,
-    ) -> Result<Summary> {
+        print: &mut dyn FnMut(&str) -> io::Result<()>,
+    ) -> Result<Summary, TrialError> {
         let began = Instant::now();
         let job = engine.load(component)?;
         let load = began.elapsed();
@@ -57,12 +57,12 @@ impl Trial {
             return Err(error);
         }
         let mut records = Records::new(input, self.format, &spec, self.batch_records, self.batch_bytes);
-        while let Some(batch) = records.next_batch()? {
+        while let Some(batch) = records.next_batch().map_err(|error| TrialError::Input(error.into()))? {
             let ran = guest.run(&batch, &mut run);
             run.print(&spec, print)?;
             run.summary.records += batch.len() as u64;
             if let ControlFlow::Break(error) = ran {
-                bail!(error);
+                return Err(error);
             }
         }
         run.recorder.take_metrics().iter().try_for_each(|metric| print(&lines::metric(metric)))?;
@@ -93,7 +93,7 @@ struct Run {
 
 impl Run {
     /// Prints what was found of a batch, and counts it.
-    fn print(&mut self, spec: &Spec, print: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
+    fn print(&mut self, spec: &Spec, print: &mut dyn FnMut(&str) -> io::Result<()>) -> io::Result<()> {
         let found = std::mem::take(&mut self.found);
         for (_, told) in &found {
             told.lines().iter().try_for_each(|line| print(&lines::log(line)))?;
@@ -113,14 +113,14 @@ impl Run {
 }
 
 impl Caller for Run {
-    type Stop = Error;
+    type Stop = TrialError;
 
-    fn version(&mut self) -> ControlFlow<Error, Arc<Version>> {
+    fn version(&mut self) -> ControlFlow<TrialError, Arc<Version>> {
         ControlFlow::Continue(Arc::clone(&self.version))
     }
 
-    fn no_instance(&mut self, _: &Arc<Version>, failure: Failure, _: u32) -> ControlFlow<Error> {
-        ControlFlow::Break(anyhow!("an instance could not be made: {failure}"))
+    fn no_instance(&mut self, _: &Arc<Version>, failure: Failure, _: u32) -> ControlFlow<TrialError> {
+        ControlFlow::Break(TrialError::NoInstance(failure))
     }
 
     fn calls(&mut self) {
@@ -145,9 +145,9 @@ impl Handler for Run {
         self.found.push((Found::Bad(index, failure), told));
     }
 
-    fn hold(&mut self, _: &Arc<Version>, index: u32, failure: &Failure, _: u32) -> ControlFlow<Error, Held> {
+    fn hold(&mut self, _: &Arc<Version>, index: u32, failure: &Failure, _: u32) -> ControlFlow<TrialError, Held> {
         self.bad(index, failure.clone());
-        ControlFlow::Break(anyhow!("the job fails on every record; the host would hold it here"))
+        ControlFlow::Break(TrialError::Held)
     }
 }
 

@@ -131,12 +131,12 @@ impl Kafka {
 
     /// Freezes the broker: its connections stay open and nothing answers.
     pub fn pause(&mut self) -> Result<()> {
-        self.broker.as_mut().context("the broker is stopped")?.signal(Signal::SIGSTOP)
+        Ok(self.broker.as_mut().context("the broker is stopped")?.signal(Signal::SIGSTOP)?)
     }
 
     /// Ends what [`pause`](Self::pause) began.
     pub fn unpause(&mut self) -> Result<()> {
-        self.broker.as_mut().context("the broker is stopped")?.signal(Signal::SIGCONT)
+        Ok(self.broker.as_mut().context("the broker is stopped")?.signal(Signal::SIGCONT)?)
     }
 
     /// Brings back a broker that was stopped, frozen or killed.

@@ -1,0 +1,39 @@
+//! What the model refuses.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::cause::Cause;
+
+/// Why something is not taken, or a file is not written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The settings can't be read, or make no sense: which one, from where. Quotes no value that may be a secret.
+    #[error("{0}")]
+    Settings(Cause),
+    /// The name of a job is none.
+    #[error("job name {0:?} is not 1 to 100 lower-case letters, digits, `_` and `-`, starting with a letter or digit")]
+    Name(String),
+    /// A parameter is set that the job does not declare.
+    #[error("the job has no parameter {name:?}; it has {}", if has.is_empty() { "none".to_owned() } else { has.join(", ") })]
+    NoParameter {
+        /// What was set.
+        name: String,
+        /// What it declares.
+        has: Vec<String>,
+    },
+    /// A parameter without a default is not set.
+    #[error("the parameter {0:?} has no default and is not set; use --set {0}=…")]
+    Unset(String),
+    /// There is no place for what can be made again.
+    #[error("found no home folder to keep downloads and compiled code in; set XDG_CACHE_HOME")]
+    NoHome,
+    /// A file could not be written; what was there before is there still.
+    #[error("failed to write {}: {cause}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+}
