@@ -7,7 +7,7 @@ use std::time::Duration;
 use pelton::spec::{Source, Spec};
 use pelton_control::catalog::Catalog as _;
 use pelton_control::catalog::files::Files;
-use pelton_control::record::{Note, Record};
+use pelton_control::record::{JobRecord, Note};
 use serde_json::Value;
 
 use crate::eventually::eventually;
@@ -28,11 +28,11 @@ fn every_line_in_json_is_an_object_and_names_its_job() {
     let catalog = Files::open(host.data()).unwrap();
     let digest = catalog.put_component(&fs::read(example(JOB)).unwrap()).unwrap();
     let sources = vec![Source { topic: "sensors".to_owned(), headers: false }];
-    let mut record = Record {
+    let mut record = JobRecord {
         name: JOB.to_owned(),
         group: format!("pelton-{JOB}"),
         submitted: "2026-01-02T03:04:05Z".parse().unwrap(),
-        ..Record::default()
+        ..JobRecord::default()
     };
     let note = Note { by: "somebody".to_owned(), why: "submit".to_owned(), at: record.submitted };
     record.adopt(&digest, &Spec { sources, ..Spec::default() }, BTreeMap::new(), &note);

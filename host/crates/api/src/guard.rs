@@ -24,6 +24,7 @@ use tokio::sync::Semaphore;
 use crate::problem::Problem;
 pub use crate::role::Role;
 use crate::route::{Route, Takes};
+use crate::start_error::StartError;
 use crate::tokens::Tokens;
 use pelton_model::name::check_name;
 use pelton_model::settings::Config;
@@ -53,7 +54,11 @@ pub struct Guard {
 
 impl Guard {
     /// Reads the tokens. Refused where the host would be open to others than those on this machine.
-    pub fn new(config: &Config) -> anyhow::Result<Self> {
+    pub fn new(config: &Config) -> Result<Self, StartError> {
+        Self::read(config).map_err(|error| StartError::Guard(error.into()))
+    }
+
+    fn read(config: &Config) -> anyhow::Result<Self> {
         let tokens = Tokens::new(&config.api)?;
         anyhow::ensure!(
             tokens.are_set() || config.api.behind_loopback || config.listen.ip().to_canonical().is_loopback(),

@@ -33,7 +33,7 @@ impl Host {
     /// # Errors
     /// What a host can't begin without.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let guard = Guard::new(&config).map_err(|error| StartError::Guard(error.into()))?;
+        let guard = Guard::new(&config)?;
         let listen = |cause| StartError::Listen { address: config.listen, cause };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;

@@ -21,8 +21,8 @@ pub(crate) async fn show(State(context): State<Context>, Path(name): Path<String
 }
 
 pub(crate) async fn cancel(State(context): State<Context>, Path(name): Path<String>) -> Result<Json<JobView>, Problem> {
-    let ticket = blocking(move || context.jobs.cancel(&name)).await?;
-    Ok(Json(ticket.done().await?))
+    let completion = blocking(move || context.jobs.cancel(&name)).await?;
+    Ok(Json(completion.done().await?))
 }
 
 pub(crate) async fn submit(
@@ -69,8 +69,8 @@ pub(crate) async fn pause(
     Path(name): Path<String>,
     Body(request): Body<Hold>,
 ) -> Result<Json<JobView>, Problem> {
-    let ticket = blocking(move || context.jobs.pause(&name, request.by.as_deref())).await?;
-    Ok(Json(ticket.done().await?))
+    let completion = blocking(move || context.jobs.pause(&name, request.by.as_deref())).await?;
+    Ok(Json(completion.done().await?))
 }
 
 pub(crate) async fn resume(

@@ -17,7 +17,7 @@ pub struct Opening {
     /// For all writers.
     pub context: WritersContext,
     /// Where dead letters are counted.
-    pub letters: JobMetrics,
+    pub letter_counts: JobMetrics,
 }
 
 /// What an attempt of a job writes with.
@@ -35,7 +35,7 @@ impl Outputs {
     /// # Errors
     /// The settings of a connector make no sense.
     pub fn open(connectors: &Arc<Connectors>, opening: &Opening) -> Result<Self, Error> {
-        let (topics, letters) = connectors.letters().open_with_letters(&opening.context, &opening.letters)?;
+        let (topics, letters) = connectors.letters().open_with_letters(&opening.context, &opening.letter_counts)?;
         let tables = connectors.tables().open(&opening.context, &letters)?;
         Ok(Self { connectors: Arc::clone(connectors), topics, tables, letters })
     }

@@ -13,7 +13,7 @@ pub mod memory;
 use std::fmt::{self, Debug, Display};
 use std::time::SystemTime;
 
-use crate::record::Record;
+use crate::record::JobRecord;
 
 /// The newest form of records that this version reads and writes. It is raised where an older version must not touch
 /// what a newer one has written; a field that is merely new has a default and is left alone by those who don't know it.
@@ -30,7 +30,7 @@ pub struct Entry {
     /// Of this very record.
     pub revision: Revision,
     /// What the job is to be.
-    pub record: Record,
+    pub record: JobRecord,
 }
 
 /// All that a catalog has.
@@ -62,7 +62,7 @@ pub trait Catalog: Send + Sync + Debug {
     /// # Errors
     /// [`Error::Conflict`] where it is not; then nothing has changed. After any other error the record may be either
     /// one.
-    fn put(&self, record: &Record, expected: Option<Revision>) -> Result<Revision, Error>;
+    fn put(&self, record: &JobRecord, expected: Option<Revision>) -> Result<Revision, Error>;
 
     /// Forgets a record if it is still of the expected revision. Its components stay until they are swept.
     ///
@@ -156,7 +156,7 @@ pub(crate) mod form {
     use serde::{Deserialize, Serialize};
 
     use super::{Entry, Error, FORMAT, Revision};
-    use crate::record::Record;
+    use crate::record::JobRecord;
 
     #[derive(Serialize, Deserialize)]
     struct Written {
@@ -165,7 +165,7 @@ pub(crate) mod form {
         #[serde(default)]
         revision: u64,
         #[serde(flatten)]
-        record: Record,
+        record: JobRecord,
     }
 
     #[derive(Deserialize)]
@@ -175,7 +175,7 @@ pub(crate) mod form {
     }
 
     /// Writes a record.
-    pub(crate) fn write(record: &Record, revision: Revision) -> Result<Vec<u8>, Error> {
+    pub(crate) fn write(record: &JobRecord, revision: Revision) -> Result<Vec<u8>, Error> {
         // What it was read with may have been of another form.
         let mut record = record.clone();
         record.other.retain(|key, _| key != "format" && key != "revision");

@@ -9,17 +9,17 @@ use pelton_model::partition::StartFrom;
 use pelton_model::spec::Spec;
 
 use crate::error::{Error, MOST_INSTANCES};
-use crate::record::Record;
+use crate::record::JobRecord;
 
 /// What a job needs of others. Calls may block.
 pub trait Checks: Send + Sync + Debug {
     /// Checks all that a new job needs, creates what is missing where `create` asks for it, and pins where the job
     /// starts.
-    fn submitted(&self, record: &Record, from: Option<StartFrom>, create: bool) -> Result<(), Error>;
+    fn submitted(&self, record: &JobRecord, from: Option<StartFrom>, create: bool) -> Result<(), Error>;
 
     /// Checks what a new version of a job needs, and pins where it starts on topics that are new to it. One that
     /// declares what the version before did is not asked for anything.
-    fn changed(&self, before: &Record, spec: &Spec, create: bool) -> Result<(), Error>;
+    fn changed(&self, before: &JobRecord, spec: &Spec, create: bool) -> Result<(), Error>;
 }
 
 /// Refuses a number of instances that can't be had.
@@ -48,12 +48,12 @@ impl ConnectorChecks {
 }
 
 impl Checks for ConnectorChecks {
-    fn submitted(&self, record: &Record, from: Option<StartFrom>, create: bool) -> Result<(), Error> {
+    fn submitted(&self, record: &JobRecord, from: Option<StartFrom>, create: bool) -> Result<(), Error> {
         self.all_there(&record.name, &record.spec, create)?;
         self.pin(&record.group, &record.spec.topics(), from.unwrap_or(StartFrom::Latest), from.is_some())
     }
 
-    fn changed(&self, before: &Record, spec: &Spec, create: bool) -> Result<(), Error> {
+    fn changed(&self, before: &JobRecord, spec: &Spec, create: bool) -> Result<(), Error> {
         let (read, mut topics) = (before.spec.topics(), spec.topics());
         if read == topics && before.spec.sinks == spec.sinks {
             return Ok(());

@@ -14,14 +14,14 @@ use pelton_pipeline::{JobEnvironment, Pace};
 use pelton_runtime::Engine;
 use tokio::sync::watch;
 
-use crate::attempts::Attempts;
 use crate::available::AvailableJobs;
 use crate::catalog::files::Files;
 use crate::checks::ConnectorChecks;
 use crate::error::Error;
-use crate::parts::Parts;
+use crate::pipeline_runner::PipelineRunners;
 use crate::reconciler::Reconciler;
 use crate::redrives::Redrives;
+use crate::services::Services;
 use crate::start_error::StartError;
 use crate::supervisor::Supervised;
 use crate::sweep;
@@ -33,7 +33,7 @@ const LAST_SPANS: Duration = Duration::from_secs(2);
 /// The jobs of a host.
 #[derive(Debug)]
 pub struct Jobs {
-    pub(crate) parts: Arc<Parts>,
+    pub(crate) services: Arc<Services>,
     pub(crate) reconciler: Arc<Reconciler>,
     pub(crate) available: Arc<AvailableJobs>,
     pub(crate) redrives: Redrives,
@@ -55,14 +55,14 @@ impl Jobs {
         let engine = Engine::beside(config.limits.clone(), Some(&cache), commands)?;
         let checks = Arc::new(ConnectorChecks(Arc::clone(&connectors)));
         let environment = JobEnvironment { config, connectors, pace: Pace::default() };
-        let flows = Arc::new(Attempts::new(environment.clone(), tracer.clone()));
+        let runners = Arc::new(PipelineRunners::new(environment.clone(), tracer.clone()));
         let components = Arc::new(engine);
-        Self::new(Parts { environment, catalog, components, checks, flows, metrics, tracer })
+        Self::new(Services { environment, catalog, components, checks, runners, metrics, tracer })
     }
 
     /// Starts every job of the catalog, and watches `usr_jobs`.
-    pub fn new(parts: Parts) -> Result<Arc<Self>, StartError> {
-        let parts = Arc::new(parts);
+    pub fn new(services: Services) -> Result<Arc<Self>, StartError> {
+        let services = Arc::new(services);
         let this = Arc::new(OnceLock::<Weak<Self>>::new());
         let of = |this: &Arc<OnceLock<Weak<Self>>>| {
             let this = Arc::clone(this);
@@ -70,8 +70,8 @@ impl Jobs {
         };
         let (file_dropped, each_look) = (of(&this), of(&this));
         let available = AvailableJobs::watch(
-            parts.config().usr_jobs.clone(),
-            Arc::clone(&parts.components),
+            services.config().usr_jobs.clone(),
+            Arc::clone(&services.components),
             Box::new(move |file, spec| {
                 if let Some(jobs) = file_dropped() {
                     jobs.file_dropped(file, spec);
@@ -84,21 +84,21 @@ impl Jobs {
             },
         );
         let available = available.map_err(StartError::thread)?;
-        let jobs = Self::with(parts, available)?;
+        let jobs = Self::with(services, available)?;
         // Only now may files reload jobs.
         let _ = this.set(Arc::downgrade(&jobs));
         Ok(jobs)
     }
 
     /// Starts every job of the catalog, without any `usr_jobs`.
-    pub fn of_catalog(parts: Parts) -> Result<Arc<Self>, StartError> {
-        Self::with(Arc::new(parts), AvailableJobs::none())
+    pub fn of_catalog(services: Services) -> Result<Arc<Self>, StartError> {
+        Self::with(Arc::new(services), AvailableJobs::none())
     }
 
-    fn with(parts: Arc<Parts>, available: Arc<AvailableJobs>) -> Result<Arc<Self>, StartError> {
-        let reconciler = Reconciler::start(Arc::clone(&parts))?;
-        let jobs = Arc::new(Self { parts, reconciler, available, redrives: Redrives::default() });
-        sweep::start(&jobs.parts).map_err(StartError::thread)?;
+    fn with(services: Arc<Services>, available: Arc<AvailableJobs>) -> Result<Arc<Self>, StartError> {
+        let reconciler = Reconciler::start(Arc::clone(&services))?;
+        let jobs = Arc::new(Self { services, reconciler, available, redrives: Redrives::default() });
+        sweep::start(&jobs.services).map_err(StartError::thread)?;
         Ok(jobs)
     }
 
@@ -144,7 +144,7 @@ impl Jobs {
     pub fn samples(&self, job: &str) -> Result<SampleList, Error> {
         let running = self.find(job)?.running();
         let samples = running.map(|current| current.samples.get()).unwrap_or_default();
-        Ok(SampleList { on: self.parts.config().samples.on, samples })
+        Ok(SampleList { on: self.services.config().samples.on, samples })
     }
 
     /// Why the host is not wholly well: each job's conditions. Empty where all is well.
@@ -168,7 +168,7 @@ impl Jobs {
         for (slot, supervised) in self.reconciler.close() {
             slot.changes.until(|| supervised.is_over()).await;
         }
-        if let Some(tracer) = self.parts.tracer.clone() {
+        if let Some(tracer) = self.services.tracer.clone() {
             // It can only have panicked; spans are all that could be lost.
             let _ = tokio::task::spawn_blocking(move || tracer.close(LAST_SPANS)).await;
         }

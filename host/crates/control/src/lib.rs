@@ -9,28 +9,28 @@
 //! supervisor keeps attempt after attempt running. So a verb is carried out whether or not anybody waits for it, also
 //! after a crash. The records of jobs never pass through here.
 
-pub mod attempts;
 pub mod available;
 pub mod catalog;
 mod changes;
 pub mod checks;
+pub mod completion;
 pub mod components;
 pub mod error;
-pub mod flow;
 pub mod guest;
 pub mod jobs;
-pub mod parts;
+pub mod pipeline_runner;
 pub mod reconcile;
 mod reconciler;
 pub mod record;
 mod redrives;
+pub mod runner;
+pub mod services;
 mod slot;
 pub mod start_error;
 mod supervisor;
 mod sweep;
 #[cfg(test)]
 mod tests;
-pub mod ticket;
 pub mod types;
 pub mod verbs;
 

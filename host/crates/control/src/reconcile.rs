@@ -1,13 +1,13 @@
 //! What is to be done so that a job is what its record says. Nothing is done here.
 
 use crate::catalog::{Entry, Revision};
-use crate::record::Record;
+use crate::record::JobRecord;
 
 /// What is there of a job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Actual {
     /// What it was last told to be.
-    pub record: Record,
+    pub record: JobRecord,
     /// The revision of the record that has been carried out, all of it.
     pub revision: Revision,
     /// Whether it was told to end: then it can't go on any more.
@@ -94,10 +94,10 @@ mod tests {
 
     use super::*;
 
-    fn record() -> impl Strategy<Value = Record> {
+    fn record() -> impl Strategy<Value = JobRecord> {
         let (submit, version, parameter) = (0..2i64, 1..4u32, 0..3u8);
         (submit, version, parameter, 1..4usize, any::<bool>(), any::<bool>()).prop_map(
-            |(submit, version, parameter, parallelism, paused, cancelled)| Record {
+            |(submit, version, parameter, parallelism, paused, cancelled)| JobRecord {
                 name: "a".to_owned(),
                 submitted: DateTime::UNIX_EPOCH + Duration::seconds(submit),
                 version,
@@ -106,7 +106,7 @@ mod tests {
                 parallelism,
                 paused,
                 cancelled,
-                ..Record::default()
+                ..JobRecord::default()
             },
         )
     }
@@ -190,8 +190,8 @@ mod tests {
         /// A job that is to run and runs is never ended by a change of it.
         #[test]
         fn a_change_ends_nothing(entry in record(), is in record()) {
-            let entry = Entry { revision: Revision(2), record: Record { cancelled: false, ..entry } };
-            let is = Record { submitted: entry.record.submitted, cancelled: false, ..is };
+            let entry = Entry { revision: Revision(2), record: JobRecord { cancelled: false, ..entry } };
+            let is = JobRecord { submitted: entry.record.submitted, cancelled: false, ..is };
             let actual = Actual { record: is, revision: Revision(1), ends: false, is_over: false };
             let steps = plan(Some(&entry), Some(&actual));
             let ends = |step: &Action| {

@@ -17,7 +17,7 @@ use pelton_delivery::wake::Wake;
 use pelton_model::sync::lock;
 
 use crate::error::Error;
-use crate::parts::Parts;
+use crate::services::Services;
 use crate::slot::Slot;
 use crate::supervisor::{Supervised, Tells};
 use pelton_model::status::Part;
@@ -43,7 +43,7 @@ struct Due {
 /// All jobs of a host, and what makes them what their records say.
 #[derive(Debug)]
 pub(crate) struct Reconciler {
-    pub(crate) parts: Arc<Parts>,
+    pub(crate) services: Arc<Services>,
     slots: Mutex<BTreeMap<String, Arc<Slot>>>,
     due: Mutex<Due>,
     wake: Wake,
@@ -56,9 +56,9 @@ impl Reconciler {
     ///
     /// # Errors
     /// The catalog can't be reached, or there is no thread.
-    pub(crate) fn start(parts: Arc<Parts>) -> Result<Arc<Self>, StartError> {
+    pub(crate) fn start(services: Arc<Services>) -> Result<Arc<Self>, StartError> {
         let this = Arc::new(Self {
-            parts,
+            services,
             slots: Mutex::default(),
             due: Mutex::default(),
             wake: Wake::default(),
@@ -66,12 +66,12 @@ impl Reconciler {
         });
         let weak = Arc::downgrade(&this);
         // Before they are listed, so that no change is missed.
-        this.parts.catalog.subscribe(Box::new(move |job| {
+        this.services.catalog.subscribe(Box::new(move |job| {
             if let Some(this) = weak.upgrade() {
                 this.is_due(job);
             }
         }));
-        let listing = this.parts.catalog.list()?;
+        let listing = this.services.catalog.list()?;
         for error in &listing.unreadable {
             tracing::error!("a submitted job can't be started: {error}");
         }
@@ -82,7 +82,7 @@ impl Reconciler {
             }
         }
         let weak = Arc::downgrade(&this);
-        let spawned = this.parts.clock().spawn("reconcile", Box::new(move || run(&weak)));
+        let spawned = this.services.clock().spawn("reconcile", Box::new(move || run(&weak)));
         spawned.context("failed to start the thread that reconciles").map_err(StartError::thread)?;
         Ok(this)
     }
@@ -100,7 +100,7 @@ impl Reconciler {
 
     /// Takes who is due now, and says how long it is until the next one will be.
     fn take_due(&self) -> (BTreeSet<String>, Duration) {
-        let now = self.parts.clock().now();
+        let now = self.services.clock().now();
         let mut due = lock(&self.due);
         let mut jobs = std::mem::take(&mut due.jobs);
         let all = std::mem::take(&mut due.all);
@@ -110,7 +110,7 @@ impl Reconciler {
         drop(due);
         if all {
             jobs.extend(lock(&self.slots).keys().cloned());
-            match self.parts.catalog.list() {
+            match self.services.catalog.list() {
                 Ok(listing) => jobs.extend(listing.entries.into_iter().map(|entry| entry.record.name)),
                 Err(error) => {
                     tracing::warn!("the catalog can't be read: {error}; the jobs go on as they are");
@@ -145,7 +145,7 @@ impl Reconciler {
         let looks = slot.looks();
         // Whoever is told of the write looks after this; once more where that was done before.
         self.is_due(Some(&slot.name));
-        slot.changes.wait(&**self.parts.clock(), || self.is_closed() || slot.outcome(revision, looks).is_some());
+        slot.changes.wait(&**self.services.clock(), || self.is_closed() || slot.outcome(revision, looks).is_some());
         slot.outcome(revision, looks).unwrap_or_else(|| Err(Error::Stopping(slot.name.clone())))
     }
 
@@ -177,7 +177,7 @@ impl Reconciler {
                     Err(Failure::Again) => {}
                     Err(Failure::Later(error)) => {
                         tracing::warn!(job.name = slot.name, "{}: {error}; trying again", slot.name);
-                        let at = self.parts.clock().now() + AGAIN;
+                        let at = self.services.clock().now() + AGAIN;
                         lock(&self.due).later.insert(slot.name.clone(), at);
                         self.wake.call();
                         break;
@@ -219,7 +219,7 @@ impl Reconciler {
 
     /// The record of a job. Who waits for any of its changes is told where it can't be read.
     fn desired(&self, slot: &Slot) -> Result<Option<Entry>, Failure> {
-        self.parts.catalog.get(&slot.name).map_err(|error| {
+        self.services.catalog.get(&slot.name).map_err(|error| {
             let error = Error::internal("the job's record can't be read", &error);
             slot.set_failure(Some((Revision(u64::MAX), error.clone())));
             Failure::Later(error)
@@ -239,7 +239,7 @@ impl Reconciler {
             }
             (Action::Stop, _, Some(supervised)) => supervised.stop(),
             (Action::Remove(revision), ..) => self
-                .parts
+                .services
                 .catalog
                 .remove(&slot.name, revision)
                 .map_err(|error| Failure::of(error, "failed to forget the job"))?,
@@ -260,7 +260,7 @@ impl Reconciler {
     fn begin(self: &Arc<Self>, slot: &Arc<Slot>, entry: &Entry) -> Result<(), Failure> {
         let prepared = slot.take_prepared(&entry.record);
         let tells = self.tells(&slot.name);
-        let supervised = Supervised::start(&self.parts, entry, prepared, Arc::clone(&slot.changes), tells)
+        let supervised = Supervised::start(&self.services, entry, prepared, Arc::clone(&slot.changes), tells)
             .map_err(|error| Failure::Later(Error::internal("failed to start the job", &format!("{error:#}"))))?;
         slot.set_supervised(Some(Arc::clone(&supervised)));
         // Whoever closes sees the job, or this sees that it is closed.
@@ -287,9 +287,9 @@ impl Reconciler {
             None if supervised.running().is_none() => None,
             None => {
                 let made = self
-                    .parts
+                    .services
                     .component(&record.digest)
-                    .and_then(|component| Ok(self.parts.version(record, &component)?));
+                    .and_then(|component| Ok(self.services.version(record, &component)?));
                 Some(made.map_err(|error| {
                     let cause = format!("{error:#}");
                     if slot.failure(entry.revision).is_none() {
@@ -334,14 +334,14 @@ impl Reconciler {
             return Ok(());
         };
         let mut record = record.clone();
-        let note = Note { by: HOST.to_owned(), why: reason.clone(), at: self.parts.clock().date() };
+        let note = Note { by: HOST.to_owned(), why: reason.clone(), at: self.services.clock().date() };
         record.adopt(&good.digest, told.good.job.spec(), good.parameters, &note);
         let job = Arc::clone(&told.good.job);
         let version = Version::new(record.version, job, told.good.parameters.to_vec(), &record.digest);
         slot.prepare(&record, version);
         // Before others can see that it is back.
         supervised.notice(&Part::Reload, &reason);
-        if let Err(error) = self.parts.catalog.put(&record, Some(*revision)) {
+        if let Err(error) = self.services.catalog.put(&record, Some(*revision)) {
             slot.take_prepared(&record);
             return Err(Failure::of(error, "a rollback is not kept over a restart"));
         }
@@ -362,13 +362,13 @@ fn run(weak: &Weak<Reconciler>) {
             let worker = Arc::clone(&this);
             let of = Arc::clone(&slot);
             let spawned =
-                this.parts.clock().spawn(&format!("reconcile-{job}"), Box::new(move || worker.carry_out(&of)));
+                this.services.clock().spawn(&format!("reconcile-{job}"), Box::new(move || worker.carry_out(&of)));
             if spawned.is_err() {
                 // Slower, since others wait meanwhile.
                 this.carry_out(&slot);
             }
         }
-        this.parts.clock().wait(&this.wake, next);
+        this.services.clock().wait(&this.wake, next);
     }
 }
 

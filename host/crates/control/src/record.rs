@@ -13,7 +13,7 @@ const KEPT: usize = 200;
 /// A submitted job. Every field has a default, so that a record outlives upgrades.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Record {
+pub struct JobRecord {
     /// The name under which it runs.
     pub name: String,
     /// The number of the version that runs.
@@ -46,7 +46,7 @@ pub struct Record {
     pub other: BTreeMap<String, Value>,
 }
 
-impl Default for Record {
+impl Default for JobRecord {
     fn default() -> Self {
         Self {
             name: String::new(),
@@ -134,7 +134,7 @@ pub struct Note {
     pub at: DateTime<Utc>,
 }
 
-impl Record {
+impl JobRecord {
     /// Adds to the history who has changed the job.
     pub fn note(&mut self, note: &Note) {
         let Note { by, why, at } = note.clone();
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn versions_are_known_by_their_digest() {
-        let mut record = Record { name: "a".to_owned(), ..Record::default() };
+        let mut record = JobRecord { name: "a".to_owned(), ..JobRecord::default() };
         let set = |v: &str| BTreeMap::from([("t".to_owned(), v.to_owned())]);
         let note = Note { by: "ana".to_owned(), why: "because".to_owned(), at: DateTime::UNIX_EPOCH };
         for (digest, value) in [("d1", "1"), ("d2", "2"), ("d1", "3")] {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use crate::catalog::Revision;
-use crate::record::Record;
+use crate::record::JobRecord;
 use pelton_model::sync::lock;
 
 use crate::changes::Changes;
@@ -24,7 +24,7 @@ pub(crate) struct Slot {
 struct State {
     supervised: Option<Arc<Supervised>>,
     /// Versions that were opened for a record that is being written.
-    prepared: Vec<(Record, Version)>,
+    prepared: Vec<(JobRecord, Version)>,
     /// What the pipeline has rolled back by itself and the catalog doesn't know of yet.
     rolled_back: Option<RolledBack>,
     turn: Turn,
@@ -103,12 +103,12 @@ impl Slot {
     }
 
     /// Keeps a version at hand for a record that is about to be written.
-    pub(crate) fn prepare(&self, record: &Record, version: Version) {
+    pub(crate) fn prepare(&self, record: &JobRecord, version: Version) {
         lock(&self.state).prepared.push((record.clone(), version));
     }
 
     /// The version that was opened for a record, once.
-    pub(crate) fn take_prepared(&self, record: &Record) -> Option<Version> {
+    pub(crate) fn take_prepared(&self, record: &JobRecord) -> Option<Version> {
         let prepared = &mut lock(&self.state).prepared;
         let found = prepared.iter().position(|(of, _)| of.is_version_of(record));
         found.map(|found| prepared.swap_remove(found).1)

@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use crate::catalog::{Entry, Revision};
 use crate::reconcile::Actual;
-use crate::record::Record;
+use crate::record::JobRecord;
 use anyhow::{Context, Result, anyhow};
 use pelton_delivery::clock::Task;
 use pelton_model::partition::PartitionView;
 use pelton_model::sync::lock;
 
 use crate::changes::Changes;
-use crate::flow::{Flow, Observed};
 use crate::guest::GuestHost;
-use crate::parts::Parts;
+use crate::runner::{JobRunner, Observed};
+use crate::services::Services;
 use crate::types::JobView;
 use duty::Duty;
 pub(crate) use duty::Phase;
@@ -33,7 +33,7 @@ const GOOD_RUN: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 struct Work {
     /// What it was last told to be.
-    record: Record,
+    record: JobRecord,
     /// The revision of the record that has been carried out, all of it.
     revision: Revision,
     /// What runs, once it has been compiled.
@@ -46,8 +46,8 @@ pub(crate) struct Supervised {
     pub(crate) observed: Observed,
     pub(crate) duty: Duty,
     work: Mutex<Work>,
-    flow: Arc<dyn Flow>,
-    parts: Arc<Parts>,
+    runner: Arc<dyn JobRunner>,
+    services: Arc<Services>,
     tells: Tells,
     /// The job as it was when it had ended and all of it was forgotten.
     last: OnceLock<JobView>,
@@ -66,7 +66,7 @@ impl std::fmt::Debug for Tells {
 impl Supervised {
     /// Starts the thread. It compiles the job's component itself where that has not been done.
     pub(crate) fn start(
-        parts: &Arc<Parts>,
+        services: &Arc<Services>,
         entry: &Entry,
         prepared: Option<Version>,
         changes: Arc<Changes>,
@@ -74,8 +74,8 @@ impl Supervised {
     ) -> Result<Arc<Self>> {
         let record = entry.record.clone();
         let log = Arc::default();
-        let metrics = parts.metrics.job(&record.name);
-        let host = GuestHost::new(&record.name, Arc::clone(&log), metrics.clone(), Arc::clone(parts.clock()));
+        let metrics = services.metrics.job(&record.name);
+        let host = GuestHost::new(&record.name, Arc::clone(&log), metrics.clone(), Arc::clone(services.clock()));
         let observed = Observed {
             name: record.name.clone(),
             status: Arc::new(Status::new(Arc::clone(&log))),
@@ -86,10 +86,10 @@ impl Supervised {
         let phase = if record.paused { Phase::Paused } else { Phase::Running };
         let this = Arc::new(Self {
             duty: Duty::new(phase, record.parallelism, changes),
-            flow: parts.flows.of(&observed),
+            runner: services.runners.of(&observed),
             observed,
             work: Mutex::new(Work { record, revision: entry.revision, current: None }),
-            parts: Arc::clone(parts),
+            services: Arc::clone(services),
             tells,
             last: OnceLock::new(),
         });
@@ -105,7 +105,7 @@ impl Supervised {
             supervised.duty.now_does(Phase::Stopped);
             (supervised.tells.0)();
         };
-        let _: Task = parts
+        let _: Task = services
             .clock()
             .spawn(&format!("job-{}", this.observed.name), Box::new(run))
             .context("failed to start the thread of a job")?;
@@ -113,13 +113,13 @@ impl Supervised {
     }
 
     fn run(&self) {
-        let (clock, status) = (&**self.parts.clock(), &self.observed.status);
-        let mut waits = self.parts.environment.pace.backoff();
+        let (clock, status) = (&**self.services.clock(), &self.observed.status);
+        let mut waits = self.services.environment.pace.backoff();
         while self.duty.may_run(clock, || self.rest(State::Paused)) {
             status.set(State::Starting);
             let began = clock.now();
             let ended = catch_unwind(AssertUnwindSafe(|| self.attempt()));
-            self.flow.attempt_is_over();
+            self.runner.attempt_is_over();
             let error = match ended {
                 Ok(Ok(Ended::Stopped)) => continue,
                 Ok(Ok(Ended::Asleep(partitions))) => {
@@ -130,7 +130,7 @@ impl Supervised {
                 Err(_) => anyhow!("the job's thread panicked; this is a bug in Pelton, please report it"),
             };
             if clock.now().saturating_duration_since(began) > GOOD_RUN {
-                waits = self.parts.environment.pace.backoff();
+                waits = self.services.environment.pace.backoff();
             }
             let after = waits.next().unwrap_or_default();
             let reason = format!("{error:#}; trying again in {:.0} s", after.as_secs_f64());
@@ -147,9 +147,9 @@ impl Supervised {
     fn sleep(&self, partitions: Vec<PartitionView>) {
         let name = &self.observed.name;
         tracing::debug!("job {name} sleeps");
-        let part = Part::Sleep(self.flow.sleeping_client());
+        let part = Part::Sleep(self.runner.sleeping_client());
         self.observed.status.note(&part, "sleeps, for nothing has come for long; the next record wakes it");
-        self.flow.sleep(partitions, self.duty.requests());
+        self.runner.sleep(partitions, self.duty.requests());
         self.observed.status.clear_notice(&part);
         tracing::debug!("job {name} wakes");
     }
@@ -159,11 +159,11 @@ impl Supervised {
         self.observed.status.set(state);
         self.observed.metrics.up.set(0);
         self.observed.metrics.in_flight.set(0);
-        self.flow.rest();
+        self.runner.rest();
     }
 
     fn attempt(&self) -> Result<Ended> {
-        Ok(self.flow.run(&self.current()?, &self.record().group, self.duty.requests())?)
+        Ok(self.runner.run(&self.current()?, &self.record().group, self.duty.requests())?)
     }
 
     /// What runs; compiled here where that has not been done.
@@ -173,8 +173,8 @@ impl Supervised {
                 return Ok(current);
             }
             let record = self.record();
-            let component = self.parts.component(&record.digest).context("the job's component can't be loaded")?;
-            let version = self.parts.version(&record, &component)?;
+            let component = self.services.component(&record.digest).context("the job's component can't be loaded")?;
+            let version = self.services.version(&record, &component)?;
             let mut work = lock(&self.work);
             // Meanwhile another version may have come.
             if work.current.is_none() && record.is_version_of(&work.record) {
@@ -184,7 +184,7 @@ impl Supervised {
     }
 
     fn samples(&self) -> Samples {
-        Samples::new(self.parts.config().samples.clone())
+        Samples::new(self.services.config().samples.clone())
     }
 
     fn install(&self, work: &mut Work, current: CurrentVersion) {
@@ -199,7 +199,7 @@ impl Supervised {
     }
 
     /// What it was last told to be.
-    pub(crate) fn record(&self) -> Record {
+    pub(crate) fn record(&self) -> JobRecord {
         lock(&self.work).record.clone()
     }
 
@@ -234,12 +234,12 @@ impl Supervised {
 
     /// Puts the version of a record to work between two batches, or, where it reads other topics, with a new attempt.
     /// Without a version the job's thread is to make it, for it has not begun with any.
-    pub(crate) fn put_to_work(&self, wanted: &Record, version: Option<Version>) {
+    pub(crate) fn put_to_work(&self, wanted: &JobRecord, version: Option<Version>) {
         let mut work = lock(&self.work);
         let before = work.record.spec.topics();
         let reads_others = before != wanted.spec.topics();
-        let Record { paused, parallelism, .. } = work.record;
-        work.record = Record { paused, parallelism, ..wanted.clone() };
+        let JobRecord { paused, parallelism, .. } = work.record;
+        work.record = JobRecord { paused, parallelism, ..wanted.clone() };
         let mut starts_anew = false;
         match (version, work.current.clone()) {
             (Some(version), Some(current)) if !reads_others => current.set(version),

@@ -1,4 +1,4 @@
-//! The jobs of a host, from a verb to what runs, on a catalog in memory and with flows that move nothing.
+//! The jobs of a host, from a verb to what runs, on a catalog in memory and with runners that move nothing.
 
 mod crashes;
 mod fake;

@@ -17,7 +17,7 @@ mod submit;
 use std::sync::Arc;
 
 use crate::catalog::{Entry, Revision};
-use crate::record::{DroppedFile, Note, Record};
+use crate::record::{DroppedFile, JobRecord, Note};
 
 use crate::components::Component;
 use crate::error::Error;
@@ -32,7 +32,7 @@ const TRIES: usize = 100;
 
 /// A change that is ready to be written.
 struct Prepared {
-    record: Record,
+    record: JobRecord,
     /// The record's version, opened, where it is another one.
     version: Option<Version>,
 }
@@ -48,7 +48,7 @@ struct Found {
 impl Jobs {
     /// Who changes a job, and why, now.
     fn note(&self, by: Option<&str>, why: &str) -> Note {
-        Note { by: by.unwrap_or("unknown").to_owned(), why: why.to_owned(), at: self.parts.clock().date() }
+        Note { by: by.unwrap_or("unknown").to_owned(), why: why.to_owned(), at: self.services.clock().date() }
     }
 
     /// Changes a job as `prepare` says, which is asked again where others come before it, and waits until that is
@@ -79,7 +79,7 @@ impl Jobs {
 
     /// What a job is to be.
     fn desired(&self, job: &str) -> Result<Option<Entry>, Error> {
-        self.parts.catalog.get(job).map_err(|error| Error::internal("the job's record can't be read", &error))
+        self.services.catalog.get(job).map_err(|error| Error::internal("the job's record can't be read", &error))
     }
 
     /// Writes a change, with its version at hand; `None` where the record is another one by now.
@@ -88,7 +88,7 @@ impl Jobs {
         if let Some(version) = version {
             slot.prepare(&record, version);
         }
-        self.parts.catalog.put(&record, Some(expected)).map(Some).or_else(|error| {
+        self.services.catalog.put(&record, Some(expected)).map(Some).or_else(|error| {
             slot.take_prepared(&record);
             if error.is_conflict() {
                 return Ok(None);
@@ -111,18 +111,18 @@ impl Jobs {
     }
 
     fn uploaded(&self, digest: &str) -> Result<Vec<u8>, Error> {
-        self.parts.catalog.component(digest).map_err(|error| Error::NoSuchComponent(error.to_string()))
+        self.services.catalog.component(digest).map_err(|error| Error::NoSuchComponent(error.to_string()))
     }
 
     /// A kept component, compiled.
     fn kept(&self, digest: &str) -> Result<Component, Error> {
-        let kept = self.parts.component(digest);
+        let kept = self.services.component(digest);
         kept.map_err(|error| Error::internal("a kept component can't be loaded", &format!("{error:#}")))
     }
 
     /// Keeps a component, so that a record may refer to it.
     fn keep_component(&self, wasm: &[u8], what: &str) -> Result<String, Error> {
-        self.parts.catalog.put_component(wasm).map_err(|error| Error::internal(what, &error))
+        self.services.catalog.put_component(wasm).map_err(|error| Error::internal(what, &error))
     }
 }
 

@@ -148,7 +148,7 @@ impl Attempt {
                 patience: None,
                 folder: self.environment.letters(),
             },
-            letters: self.job.metrics.clone(),
+            letter_counts: self.job.metrics.clone(),
         };
         Ok(WorkerContext {
             job: self.job.clone(),

@@ -11,7 +11,7 @@ use pelton_model::spec::{ColumnSpec, ColumnType, Conflict, Parameter, Sink, Sour
 const MOST: usize = 256;
 
 /// Takes over a declaration of contract 0.1.
-pub fn spec(raw: RawSpec) -> Result<Spec> {
+pub(super) fn spec(raw: RawSpec) -> Result<Spec> {
     let spec = Spec {
         name: raw.name,
         version: raw.version,

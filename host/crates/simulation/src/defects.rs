@@ -12,7 +12,7 @@ use pelton_connect::{
 };
 use pelton_control::catalog::memory::Memory as MemoryCatalog;
 use pelton_control::catalog::{Catalog, Entry, Error as CatalogError, Listener, Listing, Revision};
-use pelton_control::record::Record as JobRecord;
+use pelton_control::record::JobRecord;
 use pelton_delivery::budget::Budget;
 use pelton_delivery::clock::Clock;
 use pelton_delivery::delivery::Delivery;

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use pelton_connect::memory::{Memory, Record, Rules};
 use pelton_connect::{AtLeastOnce, Committer, Connectors};
-use pelton_control::attempts::Attempts;
 use pelton_control::catalog::{Catalog, memory::Memory as MemoryCatalog};
 use pelton_control::checks::ConnectorChecks;
 use pelton_control::components::{Component, Components};
-use pelton_control::parts::Parts;
+use pelton_control::pipeline_runner::PipelineRunners;
+use pelton_control::services::Services;
 use pelton_control::types::Submit;
 use pelton_control::{Error, Jobs};
 use pelton_delivery::clock::Clock;
@@ -120,8 +120,8 @@ impl World {
             Some(Defect::HalfVerb) => Arc::new(defects::InTwoSteps { catalog: Arc::clone(&catalog), clock }),
             _ => Arc::clone(&catalog) as _,
         };
-        let parts = Parts {
-            flows: Arc::new(Attempts::new(environment.clone(), None).with_committer(committer)),
+        let services = Services {
+            runners: Arc::new(PipelineRunners::new(environment.clone(), None).with_committer(committer)),
             environment,
             catalog: shown,
             components: Arc::new(Versions),
@@ -129,7 +129,7 @@ impl World {
             metrics: Arc::new(Metrics::default()),
             tracer: None,
         };
-        Host { life, memory, catalog, jobs: Jobs::of_catalog(parts).unwrap() }
+        Host { life, memory, catalog, jobs: Jobs::of_catalog(services).unwrap() }
     }
 
     fn connectors(&self, memory: &Memory) -> Connectors {

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
+use pelton_model::cause::Cause;
 use pelton_model::settings;
 use pelton_model::status::{Part, State, Status};
 use pelton_model::sync::lock;
@@ -62,8 +63,8 @@ pub fn client(kafka: &settings::Kafka, client_id: &str) -> ClientConfig {
 }
 
 /// Why a client can't be made, without the value that was refused: it may be a password under a misspelt key.
-pub fn refused(error: KafkaError) -> anyhow::Error {
-    match error {
+pub fn refused(error: KafkaError) -> Cause {
+    let error = match error {
         KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, _, key, _) => {
             anyhow!("librdkafka has no property {key:?}")
         }
@@ -71,7 +72,8 @@ pub fn refused(error: KafkaError) -> anyhow::Error {
             anyhow!("the property {key:?} can't have the value that it is set to")
         }
         other => other.into(),
-    }
+    };
+    error.into()
 }
 
 /// The settings of a job's consumer in `group`.

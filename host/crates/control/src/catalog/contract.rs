@@ -11,11 +11,11 @@ use pelton_model::sync::lock;
 use super::files::Files;
 use super::memory::Memory;
 use super::{Catalog, Entry, Error, Revision};
-use crate::record::{Note, Record};
+use crate::record::{JobRecord, Note};
 
-fn record(name: &str, parallelism: usize) -> Record {
+fn record(name: &str, parallelism: usize) -> JobRecord {
     let mut record =
-        Record { name: name.to_owned(), group: format!("pelton-{name}"), parallelism, ..Record::default() };
+        JobRecord { name: name.to_owned(), group: format!("pelton-{name}"), parallelism, ..JobRecord::default() };
     let spec = Spec { sources: vec![Source { topic: "in".to_owned(), headers: true }], ..Spec::default() };
     let note = Note { by: "ana".to_owned(), why: "because".to_owned(), at: DateTime::UNIX_EPOCH };
     record.adopt("d1", &spec, BTreeMap::from([("t".to_owned(), "1".to_owned())]), &note);

@@ -18,7 +18,7 @@ use pelton_model::files::{private_folder, write_durably};
 use pelton_model::sync::lock;
 
 use super::{Catalog, Entry, Error, Listener, Listing, Revision, form};
-use crate::record::Record;
+use crate::record::JobRecord;
 use crate::start_error::StartError;
 
 /// The folder. No other process has it at the same time.
@@ -134,7 +134,7 @@ impl Catalog for Files {
         self.read(&self.job_file(job))
     }
 
-    fn put(&self, record: &Record, expected: Option<Revision>) -> Result<Revision, Error> {
+    fn put(&self, record: &JobRecord, expected: Option<Revision>) -> Result<Revision, Error> {
         let mut last = lock(&self.last);
         self.check(&record.name, expected)?;
         let next = Revision(last.0 + 1);

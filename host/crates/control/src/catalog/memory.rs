@@ -8,7 +8,7 @@ use pelton_model::digest::digest;
 use pelton_model::sync::lock;
 
 use super::{Catalog, Entry, Error, Listener, Listing, Revision, form};
-use crate::record::Record;
+use crate::record::JobRecord;
 
 /// What all who have it share.
 #[derive(Default)]
@@ -139,7 +139,7 @@ impl Catalog for Memory {
         lock(&self.kept).read(job)
     }
 
-    fn put(&self, record: &Record, expected: Option<Revision>) -> Result<Revision, Error> {
+    fn put(&self, record: &JobRecord, expected: Option<Revision>) -> Result<Revision, Error> {
         self.write(Some(&record.name), |kept| {
             kept.check(&record.name, expected)?;
             kept.last.0 += 1;
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_host_dies_before_or_after_a_write() {
-        let record = |parallelism| Record { name: "a".to_owned(), parallelism, ..Record::default() };
+        let record = |parallelism| JobRecord { name: "a".to_owned(), parallelism, ..JobRecord::default() };
         let shared = Memory::default();
         let first = shared.put(&record(1), None).unwrap();
         for (death, left) in [(Death::Before(0), 1), (Death::After(0), 2)] {

@@ -21,7 +21,7 @@ impl Supervised {
         let metrics = &self.observed.metrics;
         let (state, mut conditions) = self.observed.status.get();
         conditions.extend(self.observed.status.notices());
-        let partitions = self.flow.partitions();
+        let partitions = self.runner.partitions();
         let lags: Option<Vec<i64>> = partitions.iter().map(|partition| partition.lag).collect();
         let declared = record.spec.parameters.iter().filter_map(|p| Some((p.name.clone(), p.default.clone()?)));
         let sinks = record.spec.sinks.iter().map(|sink| {

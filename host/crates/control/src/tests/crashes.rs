@@ -2,7 +2,7 @@
 
 use crate::catalog::Catalog;
 use crate::catalog::memory::{Death, Memory};
-use crate::record::Record;
+use crate::record::JobRecord;
 use pelton_delivery::clock::SystemClock;
 
 use super::fake::{TestHost, eventually};
@@ -12,10 +12,10 @@ use crate::types::{Reload, Rollback, Scale, SetParameters};
 /// What a verb can change of a job; none where there is no job.
 type Desired = Option<(u32, String, Vec<(String, String)>, usize, bool, usize)>;
 
-fn desired(record: Option<Record>) -> Desired {
+fn desired(record: Option<JobRecord>) -> Desired {
     // One that is to end is as good as gone.
     let record = record.filter(|record| !record.cancelled)?;
-    let Record { version, digest, parameters, parallelism, paused, history, .. } = record;
+    let JobRecord { version, digest, parameters, parallelism, paused, history, .. } = record;
     Some((version, digest, parameters.into_iter().collect(), parallelism, paused, history.len()))
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::catalog::memory::Memory;
 use crate::catalog::{Catalog, Entry};
-use crate::record::Record;
+use crate::record::JobRecord;
 use anyhow::Result;
 use pelton_delivery::clock::{Clock, SystemClock};
 use pelton_delivery::wake::Wake;
@@ -20,9 +20,9 @@ use crate::changes::Changes;
 use crate::checks::Checks;
 use crate::components::{Component, Components};
 use crate::error::Error;
-use crate::flow::{Flow, Flows, Observed};
 use crate::jobs::Jobs;
-use crate::parts::Parts;
+use crate::runner::{JobRunner, JobRunners, Observed};
+use crate::services::Services;
 use crate::types::{JobView, Submit};
 use pelton_connect::{Connectors, Requests};
 use pelton_model::metrics::Metrics;
@@ -94,16 +94,16 @@ impl Components for FakeComponents {
 pub(crate) struct FakeChecks;
 
 impl Checks for FakeChecks {
-    fn submitted(&self, _: &Record, _: Option<StartFrom>, _: bool) -> Result<(), Error> {
+    fn submitted(&self, _: &JobRecord, _: Option<StartFrom>, _: bool) -> Result<(), Error> {
         Ok(())
     }
 
-    fn changed(&self, _: &Record, _: &Spec, _: bool) -> Result<(), Error> {
+    fn changed(&self, _: &JobRecord, _: &Spec, _: bool) -> Result<(), Error> {
         Ok(())
     }
 }
 
-/// The flows of a host: what runs, and whose drain is held up.
+/// The runners of a host: what runs, and whose drain is held up.
 #[derive(Debug, Default)]
 pub(crate) struct Flowing {
     running: Mutex<BTreeMap<String, Arc<CurrentVersion>>>,
@@ -134,18 +134,18 @@ impl Flowing {
 }
 
 #[derive(Debug)]
-struct FakeFlows(Arc<Flowing>);
+struct FakeRunners(Arc<Flowing>);
 
 #[derive(Debug)]
-struct FakeFlow(Arc<Flowing>, String);
+struct FakeRunner(Arc<Flowing>, String);
 
-impl Flows for FakeFlows {
-    fn of(&self, job: &Observed) -> Arc<dyn Flow> {
-        Arc::new(FakeFlow(Arc::clone(&self.0), job.name.clone()))
+impl JobRunners for FakeRunners {
+    fn of(&self, job: &Observed) -> Arc<dyn JobRunner> {
+        Arc::new(FakeRunner(Arc::clone(&self.0), job.name.clone()))
     }
 }
 
-impl Flow for FakeFlow {
+impl JobRunner for FakeRunner {
     fn run(
         &self,
         current: &Arc<CurrentVersion>,
@@ -195,16 +195,16 @@ impl TestHost {
         let config = Config { usr_jobs: "/nonexistent/usr_jobs".into(), ..Config::default() };
         let connectors = Arc::new(Connectors::new(&config, runtime.handle()).unwrap());
         let environment = JobEnvironment { config: Arc::new(config), connectors, pace: Pace::default() };
-        let parts = Parts {
+        let services = Services {
             environment,
             catalog: Arc::clone(&catalog) as Arc<dyn Catalog>,
             components: Arc::new(FakeComponents),
             checks: Arc::new(FakeChecks),
-            flows: Arc::new(FakeFlows(Arc::clone(&flowing))),
+            runners: Arc::new(FakeRunners(Arc::clone(&flowing))),
             metrics: Arc::new(Metrics::default()),
             tracer: None,
         };
-        let jobs = Jobs::new(parts).unwrap();
+        let jobs = Jobs::new(services).unwrap();
         Self { jobs, flowing, catalog, runtime }
     }
 

@@ -2,14 +2,14 @@
 
 use super::Prepared;
 use crate::catalog::Entry;
+use crate::completion::{Completion, Until};
 use crate::error::Error;
 use crate::jobs::Jobs;
-use crate::ticket::{Ticket, Until};
 
 impl Jobs {
-    /// Says that a job is to end for good, also during its start; who waits for the ticket sees it gone. Whoever
+    /// Says that a job is to end for good, also during its start; who waits for the completion sees it gone. Whoever
     /// repeats this meanwhile waits for the same end.
-    pub fn cancel(&self, job: &str) -> Result<Ticket, Error> {
+    pub fn cancel(&self, job: &str) -> Result<Completion, Error> {
         loop {
             let gone = || Error::NoSuchJob(job.to_owned());
             let (slot, supervised) = self.reconciler.find(job).ok_or_else(gone)?;
@@ -28,7 +28,7 @@ impl Jobs {
                 }
             };
             let reconciler = self.reconciler.clone();
-            return Ok(Ticket { reconciler, slot, supervised, revision, until: Until::Gone });
+            return Ok(Completion { reconciler, slot, supervised, revision, until: Until::Gone });
         }
     }
 }

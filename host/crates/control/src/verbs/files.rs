@@ -16,7 +16,7 @@ impl Jobs {
     /// submitted yet is.
     pub(crate) fn file_dropped(self: &Arc<Self>, file: DroppedFile, spec: Option<&Spec>) {
         let is_submitted = |spec: &Spec| self.find(&spec.name).is_ok();
-        let is_new = self.parts.config().submit_all && spec.is_some_and(|spec| !is_submitted(spec));
+        let is_new = self.services.config().submit_all && spec.is_some_and(|spec| !is_submitted(spec));
         let (jobs, name) = (Arc::clone(self), file.name.clone());
         let work = move || {
             if is_new {
@@ -24,7 +24,7 @@ impl Jobs {
             }
             jobs.reload_from(&file);
         };
-        if let Err(error) = self.parts.clock().spawn("usr-jobs-changed", Box::new(work)) {
+        if let Err(error) = self.services.clock().spawn("usr-jobs-changed", Box::new(work)) {
             tracing::error!("{name} is not taken over: there is no thread: {error}");
         }
     }
@@ -33,7 +33,7 @@ impl Jobs {
     /// it is tried again with backoff, while the file is there.
     fn submit_file(&self, file: &str) {
         let wake = Wake::default();
-        for after in self.parts.environment.pace.backoff() {
+        for after in self.services.environment.pace.backoff() {
             let request = Submit {
                 available: Some(file.to_owned()),
                 by: Some(USR_JOBS.to_owned()),
@@ -46,7 +46,7 @@ impl Jobs {
                 Err(error) if error.is_temporary() => tracing::warn!("{file} is not submitted yet: {error}"),
                 Err(error) => return tracing::error!("{file} is not submitted: {error}"),
             }
-            self.parts.clock().wait(&wake, after);
+            self.services.clock().wait(&wake, after);
             if self.reconciler.is_closed() || self.available.has(file) == Some(false) {
                 return;
             }

@@ -1,18 +1,18 @@
 //! Pause and resume.
 
 use super::{Found, Prepared};
+use crate::completion::{Completion, Until};
 use crate::error::Error;
 use crate::jobs::Jobs;
-use crate::ticket::{Ticket, Until};
 use crate::types::JobView;
 
 impl Jobs {
     /// Holds a job: what is in flight is delivered and committed, and it leaves its group, so that it costs nothing.
-    /// Who waits for the ticket sees it held.
-    pub fn pause(&self, job: &str, by: Option<&str>) -> Result<Ticket, Error> {
+    /// Who waits for the completion sees it held.
+    pub fn pause(&self, job: &str, by: Option<&str>) -> Result<Completion, Error> {
         let Found { slot, supervised, revision } = self.set_paused(job, by, true)?;
         let reconciler = self.reconciler.clone();
-        Ok(Ticket { reconciler, slot, supervised, revision, until: Until::Held })
+        Ok(Completion { reconciler, slot, supervised, revision, until: Until::Held })
     }
 
     /// Lets a held job go on from its offsets.

@@ -50,7 +50,7 @@ impl Jobs {
         if check_name(job).is_err() {
             return Err(Error::NoSuchJob(job.to_owned()));
         }
-        let environment = &self.parts.environment;
+        let environment = &self.services.environment;
         let letters = Letters::open(&**environment.connectors.letters(), &environment.letters(), job)?;
         if !letters.exist() {
             self.find(job)?;
@@ -63,17 +63,17 @@ impl Jobs {
         let supervised = self.find(job)?;
         let record = supervised.record();
         let component = self
-            .parts
+            .services
             .component(&record.digest)
             .map_err(|error| Error::internal("the job's component can't be loaded", &format!("{error:#}")))?;
-        let version = self.parts.version(&record, &component);
+        let version = self.services.version(&record, &component);
         let version = version.map_err(|error| Error::UnfitParameters(format!("{error:#}")))?;
         let job = Job {
-            tracer: self.parts.tracer.as_ref().map(|tracer| tracer.job(&record.name, &record.group)),
+            tracer: self.services.tracer.as_ref().map(|tracer| tracer.job(&record.name, &record.group)),
             name: record.name.into(),
             host: Arc::clone(&supervised.observed.host),
             metrics: supervised.observed.metrics.clone(),
         };
-        Ok(RedriveJob { job, version: Arc::new(version), environment: self.parts.environment.clone() })
+        Ok(RedriveJob { job, version: Arc::new(version), environment: self.services.environment.clone() })
     }
 }

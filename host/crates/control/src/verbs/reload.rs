@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::record::{DroppedFile, Note, Record};
+use crate::record::{DroppedFile, JobRecord, Note};
 
 use super::{Found, Prepared, tell};
 use crate::components::Component;
@@ -87,19 +87,19 @@ impl Jobs {
     }
 
     /// The component that a reload asks for.
-    fn next(&self, record: &Record, request: &Reload) -> Result<Next, Error> {
+    fn next(&self, record: &JobRecord, request: &Reload) -> Result<Next, Error> {
         let (wasm, file) = match (&request.available, &request.digest, &record.file) {
             (None, None, None) => return Err(Error::NoFile(record.name.clone())),
             (None, None, Some(file)) => self.component(Some(&file.name), None)?,
             (available, digest, _) => self.component(available.as_deref(), digest.as_deref())?,
         };
-        let component = self.parts.components.load(&wasm)?;
+        let component = self.services.components.load(&wasm)?;
         Ok(Next { wasm, file, component })
     }
 
     fn reloaded(
         &self,
-        mut record: Record,
+        mut record: JobRecord,
         supervised: &Arc<Supervised>,
         Next { wasm, file, component }: &Next,
         request: &Reload,
@@ -115,7 +115,7 @@ impl Jobs {
         if !request.force && !diff.drops.is_empty() {
             return Err(Error::WouldDrop { job: record.name, lines: diff.lines() });
         }
-        self.parts.checks.changed(&record, component.spec(), request.create)?;
+        self.services.checks.changed(&record, component.spec(), request.create)?;
         self.keep_component(wasm, "failed to keep the component")?;
         let mut parameters = record.parameters.clone();
         if request.force {
@@ -140,7 +140,7 @@ impl Jobs {
                 return Err(Error::NoEarlierVersion { job: record.name, wanted: request.to, runs: record.version });
             };
             let component = self.kept(&to.digest)?;
-            self.parts.checks.changed(&record, component.spec(), false)?;
+            self.services.checks.changed(&record, component.spec(), false)?;
             self.opened(supervised, record, &component, to.parameters, false, &note).map(Some)
         });
         if !is_there {
@@ -153,7 +153,7 @@ impl Jobs {
     pub(super) fn opened(
         &self,
         supervised: &Supervised,
-        mut record: Record,
+        mut record: JobRecord,
         component: &Component,
         parameters: BTreeMap<String, String>,
         probation: bool,
@@ -161,12 +161,12 @@ impl Jobs {
     ) -> Result<Prepared, Error> {
         record.adopt(&component.digest, component.spec(), parameters, note);
         let refused = |error: &dyn std::fmt::Display| Error::BadParameters(format!("{error:#}"));
-        let version = self.parts.version(&record, component).map_err(|error| refused(&error))?;
+        let version = self.services.version(&record, component).map_err(|error| refused(&error))?;
         let open = |_| component.program.instantiate(&version.parameters, Arc::clone(&supervised.observed.host));
         let ready = (0..record.parallelism.min(OPENED)).map(open).collect::<Result<Vec<_>, _>>();
         let mut version = version.with_ready(ready.map_err(|failure| refused(&failure))?);
         if probation {
-            let reload = &self.parts.config().reload;
+            let reload = &self.services.config().reload;
             version = version.on_probation(reload.probation_batches, reload.max_failed);
         }
         Ok(Prepared { record, version: Some(version) })

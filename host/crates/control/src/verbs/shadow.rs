@@ -22,19 +22,19 @@ impl Jobs {
         }
         let current = supervised.running().ok_or_else(|| Error::NotRunning(job.to_owned()))?;
         let mut record = supervised.record();
-        let component = self.parts.components.load(&wasm)?;
+        let component = self.services.components.load(&wasm)?;
         record.parameters.retain(|name, _| component.spec().parameters.iter().any(|p| p.name == *name));
         record.digest = component.digest.to_string();
         let refused = |error: &dyn std::fmt::Display| Error::BadParameters(format!("{error:#}"));
-        let next = self.parts.version(&record, &component).map_err(|error| refused(&error))?;
+        let next = self.services.version(&record, &component).map_err(|error| refused(&error))?;
         // Its lines and counts are nobody's: it only answers what would be.
         let nobody = Arc::new(Metrics::default()).job(&record.name);
-        let host = Arc::new(GuestHost::new(&record.name, Arc::default(), nobody, Arc::clone(self.parts.clock())));
+        let host = Arc::new(GuestHost::new(&record.name, Arc::default(), nobody, Arc::clone(self.services.clock())));
         let ready = next.job.instantiate(&next.parameters, Arc::clone(&host) as Arc<_>);
         let ready = ready.map_err(|failure| refused(&failure))?;
         let time = Duration::from_secs(request.seconds.into());
         let shadow =
-            Shadow::start(&self.parts.environment.pace, &record.name, next.with_ready(vec![ready]), host, time)
+            Shadow::start(&self.services.environment.pace, &record.name, next.with_ready(vec![ready]), host, time)
                 .map_err(|error| Error::internal("failed to start the shadow run", &format!("{error:#}")))?;
         if let Some(before) = lock(&current.shadow).replace(Arc::clone(&shadow)) {
             before.stop();

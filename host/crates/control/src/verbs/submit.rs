@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::record::{DroppedFile, Record};
+use crate::record::{DroppedFile, JobRecord};
 use pelton_model::name::check_name;
 
 use crate::checks::check_parallelism;
@@ -26,7 +26,7 @@ fn not_from(name: &str, from: StartFrom) -> String {
 impl Jobs {
     /// Takes in a component, so that it can be submitted by its digest.
     pub fn upload(&self, wasm: &[u8]) -> Result<Uploaded, Error> {
-        let component = self.parts.components.load(wasm)?;
+        let component = self.services.components.load(wasm)?;
         let digest = self.keep_component(wasm, "failed to keep the component")?;
         Ok(Uploaded { digest, spec: component.spec().as_ref().clone() })
     }
@@ -36,12 +36,12 @@ impl Jobs {
     /// for.
     pub fn submit(&self, request: &Submit) -> Result<Submitted, Error> {
         let (wasm, file) = self.component(request.available.as_deref(), request.digest.as_deref())?;
-        let component = self.parts.components.load(&wasm)?;
+        let component = self.services.components.load(&wasm)?;
         let wanted = self.wanted(request, &component, file)?;
         let name = wanted.name.clone();
         let mut is_checked = false;
         loop {
-            let existing = match self.parts.catalog.get(&name) {
+            let existing = match self.services.catalog.get(&name) {
                 Ok(existing) => existing,
                 Err(error) if error.is_damaged() => None,
                 Err(error) => return Err(Error::internal("failed to keep the job", &error)),
@@ -61,7 +61,7 @@ impl Jobs {
             }
             if !is_checked {
                 self.configure(&wanted, &component)?;
-                self.parts.checks.submitted(&wanted, request.from, request.create)?;
+                self.services.checks.submitted(&wanted, request.from, request.create)?;
                 is_checked = true;
                 // That took its time: others may have come.
                 continue;
@@ -74,7 +74,7 @@ impl Jobs {
     }
 
     /// The record that a submit asks for.
-    fn wanted(&self, request: &Submit, component: &Component, file: Option<DroppedFile>) -> Result<Record, Error> {
+    fn wanted(&self, request: &Submit, component: &Component, file: Option<DroppedFile>) -> Result<JobRecord, Error> {
         if request.guarantee == Guarantee::ExactlyOnce {
             return Err(Error::NoExactlyOnce);
         }
@@ -82,36 +82,36 @@ impl Jobs {
         let name = request.name.clone().unwrap_or_else(|| component.spec().name.clone());
         check_name(&name).map_err(|error| Error::BadName(error.to_string()))?;
         let note = self.note(request.by.as_deref(), request.why.as_deref().unwrap_or("submit"));
-        let mut record = Record {
+        let mut record = JobRecord {
             group: request.group.clone().unwrap_or_else(|| format!("pelton-{name}")),
             name,
             parallelism: request.parallelism.unwrap_or(1),
             submitted: note.at,
             file,
-            ..Record::default()
+            ..JobRecord::default()
         };
         record.adopt(&component.digest, component.spec(), request.parameters.clone(), &note);
         Ok(record)
     }
 
     /// Lets the job look at its parameters, once.
-    fn configure(&self, wanted: &Record, component: &Component) -> Result<(), Error> {
+    fn configure(&self, wanted: &JobRecord, component: &Component) -> Result<(), Error> {
         let refused = |error: &dyn std::fmt::Display| Error::BadParameters(format!("{error:#}"));
-        let version = self.parts.version(wanted, component).map_err(|error| refused(&error))?;
+        let version = self.services.version(wanted, component).map_err(|error| refused(&error))?;
         let nobody = Arc::new(Metrics::default()).job(&wanted.name);
-        let host = GuestHost::new(&wanted.name, Arc::default(), nobody, Arc::clone(self.parts.clock()));
+        let host = GuestHost::new(&wanted.name, Arc::default(), nobody, Arc::clone(self.services.clock()));
         let instance = component.program.instantiate(&version.parameters, Arc::new(host));
         instance.map(drop).map_err(|failure| refused(&failure))
     }
 
     /// Writes the record of a new job and waits until it has begun; false where there is one by now.
-    fn begin(&self, wanted: &Record, wasm: &[u8], component: &Component) -> Result<bool, Error> {
+    fn begin(&self, wanted: &JobRecord, wasm: &[u8], component: &Component) -> Result<bool, Error> {
         let what = "failed to keep the job";
         self.keep_component(wasm, what)?;
         let slot = self.reconciler.slot(&wanted.name);
-        let version = self.parts.version(wanted, component);
+        let version = self.services.version(wanted, component);
         slot.prepare(wanted, version.map_err(|error| Error::BadParameters(format!("{error:#}")))?);
-        match self.parts.catalog.put(wanted, None) {
+        match self.services.catalog.put(wanted, None) {
             Ok(revision) => self.reconciler.wait(&slot, revision).map(|()| true),
             Err(error) => {
                 slot.take_prepared(wanted);
@@ -124,10 +124,10 @@ impl Jobs {
     fn wait_until_gone(&self, name: &str) -> Result<(), Error> {
         let slot = self.reconciler.slot(name);
         let is_over = || {
-            let is_there = self.parts.catalog.get(name).is_ok_and(|entry| entry.is_some_and(|e| e.record.cancelled));
+            let is_there = self.services.catalog.get(name).is_ok_and(|entry| entry.is_some_and(|e| e.record.cancelled));
             self.reconciler.is_closed() || !is_there
         };
-        slot.changes.wait(&**self.parts.clock(), is_over);
+        slot.changes.wait(&**self.services.clock(), is_over);
         if self.reconciler.is_closed() { Err(Error::Stopping(name.to_owned())) } else { Ok(()) }
     }
 }

@@ -77,7 +77,7 @@ impl<'a> Run<'a> {
                 patience: Some(PATIENCE),
                 folder: environment.letters(),
             },
-            letters: letters.clone(),
+            letter_counts: letters.clone(),
         };
         let outputs = Outputs::open(&environment.connectors, &opening).map_err(LettersError::Unreachable)?;
         let router = Router::new(0, &outputs, &report, &version.job.spec().sinks).map_err(LettersError::Unreachable)?;

@@ -2,8 +2,13 @@ use std::time::Duration;
 
 use super::*;
 
-fn record(name: &str) -> Record {
-    Record { name: name.to_owned(), digest: digest(b"wasm"), group: format!("pelton-{name}"), ..Record::default() }
+fn record(name: &str) -> JobRecord {
+    JobRecord {
+        name: name.to_owned(),
+        digest: digest(b"wasm"),
+        group: format!("pelton-{name}"),
+        ..JobRecord::default()
+    }
 }
 
 fn open(folder: &Path) -> Files {
@@ -135,7 +140,7 @@ fn components_that_a_damaged_record_may_need_stay() {
     let folder = tempfile::tempdir().unwrap();
     let files = open(folder.path());
     let [used, unused] = [b"used!", b"other"].map(|wasm| files.put_component(wasm).unwrap());
-    files.put(&Record { digest: used.clone(), ..record("a") }, None).unwrap();
+    files.put(&JobRecord { digest: used.clone(), ..record("a") }, None).unwrap();
     let (now, hour) = (SystemTime::now(), Duration::from_secs(3600));
     let cut_off = folder.path().join("components/.tmpcut");
     fs::write(&cut_off, "").unwrap();

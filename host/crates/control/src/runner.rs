@@ -33,14 +33,14 @@ impl Debug for Observed {
     }
 }
 
-/// Makes the flows of a host's jobs.
-pub trait Flows: Send + Sync + Debug {
+/// Makes the runners of a host's jobs.
+pub trait JobRunners: Send + Sync + Debug {
     /// That of one job.
-    fn of(&self, job: &Observed) -> Arc<dyn Flow>;
+    fn of(&self, job: &Observed) -> Arc<dyn JobRunner>;
 }
 
 /// What moves the records of one job, attempt after attempt.
-pub trait Flow: Send + Sync + Debug {
+pub trait JobRunner: Send + Sync + Debug {
     /// Runs the job until it is told to stop or nothing comes: then drains, commits and leaves its group.
     ///
     /// # Errors

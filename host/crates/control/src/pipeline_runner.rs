@@ -8,17 +8,17 @@ use pelton_model::sync::lock;
 use pelton_pipeline::trace::Tracer;
 use pelton_pipeline::{Attempt, CurrentVersion, Ended, Error, Job, JobEnvironment};
 
-use crate::flow::{Flow, Flows, Observed};
+use crate::runner::{JobRunner, JobRunners, Observed};
 
 /// Makes each job's.
 #[derive(Debug)]
-pub struct Attempts {
+pub struct PipelineRunners {
     environment: JobEnvironment,
     tracer: Option<Arc<Tracer>>,
     committer: Arc<dyn Committer>,
 }
 
-impl Attempts {
+impl PipelineRunners {
     /// In this environment, with progress at least once.
     pub fn new(environment: JobEnvironment, tracer: Option<Arc<Tracer>>) -> Self {
         Self { environment, tracer, committer: Arc::new(AtLeastOnce) }
@@ -30,9 +30,9 @@ impl Attempts {
     }
 }
 
-impl Flows for Attempts {
-    fn of(&self, job: &Observed) -> Arc<dyn Flow> {
-        Arc::new(AttemptsOfJob {
+impl JobRunners for PipelineRunners {
+    fn of(&self, job: &Observed) -> Arc<dyn JobRunner> {
+        Arc::new(PipelineRunner {
             job: job.clone(),
             environment: self.environment.clone(),
             tracer: self.tracer.clone(),
@@ -44,7 +44,7 @@ impl Flows for Attempts {
 }
 
 #[derive(Debug)]
-struct AttemptsOfJob {
+struct PipelineRunner {
     job: Observed,
     environment: JobEnvironment,
     tracer: Option<Arc<Tracer>>,
@@ -53,7 +53,7 @@ struct AttemptsOfJob {
     assignment: Arc<Mutex<Arc<Assignment>>>,
 }
 
-impl Flow for AttemptsOfJob {
+impl JobRunner for PipelineRunner {
     fn run(&self, current: &Arc<CurrentVersion>, group: &str, requests: &Requests) -> Result<Ended, Error> {
         let attempt = Attempt {
             job: Job {

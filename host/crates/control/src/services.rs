@@ -14,12 +14,12 @@ use crate::catalog::Catalog;
 use crate::checks::Checks;
 use crate::components::{Component, Components};
 use crate::error::Error;
-use crate::flow::Flows;
-use crate::record::Record;
+use crate::record::JobRecord;
+use crate::runner::JobRunners;
 
 /// What the control plane works with.
 #[derive(Debug)]
-pub struct Parts {
+pub struct Services {
     /// Settings, what is beside the host, and time.
     pub environment: JobEnvironment,
     /// Where desired state is kept.
@@ -29,14 +29,14 @@ pub struct Parts {
     /// What a job needs of others.
     pub checks: Arc<dyn Checks>,
     /// What moves records.
-    pub flows: Arc<dyn Flows>,
+    pub runners: Arc<dyn JobRunners>,
     /// All counts.
     pub metrics: Arc<Metrics>,
     /// Traces of records, where tracing is on.
     pub tracer: Option<Arc<Tracer>>,
 }
 
-impl Parts {
+impl Services {
     pub(crate) fn config(&self) -> &Config {
         &self.environment.config
     }
@@ -59,7 +59,7 @@ impl Parts {
     }
 
     /// The version that a record asks for.
-    pub(crate) fn version(&self, record: &Record, component: &Component) -> Result<Version, ModelError> {
+    pub(crate) fn version(&self, record: &JobRecord, component: &Component) -> Result<Version, ModelError> {
         let set: Vec<_> = record.parameters.clone().into_iter().collect();
         let parameters = component.spec().complete(&set)?;
         Ok(Version::new(record.version, Arc::clone(&component.program), parameters, &record.digest))

@@ -24,7 +24,7 @@ pub(crate) enum Until {
 /// The end of a verb, which may be waited for.
 #[derive(Debug)]
 #[must_use = "nobody sees the answer"]
-pub struct Ticket {
+pub struct Completion {
     pub(crate) reconciler: Arc<Reconciler>,
     pub(crate) slot: Arc<Slot>,
     pub(crate) supervised: Arc<Supervised>,
@@ -32,7 +32,7 @@ pub struct Ticket {
     pub(crate) until: Until,
 }
 
-impl Ticket {
+impl Completion {
     /// The answer, once there is one.
     pub fn answer(&self) -> Option<Result<JobView, Error>> {
         if let Some(last) = self.supervised.last() {
