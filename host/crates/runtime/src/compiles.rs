@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Error as Cause};
 use pelton_model::sync::lock;
 
-use crate::error::Error;
+use crate::error::{Error, TooLong};
 
 /// Components that are compiled at once.
 const PLACES: usize = 4;
@@ -20,17 +20,6 @@ const PLACES: usize = 4;
 const NICE: i32 = 5;
 /// Years: there is no later time to wait for.
 const LONG: Duration = Duration::from_secs(1 << 28);
-
-/// A component is not compiled in time.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum TooLong {
-    /// Its own compile takes longer.
-    #[error("compiling takes longer than {0:?} (limits.compile_time); it goes on, and is not begun anew meanwhile")]
-    Late(Duration),
-    /// It was not even begun.
-    #[error("{PLACES} other components are being compiled, and none was done within {0:?} (limits.compile_time)")]
-    NoPlace(Duration),
-}
 
 /// What a compile came to, once it has.
 type Found<T> = Arc<OnceLock<Result<T, Error>>>;
@@ -67,7 +56,7 @@ impl<T: Clone + Send + Sync + 'static> Compiles<T> {
             if running.len() < PLACES {
                 break self.start(&mut running, digest, work)?;
             }
-            running = self.wait(running, deadline).ok_or(Error::CompileTime(TooLong::NoPlace(limit)))?;
+            running = self.wait(running, deadline).ok_or(Error::CompileTime(TooLong::NoPlace(PLACES, limit)))?;
         };
         loop {
             match found.get() {

@@ -1,8 +1,8 @@
 //! Why there is no job to run.
 
-use pelton_model::cause::Cause;
+use std::time::Duration;
 
-use crate::compiles::TooLong;
+use pelton_model::cause::Cause;
 
 /// Why a component can't be compiled, or be made.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -34,4 +34,15 @@ impl Error {
     pub(crate) fn module(cause: impl Into<anyhow::Error>) -> Self {
         Self::Module(cause.into().into())
     }
+}
+
+/// A component is not compiled in time.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TooLong {
+    /// Its own compile takes longer.
+    #[error("compiling takes longer than {0:?} (limits.compile_time); it goes on, and is not begun anew meanwhile")]
+    Late(Duration),
+    /// It was not even begun: there are so many others.
+    #[error("{0} other components are being compiled, and none was done within {1:?} (limits.compile_time)")]
+    NoPlace(usize, Duration),
 }

@@ -33,8 +33,7 @@ use wasmtime::Config;
 use wasmtime::component::Linker;
 use wasmtime::component::types::ComponentItem;
 
-pub use compiles::TooLong;
-pub use error::Error;
+pub use error::{Error, TooLong};
 pub use failure::Failure;
 pub use host::Host;
 pub use instance::Instance;
