@@ -29,6 +29,7 @@ mod schema;
 mod stage;
 
 mod pgbouncer;
+mod waiting;
 
 mod brokers_out_of_reach;
 mod compacted_topic_without_keys;
@@ -38,6 +39,7 @@ mod functions_that_raise;
 mod header_names_of_any_bytes;
 mod new_partitions;
 mod poolers;
+mod postgres_14_to_18;
 mod refused_messages_are_no_output;
 mod sink_topic_that_takes_nothing;
 mod slow_tables;
