@@ -31,6 +31,7 @@ mod stage;
 mod pgbouncer;
 mod waiting;
 
+mod a_role_that_may_only_insert;
 mod brokers_out_of_reach;
 mod compacted_topic_without_keys;
 mod deadlocks;
