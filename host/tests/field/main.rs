@@ -42,6 +42,7 @@ mod new_partitions;
 mod poolers;
 mod postgres_14_to_18;
 mod refused_messages_are_no_output;
+mod row_level_security;
 mod sink_topic_that_takes_nothing;
 mod slow_tables;
 mod timestamps_out_of_range;
