@@ -35,6 +35,7 @@ mod a_role_that_may_only_insert;
 mod brokers_out_of_reach;
 mod compacted_topic_without_keys;
 mod deadlocks;
+mod default_transaction_isolation;
 mod failover;
 mod functions_that_raise;
 mod header_names_of_any_bytes;
