@@ -4,11 +4,12 @@
 use crate::kafka::Record;
 use crate::pelton::{Host, example};
 use crate::readings::readings;
+use crate::roles::role;
 use crate::stage::{Servers, guest, require_stage};
 use crate::waiting::{ids, ids_of, wait_until_read, wait_until_told};
 
 fn host(servers: &Servers, rights: &str) -> Host {
-    let url = servers.role("clerk", rights);
+    let url = role(servers, "clerk", rights);
     let mut host = servers.host().flag("--postgres", url);
     host.start();
     host

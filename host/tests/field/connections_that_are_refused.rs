@@ -11,6 +11,7 @@ use tokio_postgres::NoTls;
 use crate::eventually::eventually;
 use crate::pelton::{Host, example};
 use crate::readings::readings;
+use crate::roles::{end_sessions, role};
 use crate::stage::{RUN, Servers, Stage, require_stage};
 use crate::waiting::{ids, ids_of, wait_until_told};
 
@@ -19,7 +20,7 @@ const JOB: &str = "sensor_pipeline";
 /// Servers of which Postgres is this test's, a host of a role of its own, and the role's URL.
 fn host(servers: &Stage) -> (Host, String) {
     servers.set(1);
-    let url = servers.role("writer", "GRANT SELECT, INSERT ON raw_sensors_data TO writer");
+    let url = role(servers, "writer", "GRANT SELECT, INSERT ON raw_sensors_data TO writer");
     let mut host = servers.host().flag("--postgres", &url);
     host.start();
     (host, url)
@@ -35,7 +36,7 @@ fn write_a_hundred(servers: &Servers, host: &Host) {
 /// Ends the session of the host until that says why it has no other, with another hundred readings to write.
 fn wait_in_vain(servers: &Servers, host: &Host, reason: &str) {
     eventually(RUN, reason, || {
-        servers.end_sessions("writer");
+        end_sessions(servers, "writer");
         host.show(JOB)["conditions"].to_string().contains(reason).then_some(())
     });
     servers.kafka.produce("sensors", &readings(100..200));

@@ -29,6 +29,7 @@ mod schema;
 mod stage;
 
 mod pgbouncer;
+mod roles;
 mod waiting;
 
 mod a_role_that_may_only_insert;

@@ -15,7 +15,7 @@ use crate::kafka::Record;
 use crate::pelton::{Host, example};
 use crate::poolers::changed;
 use crate::readings::readings;
-use crate::stage::{RUN, guest, require_stage};
+use crate::stage::{RUN, Servers, guest, require_stage};
 use crate::waiting::{ids, ids_of, wait_until_read, wait_until_running, wait_until_told};
 
 const PIPELINE: &str = "sensor_pipeline";
@@ -68,7 +68,7 @@ fn stories(major: u32) {
     // Rows by COPY, by INSERT, by upsert and by statement, and bad ones among them.
     servers.kafka.produce("sensors", &readings(0..PART));
     servers.kafka.produce(UPSERT, &updates(0));
-    let all_read = |servers: &crate::stage::Servers| {
+    let all_read = |servers: &Servers| {
         for (job, topic) in [(PIPELINE, "sensors"), (STATEMENT, "sensors"), (UPSERT, UPSERT)] {
             wait_until_read(servers, job, topic);
         }

@@ -3,6 +3,7 @@
 
 use crate::pelton::{Host, example};
 use crate::readings::readings;
+use crate::roles::role;
 use crate::stage::{Servers, require_stage};
 use crate::waiting::{ids, ids_of, wait_until_told};
 
@@ -14,7 +15,7 @@ const POLICIES: &str = "
 
 /// A host as a role of its own, with the job.
 fn host(servers: &Servers, rights: &str) -> Host {
-    let url = servers.role("tenant", rights);
+    let url = role(servers, "tenant", rights);
     let mut host = servers.host().flag("--postgres", url);
     host.start();
     host.submit(example(JOB), &[]);

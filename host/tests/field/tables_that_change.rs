@@ -1,9 +1,11 @@
 //! A table changes while statements on it are prepared: `cached plan must not change result type`.
 //! <https://github.com/pgjdbc/r2dbc-postgresql/issues/382>, <https://github.com/lib/pq/issues/1151>.
 
+use crate::eventually::eventually;
 use crate::pelton::example;
 use crate::readings::readings;
-use crate::stage::require_stage;
+use crate::roles::{end_sessions, role};
+use crate::stage::{RUN, require_stage};
 use crate::waiting::{ids, ids_of, wait_until_told};
 
 const JOB: &str = "sensor_pipeline";
@@ -13,7 +15,7 @@ fn whatever_happens_to_the_table_each_row_is_there_once() {
     let servers = require_stage!();
     servers.set(1);
     let rights = "GRANT SELECT, INSERT ON raw_sensors_data TO writer";
-    let mut host = servers.host().flag("--postgres", servers.role("writer", rights));
+    let mut host = servers.host().flag("--postgres", role(&servers, "writer", rights));
     host.start();
     host.submit(example(JOB), &[]);
     let write = |part: usize| servers.kafka.produce("sensors", &readings(part * 100..(part + 1) * 100));
@@ -57,9 +59,9 @@ fn whatever_happens_to_the_table_each_row_is_there_once() {
         GRANT USAGE ON SCHEMA elsewhere TO writer; GRANT SELECT, INSERT ON elsewhere.raw_sensors_data TO writer;
         ALTER ROLE writer SET search_path = elsewhere, public",
     );
-    servers.end_sessions("writer");
+    end_sessions(&servers, "writer");
     let there = "SELECT 1 FROM pg_stat_activity WHERE usename = 'writer' AND application_name LIKE 'pelton/%'";
-    crate::eventually::eventually(crate::stage::RUN, "it is back", || (!servers.query(there).is_empty()).then_some(()));
+    eventually(RUN, "it is back", || (!servers.query(there).is_empty()).then_some(()));
     write(5);
     servers.wait_until_done(JOB);
     assert_eq!(ids(&servers, "raw_sensors_data"), ids_of(300..500));

@@ -111,6 +111,7 @@ impl Stage {
     }
 
     /// The same with another Postgres, which is this test's alone: of another version, or one whose settings change.
+    #[allow(dead_code, reason = "only tests of the field have one")]
     pub(crate) fn with_postgres(mut self, programs: Programs) -> Self {
         let other = LocalPostgres::start(&Options { programs, durable: false, ..Options::default() }).unwrap();
         self.usual = Some(std::mem::replace(&mut self.postgres, other));
@@ -157,23 +158,6 @@ impl Servers {
     /// The number of rows of a table.
     pub(crate) fn count(&self, table: &str) -> i64 {
         self.query(&format!("SELECT count(*) FROM {table}"))[0].get(0)
-    }
-
-    /// Makes a role that may do no more than is granted here, in place of one of an earlier test; its URL. Its password
-    /// is its name.
-    pub(crate) fn role(&self, name: &str, grants: &str) -> String {
-        self.sql(&format!(
-            "DO $$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}') THEN
-                DROP OWNED BY {name}; DROP ROLE {name}; END IF; END $$;
-            CREATE ROLE {name} LOGIN PASSWORD '{name}'; GRANT USAGE ON SCHEMA public TO {name}; {grants}"
-        ));
-        let url = self.postgres.url();
-        format!("postgres://{name}:{name}@{}", url.split_once('@').unwrap().1)
-    }
-
-    /// Ends the sessions of a role, as an administrator or a failover does.
-    pub(crate) fn end_sessions(&self, role: &str) {
-        self.query(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}'"));
     }
 
     fn with_postgres<T>(&self, work: impl AsyncFnOnce(&tokio_postgres::Client) -> T) -> T {
