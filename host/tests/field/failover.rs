@@ -65,7 +65,7 @@ impl Standby {
 }
 
 /// Runs SQL, and gives the number that it says.
-fn run(url: &str, sql: &str) -> Result<i64, tokio_postgres::Error> {
+pub(crate) fn run(url: &str, sql: &str) -> Result<i64, tokio_postgres::Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime
         .block_on(async {

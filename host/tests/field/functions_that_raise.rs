@@ -2,10 +2,10 @@
 //! what the database lacks empties the topic into the dead letters,
 //! <https://github.com/confluentinc/kafka-connect-jdbc/issues/1312>.
 
-use crate::eventually::eventually;
 use crate::pelton::example;
 use crate::readings::readings;
-use crate::stage::{RUN, require_stage};
+use crate::stage::require_stage;
+use crate::waiting::wait_until_told;
 
 #[test]
 fn what_is_raised_is_the_rows_fault_whatever_its_code() {
@@ -46,10 +46,7 @@ fn what_the_schema_lacks_waits_and_is_said() {
     host.start();
     host.submit(example("sensor_pipeline"), &[]);
     let waits = |reason: &str| {
-        eventually(RUN, reason, || {
-            let view = host.show("sensor_pipeline");
-            (view["state"] == "degraded" && view["conditions"].to_string().contains(reason)).then_some(())
-        });
+        wait_until_told(&host, "sensor_pipeline", reason);
         assert_eq!(servers.count("raw_sensors_data"), 0);
         assert!(servers.reasons("sensor_pipeline").is_empty());
     };

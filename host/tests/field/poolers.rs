@@ -26,7 +26,7 @@ macro_rules! require_pooler {
 }
 
 /// The component with another source and another table, whose names are as long.
-fn changed(component: &std::path::Path, topic: &str, table: &str) -> Vec<u8> {
+pub(crate) fn changed(component: &std::path::Path, topic: &str, table: &str) -> Vec<u8> {
     let replace = |bytes: Vec<u8>, from: &str, to: &str| {
         assert_eq!(from.len(), to.len());
         let mut bytes = bytes;

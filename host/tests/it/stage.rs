@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
-use pelton_local::postgres::{LocalPostgres, Options};
+use pelton_local::postgres::{LocalPostgres, Options, Programs};
 use tokio_postgres::{NoTls, Row};
 
 pub(crate) use pelton_testkit::files::{example, guest, guests};
@@ -46,7 +46,11 @@ static SERVERS: [Mutex<Option<Servers>>; 2] = [Mutex::new(None), Mutex::new(None
 
 /// The turn of one test.
 #[derive(Debug)]
-pub(crate) struct Stage(MutexGuard<'static, Option<Servers>>);
+pub(crate) struct Stage {
+    servers: MutexGuard<'static, Option<Servers>>,
+    /// The Postgres that comes back after the test, where the test has another.
+    usual: Option<LocalPostgres>,
+}
 
 /// Waits for this test's turn, or returns from a test that has to be skipped.
 macro_rules! require_stage {
@@ -63,13 +67,13 @@ impl std::ops::Deref for Stage {
     type Target = Servers;
 
     fn deref(&self) -> &Servers {
-        self.0.as_ref().unwrap()
+        self.servers.as_ref().unwrap()
     }
 }
 
 impl std::ops::DerefMut for Stage {
     fn deref_mut(&mut self) -> &mut Servers {
-        self.0.as_mut().unwrap()
+        self.servers.as_mut().unwrap()
     }
 }
 
@@ -91,7 +95,7 @@ impl Stage {
         servers.postgres.start_again().unwrap();
         servers.kafka.delete_topics();
         servers.kafka.delete_groups();
-        let stage = Self(guard);
+        let stage = Self { servers: guard, usual: None };
         stage.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
         stage
     }
@@ -104,6 +108,22 @@ impl Stage {
     pub(crate) fn with_new_kafka(mut self) -> Self {
         self.kafka = Kafka::start().unwrap();
         self
+    }
+
+    /// The same with another Postgres, which is this test's alone: of another version, or one whose settings change.
+    #[allow(dead_code, reason = "only tests of the field have one")]
+    pub(crate) fn with_postgres(mut self, programs: Programs) -> Self {
+        let other = LocalPostgres::start(&Options { programs, durable: false, ..Options::default() }).unwrap();
+        self.usual = Some(std::mem::replace(&mut self.postgres, other));
+        self
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if let Some(usual) = self.usual.take() {
+            self.postgres = usual;
+        }
     }
 }
 

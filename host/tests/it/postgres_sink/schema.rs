@@ -161,9 +161,9 @@ fn missing_privileges_are_said() {
     assert_eq!(
         found.iter().map(ToString::to_string).collect::<Vec<_>>(),
         [
-            "the INSERT privilege on column `id` is not granted",
-            "the SELECT privilege on column `a` is not granted",
-            "the UPDATE privilege on column `a` is not granted",
+            "the INSERT privilege on column `id` is not granted to `reader`",
+            "the SELECT privilege on column `a` is not granted to `reader`",
+            "the UPDATE privilege on column `a` is not granted to `reader`",
         ]
     );
 }

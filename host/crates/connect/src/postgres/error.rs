@@ -11,7 +11,6 @@
 //! | 44xxx | a view's check option |
 //! | 54xxx | program limits: index row too large, JSON nested too deep, … |
 //! | 21000 | cardinality: a row that the same statement would change twice |
-//! | 42501 by a row-level security policy | the row breaks the policy |
 //!
 //! 57014 and 25P04 are time-outs of the server: fewer rows may go through.
 //!
@@ -21,9 +20,9 @@
 //! 2200H (a sequence at its end), XX (damage). Then nothing is dropped: the writer says that it is down and why, and
 //! tries again for ever.
 //!
-//! The rest (38, 39 and P0, which functions have of their own accord, HV of foreign tables, classes that nobody knows)
-//! is the row's as long as others go through: where every row that waits fails of it, it is the schema's. So is a null
-//! in a column that the job doesn't fill.
+//! The rest (38, 39 and P0, which functions have of their own accord, HV of foreign tables, 42501 by a row-level security
+//! policy, classes that nobody knows) is the row's as long as others go through: where every row that waits fails of it,
+//! it is the schema's, such as a policy that is missing. So is a null in a column that the job doesn't fill.
 
 use std::error::Error as _;
 
@@ -113,8 +112,9 @@ fn blame(code: &str, routine: Option<&str>) -> Blame {
         ("57014" | "25P04", _) => Blame::Time,
         ("2200H", _) => Blame::World,
         (_, "22" | "23" | "44" | "54") | ("21000", _) => Blame::Row,
-        // A policy and a missing GRANT share a SQLSTATE; the place in Postgres that raised it tells them apart.
-        ("42501", _) if routine == Some("ExecWithCheckOptions") => Blame::Row,
+        // A policy and a missing GRANT share a SQLSTATE; the place in Postgres that raised it tells them apart. Without
+        // any policy for it, a role is refused every row in the same words.
+        ("42501", _) if routine == Some("ExecWithCheckOptions") => Blame::RowOrWorld,
         (
             _,
             "08" | "0A" | "0B" | "0L" | "0P" | "0Z" | "24" | "25" | "26" | "27" | "28" | "2B" | "2D" | "2F" | "34"
@@ -164,7 +164,7 @@ mod tests {
             ("23505", Some("_bt_check_unique"), Blame::Row),
             ("54000", None, Blame::Row),
             ("21000", None, Blame::Row),
-            ("42501", Some("ExecWithCheckOptions"), Blame::Row),
+            ("42501", Some("ExecWithCheckOptions"), Blame::RowOrWorld),
             ("57014", Some("ProcessInterrupts"), Blame::Time),
             ("25P04", None, Blame::Time),
             ("2200H", Some("nextval_internal"), Blame::World),

@@ -1,7 +1,7 @@
 //! What a sink's table is in the database: its kind, its columns, and how a job's values get into each.
 //!
-//! Columns come from `information_schema`, so that what the role may not see counts as not usable. Everything is looked
-//! up as the writer will find it: through the role's `search_path` unless the name has a schema.
+//! Columns come from the catalog itself: `information_schema` leaves out those that the role has no right on, which
+//! would then be told to be missing. Everything is looked up as the writer will find it: through the role's `search_path` unless the name has a schema.
 
 use pelton_model::spec::ColumnType;
 use tokio_postgres::types::{Oid, Type};
@@ -19,6 +19,8 @@ pub(super) struct Relation {
     pub(super) kind: Kind,
     /// Whether policies decide which rows this role may insert, or rules where they go: COPY knows neither.
     pub(super) is_ruled: bool,
+    /// As whom it is looked at.
+    pub(super) role: String,
     pub(super) columns: Vec<Column>,
 }
 
@@ -98,37 +100,36 @@ impl Column {
 pub(super) async fn relation(client: &Client, name: &str) -> Result<Option<Relation>, Error> {
     let found = client
         .query_typed_opt(
-            "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, row_security_active(c.oid) OR c.relhasrules
-             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-             WHERE c.oid = to_regclass($1)",
+            "SELECT oid, relkind::text, row_security_active(oid) OR relhasrules, current_user::text
+             FROM pg_catalog.pg_class WHERE oid = to_regclass($1)",
             &[(&name, Type::TEXT)],
         )
         .await?;
     let Some(found) = found else { return Ok(None) };
     let oid = found.try_get(0)?;
-    let kind = match found.try_get(3)? {
+    let kind = match found.try_get(1)? {
         "r" | "p" => Kind::Table,
         "f" => Kind::Foreign,
         "v" => Kind::View,
         _ => Kind::Other,
     };
-    let columns = columns(client, oid, found.try_get(1)?, found.try_get(2)?).await?;
-    Ok(Some(Relation { kind, is_ruled: found.try_get(4)?, columns }))
+    let columns = columns(client, oid).await?;
+    Ok(Some(Relation { kind, is_ruled: found.try_get(2)?, role: found.try_get(3)?, columns }))
 }
 
-async fn columns(client: &Client, table: Oid, schema_name: &str, table_name: &str) -> Result<Vec<Column>, Error> {
+async fn columns(client: &Client, table: Oid) -> Result<Vec<Column>, Error> {
     let rows = client
         .query_typed(
-            "SELECT c.column_name::text, format_type(a.atttypid, NULL), format_type(a.atttypid, a.atttypmod),
+            "SELECT a.attname::text, format_type(a.atttypid, NULL), format_type(a.atttypid, a.atttypmod),
                  a.atttypid, base.oid, base.typtype = 'e' OR base.typname = 'citext', base.typcategory = 'A',
-                 c.is_nullable = 'YES',
-                 c.column_default IS NOT NULL OR c.is_identity = 'YES' OR c.is_generated = 'ALWAYS',
-                 c.is_generated = 'ALWAYS' OR coalesce(c.identity_generation = 'ALWAYS', false),
+                 NOT (a.attnotnull OR own.typtype = 'd' AND own.typnotnull),
+                 a.atthasdef OR a.attidentity <> '' OR own.typdefault IS NOT NULL,
+                 a.attgenerated <> '' OR a.attidentity = 'a',
                  has_column_privilege(a.attrelid, a.attnum, 'INSERT'),
                  has_column_privilege(a.attrelid, a.attnum, 'SELECT'),
                  has_column_privilege(a.attrelid, a.attnum, 'UPDATE')
-             FROM information_schema.columns c
-             JOIN pg_catalog.pg_attribute a ON a.attrelid = $1 AND a.attname = c.column_name
+             FROM pg_catalog.pg_attribute a
+             JOIN pg_catalog.pg_type own ON own.oid = a.atttypid
              CROSS JOIN LATERAL (
                  WITH RECURSIVE under AS (
                      SELECT a.atttypid AS oid
@@ -138,8 +139,8 @@ async fn columns(client: &Client, table: Oid, schema_name: &str, table_name: &st
                  SELECT t.oid, t.typtype, t.typname, t.typcategory
                  FROM under JOIN pg_catalog.pg_type t ON t.oid = under.oid AND t.typtype <> 'd'
              ) base
-             WHERE c.table_schema = $2 AND c.table_name = $3 ORDER BY c.ordinal_position",
-            &[(&table, Type::OID), (&schema_name, Type::TEXT), (&table_name, Type::TEXT)],
+             WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
+            &[(&table, Type::OID)],
         )
         .await?;
     let found = rows.iter().map(|row| {

@@ -115,7 +115,7 @@ async fn check_table(client: &Client, table: &Table) -> Result<Vec<Mismatch>, Fa
     }
     for column in &table.columns {
         match found.columns.iter().find(|there| there.name == column.name) {
-            Some(there) => problems.extend(check_column(table, column, there)),
+            Some(there) => problems.extend(check_column(table, column, there, &found.role)),
             None => problems.push(problem(format!("column `{}` is missing", column.name))),
         }
     }
@@ -191,7 +191,7 @@ fn check_declaration(table: &Table) -> Vec<Mismatch> {
     problems
 }
 
-fn check_column(table: &Table, column: &ColumnSpec, there: &Column) -> Vec<Mismatch> {
+fn check_column(table: &Table, column: &ColumnSpec, there: &Column, role: &str) -> Vec<Mismatch> {
     let name = &column.name;
     let mut problems = Vec::new();
     if there.way(column.column_type).is_none() {
@@ -213,7 +213,7 @@ fn check_column(table: &Table, column: &ColumnSpec, there: &Column) -> Vec<Misma
         ("UPDATE", there.update, updates && !is_key),
     ] {
         if needed && !held {
-            problems.push(problem(format!("the {privilege} privilege on column `{name}` is not granted")));
+            problems.push(problem(format!("the {privilege} privilege on column `{name}` is not granted to `{role}`")));
         }
     }
     problems

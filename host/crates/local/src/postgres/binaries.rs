@@ -14,6 +14,9 @@ use super::options::{Options, Programs};
 /// The oldest major version that the Postgres project still cared for when this was written.
 const OLDEST: u32 = 13;
 
+/// The major version that is fetched where none is asked for.
+const USUAL: u32 = 16;
+
 /// Where packages and installers put the programs. A `*` stands for any one name.
 const USUAL_PLACES: [&str; 8] = [
     "/usr/lib/postgresql/*/bin",
@@ -42,7 +45,7 @@ struct Version {
 impl Binaries {
     /// Finds the programs, fetching them if the options say so. They must run as `account`.
     pub(super) fn locate(options: &Options, account: &Account) -> Result<Self> {
-        if options.programs != Programs::Fetched
+        if !matches!(options.programs, Programs::Fetched | Programs::Version(_))
             && let Some(newest) = candidates().iter().filter_map(|folder| Self::try_out(folder, account).ok()).max()
         {
             return Ok(newest);
@@ -50,7 +53,8 @@ impl Binaries {
         if options.programs == Programs::Installed {
             bail!("found no installed PostgreSQL {OLDEST} or newer; looked in PATH and {}", USUAL_PLACES.join(", "));
         }
-        let folder = fetch::fetch(options.cache.as_deref(), account).context(
+        let major = if let Programs::Version(major) = options.programs { major } else { USUAL };
+        let folder = fetch::fetch(major, options.cache.as_deref(), account).context(
             "failed to fetch PostgreSQL; installing it (on Debian: apt install postgresql, on macOS: brew install \
              postgresql) does as well",
         )?;

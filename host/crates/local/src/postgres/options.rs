@@ -30,4 +30,6 @@ pub enum Programs {
     Installed,
     /// The pinned version from Maven Central, even where another is installed.
     Fetched,
+    /// The pinned release of this major version, from 14 to 18, in the same way.
+    Version(u32),
 }
