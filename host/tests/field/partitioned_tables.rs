@@ -14,8 +14,8 @@ fn rows_without_a_partition_are_dead_letters_until_there_is_one() {
     let servers = require_stage!();
     servers.topics(1);
     servers.sql(
-        "CREATE TABLE raw_sensors_data (message_id varchar(255) PRIMARY KEY, sensor_id int NOT NULL, message text NOT NULL,
-            timestamp timestamptz NOT NULL) PARTITION BY RANGE (message_id);
+        "CREATE TABLE raw_sensors_data (message_id varchar(255) PRIMARY KEY, sensor_id int NOT NULL,
+            message text NOT NULL, timestamp timestamptz NOT NULL) PARTITION BY RANGE (message_id);
         CREATE TABLE low PARTITION OF raw_sensors_data FOR VALUES FROM ('reading 0') TO ('reading 5')",
     );
     let is_low = |n: &usize| format!("reading {n}").as_str() < "reading 5";

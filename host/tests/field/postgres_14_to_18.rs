@@ -110,7 +110,8 @@ fn stories(major: u32) {
     {
         let reasons: Vec<_> = servers.reasons(job).into_iter().map(|(offset, _, why)| (offset, why)).collect();
         let check = format!(
-            "sink `{sink}`: new row for relation \"{table}\" violates check constraint \"fussy\" (23514, constraint `fussy`)"
+            "sink `{sink}`: new row for relation \"{table}\" violates check constraint \"fussy\" \
+             (23514, constraint `fussy`)"
         );
         assert_eq!(reasons, [(7, format!("sink `{sink}`: not seven (57014)")), (11, check)], "{job} on {version}");
     }

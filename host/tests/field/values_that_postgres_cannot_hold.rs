@@ -53,7 +53,8 @@ fn each_value_that_a_column_cannot_hold_is_a_dead_letter() {
         ),
         (
             json!({"int4": 5}),
-            "sink `all_types`: conflicting key value violates exclusion constraint \"apart\" (23P01, constraint `apart`)",
+            "sink `all_types`: conflicting key value violates exclusion constraint \"apart\" (23P01, \
+             constraint `apart`)",
         ),
     ];
     let (mut values, mut expected) = (vec![json!({"id": 0, "int4": 0})], Vec::new());
@@ -91,8 +92,8 @@ fn a_character_that_the_encoding_lacks_is_a_dead_letter() {
     let _host = host(&servers, &url);
     let texts = |n: usize| if n % 50 == 7 { "snow ☃" } else { "café" };
     let values: Vec<_> = (0..500).map(|n| json!({"id": n, "text": texts(n)})).collect();
-    let reason = "sink `all_types`: character with byte sequence 0xe2 0x98 0x83 in encoding \"UTF8\" has no equivalent in \
-                  encoding \"LATIN1\" (22P05)";
+    let reason = "sink `all_types`: character with byte sequence 0xe2 0x98 0x83 in encoding \"UTF8\" has no equivalent \
+                  in encoding \"LATIN1\" (22P05)";
     let expected: Vec<_> = (0..500).filter(|n| n % 50 == 7).map(|n| (n, reason.to_owned())).collect();
     assert_eq!(letters(&servers, &values), expected);
     assert_eq!(run(&url, "SELECT count(*) FROM all_types WHERE text = 'café' AND id % 50 <> 7").unwrap(), 490);

@@ -20,9 +20,9 @@
 //! 2200H (a sequence at its end), XX (damage). Then nothing is dropped: the writer says that it is down and why, and
 //! tries again for ever.
 //!
-//! The rest (38, 39 and P0, which functions have of their own accord, HV of foreign tables, 42501 by a row-level security
-//! policy, classes that nobody knows) is the row's as long as others go through: where every row that waits fails of it,
-//! it is the schema's, such as a policy that is missing. So is a null in a column that the job doesn't fill.
+//! The rest (38, 39 and P0, which functions have of their own accord, HV of foreign tables, 42501 by a row-level
+//! security policy, classes that nobody knows) is the row's as long as others go through: where every row that waits
+//! fails of it, it is the schema's, such as a policy that is missing. So is a null in a column that the job doesn't fill.
 
 use std::error::Error as _;
 

@@ -1,7 +1,8 @@
 //! What a sink's table is in the database: its kind, its columns, and how a job's values get into each.
 //!
 //! Columns come from the catalog itself: `information_schema` leaves out those that the role has no right on, which
-//! would then be told to be missing. Everything is looked up as the writer will find it: through the role's `search_path` unless the name has a schema.
+//! would then be told to be missing. Everything is looked up as the writer will find it: through the role's
+//! `search_path` unless the name has a schema.
 
 use pelton_model::spec::ColumnType;
 use tokio_postgres::types::{Oid, Type};

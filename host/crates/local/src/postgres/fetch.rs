@@ -1,7 +1,7 @@
 //! Fetches Postgres as a 15 MB archive from Maven Central, once, into a cache folder.
 //!
-//! The archives' digests are pinned here, so it doesn't matter what lies on the way. A version appears in the cache whole
-//! or not at all, also when several processes fetch it at the same time.
+//! The archives' digests are pinned here, so it doesn't matter what lies on the way. A version appears in the cache
+//! whole or not at all, also when several processes fetch it at the same time.
 //!
 //! Why not postgresql_embedded: it brings reqwest and sqlx, trusts the digest that lies beside the archive, and has no
 //! way to run the server as another user, without which root has no Postgres.
