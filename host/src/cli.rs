@@ -18,6 +18,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use pelton_build::BuildOptions;
 use pelton_demo::DemoArgs;
 use pelton_demo::simulate::SimulateArgs;
+use pelton_model::error::Error as ModelError;
 
 use crate::api::types::{Guarantee, Submit};
 use crate::config::Config;
@@ -292,8 +293,17 @@ pub fn completions(args: &CompletionsArgs) -> Result<()> {
 /// Builds components.
 pub fn build(args: BuildArgs) -> Result<()> {
     let options = BuildOptions { source: args.folder, output: args.out, install: args.install };
-    for component in pelton_build::build(&options, || Ok(Config::load(None, &[])?.limits))? {
+    for component in pelton_build::build(&options, || Ok(settings()?.limits))? {
         print::line(&format!("{} ({} bytes)", component.path.display(), component.size))?;
     }
     Ok(())
+}
+
+/// The settings of a command that starts no host: defaults, then the environment.
+fn settings() -> Result<Config, ModelError> {
+    let config = Config::load(None, &[])?;
+    for warning in &config.warnings {
+        eprintln!("pelton: {warning}");
+    }
+    Ok(config)
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use pelton_build::Project;
 
-use crate::config::Config;
+use super::settings;
 use crate::engine::Engine;
 use crate::files::cache_folder;
 use crate::signals::Stop;
@@ -32,7 +32,7 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 pub fn dev(args: DevArgs) -> Result<()> {
     let project = Project::open(&args.folder)?;
     let stop = Stop::listen()?;
-    let config = Config::load(None, &[])?;
+    let config = settings()?;
     let mut bench = Bench {
         engine: Engine::new(config.limits.clone(), Some(&cache_folder()?.join("compiled")))?,
         trial: Trial::new(&project, &args, &config),

@@ -10,8 +10,7 @@ use pelton_build::oci::{self, Pulled, Reference, SCHEME};
 use pelton_build::write_whole;
 use serde::Serialize;
 
-use super::print;
-use crate::config::Config;
+use super::{print, settings};
 
 /// `pelton push`.
 #[derive(Debug, Args)]
@@ -92,7 +91,7 @@ pub(super) fn reference(job: &str) -> Option<Result<Reference>> {
 
 /// Pulls a component that a host would take in.
 pub(super) fn fetch(reference: &Reference, plain: &Plain) -> Result<Pulled> {
-    let largest = (Config::load(None, &[])?.api.upload_mib as u64) << 20;
+    let largest = (settings()?.api.upload_mib as u64) << 20;
     oci::pull(reference, plain.plain_http, largest).with_context(|| format!("failed to pull {reference}"))
 }
 

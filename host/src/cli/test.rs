@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::args::key_value;
-use crate::config::Config;
+use super::settings;
 use crate::engine::Engine;
 use crate::files::cache_folder;
 use crate::pipeline::trial::{Format, Golden, Summary, Trial as DryRun};
@@ -39,7 +39,7 @@ pub struct TestArgs {
 pub fn test(args: TestArgs) -> Result<()> {
     let component = &args.component;
     let wasm = std::fs::read(component).with_context(|| format!("failed to read {}", component.display()))?;
-    let config = Config::load(None, &[])?;
+    let config = settings()?;
     let run = DryRun {
         parameters: args.set,
         batch_records: args.batch.map_or(config.batch.max_records, |records| records as usize),

@@ -34,6 +34,32 @@ fn settings_that_make_no_sense_are_named() {
 }
 
 #[test]
+fn variables_that_are_no_settings_end_no_start_and_those_that_look_like_one_are_told() {
+    // What Kubernetes puts into every pod beside a Service of the name pelton.
+    let mut host = Host::new("127.0.0.1:1", "postgres://nobody:nothing@127.0.0.1:1/none")
+        .env("PELTON_PORT", "tcp://10.3.240.20:8081")
+        .env("PELTON_PORT_8081_TCP_ADDR", "10.3.240.20")
+        .env("PELTON_SERVICE_HOST", "10.3.240.20")
+        .env("PELTON_SERVICE_PORT_HTTP", "8081")
+        .env("PELTON_BATCH_MAX_RECORDS", "7")
+        .env("PELTON_LIMITS__MEMORY_MIBS", "7")
+        .env("PELTON_KAFKA__WHATEVER", "secret")
+        .env("PELTON_LISTN", "secret");
+    host.start();
+    let log = host.log();
+    for (name, meant) in [
+        ("PELTON_BATCH_MAX_RECORDS", "; did you mean PELTON_BATCH__MAX_RECORDS?"),
+        ("PELTON_LIMITS__MEMORY_MIBS", "; did you mean PELTON_LIMITS__MEMORY_MIB?"),
+        ("PELTON_KAFKA__WHATEVER", ""),
+        ("PELTON_LISTN", "; did you mean PELTON_LISTEN?"),
+    ] {
+        let told = format!("the variable {name} is ignored, for there is no such setting{meant}\n");
+        assert!(log.contains(&told), "{told} is missing in {log}");
+    }
+    assert!(!log.contains("PELTON_PORT") && !log.contains("PELTON_SERVICE") && !log.contains("secret"), "{log}");
+}
+
+#[test]
 fn properties_that_would_lose_records_are_refused() {
     for (section, key) in [
         ("properties", "enable.auto.commit"),

@@ -57,7 +57,11 @@ async fn send<Stop: Future<Output = ()>>(
     listen: impl FnOnce() -> Result<Stop, Cause>,
 ) -> Result<()> {
     let flags: Vec<_> = args.kafka.iter().map(|kafka| ("kafka.bootstrap", kafka.as_str().into())).collect();
-    let kafka = Config::load(None, &flags)?.kafka;
+    let config = Config::load(None, &flags)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let kafka = config.kafka;
     let (asked, topic) = (kafka.clone(), args.topic.clone());
     tokio::task::spawn_blocking(move || check_topic(&asked, &topic)).await??;
     let sensors = Sensors::new(args.seed.unwrap_or_else(rand::random));

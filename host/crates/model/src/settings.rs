@@ -22,7 +22,7 @@ use toml::{Table, Value};
 
 use crate::error::Error;
 pub use api::Api;
-use layers::Layers;
+use layers::{Layers, Unknown};
 pub use limits::Limits;
 pub use observe::{Sampling, Tracing};
 pub use secret::Secret;
@@ -59,6 +59,9 @@ pub struct Config {
     pub tracing: Tracing,
     /// Log lines: `text` or `json`.
     pub log_format: LogFormat,
+    /// What people should know of where the settings came from, a sentence each.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
 }
 
 impl Default for Config {
@@ -78,6 +81,7 @@ impl Default for Config {
             samples: Sampling::default(),
             tracing: Tracing::default(),
             log_format: LogFormat::Text,
+            warnings: Vec::new(),
         }
     }
 }
@@ -294,7 +298,7 @@ impl Config {
     }
 
     fn read(file: Option<&Path>, flags: &[(&str, Value)]) -> Result<Self> {
-        let mut layers = Layers::default();
+        let (mut layers, mut warnings) = (Layers::default(), Vec::new());
         if let Some(file) = file {
             layers.set(&[], Value::Table(table(file)?), &file.display().to_string());
         }
@@ -310,8 +314,13 @@ impl Config {
                 continue;
             }
             let path: Vec<_> = key.split("__").map(str::to_owned).collect();
-            if path.iter().all(|part| !part.is_empty()) {
-                layers.set(&path, variable::value(&value.to_string_lossy()), &format!("the variable {name}"));
+            if path.iter().any(String::is_empty) {
+                continue;
+            }
+            let value = variable::value(&value.to_string_lossy());
+            match Unknown::of::<Self>(&path, &value) {
+                None => layers.set(&path, value, &format!("the variable {name}")),
+                Some(Unknown { near }) => warnings.extend(ignored(&name, &path, near.as_deref())),
             }
         }
         for (key, name) in SECRETS.iter().zip(&secrets) {
@@ -321,6 +330,7 @@ impl Config {
             layers.set(&path(key), value.clone(), "the command line");
         }
         let config: Self = layers.read().map_err(|error| anyhow!("the settings make no sense: {error}"))?;
+        let config = Self { warnings, ..config };
         config.check()?;
         Ok(config)
     }
@@ -367,6 +377,15 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// Why a variable of the environment counts for nothing, where it looks like a setting. Others are passed over in
+/// silence: Kubernetes puts `PELTON_PORT` and `PELTON_SERVICE_HOST` into every pod beside a Service of the name pelton.
+fn ignored(name: &str, path: &[String], near: Option<&[String]>) -> Option<String> {
+    let is_nested = path.len() > 1;
+    let meant = near.map(|near| format!("; did you mean PELTON_{}?", near.join("__").to_uppercase()));
+    (is_nested || meant.is_some())
+        .then(|| format!("the variable {name} is ignored, for there is no such setting{}", meant.unwrap_or_default()))
 }
 
 fn path(key: &str) -> Vec<String> {

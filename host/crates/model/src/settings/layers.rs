@@ -52,7 +52,7 @@ impl Layers {
 
     /// The settings as a type; an error says the key and the place.
     pub(super) fn read<T: DeserializeOwned>(self) -> Result<T, String> {
-        T::deserialize(Found(Value::Table(self.settings))).map_err(|Wrong { what, path }| {
+        T::deserialize(Found(Value::Table(self.settings))).map_err(|Wrong { what, path, .. }| {
             let place = self.places.iter().rev().find(|(set, _)| set.starts_with(&path) || path.starts_with(set));
             let key = if path.is_empty() { String::new() } else { format!(" for key {:?}", path.join(".")) };
             let place = place.map_or_else(String::new, |(_, place)| format!(" in {place}"));
@@ -61,11 +61,43 @@ impl Layers {
     }
 }
 
+/// A path of keys at which there is no setting.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unknown {
+    /// The setting whose name is the most like it, where one is.
+    pub(super) near: Option<Vec<String>>,
+}
+
+impl Unknown {
+    /// Whether there is none of a type's settings at a path. What is wrong with the value is not looked at.
+    pub(super) fn of<T: DeserializeOwned>(path: &[String], value: &Value) -> Option<Self> {
+        /// Most letters that are others, left out, or put in.
+        const MOST_SLIPS: usize = 2;
+        let mut layers = Layers::default();
+        layers.set(path, value.clone(), "");
+        let wrong = T::deserialize(Found(Value::Table(layers.settings))).err()?;
+        let known = wrong.known?;
+        let (key, section) = wrong.path.split_last()?;
+        let with = |name: &str| [section, &[name.to_owned()]].concat();
+        // `PELTON_BATCH_LINGER`, with one underscore where there are two.
+        let of_section = known.iter().find_map(|name| {
+            let rest = key.strip_prefix(name)?.strip_prefix('_')?;
+            let meant = [with(name), vec![rest.to_owned()]].concat();
+            Self::of::<T>(&meant, value).is_none().then_some(meant)
+        });
+        let slips = |name: &&&str| strsim::damerau_levenshtein(key, name);
+        let nearest = known.iter().min_by_key(slips).filter(|name| slips(name) <= MOST_SLIPS);
+        Some(Self { near: of_section.or_else(|| nearest.map(|name| with(name))) })
+    }
+}
+
 /// What is wrong with a setting.
 #[derive(Debug)]
 struct Wrong {
     what: String,
     path: Vec<String>,
+    /// Where there is no such key, those that there are.
+    known: Option<&'static [&'static str]>,
 }
 
 impl Wrong {
@@ -85,7 +117,7 @@ impl std::error::Error for Wrong {}
 
 impl serde::de::Error for Wrong {
     fn custom<T: Display>(what: T) -> Self {
-        Self { what: what.to_string(), path: Vec::new() }
+        Self { what: what.to_string(), path: Vec::new(), known: None }
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -101,7 +133,8 @@ impl serde::de::Error for Wrong {
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        Self::custom(format_args!("unknown field: found `{field}`, expected {}", one_of(expected)))
+        let what = format_args!("unknown field: found `{field}`, expected {}", one_of(expected));
+        Self { known: Some(expected), ..Self::custom(what) }
     }
 }
 
