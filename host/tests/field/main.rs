@@ -15,6 +15,9 @@
 use pelton_testkit::{eventually, kafka, skip};
 
 // Whole hosts and their servers.
+#[path = "../it/load.rs"]
+#[allow(dead_code, unused_imports, reason = "shared with other tests, which use more of it")]
+mod load;
 #[path = "../it/pelton.rs"]
 #[allow(dead_code, unused_imports, reason = "shared with other tests, which use more of it")]
 mod pelton;
