@@ -44,6 +44,7 @@ mod poolers;
 mod refused_messages_are_no_output;
 mod sink_topic_that_takes_nothing;
 mod slow_tables;
+mod three_brokers_with_moving_leaders;
 mod timestamps_out_of_range;
 mod topic_recreated;
 mod transactional_topics;
