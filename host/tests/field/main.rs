@@ -39,6 +39,7 @@ mod deadlocks;
 mod failover;
 mod functions_that_raise;
 mod header_names_of_any_bytes;
+mod log_append_time;
 mod min_insync_replicas_not_met;
 mod new_partitions;
 mod poolers;
