@@ -35,6 +35,7 @@ mod pgbouncer;
 
 mod brokers_out_of_reach;
 mod compacted_topic_without_keys;
+mod compression_codecs;
 mod deadlocks;
 mod failover;
 mod functions_that_raise;
