@@ -50,5 +50,6 @@ mod slow_tables;
 mod three_brokers_with_moving_leaders;
 mod timestamps_out_of_range;
 mod topic_recreated;
+mod topics_at_max_message_bytes;
 mod transactional_topics;
 mod views;
