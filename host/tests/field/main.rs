@@ -40,6 +40,7 @@ mod deadlocks;
 mod failover;
 mod functions_that_raise;
 mod header_names_of_any_bytes;
+mod kafka_3_9;
 mod log_append_time;
 mod min_insync_replicas_not_met;
 mod new_partitions;
