@@ -41,6 +41,7 @@ mod failover;
 mod functions_that_raise;
 mod header_names_of_any_bytes;
 mod kafka_3_9;
+mod kip_848_groups;
 mod log_append_time;
 mod min_insync_replicas_not_met;
 mod new_partitions;
