@@ -15,6 +15,9 @@
 use pelton_testkit::{eventually, kafka, skip};
 
 // Whole hosts and their servers.
+#[path = "../it/load.rs"]
+#[allow(dead_code, unused_imports, reason = "shared with other tests, which use more of it")]
+mod load;
 #[path = "../it/pelton.rs"]
 #[allow(dead_code, unused_imports, reason = "shared with other tests, which use more of it")]
 mod pelton;
@@ -35,12 +38,17 @@ mod waiting;
 mod a_role_that_may_only_insert;
 mod brokers_out_of_reach;
 mod compacted_topic_without_keys;
+mod compression_codecs;
 mod connections_that_are_refused;
 mod deadlocks;
 mod default_transaction_isolation;
 mod failover;
 mod functions_that_raise;
 mod header_names_of_any_bytes;
+mod kafka_3_9;
+mod kip_848_groups;
+mod log_append_time;
+mod min_insync_replicas_not_met;
 mod new_partitions;
 mod partitioned_tables;
 mod poolers;
@@ -50,8 +58,10 @@ mod row_level_security;
 mod sink_topic_that_takes_nothing;
 mod slow_tables;
 mod tables_that_change;
+mod three_brokers_with_moving_leaders;
 mod timestamps_out_of_range;
 mod topic_recreated;
+mod topics_at_max_message_bytes;
 mod transactional_topics;
 mod values_that_postgres_cannot_hold;
 mod views;

@@ -25,6 +25,7 @@ mod host;
 mod http;
 mod isolation;
 mod lifecycle;
+mod load;
 mod logs;
 mod new;
 mod oci;

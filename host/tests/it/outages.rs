@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use crate::eventually::eventually;
+use crate::load::{check_all_forwarded, under_load};
 use crate::pelton::Host;
 use crate::readings::{check_all_arrived, readings};
-use crate::rebalance::{check_all_forwarded, under_load};
 use crate::stage::{RUN, committed, example, guest, require_stage};
 
 const JOB: &str = "sensor_pipeline";

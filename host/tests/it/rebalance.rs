@@ -1,58 +1,13 @@
 //! Two hosts with the same job share its partitions: a host that joins or leaves costs nothing, one that dies costs
 //! nothing but repeats.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-
 use crate::eventually::eventually;
 use crate::kafka::Record;
+use crate::load::{check_all_forwarded, check_in_order, under_load};
 use crate::pelton::Host;
-use crate::stage::{RUN, Servers, guest, require_stage};
+use crate::stage::{CONSUMER_PROTOCOL, RUN, Servers, guest, require_stage};
 
 const JOB: &str = "identity";
-
-/// Settings for the consumer protocol of KIP-848, whose timeouts are the broker's.
-const CONSUMER_PROTOCOL: &str = r#"
-[delivery]
-commit_interval = "200ms"
-drain_timeout = "5s"
-[kafka.consumer]
-"group.protocol" = "consumer"
-"#;
-
-/// Writes to the four partitions by turns until told to stop; returns how many.
-fn write(servers: &Servers, first: usize, stop: &AtomicBool) -> usize {
-    let mut next = first;
-    while !stop.load(Ordering::Acquire) {
-        let records: Vec<Record> =
-            (next..next + 400).map(|i| Record::new(i.to_string()).partition((i % 4) as i32)).collect();
-        servers.kafka.produce("sensors", &records);
-        next += 400;
-    }
-    next
-}
-
-/// Does `work` while records are written, numbered from `first`; returns how many there are then.
-pub(crate) fn under_load(servers: &Servers, first: usize, work: impl FnOnce()) -> usize {
-    let stop = AtomicBool::new(false);
-    thread::scope(|scope| {
-        let writer = scope.spawn(|| write(servers, first, &stop));
-        // Stops the writer when `work` panics, too.
-        let stops = Stops(&stop);
-        work();
-        drop(stops);
-        writer.join().unwrap()
-    })
-}
-
-struct Stops<'a>(&'a AtomicBool);
-
-impl Drop for Stops<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
-    }
-}
 
 /// Waits until a host has so many partitions and has read further records in this place.
 #[track_caller]
@@ -63,19 +18,6 @@ fn wait_until_it_has(host: &Host, partitions: usize) {
     let read = |host: &Host| host.show(JOB)["counts"]["records_in"].as_u64().unwrap();
     let before = read(host);
     eventually(RUN, "the host has read on", || (read(host) > before + 1000).then_some(()));
-}
-
-/// Checks that all records from 0 to `count` have arrived; returns how many came more than once.
-#[track_caller]
-pub(crate) fn check_all_forwarded(servers: &Servers, count: usize) -> usize {
-    let mut found: BTreeMap<usize, usize> = BTreeMap::new();
-    for value in servers.alerts() {
-        *found.entry(value.parse().unwrap()).or_default() += 1;
-    }
-    let missing = (0..count).find(|i| !found.contains_key(i));
-    assert_eq!(missing, None);
-    assert_eq!(found.len(), count);
-    found.values().sum::<usize>() - count
 }
 
 /// The whole play, with hosts that `host` makes.
@@ -105,6 +47,7 @@ fn two_hosts(servers: &Servers, host: impl Fn() -> Host) {
     });
     servers.wait_until_done(JOB);
     eprintln!("{} records came twice when a host was killed", check_all_forwarded(servers, written));
+    check_in_order(servers);
 }
 
 #[test]

@@ -9,9 +9,9 @@ use serde_json::json;
 use crate::eventually::eventually;
 use crate::kafka::Record;
 use crate::lifecycle::done;
+use crate::load::{check_all_forwarded, under_load};
 use crate::pelton::Host;
 use crate::readings::{alerted, readings};
-use crate::rebalance::{check_all_forwarded, under_load};
 use crate::stage::{RUN, Servers, example, guest, require_stage};
 
 const JOB: &str = "identity";

@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::eventually::eventually;
 use crate::kafka::Record;
 use crate::lifecycle::done;
+use crate::load::under_load;
 use crate::pelton::Host;
-use crate::rebalance::under_load;
 use crate::stage::{RUN, Servers, guest, require_stage};
 
 /// Whether each partition of a job is read together with others.

@@ -34,6 +34,15 @@ drain_timeout = "5s"
 "heartbeat.interval.ms" = "500"
 "#;
 
+/// Settings for the consumer protocol of KIP-848, whose timeouts are the broker's.
+pub(crate) const CONSUMER_PROTOCOL: &str = r#"
+[delivery]
+commit_interval = "200ms"
+drain_timeout = "5s"
+[kafka.consumer]
+"group.protocol" = "consumer"
+"#;
+
 /// Both servers.
 #[derive(Debug)]
 pub(crate) struct Servers {
@@ -87,10 +96,7 @@ impl Stage {
             Err(TryLockError::WouldBlock) => None,
         };
         let mut guard = eventually(TURN, "servers are free", || SERVERS.iter().find_map(free));
-        let servers = guard.get_or_insert_with(|| Servers {
-            kafka: Kafka::start().unwrap(),
-            postgres: LocalPostgres::start(&Options { durable: false, ..Options::default() }).unwrap(),
-        });
+        let servers = guard.get_or_insert_with(|| Servers::of(Kafka::start().unwrap()));
         servers.kafka.restore().unwrap();
         servers.postgres.start_again().unwrap();
         servers.kafka.delete_topics();
@@ -128,6 +134,11 @@ impl Drop for Stage {
 }
 
 impl Servers {
+    /// A Kafka that no other test uses, with a Postgres.
+    pub(crate) fn of(kafka: Kafka) -> Self {
+        Self { kafka, postgres: LocalPostgres::start(&Options { durable: false, ..Options::default() }).unwrap() }
+    }
+
     /// Makes the topics of the example jobs, `sensors` of so many partitions, and their table.
     pub(crate) fn set(&self, partitions: i32) {
         self.topics(partitions);

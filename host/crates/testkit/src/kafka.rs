@@ -1,9 +1,9 @@
-//! Apache Kafka for the tests: one real node in KRaft mode on loopback, its data in a temporary folder.
+//! Apache Kafka for the tests: one real node in KRaft mode on loopback, or three, their data in a temporary folder.
 //!
 //! Most tests share one broker per process ([`require_kafka!`]) and keep out of each other's way by [`unique`] names;
-//! one that stops or freezes the broker starts its own ([`Kafka::start`]). Either way the broker is on a leash: it ends
-//! with this process, also when a test panics or the process is killed. No containers: Docker is not everywhere, and
-//! Java starts in a second.
+//! one that stops or freezes the broker, needs three, or an older one, starts its own ([`Kafka::start`]). Either way
+//! brokers are on a leash: they end with this process, also when a test panics or the process is killed. No containers:
+//! Docker is not everywhere, and Java starts in a second.
 
 mod broker;
 mod install;
@@ -27,14 +27,20 @@ macro_rules! require_kafka {
         }
     };
     (guarded) => {
-        match $crate::kafka::Kafka::available() {
-            Ok(()) => $crate::kafka::Kafka::start_guarded().unwrap(),
-            Err(reason) => return $crate::skip::skip($crate::test_name!(), &reason),
-        }
+        $crate::require_kafka!(@start available, start_guarded)
     };
     (private) => {
-        match $crate::kafka::Kafka::available() {
-            Ok(()) => $crate::kafka::Kafka::start().unwrap(),
+        $crate::require_kafka!(@start available, start)
+    };
+    (three) => {
+        $crate::require_kafka!(@start available, start_three)
+    };
+    (old) => {
+        $crate::require_kafka!(@start old_available, start_old)
+    };
+    (@start $available:ident, $start:ident) => {
+        match $crate::kafka::Kafka::$available() {
+            Ok(()) => $crate::kafka::Kafka::$start().unwrap(),
             Err(reason) => return $crate::skip::skip($crate::test_name!(), &reason),
         }
     };

@@ -88,6 +88,19 @@ impl Admin {
         }
     }
 
+    /// How far a reader of committed records can come in a partition: up to the first record of a transaction that is
+    /// still open; nothing where that is not told in time. It is asked here and not by the job's own consumer: a
+    /// connection whose fetches a quota holds back answers nothing else either, and librdkafka gives it up then with
+    /// all that is on its way.
+    pub(super) fn readable(&self, topic: &str, partition: i32, timeout: Duration) -> Option<i64> {
+        self.consumer.fetch_watermarks(topic, partition, timeout).map(|(_, end)| end).ok()
+    }
+
+    /// The ids of topics, as far as brokers tell; asked here for the same reason.
+    pub(super) fn ids(&self, topics: &[&str], timeout: Duration) -> TopicIds {
+        topic_id::ids(self.consumer.client(), topics, timeout).unwrap_or_default()
+    }
+
     /// Creates a topic, with the broker's default of replicas. One that is there already is left as it is.
     pub async fn create_topic(&self, topic: &str, partitions: i32, config: &[(&str, &str)]) -> Result<(), Error> {
         self.create(topic, partitions, config).await.map_err(unavailable)

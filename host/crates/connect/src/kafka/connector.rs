@@ -37,7 +37,7 @@ pub struct Kafka {
     settings: settings::Kafka,
     runtime: Handle,
     /// For questions whether it is there.
-    admin: Admin,
+    admin: Arc<Admin>,
     feeds: Feeds,
     sleep: Sleep,
 }
@@ -52,7 +52,7 @@ impl Kafka {
         Ok(Self {
             settings: config.kafka.clone(),
             runtime: runtime.clone(),
-            admin: Admin::new(&config.kafka)?,
+            admin: Arc::new(Admin::new(&config.kafka)?),
             feeds: Feeds::new(&config.kafka, &config.batch),
             sleep: Sleep::new(&config.kafka),
         })
@@ -109,6 +109,7 @@ impl SourceConnector for Kafka {
         Arc::new(Member {
             kafka: self.settings.clone(),
             job: name.to_owned(),
+            admin: Arc::clone(&self.admin),
             feeds: self.feeds.clone(),
             sleeper: Arc::new(self.sleep.job()),
         })

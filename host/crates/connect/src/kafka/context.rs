@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::admin::Admin;
 use super::feeds::Feeds;
 use super::sleep::Sleeper;
 use crate::source::SourceContext;
@@ -11,6 +12,8 @@ use crate::source::SourceContext;
 pub(super) struct Context {
     /// What any source is given.
     pub(super) job: SourceContext,
+    /// What asks brokers without waiting for fetches.
+    pub(super) admin: Arc<Admin>,
     /// Fetches that it may share with other jobs.
     pub(super) feeds: Feeds,
     /// Whether it may sleep.

@@ -17,6 +17,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use super::admin::Admin;
 use super::client::{BeginAgain, CONSUMER, NAME, REQUEST_TIMEOUT, broker_back, brokers_away, find_broker, known_end};
 use super::context::Context;
 use super::log::log;
@@ -66,6 +67,7 @@ pub(super) struct Group {
     standing: Mutex<BTreeMap<(Arc<str>, i32), Stands>>,
     /// What is to be told of a topic that is not the one that it was.
     recreated: OnceLock<String>,
+    admin: Arc<Admin>,
     again: BeginAgain,
     /// Why a broker can't be reached.
     failures: Failures,
@@ -90,6 +92,7 @@ impl Group {
             ids: Mutex::new((TopicIds::new(), Instant::now())),
             standing: Mutex::default(),
             recreated: OnceLock::new(),
+            admin: Arc::clone(&context.admin),
             again: BeginAgain::new(brokers),
             failures: Failures::default(),
             brokers: brokers.to_owned(),
@@ -183,7 +186,7 @@ impl Group {
 
     /// How far a reader of committed records can come in a partition that has more, where nothing has come to be read
     /// for a while: up to the first record of a transaction that is still open.
-    fn readable(&self, consumer: &BaseConsumer<Self>, head: &Head) -> Option<i64> {
+    fn readable(&self, head: &Head) -> Option<i64> {
         let key = (Arc::clone(&head.topic), head.partition);
         let ask_at = Instant::now() + READABLE_AFTER;
         let mut standing = lock(&self.standing);
@@ -192,8 +195,7 @@ impl Group {
             *stands = Stands { at: head.next, ask_at, readable: None };
         } else if stands.ask_at <= Instant::now() {
             stands.ask_at = Instant::now() + READABLE_EVERY;
-            let found = consumer.fetch_watermarks(&head.topic, head.partition, PROBE_TIMEOUT);
-            stands.readable = found.map(|(_, end)| end).ok();
+            stands.readable = self.admin.readable(&head.topic, head.partition, PROBE_TIMEOUT);
         }
         stands.readable
     }
@@ -207,7 +209,7 @@ impl Group {
         self.metrics.commit_age.set(last_clean.elapsed().as_secs_f64());
         self.assignment.look(
             |topic, partition| known_end(consumer, topic, partition),
-            |head| self.readable(consumer, head),
+            |head| self.readable(head),
             |topic, partition, lag| self.metrics.set_lag(topic, partition, lag),
         );
     }
@@ -218,13 +220,13 @@ impl Group {
     }
 
     /// Looks now and then whether the topics are still those that they were.
-    pub(super) fn look_for_other_topics(&self, consumer: &BaseConsumer<Self>) {
+    pub(super) fn look_for_other_topics(&self) {
         let (known, looked) = lock(&self.ids).clone();
         if looked.elapsed() < IDS_EVERY || known.is_empty() || self.is_away.load(Ordering::Acquire) {
             return;
         }
         let topics: Vec<_> = known.keys().map(String::as_str).collect();
-        let found = topic_id::ids(consumer.client(), &topics, PROBE_TIMEOUT).unwrap_or_default();
+        let found = self.admin.ids(&topics, PROBE_TIMEOUT);
         lock(&self.ids).1 = Instant::now();
         self.know(&found);
     }

@@ -20,6 +20,7 @@ use crate::source::{JobSource, Source, SourceContext};
 pub(super) struct Member {
     pub(super) kafka: settings::Kafka,
     pub(super) job: String,
+    pub(super) admin: Arc<Admin>,
     pub(super) feeds: Feeds,
     pub(super) sleeper: Arc<Sleeper>,
 }
@@ -38,8 +39,8 @@ impl JobSource for Member {
             }
         }
         let config = consumer(&self.kafka, &self.job, &context.group, context.delivery.commit_interval);
-        let (feeds, sleeper) = (self.feeds.clone(), Arc::clone(&self.sleeper));
-        let source = KafkaSource::new(&config, Context { job: context, feeds, sleeper });
+        let (admin, feeds, sleeper) = (Arc::clone(&self.admin), self.feeds.clone(), Arc::clone(&self.sleeper));
+        let source = KafkaSource::new(&config, Context { job: context, admin, feeds, sleeper });
         Ok(Box::new(source.map_err(|error| Error::settings(NAME, error))?))
     }
 

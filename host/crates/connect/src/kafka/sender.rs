@@ -14,10 +14,11 @@
 //! time is first sent once more with the time of now.
 //!
 //! What is refused for what a topic or the cluster is like (a right that was taken away, a full disk) is no record's
-//! fault: it is told, and sent again, with backoff, until it is taken.
+//! fault: it is told, and sent again, with backoff, until it is taken. What librdkafka tries again by itself, such as
+//! for replicas that are not in sync, it never tells: where nothing is taken for a while, the topics are looked at.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use pelton_delivery::fault::Fault;
@@ -40,6 +41,21 @@ const TOPIC: Part = Part::Client("kafka topic");
 /// How long it waits, at first and at most, before it sends again what a topic did not take.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// How long nothing is taken until it is looked why, and then how often.
+const STANDS_AFTER: Duration = Duration::from_secs(5);
+/// How long a broker may take to say how a topic is.
+const LOOK_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// A round of which nothing is taken any more, perhaps.
+struct Stands {
+    /// Where it goes to.
+    topics: Vec<Arc<str>>,
+    /// How much of it is left, and since when that is so, or since it was last looked why.
+    left: i32,
+    since: Instant,
+    /// Whether it is told.
+    is_told: bool,
+}
 
 /// What takes messages from the outbox to the broker, on a thread of its own.
 pub(super) struct Sender {
@@ -83,11 +99,60 @@ impl Sender {
     /// Sends messages, each to its partition where it has one, and waits until the broker has answered; returns what it
     /// has refused.
     fn send(&self, messages: impl Iterator<Item = (Arc<Parcel>, Option<i32>)>) -> Vec<Refused> {
+        let mut topics: Vec<Arc<str>> = Vec::new();
         for (parcel, partition) in messages {
+            if !topics.contains(&parcel.message.topic) {
+                topics.push(Arc::clone(&parcel.message.topic));
+            }
             self.hand_over(parcel, partition);
         }
-        while !self.outbox.is_closed() && !self.flush() {}
+        let mut stands = Stands { topics, left: 0, since: Instant::now(), is_told: false };
+        while !self.outbox.is_closed() && !self.flush() {
+            self.look(&mut stands);
+        }
+        self.goes_on(&mut stands);
         self.outbox.refused()
+    }
+
+    /// Where nothing of a round was taken for a while, looks at its topics for why, and tells it.
+    fn look(&self, stands: &mut Stands) {
+        let left = self.producer.in_flight_count();
+        if left != stands.left {
+            self.goes_on(stands);
+            (stands.left, stands.since) = (left, Instant::now());
+        } else if stands.since.elapsed() >= STANDS_AFTER {
+            stands.since = Instant::now();
+            let Some(reason) = stands.topics.iter().find_map(|topic| self.lacks(topic)) else { return };
+            stands.is_told = true;
+            if self.producer.context().status.raise(&TOPIC, State::Degraded, &reason) {
+                tracing::warn!("{TOPIC}: {reason}");
+            }
+        }
+    }
+
+    /// Takes back what was told.
+    fn goes_on(&self, stands: &mut Stands) {
+        if std::mem::take(&mut stands.is_told) && self.producer.context().status.clear(&TOPIC) {
+            tracing::info!("{TOPIC}: messages are taken again");
+        }
+    }
+
+    /// What a topic lacks that messages may be waiting for, in words.
+    fn lacks(&self, topic: &str) -> Option<String> {
+        let metadata = self.producer.client().fetch_metadata(Some(topic), LOOK_TIMEOUT).ok()?;
+        let partitions = metadata.topics().first()?.partitions();
+        let lacks = partitions.iter().find_map(|partition| {
+            let (id, all, there) = (partition.id(), partition.replicas().len(), partition.isr().len());
+            match partition.leader() {
+                ..0 => Some(format!("its partition {id} has no leader")),
+                _ if there < all => Some(format!(
+                    "{there} of {all} replicas of its partition {id} are in sync, perhaps fewer than its \
+                     min.insync.replicas"
+                )),
+                _ => None,
+            }
+        })?;
+        Some(format!("topic {topic:?} takes no message: {lacks}; waiting"))
     }
 
     /// Where a topic or the cluster is at fault, tells it and waits; all that was refused is to be sent again then.

@@ -183,7 +183,7 @@ impl KafkaSource {
 
     fn observe(&mut self) {
         self.consumer.context().look_for_broker(&self.consumer);
-        self.consumer.context().look_for_other_topics(&self.consumer);
+        self.consumer.context().look_for_other_topics();
         self.slots.pass(|topic, partition| position(&self.consumer, topic, partition));
         self.slots.tell(self.consumer.context());
         self.consumer.context().observe(&self.consumer);

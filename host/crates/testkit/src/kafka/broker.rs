@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -13,20 +13,46 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tempfile::TempDir;
 
-use super::install::Installation;
+use super::install::{Installation, KAFKA, OLD_KAFKA};
 
 /// A JVM on a busy machine takes a while to come up; recovery after a kill comes on top.
 const START_DEADLINE: Duration = Duration::from_secs(120);
 
-/// A broker of our own. Dropping it ends the broker and removes its data.
+/// One broker or three, of our own. Dropping it ends them and removes their data.
 #[derive(Debug)]
 pub struct Kafka {
-    // Fields drop in this order: the broker goes before its folder.
-    broker: Option<Leash>,
+    // Fields drop in this order: the brokers go before their folder.
+    nodes: Vec<Node>,
     folder: TempDir,
     installation: Installation,
-    port: u16,
     guarded: Option<Guarded>,
+}
+
+/// A broker. The first is the controller, too.
+#[derive(Debug)]
+struct Node {
+    /// Behind a lock: one of several brokers is stopped while others are written to.
+    broker: Mutex<Option<Leash>>,
+    id: usize,
+    port: u16,
+}
+
+impl Node {
+    fn broker(&self) -> MutexGuard<'_, Option<Leash>> {
+        self.broker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stop(&self) -> Result<()> {
+        if let Some(mut broker) = self.broker().take() {
+            broker.signal(Signal::SIGCONT)?;
+            broker.end(&[(Signal::SIGTERM, Duration::from_secs(30))])?;
+        }
+        Ok(())
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(self.broker().as_mut().context("the broker is stopped")?.signal(signal)?)
+    }
 }
 
 /// Further listeners of a broker, each on 127.0.0.1: what clients with wrong settings run into.
@@ -43,7 +69,12 @@ pub struct Guarded {
 impl Kafka {
     /// Whether a broker can be started here; if not, the reason why.
     pub fn available() -> Result<(), String> {
-        Installation::get().map(drop)
+        Installation::get(KAFKA).map(drop)
+    }
+
+    /// The same for one of an older version.
+    pub fn old_available() -> Result<(), String> {
+        Installation::get(OLD_KAFKA).map(drop)
     }
 
     /// The broker of this process, started at the first use. The error says why there can be none.
@@ -55,26 +86,41 @@ impl Kafka {
 
     /// Starts a broker and waits until it serves.
     pub fn start() -> Result<Self> {
-        Self::start_with(false)
+        Self::start_with(KAFKA, 1, false)
     }
 
     /// Starts a broker that has [guarded listeners](Self::guarded), too.
     pub fn start_guarded() -> Result<Self> {
-        Self::start_with(true)
+        Self::start_with(KAFKA, 1, true)
     }
 
-    fn start_with(guarded: bool) -> Result<Self> {
-        let installation = Installation::get().map_err(anyhow::Error::msg)?;
+    /// Starts a broker of Kafka 3.9.
+    pub fn start_old() -> Result<Self> {
+        Self::start_with(OLD_KAFKA, 1, false)
+    }
+
+    /// Starts three brokers, on all of which each partition is. Whichever is its preferred leader leads again a second
+    /// after it has come back. The first is the only controller: the others may both be stopped.
+    pub fn start_three() -> Result<Self> {
+        Self::start_with(KAFKA, 3, false)
+    }
+
+    fn start_with(version: &'static str, nodes: usize, guarded: bool) -> Result<Self> {
+        let installation = Installation::get(version).map_err(anyhow::Error::msg)?;
         let folder = tempfile::Builder::new().prefix("pelton-kafka-").tempdir()?;
         let guarded = guarded.then_some(Guarded { sasl: 0, tls: 0, elsewhere: 0 });
-        let mut kafka = Self { broker: None, folder, installation, port: 0, guarded };
+        let nodes = (1..=nodes).map(|id| Node { broker: Mutex::default(), id, port: 0 }).collect();
+        let mut kafka = Self { nodes, folder, installation, guarded };
         // A port that was free may be another's by the time the broker binds it.
         for attempt in 1.. {
             kafka.format()?;
             match kafka.start_again() {
                 Ok(()) => break,
                 Err(error) if attempt < 3 && format!("{error:#}").contains("Address already in use") => {
-                    fs::remove_dir_all(kafka.path("data"))?;
+                    for node in &kafka.nodes {
+                        node.stop()?;
+                        fs::remove_dir_all(kafka.data(node))?;
+                    }
                 }
                 Err(error) => return Err(error),
             }
@@ -82,9 +128,10 @@ impl Kafka {
         Ok(kafka)
     }
 
-    /// `127.0.0.1:PORT`, the same after [`start_again`](Self::start_again).
+    /// `127.0.0.1:PORT`, the same after [`start_again`](Self::start_again); of three brokers with a comma between.
     pub fn bootstrap(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        let places: Vec<_> = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
+        places.join(",")
     }
 
     /// Its guarded listeners.
@@ -99,30 +146,55 @@ impl Kafka {
 
     /// Stops the broker in good order; its data and port are kept.
     pub fn stop(&mut self) -> Result<()> {
-        if let Some(mut broker) = self.broker.take() {
-            broker.signal(Signal::SIGCONT)?;
-            broker.end(&[(Signal::SIGTERM, Duration::from_secs(30))])?;
-        }
-        Ok(())
+        self.nodes.iter().rev().try_for_each(Node::stop)
     }
 
     /// Starts the broker on the data and the port it had.
     pub fn start_again(&mut self) -> Result<()> {
+        self.nodes.iter().try_for_each(|node| self.spawn(node))?;
+        self.nodes.iter().try_for_each(|node| self.wait_for(node))
+    }
+
+    /// Stops one of three brokers in good order: what it leads moves to the others.
+    pub fn stop_broker(&self, index: usize) -> Result<()> {
+        self.nodes[index].stop()
+    }
+
+    /// Ends one of three brokers as a power cut would end it.
+    pub fn kill_broker(&self, index: usize) -> Result<()> {
+        self.nodes[index].signal(Signal::SIGKILL)?;
+        self.nodes[index].stop()
+    }
+
+    /// Starts one of three brokers again, and waits until it serves.
+    pub fn start_broker(&self, index: usize) -> Result<()> {
+        self.spawn(&self.nodes[index])?;
+        self.wait_for(&self.nodes[index])
+    }
+
+    fn spawn(&self, node: &Node) -> Result<()> {
         // Nobody reads its data once this process is gone, so there is nothing to shut down in good order.
-        let mut command = leash::command(Signal::SIGKILL, self.folder.path(), &self.path("log"))?;
+        let mut command = leash::command(Signal::SIGKILL, self.folder.path(), &self.log(node))?;
         self.installation.run(&mut command, "kafka.Kafka");
-        command.arg(self.path("server.properties"));
-        let probe: BaseConsumer = self.client().create()?;
-        let broker = self.broker.insert(Leash::spawn(&mut command)?);
+        command.arg(self.properties(node));
+        *node.broker() = Some(Leash::spawn(&mut command)?);
+        Ok(())
+    }
+
+    /// Waits until a broker serves, and knows as many others as there are.
+    fn wait_for(&self, node: &Node) -> Result<()> {
+        let mut config = self.client();
+        let probe: BaseConsumer = config.set("bootstrap.servers", format!("127.0.0.1:{}", node.port)).create()?;
+        let running = self.nodes.iter().filter(|node| node.broker().is_some()).count();
         let deadline = Instant::now() + START_DEADLINE;
         loop {
             let problem = match probe.fetch_metadata(None, Duration::from_secs(1)) {
-                Ok(metadata) if !metadata.brokers().is_empty() => return Ok(()),
-                Ok(_) => "it has no metadata yet".to_owned(),
+                Ok(metadata) if metadata.brokers().len() >= running => return Ok(()),
+                Ok(metadata) => format!("it knows {} brokers of {running}", metadata.brokers().len()),
                 Err(error) => error.to_string(),
             };
-            let log = || fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-            if let Some(status) = broker.exited()? {
+            let log = || fs::read_to_string(self.log(node)).unwrap_or_default();
+            if let Some(status) = node.broker().as_mut().context("the broker is stopped")?.exited()? {
                 bail!("the broker ended while starting ({status}); its log is\n{}", log());
             }
             ensure!(Instant::now() < deadline, "the broker did not answer in time: {problem}; its log is\n{}", log());
@@ -131,21 +203,40 @@ impl Kafka {
 
     /// Freezes the broker: its connections stay open and nothing answers.
     pub fn pause(&mut self) -> Result<()> {
-        Ok(self.broker.as_mut().context("the broker is stopped")?.signal(Signal::SIGSTOP)?)
+        self.nodes.iter().try_for_each(|node| node.signal(Signal::SIGSTOP))
     }
 
     /// Ends what [`pause`](Self::pause) began.
     pub fn unpause(&mut self) -> Result<()> {
-        Ok(self.broker.as_mut().context("the broker is stopped")?.signal(Signal::SIGCONT)?)
+        self.nodes.iter().try_for_each(|node| node.signal(Signal::SIGCONT))
     }
 
     /// Brings back a broker that was stopped, frozen or killed.
     pub fn restore(&mut self) -> Result<()> {
-        let runs = match &mut self.broker {
-            Some(broker) => broker.exited()?.is_none(),
-            None => false,
-        };
-        if runs { self.unpause() } else { self.start_again() }
+        for node in &self.nodes {
+            let runs = match &mut *node.broker() {
+                Some(broker) => broker.exited()?.is_none(),
+                None => false,
+            };
+            if runs {
+                node.signal(Signal::SIGCONT)?;
+            } else {
+                self.spawn(node)?;
+                self.wait_for(node)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How many brokers there are.
+    pub(super) fn size(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// What the first broker has of a partition, as it is on its disk.
+    pub fn segment(&self, topic: &str, partition: i32) -> Vec<u8> {
+        let folder = self.data(&self.nodes[0]).join(format!("{topic}-{partition}"));
+        fs::read(folder.join("00000000000000000000.log")).unwrap()
     }
 
     /// What every client here starts from.
@@ -159,28 +250,54 @@ impl Kafka {
         self.folder.path().join(name)
     }
 
+    fn data(&self, node: &Node) -> PathBuf {
+        self.path(&format!("data-{}", node.id))
+    }
+
+    fn log(&self, node: &Node) -> PathBuf {
+        self.path(&format!("log-{}", node.id))
+    }
+
+    fn properties(&self, node: &Node) -> PathBuf {
+        self.path(&format!("server-{}.properties", node.id))
+    }
+
     /// Chooses ports, writes the configuration and makes the empty storage.
     fn format(&mut self) -> Result<()> {
-        // Held together, so that they are two.
-        let sockets = [TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?, TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?];
-        self.port = sockets[0].local_addr()?.port();
-        let controller = sockets[1].local_addr()?.port();
-        let properties = PROPERTIES
-            .replace("BROKER", &self.port.to_string())
-            .replace("VOTER", &controller.to_string())
-            .replace("DATA", &self.path("data").display().to_string());
-        let properties = if self.guarded.is_some() { self.guard(properties)? } else { properties };
-        let path = self.path("server.properties");
-        fs::write(&path, properties)?;
-        let output = self
-            .installation
-            .tool("kafka.tools.StorageTool")
-            .args(["format", "--cluster-id", "pEltonTestClusterAAAAAA", "--config"])
-            .arg(&path)
-            .output()
-            .context("failed to run java")?;
-        let said = [output.stdout, output.stderr].concat();
-        ensure!(output.status.success(), "formatting the storage failed: {}", String::from_utf8_lossy(&said));
+        // Held together, so that none comes twice.
+        let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+        let sockets: Vec<_> = self.nodes.iter().map(|_| free()).collect::<Result<_, _>>()?;
+        for (node, socket) in self.nodes.iter_mut().zip(&sockets) {
+            node.port = socket.local_addr()?.port();
+        }
+        let controller = free()?.local_addr()?.port();
+        let count = self.nodes.len().to_string();
+        for index in 0..self.nodes.len() {
+            let node = &self.nodes[index];
+            let properties = PROPERTIES
+                .replace("BROKER", &node.port.to_string())
+                .replace("NODE", &node.id.to_string())
+                .replace("COUNT", &count)
+                .replace("DATA", &self.data(node).display().to_string());
+            let properties = if index == 0 {
+                properties
+            } else {
+                properties.replace("broker,controller", "broker").replace(",CONTROLLER://127.0.0.1:VOTER", "")
+            };
+            let properties = properties.replace("VOTER", &controller.to_string());
+            let path = self.properties(node);
+            let properties = if self.guarded.is_some() { self.guard(properties)? } else { properties };
+            fs::write(&path, properties)?;
+            let output = self
+                .installation
+                .tool("kafka.tools.StorageTool")
+                .args(["format", "--cluster-id", "pEltonTestClusterAAAAAA", "--config"])
+                .arg(&path)
+                .output()
+                .context("failed to run java")?;
+            let said = [output.stdout, output.stderr].concat();
+            ensure!(output.status.success(), "formatting the storage failed: {}", String::from_utf8_lossy(&said));
+        }
         Ok(())
     }
 }
@@ -219,27 +336,34 @@ impl Kafka {
 
 impl Drop for Kafka {
     fn drop(&mut self) {
-        if let Some(broker) = &mut self.broker
-            && let Err(error) = broker.end(&[])
-        {
-            eprintln!("failed to end the broker: {error:#}");
+        for node in &self.nodes {
+            if let Some(broker) = &mut *node.broker()
+                && let Err(error) = broker.end(&[])
+            {
+                eprintln!("failed to end the broker: {error:#}");
+            }
         }
     }
 }
 
-/// Defaults except where one node, tests in a hurry, or a group's member that is killed and comes back ask for others.
+/// Defaults except where few nodes, tests in a hurry, or a group's member that is killed and comes back ask for others.
 const PROPERTIES: &str = "\
-node.id=1
+node.id=NODE
 process.roles=broker,controller
 controller.quorum.voters=1@127.0.0.1:VOTER
 controller.listener.names=CONTROLLER
 listeners=PLAINTEXT://127.0.0.1:BROKER,CONTROLLER://127.0.0.1:VOTER
 advertised.listeners=PLAINTEXT://127.0.0.1:BROKER
 log.dirs=DATA
+default.replication.factor=COUNT
+leader.imbalance.check.interval.seconds=1
+leader.imbalance.per.broker.percentage=0
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=3000
 auto.create.topics.enable=false
-offsets.topic.replication.factor=1
+offsets.topic.replication.factor=COUNT
 offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
+transaction.state.log.replication.factor=COUNT
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=4
 group.initial.rebalance.delay.ms=0

@@ -1,14 +1,17 @@
 //! Apache Kafka itself: its jars, fetched once with Maven into a cache folder, and the Java that runs them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail, ensure};
 
 /// The version that the compose file runs, too.
-const KAFKA: &str = "4.1.1";
+pub(super) const KAFKA: &str = "4.1.1";
+/// The last one of those before, which many still run.
+pub(super) const OLD_KAFKA: &str = "3.9.1";
 /// What Kafka logs through: the one that its own distribution has.
 const LOG4J: &str = "2.24.3";
 /// The oldest Java that this Kafka's broker runs on.
@@ -24,12 +27,13 @@ pub(super) struct Installation {
 impl Installation {
     /// Looks for Java and the jars, and fetches the jars if they aren't there. Done once per process. The error is a
     /// reason for people, such as `it needs Java 17 or newer, …`.
-    pub(super) fn get() -> Result<Self, String> {
-        static INSTALLATION: OnceLock<Result<Installation, String>> = OnceLock::new();
-        INSTALLATION.get_or_init(|| Self::find().map_err(|error| format!("{error:#}"))).clone()
+    pub(super) fn get(version: &'static str) -> Result<Self, String> {
+        static FOUND: Mutex<BTreeMap<&str, Result<Installation, String>>> = Mutex::new(BTreeMap::new());
+        let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
+        found.entry(version).or_insert_with(|| Self::find(version).map_err(|error| format!("{error:#}"))).clone()
     }
 
-    fn find() -> Result<Self> {
+    fn find(version: &str) -> Result<Self> {
         let java = match std::env::var_os("JAVA_HOME") {
             Some(home) => PathBuf::from(home).join("bin/java"),
             None => PathBuf::from("java"),
@@ -39,9 +43,9 @@ impl Installation {
             Some(folder) => PathBuf::from(folder),
             None => std::env::home_dir().context("there is no home folder")?.join(".cache"),
         };
-        let jars = cache.join("pelton").join(format!("kafka-{KAFKA}"));
+        let jars = cache.join("pelton").join(format!("kafka-{version}"));
         if !jars.is_dir() {
-            fetch(&jars).context("it needs Apache Kafka, fetched with Maven")?;
+            fetch(version, &jars).context("it needs Apache Kafka, fetched with Maven")?;
         }
         Ok(Self { java, jars })
     }
@@ -78,12 +82,12 @@ fn check_java(java: &Path) -> Result<()> {
 }
 
 /// Has Maven resolve Kafka and what it depends on, into a folder that then takes its place as a whole.
-fn fetch(jars: &Path) -> Result<()> {
+fn fetch(version: &str, jars: &Path) -> Result<()> {
     let parent = jars.parent().context("the cache folder has no parent")?;
     fs::create_dir_all(parent)?;
     let folder = tempfile::Builder::new().prefix(".kafka-").tempdir_in(parent)?;
     let pom = folder.path().join("pom.xml");
-    fs::write(&pom, POM.replace("KAFKA", KAFKA).replace("LOG4J", LOG4J))?;
+    fs::write(&pom, POM.replace("KAFKA", version).replace("LOG4J", LOG4J))?;
     fs::write(folder.path().join("log4j2.properties"), LOGGING)?;
     let output = Command::new("mvn")
         .args(["--batch-mode", "--quiet", "--file"])
@@ -120,6 +124,12 @@ const POM: &str = "\
       <groupId>org.apache.kafka</groupId>
       <artifactId>kafka_2.13</artifactId>
       <version>KAFKA</version>
+      <exclusions>
+        <exclusion>
+          <groupId>ch.qos.logback</groupId>
+          <artifactId>logback-classic</artifactId>
+        </exclusion>
+      </exclusions>
     </dependency>
     <dependency>
       <groupId>org.apache.logging.log4j</groupId>

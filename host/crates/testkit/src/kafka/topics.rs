@@ -10,6 +10,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicRe
 use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::MetadataPartition;
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 use rdkafka::{Message, Offset, TopicPartitionList};
 
@@ -28,7 +29,7 @@ impl Kafka {
     /// Creates a topic, with topic configs such as `("max.message.bytes", "10000000")`, and waits until it can be used.
     pub fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, &str)]) {
         let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
-        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(self.size() as i32));
         for (key, value) in configs {
             topic = topic.set(key, value);
         }
@@ -41,6 +42,19 @@ impl Kafka {
             let metadata = admin.inner().fetch_metadata(Some(name), REQUEST).ok()?;
             let partitions = metadata.topics().first()?.partitions();
             (!partitions.is_empty() && partitions.iter().all(|partition| partition.leader() >= 0)).then_some(())
+        });
+    }
+
+    /// Waits until each partition of a topic is led by the first of its replicas, and all of them are in sync.
+    pub fn wait_for_preferred_leaders(&self, name: &str) {
+        let consumer: BaseConsumer = self.client().create().unwrap();
+        eventually(READ, &format!("the preferred replicas of {name} lead"), || {
+            let metadata = consumer.fetch_metadata(Some(name), REQUEST).ok()?;
+            let all = metadata.topics().first()?.partitions();
+            let is_led = |partition: &MetadataPartition| {
+                partition.replicas().first() == Some(&partition.leader()) && partition.isr().len() == self.size()
+            };
+            (!all.is_empty() && all.iter().all(is_led)).then_some(())
         });
     }
 
@@ -59,12 +73,17 @@ impl Kafka {
 
     /// Writes the records in order, and returns the partition and offset that each of them got.
     pub fn produce(&self, topic: &str, records: &[Record]) -> Vec<(i32, i64)> {
-        let producer: BaseProducer<Deliveries> = self
-            .client()
-            .set("enable.idempotence", "true")
-            .set("message.max.bytes", "100000000")
-            .create_with_context(Deliveries::default())
-            .unwrap();
+        self.produce_with(topic, records, &[])
+    }
+
+    /// The same with settings of the producer, such as `("compression.type", "zstd")`.
+    pub fn produce_with(&self, topic: &str, records: &[Record], settings: &[(&str, &str)]) -> Vec<(i32, i64)> {
+        let mut config = self.client();
+        config.set("enable.idempotence", "true").set("message.max.bytes", "100000000");
+        for (key, value) in settings {
+            config.set(*key, *value);
+        }
+        let producer: BaseProducer<Deliveries> = config.create_with_context(Deliveries::default()).unwrap();
         for (index, record) in records.iter().enumerate() {
             let mut message = BaseRecord::with_opaque_to(topic, Box::new(index)).headers(record.owned_headers());
             message.key = record.key.as_deref();
