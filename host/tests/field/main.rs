@@ -53,6 +53,7 @@ mod new_partitions;
 mod partitioned_tables;
 mod poolers;
 mod postgres_14_to_18;
+mod quotas_that_throttle;
 mod refused_messages_are_no_output;
 mod row_level_security;
 mod sink_topic_that_takes_nothing;

@@ -233,6 +233,19 @@ impl Kafka {
         self.nodes.len()
     }
 
+    /// Limits the bytes that each of the clients of this id reads and writes a second, as `kafka-configs` does it.
+    pub fn limit(&self, client: &str, bytes: u32) {
+        let limits = format!("producer_byte_rate={bytes},consumer_byte_rate={bytes}");
+        let output = self
+            .installation
+            .tool("kafka.admin.ConfigCommand")
+            .args(["--bootstrap-server", &self.bootstrap(), "--alter", "--entity-type", "clients"])
+            .args(["--entity-name", client, "--add-config", &limits])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+
     /// What the first broker has of a partition, as it is on its disk.
     pub fn segment(&self, topic: &str, partition: i32) -> Vec<u8> {
         let folder = self.data(&self.nodes[0]).join(format!("{topic}-{partition}"));
