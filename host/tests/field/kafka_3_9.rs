@@ -10,7 +10,7 @@ use crate::eventually::eventually;
 use crate::kafka::{Record, require_kafka};
 use crate::load::{check_all_forwarded, check_in_order, under_load};
 use crate::pelton::Host;
-use crate::stage::{RUN, Servers, guest};
+use crate::stage::{CONSUMER_PROTOCOL, RUN, Servers, guest};
 
 const JOB: &str = "identity";
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -76,4 +76,38 @@ fn jobs_forward_share_and_read_transactions_and_new_partitions() {
     assert_eq!(check_all_forwarded(&servers, written + 1), 0);
     assert_eq!(servers.kafka.end_offsets("identity.dlq"), [0]);
     assert_eq!(one.show(JOB)["state"], "running");
+}
+
+#[ignore = "slow: a broker of its own"]
+#[test]
+fn the_consumer_protocol_is_refused_with_the_reason() {
+    let servers = Servers::of(require_kafka!(old));
+    servers.topics(1);
+    servers.kafka.produce("sensors", &[Record::new("0").key("0")]);
+    let mut host = Host::new(&servers.kafka.bootstrap(), &servers.postgres.url()).config(CONSUMER_PROTOCOL);
+    host.start();
+    let said = host.cli(&["submit".as_ref(), guest(JOB).as_os_str(), "--from".as_ref(), "earliest".as_ref()]);
+    let told = "does not take the setting group.protocol = \"consumer\"";
+    assert!(said.code == 1 && said.stderr.contains(told) && said.stderr.contains("classic"), "{said:?}");
+    // A job that was submitted before the setting was changed waits, and says why.
+    assert_eq!(host.sigterm(RUN), 0);
+    let mut host = host.config("");
+    host.start();
+    host.submit(guest(JOB), &[]);
+    servers.wait_until_done(JOB);
+    assert_eq!(host.sigterm(RUN), 0);
+    let mut host = host.config(CONSUMER_PROTOCOL);
+    host.start();
+    servers.kafka.produce("sensors", &[Record::new("1").key("1")]);
+    eventually(PATIENCE, "it is told", || {
+        let view = host.show(JOB);
+        let told = view["conditions"].to_string().contains("group.protocol");
+        (view["state"] == "failed" && told).then_some(())
+    });
+    // With the setting changed back, it goes on from where it was.
+    assert_eq!(host.sigterm(RUN), 0);
+    let mut host = host.config("");
+    host.start();
+    servers.wait_until_done(JOB);
+    assert_eq!(servers.alerts(), ["0", "1"]);
 }

@@ -70,3 +70,37 @@ fn whatever_happens_to_the_table_each_row_is_there_once() {
     drop(host);
     servers.sql("DROP SCHEMA elsewhere CASCADE");
 }
+
+#[test]
+fn a_rule_and_an_identity_that_come_while_it_runs_are_obeyed() {
+    let servers = require_stage!();
+    servers.set(1);
+    let mut host = servers.host();
+    host.start();
+    host.submit(example(JOB), &[]);
+    let write = |part: usize| servers.kafka.produce("sensors", &readings(part * 100..(part + 1) * 100));
+    write(0);
+    servers.wait_until_done(JOB);
+
+    servers.sql(
+        "CREATE TABLE readings_elsewhere (LIKE raw_sensors_data);
+        CREATE RULE away AS ON INSERT TO raw_sensors_data DO INSTEAD INSERT INTO readings_elsewhere VALUES (new.*)",
+    );
+    write(1);
+    // COPY would go past it, into the table.
+    wait_until_told(&host, JOB, "cannot be used with table that has INSERT or UPDATE rules");
+    assert_eq!(servers.count("raw_sensors_data"), 100);
+    servers.sql("DROP RULE away ON raw_sensors_data; DROP TABLE readings_elsewhere");
+    servers.wait_until_done(JOB);
+    assert_eq!(ids(&servers, "raw_sensors_data"), ids_of(0..200));
+
+    servers.sql("VACUUM raw_sensors_data");
+    servers.sql("ALTER TABLE raw_sensors_data ALTER sensor_id ADD GENERATED ALWAYS AS IDENTITY");
+    write(2);
+    wait_until_told(&host, JOB, "(428C9)");
+    assert_eq!(servers.count("raw_sensors_data"), 200);
+    servers.sql("ALTER TABLE raw_sensors_data ALTER sensor_id DROP IDENTITY");
+    servers.wait_until_done(JOB);
+    assert_eq!(ids(&servers, "raw_sensors_data"), ids_of(0..300));
+    assert!(servers.reasons(JOB).is_empty());
+}

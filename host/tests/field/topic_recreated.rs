@@ -113,3 +113,24 @@ fn a_topic_that_is_made_anew_while_it_is_read_loses_nothing() {
     });
     eventually(RUN, "it runs", || (host.show("identity")["state"] == "running").then_some(()));
 }
+
+#[ignore = "slow: it is looked every 20 s"]
+#[test]
+fn a_topic_that_is_created_anew_while_it_is_read_is_read_whole() {
+    let stage = require_stage!();
+    stage.topics(1);
+    let mut host = stage.host();
+    host.start();
+    host.submit(guest("identity"), &[]);
+    stage.kafka.produce("sensors", &records("old", 50));
+    stage.wait_until_done("identity");
+    stage.kafka.delete_topic("sensors");
+    stage.kafka.create_topic("sensors", 1, &[]);
+    // Nothing comes after them that would have the consumer look.
+    stage.kafka.produce("sensors", &records("new", 90));
+    eventually(RUN, "all of the new topic is there", || {
+        let alerts = stage.alerts();
+        texts("new", 90).iter().all(|text| alerts.contains(text)).then_some(())
+    });
+    assert!(texts("old", 50).iter().all(|text| stage.alerts().contains(text)));
+}

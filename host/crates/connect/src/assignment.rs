@@ -171,8 +171,9 @@ impl Assignment {
         });
     }
 
-    /// Notes where partitions end that share no fetch, as `end` knows it. Where there is more, and yet nothing to be
-    /// read, `readable` says how far a reader can come; it may block. Shows each with its lag.
+    /// Notes where partitions end that share no fetch, as `end` knows it. Where there is more, `readable` may say how far
+    /// a reader can come, and block: what a paused consumer knows is old, and a transaction may be open. Shows each with
+    /// its lag.
     pub fn look(
         &self,
         end: impl Fn(&str, i32) -> Option<i64>,
@@ -186,7 +187,7 @@ impl Assignment {
             {
                 p.end = Some(end);
             }
-            if let Some(next) = p.committed.filter(|&next| p.end > Some(next) && p.has_all && p.is_clean()) {
+            if let Some(next) = p.committed.filter(|&next| p.end > Some(next)) {
                 stands.push(Head { topic: Arc::clone(topic), partition: *partition, next });
             }
         }

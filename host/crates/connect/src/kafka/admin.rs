@@ -1,5 +1,6 @@
 //! Topics as the broker tells of them, and where jobs start.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -12,7 +13,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::client::{BeginAgain, NAME, REQUEST_TIMEOUT, client, find_broker, refused};
+use super::client::{BeginAgain, NAME, PROBE, REQUEST_TIMEOUT, client, find_broker, refused};
 use super::reach::{Failures, listen};
 use super::topic_id::{self, TopicIds};
 use crate::error::Error;
@@ -97,8 +98,8 @@ impl Admin {
     }
 
     /// The ids of topics, as far as brokers tell; asked here for the same reason.
-    pub(super) fn ids(&self, topics: &[&str], timeout: Duration) -> TopicIds {
-        topic_id::ids(self.consumer.client(), topics, timeout).unwrap_or_default()
+    pub(super) fn ids(&self, topics: &[&str], timeout: Duration) -> Result<TopicIds, Error> {
+        topic_id::ids(self.consumer.client(), topics, timeout).map_err(unavailable)
     }
 
     /// Creates a topic, with the broker's default of replicas. One that is there already is left as it is.
@@ -149,6 +150,42 @@ impl Admin {
         let results = admin.describe_configs([&ResourceSpecifier::Topic(topic)], &options).await.ok()?;
         let resource = results.into_iter().next()?.ok()?;
         resource.get(key)?.value.clone()
+    }
+
+    /// Refuses the protocol of KIP-848 where it is set and the brokers don't take it: a consumer would wait for ever, and
+    /// librdkafka tells nothing. Brokers that don't tell are left to show it.
+    ///
+    /// # Errors
+    /// What to set instead.
+    pub(super) async fn check_protocol(&self) -> Result<(), Error> {
+        /// The setting of brokers, since Kafka 3.7.
+        const PROTOCOLS: &str = "group.coordinator.rebalance.protocols";
+        let set = self.kafka.consumer.get("group.protocol").or(self.kafka.properties.get("group.protocol"));
+        if set.is_none_or(|protocol| !protocol.eq_ignore_ascii_case("consumer")) {
+            return Ok(());
+        }
+        match self.broker_settings().await {
+            Some(settings) if !settings.get(PROTOCOLS).is_some_and(|protocols| protocols.contains("consumer")) => {
+                let told = format!(
+                    "Kafka at {} does not take the setting group.protocol = \"consumer\", as brokers do since Kafka 4.0, or \
+                     with \"consumer\" in their {PROTOCOLS}; leave it at \"classic\"",
+                    self.kafka.bootstrap
+                );
+                Err(Error::settings(NAME, told))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The settings of a broker, if it tells.
+    async fn broker_settings(&self) -> Option<BTreeMap<String, String>> {
+        let metadata = self.consumer.fetch_metadata(Some(PROBE), REQUEST_TIMEOUT).ok()?;
+        let broker = ResourceSpecifier::Broker(metadata.brokers().first()?.id());
+        let admin: AdminClient<DefaultClientContext> = client(&self.kafka, "pelton-admin").create().ok()?;
+        let options = AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT));
+        let results = admin.describe_configs([&broker], &options).await.ok()?;
+        let entries = results.into_iter().next()?.ok()?.entries;
+        Some(entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect())
     }
 
     /// Commits where a job starts, before it first runs: on every partition of `topics` that its group has no offset

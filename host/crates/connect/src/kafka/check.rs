@@ -15,6 +15,7 @@ const DEAD_LETTER_ROOM: u64 = 64 << 10;
 
 /// Checks the topics. The dead-letter topic is Pelton's own and is made without being asked for.
 pub(super) fn check(admin: &Admin, runtime: &Handle, needs: &Needs<'_>) -> Result<Vec<Finding>, Error> {
+    runtime.block_on(admin.check_protocol())?;
     let mut findings = Vec::new();
     let mut like = PARTITIONS;
     let sources = needs.sources.iter().map(|source| (source.topic.as_str(), "reads"));

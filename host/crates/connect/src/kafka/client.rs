@@ -35,7 +35,7 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) const REFRESH: Duration = Duration::from_secs(15);
 
 /// A topic to ask a broker for; that there is none is an answer.
-const PROBE: &str = "__pelton_ping";
+pub(super) const PROBE: &str = "__pelton_ping";
 
 /// The settings that both kinds of client start from.
 pub fn client(kafka: &settings::Kafka, client_id: &str) -> ClientConfig {

@@ -110,6 +110,7 @@ impl SourceConnector for Kafka {
             kafka: self.settings.clone(),
             job: name.to_owned(),
             admin: Arc::clone(&self.admin),
+            runtime: self.runtime.clone(),
             feeds: self.feeds.clone(),
             sleeper: Arc::new(self.sleep.job()),
         })

@@ -32,8 +32,11 @@ const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
 /// How often a member without partitions asks whether there is a broker at all.
 const PROBE_EVERY: Duration = Duration::from_secs(10);
 /// How often it is looked whether a topic is still the one that it was.
-const IDS_EVERY: Duration = Duration::from_secs(30);
-/// How long nothing comes of a partition that has more until it is asked how far it can be read, and then how often.
+const IDS_EVERY: Duration = Duration::from_secs(20);
+/// How soon it is looked again where no broker has told.
+const IDS_AGAIN: Duration = Duration::from_secs(2);
+/// How long nothing is committed of a partition that has more until it is asked how far it can be read, and then how
+/// often.
 const READABLE_AFTER: Duration = Duration::from_secs(1);
 const READABLE_EVERY: Duration = Duration::from_secs(5);
 /// Under what it is told that it is not.
@@ -184,8 +187,8 @@ impl Group {
         }
     }
 
-    /// How far a reader of committed records can come in a partition that has more, where nothing has come to be read
-    /// for a while: up to the first record of a transaction that is still open.
+    /// How far a reader of committed records can come in a partition that has more, where nothing was committed for a
+    /// while: up to the first record of a transaction that is still open, or where it ends by now.
     fn readable(&self, head: &Head) -> Option<i64> {
         let key = (Arc::clone(&head.topic), head.partition);
         let ask_at = Instant::now() + READABLE_AFTER;
@@ -227,8 +230,14 @@ impl Group {
         }
         let topics: Vec<_> = known.keys().map(String::as_str).collect();
         let found = self.admin.ids(&topics, PROBE_TIMEOUT);
-        lock(&self.ids).1 = Instant::now();
-        self.know(&found);
+        let now = Instant::now();
+        // Unanswered, it is asked again soon.
+        let looked = if found.is_ok() { Some(now) } else { now.checked_sub(IDS_EVERY - IDS_AGAIN) };
+        lock(&self.ids).1 = looked.unwrap_or(now);
+        match found {
+            Ok(found) => self.know(&found),
+            Err(error) => tracing::debug!("it is not known whether topics are still the same: {error}"),
+        }
     }
 
     /// Takes over ids of topics that are not known yet; one that is known and was another ends the attempt.

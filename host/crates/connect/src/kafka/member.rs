@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pelton_delivery::wake::Wake;
 use pelton_model::partition::PartitionView;
 use pelton_model::settings;
+use tokio::runtime::Handle;
 
 use super::admin::Admin;
 use super::client::{CONSUMER_NAME, NAME, consumer};
@@ -21,6 +22,7 @@ pub(super) struct Member {
     pub(super) kafka: settings::Kafka,
     pub(super) job: String,
     pub(super) admin: Arc<Admin>,
+    pub(super) runtime: Handle,
     pub(super) feeds: Feeds,
     pub(super) sleeper: Arc<Sleeper>,
 }
@@ -38,6 +40,7 @@ impl JobSource for Member {
                 return Err(Error::NoTopic { topic: topic.clone() });
             }
         }
+        self.runtime.block_on(admin.check_protocol())?;
         let config = consumer(&self.kafka, &self.job, &context.group, context.delivery.commit_interval);
         let (admin, feeds, sleeper) = (Arc::clone(&self.admin), self.feeds.clone(), Arc::clone(&self.sleeper));
         let source = KafkaSource::new(&config, Context { job: context, admin, feeds, sleeper });

@@ -6,9 +6,9 @@
 //!
 //! COPY takes bytes for whatever type the column has: a table altered from `int8` to `float8` would silently fill with
 //! nonsense. So each COPY ends with a look at the columns' types, under the lock that it holds until the commit, and is
-//! rolled back unless they are as they were found to fit. Nor does it know of the key that decides a conflict: that
-//! must still be there, or the INSERT will say that it isn't. (An INSERT has typed parameters: it converts or says that
-//! it can't.)
+//! rolled back unless they are as they were found to fit. Nor does it know of the key that decides a conflict, of rules
+//! that send rows elsewhere, or of identities that are always generated: where one came or went, it is the INSERT's to
+//! obey it or to say what is wrong. (An INSERT has typed parameters: it converts or says that it can't.)
 
 use std::pin::pin;
 
@@ -47,7 +47,11 @@ impl Copy {
                 return None;
             }
             let oids: Vec<_> = there.oids().iter().map(u32::to_string).collect();
-            as_found.push(format!("attname = {} AND atttypid IN ({})", literal(&column.name), oids.join(", ")));
+            as_found.push(format!(
+                "attname = {} AND atttypid IN ({}) AND attidentity <> 'a' AND attgenerated = ''",
+                literal(&column.name),
+                oids.join(", ")
+            ));
         }
         let key_decides = table.on_conflict != Conflict::Fail && relation.kind == Kind::Table;
         let has_key = if key_decides { has_key(&name, &table.key) } else { "true".to_owned() };
@@ -57,11 +61,12 @@ impl Copy {
                 idents(table.columns.iter().map(|column| column.name.as_str()))
             ),
             commit: format!(
-                "SELECT 1 / (count(*) = {} AND {has_key})::int FROM pg_catalog.pg_attribute
-                 WHERE attrelid = {}::regclass AND ({}); COMMIT",
+                "SELECT 1 / (count(*) = {} AND {has_key} AND NOT (
+                     SELECT relhasrules FROM pg_catalog.pg_class WHERE oid = {table}::regclass))::int
+                 FROM pg_catalog.pg_attribute WHERE attrelid = {table}::regclass AND ({}); COMMIT",
                 as_found.len(),
-                literal(&name),
-                as_found.join(" OR ")
+                as_found.join(" OR "),
+                table = literal(&name),
             ),
         })
     }

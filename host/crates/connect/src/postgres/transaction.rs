@@ -28,7 +28,8 @@ const NAMES: usize = 100;
 /// COMMITTED`, so that what is looked up under a lock is what is there now.
 fn begin(lock_timeout: Duration) -> String {
     format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL role = DEFAULT; SET LOCAL search_path = DEFAULT;
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = DEFAULT;
+         SET LOCAL synchronous_commit = DEFAULT; SET LOCAL role = DEFAULT; SET LOCAL search_path = DEFAULT;
          SET LOCAL lock_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = {}",
         // 0 would be for ever.
         lock_timeout.as_millis().max(1),
