@@ -139,7 +139,6 @@ impl Supervised {
             status.raise(&Part::Job, State::Failed, reason);
             // Broken off by whatever changes the job: then it is tried at once.
             self.duty.wait(clock, after);
-            status.clear(&Part::Job);
         }
     }
 

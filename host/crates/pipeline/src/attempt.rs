@@ -20,7 +20,7 @@ use pelton_connect::{
 };
 use pelton_delivery::budget::Budget;
 use pelton_model::partition::PartitionView;
-use pelton_model::status::{State, Status};
+use pelton_model::status::{Part, State, Status};
 use pelton_model::sync::lock;
 
 use crate::current::CurrentVersion;
@@ -89,6 +89,8 @@ impl Attempt {
         };
         *lock(&self.assignment) = source.assignment();
         self.status.set(State::Running);
+        // Why the attempt before has failed is told until this one is on its way.
+        self.status.clear(&Part::Job);
         tracing::info!("job {} is running", self.job.name);
 
         let result = self.serve(&mut *source, &context, &mut instances);

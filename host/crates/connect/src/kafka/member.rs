@@ -1,6 +1,7 @@
 //! What one job reads with, over its attempts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pelton_delivery::wake::Wake;
 use pelton_model::partition::PartitionView;
@@ -15,6 +16,9 @@ use super::sleep::Sleeper;
 use super::source::KafkaSource;
 use crate::error::Error;
 use crate::source::{JobSource, Source, SourceContext};
+
+/// How long a broker may take to answer at all, until it is told why it doesn't.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// A job's part in what the jobs of a host share.
 #[derive(Debug)]
@@ -34,6 +38,7 @@ impl JobSource for Member {
 
     fn open(&self, context: SourceContext) -> Result<Box<dyn Source>, Error> {
         let admin = Admin::new(&self.kafka)?;
+        admin.ping(ANSWER)?;
         for topic in &context.topics {
             let partitions = admin.partitions(topic)?;
             if partitions.is_none() {
