@@ -1,6 +1,7 @@
 //! A topic is deleted and created anew, and the consumer goes on at its old offset in the new one:
 //! <https://github.com/confluentinc/librdkafka/issues/3255>.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -125,12 +126,15 @@ fn a_topic_that_is_created_anew_while_it_is_read_is_read_whole() {
     stage.kafka.produce("sensors", &records("old", 50));
     stage.wait_until_done("identity");
     stage.kafka.delete_topic("sensors");
-    stage.kafka.create_topic("sensors", 1, &[]);
+    stage.kafka.create_topic("sensors", 3, &[]);
     // Nothing comes after them that would have the consumer look.
-    stage.kafka.produce("sensors", &records("new", 90));
+    let new: Vec<_> = (0..900).map(|n| Record::new(format!("new {n}")).key(n.to_string())).collect();
+    stage.kafka.produce("sensors", &new);
     eventually(RUN, "all of the new topic is there", || {
-        let alerts = stage.alerts();
-        texts("new", 90).iter().all(|text| alerts.contains(text)).then_some(())
+        let alerts: BTreeSet<_> = stage.alerts().into_iter().collect();
+        texts("new", 900).iter().all(|text| alerts.contains(text)).then_some(())
     });
     assert!(texts("old", 50).iter().all(|text| stage.alerts().contains(text)));
+    let lag = || host.metric("pelton_lag_records", &[("job", "identity")]);
+    eventually(RUN, "nothing is left", || (lag() == Some(0.0)).then_some(()));
 }

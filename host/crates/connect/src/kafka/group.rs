@@ -13,7 +13,7 @@ use pelton_model::status::{Part, Status};
 use pelton_model::sync::lock;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
@@ -306,13 +306,16 @@ impl Group {
             }
         };
         let of_topics = topic_id::committed(&committed);
+        let mut anew = Vec::new();
         for element in committed.elements() {
             let (topic, partition) = (element.topic(), element.partition());
             let Offset::Offset(next) = element.offset() else { continue };
             let low = consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT).map(|(low, _)| low);
             let before = of_topics.get(&(topic.to_owned(), partition));
             if before.zip(ids.get(topic)).is_some_and(|(before, now)| before != now) {
-                self.start_anew(assigned, topic, partition, low.unwrap_or(0));
+                let low = low.unwrap_or(0);
+                self.start_anew(assigned, topic, partition, low);
+                anew.push(Head { topic: topic.into(), partition, next: low });
             } else if let Some(low) = low.ok().filter(|&low| low > next) {
                 tracing::error!(
                     kafka.topic = topic,
@@ -323,6 +326,12 @@ impl Group {
                 );
                 self.metrics.expired.inc_by((low - next) as u64);
             }
+        }
+        // Librdkafka commits no offset that is committed already, be it of the topic that is gone.
+        if !anew.is_empty()
+            && let Err(error) = consumer.commit(&offsets(&anew, &ids), CommitMode::Async)
+        {
+            tracing::warn!("failed to commit where new topics begin: {error}");
         }
     }
 
@@ -355,7 +364,21 @@ impl Group {
     }
 }
 
-/// What librdkafka commits next, each offset with the id of its topic.
+/// Offsets to commit, each with the id of its topic.
+fn offsets(heads: &[Head], ids: &TopicIds) -> TopicPartitionList {
+    let mut offsets = TopicPartitionList::new();
+    for head in heads {
+        // Fails only for offsets that are not plain numbers.
+        let _ = offsets.add_partition_offset(&head.topic, head.partition, Offset::Offset(head.next));
+        let element = offsets.find_partition(&head.topic, head.partition);
+        if let (Some(mut element), Some(id)) = (element, ids.get(&*head.topic)) {
+            element.set_metadata(topic_id::metadata(id));
+        }
+    }
+    offsets
+}
+
+/// What librdkafka commits next.
 struct Stored<'a> {
     consumer: &'a BaseConsumer<Group>,
     ids: TopicIds,
@@ -363,16 +386,9 @@ struct Stored<'a> {
 
 impl Offsets for Stored<'_> {
     fn store(&self, heads: &[Head]) -> Result<(), Error> {
-        let mut offsets = TopicPartitionList::new();
-        for head in heads {
-            // Fails only for offsets that are not plain numbers.
-            let _ = offsets.add_partition_offset(&head.topic, head.partition, Offset::Offset(head.next));
-            let element = offsets.find_partition(&head.topic, head.partition);
-            if let (Some(mut element), Some(id)) = (element, self.ids.get(&*head.topic)) {
-                element.set_metadata(topic_id::metadata(id));
-            }
-        }
-        self.consumer.store_offsets(&offsets).map_err(|error| Error::unavailable(NAME, anyhow::Error::from(error)))
+        self.consumer
+            .store_offsets(&offsets(heads, &self.ids))
+            .map_err(|error| Error::unavailable(NAME, anyhow::Error::from(error)))
     }
 }
 
