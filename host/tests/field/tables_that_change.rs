@@ -104,3 +104,24 @@ fn a_rule_and_an_identity_that_come_while_it_runs_are_obeyed() {
     assert_eq!(ids(&servers, "raw_sensors_data"), ids_of(0..300));
     assert!(servers.reasons(JOB).is_empty());
 }
+
+#[test]
+fn the_lag_grows_while_a_table_is_away() {
+    const MORE: usize = 20_000;
+    let servers = require_stage!();
+    servers.set(1);
+    // More comes than is read ahead: the partition is paused.
+    let mut host = servers.host().config("[delivery]\nin_flight_mib = 1\n");
+    host.start();
+    host.submit(example(JOB), &[]);
+    servers.sql("ALTER TABLE raw_sensors_data RENAME TO readings_elsewhere");
+    for count in [MORE, 2 * MORE] {
+        servers.kafka.produce("sensors", &readings(count - MORE..count));
+        let lag = || host.metric("pelton_lag_records", &[("job", JOB)]);
+        eventually(RUN, "the lag is what has come", || (lag() == Some(count as f64)).then_some(()));
+    }
+    servers.sql("ALTER TABLE readings_elsewhere RENAME TO raw_sensors_data");
+    servers.wait_until_done(JOB);
+    assert_eq!(servers.count("raw_sensors_data"), 2 * MORE as i64);
+    assert!(servers.reasons(JOB).is_empty());
+}
