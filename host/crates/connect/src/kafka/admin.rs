@@ -75,9 +75,14 @@ impl Admin {
 
     /// The number of partitions of a topic; `None` where it does not exist.
     pub fn partitions(&self, topic: &str) -> Result<Option<i32>, Error> {
+        self.partitions_within(topic, REQUEST_TIMEOUT)
+    }
+
+    /// The same, for a broker that is to answer within a time.
+    pub(super) fn partitions_within(&self, topic: &str, timeout: Duration) -> Result<Option<i32>, Error> {
         let metadata = self
             .consumer
-            .fetch_metadata(Some(topic), REQUEST_TIMEOUT)
+            .fetch_metadata(Some(topic), timeout)
             .map_err(|error| self.reason(error))
             .with_context(|| format!("failed to ask Kafka at {} for topic {topic:?}", self.kafka.bootstrap))
             .map_err(unavailable)?;

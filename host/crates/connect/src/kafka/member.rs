@@ -38,9 +38,8 @@ impl JobSource for Member {
 
     fn open(&self, context: SourceContext) -> Result<Box<dyn Source>, Error> {
         let admin = Admin::new(&self.kafka)?;
-        admin.ping(ANSWER)?;
         for topic in &context.topics {
-            let partitions = admin.partitions(topic)?;
+            let partitions = admin.partitions_within(topic, ANSWER)?;
             if partitions.is_none() {
                 return Err(Error::NoTopic { topic: topic.clone() });
             }
