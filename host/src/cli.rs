@@ -18,12 +18,11 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use pelton_build::BuildOptions;
 use pelton_demo::DemoArgs;
 use pelton_demo::simulate::SimulateArgs;
-use pelton_model::error::Error as ModelError;
 
 use crate::api::types::{Guarantee, Submit};
 use crate::config::Config;
 use crate::kafka::StartFrom;
-use args::{Api, JobArgs, caller, key_value};
+use args::{Api, JobArgs, caller, key_value, settings};
 use dev::DevArgs;
 pub use dev::dev;
 use lifecycle::{LogsArgs, ReloadArgs, RollbackArgs, ScaleArgs, SetArgs};
@@ -297,13 +296,4 @@ pub fn build(args: BuildArgs) -> Result<()> {
         print::line(&format!("{} ({} bytes)", component.path.display(), component.size))?;
     }
     Ok(())
-}
-
-/// The settings of a command that starts no host: defaults, then the environment.
-fn settings() -> Result<Config, ModelError> {
-    let config = Config::load(None, &[])?;
-    for warning in &config.warnings {
-        eprintln!("pelton: {warning}");
-    }
-    Ok(config)
 }

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use pelton_model::error::Error as ModelError;
 
 use super::client::Client;
 use crate::api;
+use crate::config::Config;
 
 /// Where the host is.
 #[derive(Debug, Args)]
@@ -54,4 +56,13 @@ pub(super) fn caller() -> Option<String> {
     let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten().map(|user| user.name)?;
     let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
     Some(host.map_or_else(|| user.clone(), |host| format!("{user}@{host}")))
+}
+
+/// The settings of a command that starts no host: defaults, then the environment.
+pub(super) fn settings() -> Result<Config, ModelError> {
+    let config = Config::load(None, &[])?;
+    for warning in &config.warnings {
+        eprintln!("pelton: {warning}");
+    }
+    Ok(config)
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use pelton_build::Project;
 
-use super::settings;
+use super::args::settings;
 use crate::engine::Engine;
 use crate::files::cache_folder;
 use crate::signals::Stop;

@@ -10,7 +10,8 @@ use pelton_build::oci::{self, Pulled, Reference, SCHEME};
 use pelton_build::write_whole;
 use serde::Serialize;
 
-use super::{print, settings};
+use super::args::settings;
+use super::print;
 
 /// `pelton push`.
 #[derive(Debug, Args)]

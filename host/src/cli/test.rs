@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::args::key_value;
-use super::settings;
+use super::args::{key_value, settings};
 use crate::engine::Engine;
 use crate::files::cache_folder;
 use crate::pipeline::trial::{Format, Golden, Summary, Trial as DryRun};
