@@ -193,7 +193,11 @@ impl Assignment {
         }
         for head in stands {
             if let Some(end) = readable(&head) {
-                self.with(&head.topic, head.partition, |p| p.end = Some(end.max(head.next)));
+                self.with(&head.topic, head.partition, |p| {
+                    // While anything is still to be read it only tells that there is more than was known.
+                    let known = if p.has_all && p.is_clean() { None } else { p.end };
+                    p.end = Some(end.max(head.next).max(known.unwrap_or(0)));
+                });
             }
         }
         for ((topic, partition), p) in lock(&self.partitions).iter() {
