@@ -8,9 +8,7 @@ use crate::signals::Stop;
 
 /// Runs a host until SIGTERM or Ctrl-C, then drains it. A second one ends the process at once, with exit code 1.
 pub async fn run(config: Config) -> Result<()> {
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
-    }
+    config.log_warnings();
     let stop = Stop::listen()?;
     let host = Host::start(config).await?;
     stop.asked().await;

@@ -80,8 +80,7 @@ pub fn pull(args: &PullArgs) -> Result<()> {
     let name = args.reference.repository.rsplit('/').next().unwrap_or_default();
     let file = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.wasm")));
     // Whole or not at all: it may be in a folder that a host watches.
-    write_whole(&std::path::absolute(&file)?, &pulled.wasm)
-        .with_context(|| format!("failed to write {}", file.display()))?;
+    write_whole(&std::path::absolute(&file)?, &pulled.wasm)?;
     tell("pulled", &pulled.reference, pulled.wasm.len(), &file, args.json)
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::eventually::eventually;
 use crate::kafka::Record;
 use crate::pelton::Host;
-use crate::stage::{RUN, committed, guest, require_stage};
+use crate::stage::{RUN, SETTINGS, committed, guest, require_stage};
 
 /// A broker looks at the last ten seconds, so that ten times as much is let through at first.
 const BYTES_A_SECOND: u32 = 50_000;
@@ -26,17 +26,8 @@ fn a_throttled_job_goes_on_slowly_and_stays_in_its_group() {
         .collect();
     // As Java's producers have it. (A batch that is larger than the quota of ten seconds no client ever gets.)
     stage.kafka.produce_with("sensors", &records, &[("batch.size", "16384")]);
-    let settings = r#"
-[kafka.properties]
-"client.id" = "throttled"
-[delivery]
-commit_interval = "200ms"
-drain_timeout = "5s"
-[kafka.consumer]
-"session.timeout.ms" = "6000"
-"heartbeat.interval.ms" = "500"
-"#;
-    let mut host = Host::new(&stage.kafka.bootstrap(), &stage.postgres.url()).config(settings);
+    let settings = format!("[kafka.properties]\n\"client.id\" = \"throttled\"\n{SETTINGS}");
+    let mut host = Host::new(&stage.kafka.bootstrap(), &stage.postgres.url()).config(&settings);
     host.start();
     let began = Instant::now();
     host.submit(guest("identity"), &[]);

@@ -9,6 +9,7 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::eventually::eventually;
 use crate::kafka::Record;
+use crate::pelton::Host;
 use crate::stage::{RUN, Servers, guest, require_stage};
 
 const STOP: Duration = Duration::from_secs(30);
@@ -94,46 +95,39 @@ fn a_submit_decides_what_is_read_of_a_new_topic() {
     assert_eq!(stage.alerts(), texts("new", 1));
 }
 
-#[ignore = "slow: it is looked every 30 s whether a topic is another one"]
+/// A job that has read all of `old` when its topic is created anew, and in the end all of `new`.
+fn job_on_a_topic_made_anew(stage: &Servers, old: usize, partitions: i32, new: usize) -> Host {
+    stage.topics(1);
+    let mut host = stage.host();
+    host.start();
+    host.submit(guest("identity"), &[]);
+    stage.kafka.produce("sensors", &records("old", old));
+    stage.wait_until_done("identity");
+    stage.kafka.delete_topic("sensors");
+    stage.kafka.create_topic("sensors", partitions, &[]);
+    // Nothing comes after them that would have the consumer look.
+    let keyed: Vec<_> = (0..new).map(|n| Record::new(format!("new {n}")).key(n.to_string())).collect();
+    stage.kafka.produce("sensors", &keyed);
+    eventually(RUN, "all of the new topic is there", || {
+        let alerts: BTreeSet<_> = stage.alerts().into_iter().collect();
+        texts("new", new).iter().all(|text| alerts.contains(text)).then_some(())
+    });
+    host
+}
+
+#[ignore = "slow: it is looked every 20 s whether a topic is another one"]
 #[test]
 fn a_topic_that_is_made_anew_while_it_is_read_loses_nothing() {
     let stage = require_stage!();
-    stage.topics(1);
-    let mut host = stage.host();
-    host.start();
-    host.submit(guest("identity"), &[]);
-    stage.kafka.produce("sensors", &records("old", 5));
-    stage.wait_until_done("identity");
-    stage.kafka.delete_topic("sensors");
-    stage.kafka.create_topic("sensors", 1, &[]);
-    stage.kafka.produce("sensors", &records("new", 20));
-    let wanted = texts("new", 20);
-    eventually(RUN, "all of the new topic is there", || {
-        let alerts = stage.alerts();
-        wanted.iter().all(|text| alerts.contains(text)).then_some(())
-    });
+    let host = job_on_a_topic_made_anew(&stage, 5, 1, 20);
     eventually(RUN, "it runs", || (host.show("identity")["state"] == "running").then_some(()));
 }
 
-#[ignore = "slow: it is looked every 20 s"]
+#[ignore = "slow: it is looked every 20 s whether a topic is another one"]
 #[test]
-fn a_topic_that_is_created_anew_while_it_is_read_is_read_whole() {
+fn the_lag_of_a_topic_that_is_made_anew_with_more_partitions_comes_to_0() {
     let stage = require_stage!();
-    stage.topics(1);
-    let mut host = stage.host();
-    host.start();
-    host.submit(guest("identity"), &[]);
-    stage.kafka.produce("sensors", &records("old", 50));
-    stage.wait_until_done("identity");
-    stage.kafka.delete_topic("sensors");
-    stage.kafka.create_topic("sensors", 3, &[]);
-    // Nothing comes after them that would have the consumer look.
-    let new: Vec<_> = (0..900).map(|n| Record::new(format!("new {n}")).key(n.to_string())).collect();
-    stage.kafka.produce("sensors", &new);
-    eventually(RUN, "all of the new topic is there", || {
-        let alerts: BTreeSet<_> = stage.alerts().into_iter().collect();
-        texts("new", 900).iter().all(|text| alerts.contains(text)).then_some(())
-    });
+    let host = job_on_a_topic_made_anew(&stage, 50, 3, 900);
     assert!(texts("old", 50).iter().all(|text| stage.alerts().contains(text)));
     let lag = || host.metric("pelton_lag_records", &[("job", "identity")]);
     eventually(RUN, "nothing is left", || (lag() == Some(0.0)).then_some(()));

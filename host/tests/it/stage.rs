@@ -25,7 +25,7 @@ const TURN: Duration = Duration::from_secs(3600);
 
 /// What hosts of tests are set to: a group notices in seconds that a killed host is gone, offsets are committed soon,
 /// and a drain fits into the session.
-const SETTINGS: &str = r#"
+pub(crate) const SETTINGS: &str = r#"
 [delivery]
 commit_interval = "200ms"
 drain_timeout = "5s"

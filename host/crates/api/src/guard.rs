@@ -26,6 +26,7 @@ pub use crate::role::Role;
 use crate::route::{Route, Takes};
 use crate::start_error::StartError;
 use crate::tokens::Tokens;
+use pelton_model::cause::Because as _;
 use pelton_model::name::check_name;
 use pelton_model::settings::Config;
 
@@ -55,7 +56,7 @@ pub struct Guard {
 impl Guard {
     /// Reads the tokens. Refused where the host would be open to others than those on this machine.
     pub fn new(config: &Config) -> Result<Self, StartError> {
-        Self::read(config).map_err(|error| StartError::Guard(error.into()))
+        Self::read(config).because(StartError::Guard)
     }
 
     fn read(config: &Config) -> anyhow::Result<Self> {

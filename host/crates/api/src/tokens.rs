@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::role::Role;
 use crate::start_error::StartError;
+use pelton_model::cause::Because as _;
 use pelton_model::settings::{Api, Secret};
 
 /// Shortest token: of random letters and digits it can't be guessed.
@@ -103,7 +104,7 @@ fn check_access(mode: u32, owner: u32, me: u32) -> Result<()> {
 /// The file can't be read, others can write it, or it is not text.
 pub fn of_client(file: &Path) -> Result<String, StartError> {
     let token = read(file).with_context(|| format!("failed to read the token file {}", file.display()));
-    let token = token.map_err(|error| StartError::Guard(error.into()))?;
+    let token = token.because(StartError::Guard)?;
     Ok(token.trim().to_owned())
 }
 

@@ -40,25 +40,3 @@ pub enum Error {
     #[error("{0}")]
     Registry(Cause),
 }
-
-impl Error {
-    pub(crate) fn no_project(cause: anyhow::Error) -> Self {
-        Self::NoProject(cause.into())
-    }
-
-    pub(crate) fn toolchain(cause: anyhow::Error) -> Self {
-        Self::Toolchain(cause.into())
-    }
-
-    pub(crate) fn write(cause: anyhow::Error) -> Self {
-        Self::Write(cause.into())
-    }
-
-    pub(crate) fn reference(cause: anyhow::Error) -> Self {
-        Self::Reference(cause.into())
-    }
-
-    pub(crate) fn registry(cause: anyhow::Error) -> Self {
-        Self::Registry(cause.into())
-    }
-}

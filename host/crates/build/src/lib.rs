@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use pelton_model::cause::Because as _;
 use pelton_model::error::Error as ModelError;
 use pelton_model::files::cache_folder;
 use pelton_model::settings::Limits;
@@ -59,8 +60,8 @@ impl Project {
     /// The folder can't be opened, or holds no project.
     pub fn open(folder: &Path) -> Result<Self, Error> {
         let opened = folder.canonicalize().with_context(|| format!("cannot open {}", folder.display()));
-        let folder = opened.map_err(Error::no_project)?;
-        let language = Language::of(&folder).map_err(Error::no_project)?;
+        let folder = opened.because(Error::NoProject)?;
+        let language = Language::of(&folder).because(Error::NoProject)?;
         Ok(Self { folder, language })
     }
 
@@ -76,7 +77,7 @@ impl Project {
     /// # Errors
     /// A toolchain is missing or too old (says what to install), it fails, or there is nothing to build.
     pub fn components(&self, install: bool, quiet: bool) -> Result<Vec<(String, Vec<u8>)>, Error> {
-        self.language.build(&self.folder, install, quiet).map_err(Error::toolchain)
+        self.language.build(&self.folder, install, quiet).because(Error::Toolchain)
     }
 }
 
@@ -100,7 +101,7 @@ pub fn build(
     }
     fs::create_dir_all(&options.output)
         .with_context(|| format!("cannot make {}", options.output.display()))
-        .map_err(Error::write)?;
+        .because(Error::Write)?;
     let mut built = Vec::new();
     for (name, component) in components {
         let path = options.output.join(format!("{name}.wasm"));
@@ -127,7 +128,7 @@ fn check(components: &[(String, Vec<u8>)], limits: Limits) -> Result<(), Error> 
 /// # Errors
 /// The folder is not there, or can't be written.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    write(path, bytes).with_context(|| format!("cannot write {}", path.display())).map_err(Error::write)
+    write(path, bytes).with_context(|| format!("cannot write {}", path.display())).because(Error::Write)
 }
 
 fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {

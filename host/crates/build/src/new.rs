@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use pelton_model::cause::Because as _;
 use pelton_model::name::check_name;
 
 use crate::{Error, Language};
@@ -26,7 +27,7 @@ include!(concat!(env!("OUT_DIR"), "/new.rs"));
 /// The name is none for a job, is a path, or is taken; something of that name is there; the folder can't be written.
 pub fn create(parent: &Path, name: &str, language: Language) -> Result<PathBuf, Error> {
     refuse(name).map_err(|error| Error::Name(error.to_string()))?;
-    write(parent, name, language).map_err(Error::write)
+    write(parent, name, language).because(Error::Write)
 }
 
 fn write(parent: &Path, name: &str, language: Language) -> Result<PathBuf> {

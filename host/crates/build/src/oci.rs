@@ -15,6 +15,7 @@ mod registry;
 
 use anyhow::{Context, Result, bail, ensure};
 use chrono::{DateTime, Utc};
+use pelton_model::cause::Because as _;
 use serde::{Deserialize, Serialize};
 use wit_component::DecodedWasm;
 
@@ -94,7 +95,7 @@ struct World {
 /// The registry can't be reached, wants another login, lacks it, or has something else there; the bytes are too many or
 /// not those of the digest.
 pub fn pull(reference: &Reference, plain_http: bool, largest: u64) -> Result<Pulled, Error> {
-    get(reference, plain_http, largest).map_err(Error::registry)
+    get(reference, plain_http, largest).because(Error::Registry)
 }
 
 fn get(reference: &Reference, plain_http: bool, largest: u64) -> Result<Pulled> {
@@ -152,7 +153,7 @@ fn component_layer(manifest: &[u8]) -> Result<Descriptor> {
 /// # Errors
 /// The bytes are no component, the reference names a digest, the registry can't be reached, or refuses.
 pub fn push(reference: &Reference, wasm: &[u8], created: DateTime<Utc>, plain_http: bool) -> Result<Reference, Error> {
-    put(reference, wasm, created, plain_http).map_err(Error::registry)
+    put(reference, wasm, created, plain_http).because(Error::Registry)
 }
 
 fn put(reference: &Reference, wasm: &[u8], created: DateTime<Utc>, plain_http: bool) -> Result<Reference> {

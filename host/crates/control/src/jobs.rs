@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use pelton_connect::Connectors;
+use pelton_model::cause::Because as _;
 use pelton_model::files::cache_folder;
 use pelton_model::log::JobLog;
 use pelton_model::metrics::Metrics;
@@ -48,7 +49,7 @@ impl Jobs {
     ) -> Result<Arc<Self>, StartError> {
         let catalog = Arc::new(Files::open(config.data.clone())?);
         let cache = std::path::absolute(config.data.join("cache")).context("failed to find the data folder");
-        let cache = cache.map_err(StartError::data_folder)?;
+        let cache = cache.because(StartError::DataFolder)?;
         let tracer = Tracer::start(&config.tracing, &metrics)?;
         // Where there is no home, client commands keep nothing.
         let commands = cache_folder().ok().map(|folder| folder.join("compiled"));
@@ -83,7 +84,7 @@ impl Jobs {
                 }
             },
         );
-        let available = available.map_err(StartError::thread)?;
+        let available = available.because(StartError::Thread)?;
         let jobs = Self::with(services, available)?;
         // Only now may files reload jobs.
         let _ = this.set(Arc::downgrade(&jobs));
@@ -98,7 +99,7 @@ impl Jobs {
     fn with(services: Arc<Services>, available: Arc<AvailableJobs>) -> Result<Arc<Self>, StartError> {
         let reconciler = Reconciler::start(Arc::clone(&services))?;
         let jobs = Arc::new(Self { services, reconciler, available, redrives: Redrives::default() });
-        sweep::start(&jobs.services).map_err(StartError::thread)?;
+        sweep::start(&jobs.services).because(StartError::Thread)?;
         Ok(jobs)
     }
 

@@ -14,6 +14,7 @@ use crate::record::Note;
 use crate::start_error::StartError;
 use anyhow::Context;
 use pelton_delivery::wake::Wake;
+use pelton_model::cause::Because as _;
 use pelton_model::sync::lock;
 
 use crate::error::Error;
@@ -83,7 +84,7 @@ impl Reconciler {
         }
         let weak = Arc::downgrade(&this);
         let spawned = this.services.clock().spawn("reconcile", Box::new(move || run(&weak)));
-        spawned.context("failed to start the thread that reconciles").map_err(StartError::thread)?;
+        spawned.context("failed to start the thread that reconciles").because(StartError::Thread)?;
         Ok(this)
     }
 

@@ -25,13 +25,3 @@ pub enum StartError {
     #[error("{0}")]
     Thread(Cause),
 }
-
-impl StartError {
-    pub(crate) fn data_folder(cause: anyhow::Error) -> Self {
-        Self::DataFolder(cause.into())
-    }
-
-    pub(crate) fn thread(cause: anyhow::Error) -> Self {
-        Self::Thread(cause.into())
-    }
-}

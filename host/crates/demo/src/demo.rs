@@ -14,6 +14,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use pelton_local::folder::Folder;
 use pelton_local::postgres::{LocalPostgres, Options};
+use pelton_model::cause::Because as _;
 use pelton_model::settings::{Config, Secret};
 
 use crate::broker::{self, Broker};
@@ -75,7 +76,7 @@ pub async fn run<Host: DemoHost>(
     terminal: Terminal,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Error> {
-    run_all::<Host>(args, terminal, stop).await.map_err(Error::demo)
+    run_all::<Host>(args, terminal, stop).await.because(Error::Demo)
 }
 
 async fn run_all<Host: DemoHost>(args: DemoArgs, terminal: Terminal, stop: impl Future<Output = ()>) -> Result<()> {

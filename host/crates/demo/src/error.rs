@@ -15,13 +15,3 @@ pub enum Error {
     #[error("{0}")]
     Simulate(Cause),
 }
-
-impl Error {
-    pub(crate) fn demo(cause: anyhow::Error) -> Self {
-        Self::Demo(cause.into())
-    }
-
-    pub(crate) fn simulate(cause: anyhow::Error) -> Self {
-        Self::Simulate(cause.into())
-    }
-}

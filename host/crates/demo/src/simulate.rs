@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use pelton_connect::kafka::Admin;
-use pelton_model::cause::Cause;
+use pelton_model::cause::{Because as _, Cause};
 use pelton_model::settings::{self, Config};
 
 use crate::error::Error;
@@ -49,7 +49,7 @@ pub async fn run<Stop: Future<Output = ()>>(
     args: SimulateArgs,
     listen: impl FnOnce() -> Result<Stop, Cause>,
 ) -> Result<(), Error> {
-    send(args, listen).await.map_err(Error::simulate)
+    send(args, listen).await.because(Error::Simulate)
 }
 
 async fn send<Stop: Future<Output = ()>>(
@@ -58,9 +58,7 @@ async fn send<Stop: Future<Output = ()>>(
 ) -> Result<()> {
     let flags: Vec<_> = args.kafka.iter().map(|kafka| ("kafka.bootstrap", kafka.as_str().into())).collect();
     let config = Config::load(None, &flags)?;
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
-    }
+    config.log_warnings();
     let kafka = config.kafka;
     let (asked, topic) = (kafka.clone(), args.topic.clone());
     tokio::task::spawn_blocking(move || check_topic(&asked, &topic)).await??;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use pelton_connect::kafka::{log, producer, refused};
+use pelton_model::cause::Because as _;
 use pelton_model::settings;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -52,7 +53,7 @@ impl Simulator {
         config.set("queue.buffering.max.messages", QUEUE).set("statistics.interval.ms", "0");
         let context = Deliveries { bootstrap: kafka.bootstrap.clone(), ..Deliveries::default() };
         let producer = config.create_with_context(context).map_err(refused);
-        let producer = producer.context("failed to make a Kafka producer").map_err(Error::simulate)?;
+        let producer = producer.context("failed to make a Kafka producer").because(Error::Simulate)?;
         Ok(Self { producer, topic: topic.to_owned(), sensors, next: String::new(), sent: 0 })
     }
 
@@ -68,7 +69,7 @@ impl Simulator {
         stop: impl Future<Output = ()>,
         each_turn: impl FnMut(u64),
     ) -> Result<(), Error> {
-        self.send_all(rate, count, stop, each_turn).await.map_err(Error::simulate)
+        self.send_all(rate, count, stop, each_turn).await.because(Error::Simulate)
     }
 
     async fn send_all(
@@ -115,7 +116,7 @@ impl Simulator {
     /// # Errors
     /// Some were not.
     pub async fn finish(self) -> Result<u64, Error> {
-        self.deliver().await.map_err(Error::simulate)
+        self.deliver().await.because(Error::Simulate)
     }
 
     async fn deliver(self) -> Result<u64> {

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
+use pelton_model::cause::Because as _;
 
 use crate::error::Error;
 
@@ -18,7 +19,7 @@ impl Terminal {
     /// The live line can't be laid out.
     pub fn start() -> Result<Self, Error> {
         let style = ProgressStyle::with_template("{spinner} {wide_msg}").context("failed to lay out the live line");
-        let style = style.map_err(Error::demo)?;
+        let style = style.because(Error::Demo)?;
         Ok(Self(ProgressBar::new_spinner().with_style(style)))
     }
 

@@ -15,17 +15,3 @@ pub enum Error {
     #[error("{0}")]
     Postgres(Cause),
 }
-
-impl Error {
-    pub(crate) fn process(cause: anyhow::Error) -> Self {
-        Self::Process(cause.into())
-    }
-
-    pub(crate) fn folder(cause: anyhow::Error) -> Self {
-        Self::Folder(cause.into())
-    }
-
-    pub(crate) fn postgres(cause: anyhow::Error) -> Self {
-        Self::Postgres(cause.into())
-    }
-}

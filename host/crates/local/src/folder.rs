@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::Context;
+use pelton_model::cause::Because as _;
 use tempfile::TempDir;
 
 use crate::error::Error;
@@ -31,7 +32,7 @@ impl Folder {
     /// # Errors
     /// It can't be made, or there is no `/bin/sh`.
     pub fn new(prefix: &str) -> Result<Self, Error> {
-        Self::make(prefix).map_err(Error::folder)
+        Self::make(prefix).because(Error::Folder)
     }
 
     fn make(prefix: &str) -> anyhow::Result<Self> {

@@ -16,9 +16,10 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use pelton_model::cause::Because as _;
 
 use crate::error::Error;
 
@@ -74,7 +75,7 @@ pub fn command(signal: Signal, folder: &Path, log: &Path) -> Result<Command, Err
         .append(true)
         .open(log)
         .with_context(|| format!("failed to open the log {}", log.display()))
-        .map_err(Error::folder)?;
+        .because(Error::Folder)?;
     let name = signal.as_str();
     let mut command = Command::new("/bin/sh");
     command
@@ -90,7 +91,7 @@ pub fn command(signal: Signal, folder: &Path, log: &Path) -> Result<Command, Err
 impl Leash {
     /// Starts what [`command`] made, once the caller has added the program and its arguments.
     pub fn spawn(command: &mut Command) -> Result<Self, Error> {
-        Self::start(command).map_err(Error::process)
+        Self::start(command).because(Error::Process)
     }
 
     fn start(command: &mut Command) -> Result<Self> {
@@ -122,12 +123,12 @@ impl Leash {
         // The shell is alive, so the server has not been waited for and its process id is not another's yet.
         kill(self.server, signal)
             .with_context(|| format!("failed to send {signal} to process {}", self.server))
-            .map_err(Error::process)
+            .because(Error::Process)
     }
 
     /// How the server ended, or `None` while it runs. An end by signal N is exit code 128 + N, as shells say it.
     pub fn exited(&mut self) -> Result<Option<ExitStatus>, Error> {
-        self.shell.try_wait().context("failed to wait for /bin/sh").map_err(Error::process)
+        self.shell.try_wait().context("failed to wait for /bin/sh").because(Error::Process)
     }
 
     /// Waits until the server has ended or `patience` is over (`None`).
@@ -150,7 +151,7 @@ impl Leash {
                 return Ok(status);
             }
         }
-        Err(Error::process(anyhow!("process {} did not end within 10 s of SIGKILL", self.server)))
+        Err(Error::Process(format!("process {} did not end within 10 s of SIGKILL", self.server).into()))
     }
 }
 

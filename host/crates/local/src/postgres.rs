@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
+use pelton_model::cause::Because as _;
 use tempfile::TempDir;
 
 use crate::error::Error;
@@ -61,7 +62,7 @@ impl LocalPostgres {
     ///
     /// The error of a failed start carries the end of the server's log.
     pub fn start(options: &Options) -> Result<Self, Error> {
-        Self::make(options).map_err(Error::postgres)
+        Self::make(options).because(Error::Postgres)
     }
 
     fn make(options: &Options) -> Result<Self> {
@@ -113,13 +114,13 @@ impl LocalPostgres {
         let folder = self.folder.path();
         fs::remove_dir_all(folder)
             .with_context(|| format!("failed to remove {}", folder.display()))
-            .map_err(Error::folder)
+            .because(Error::Folder)
     }
 
     /// Stops the server (fast shutdown), and keeps data and port for [`start_again`](Self::start_again).
     pub fn stop_keep_data(&mut self) -> Result<(), Error> {
         if let Some(mut server) = self.server.take() {
-            server.end(&SHUTDOWN).context("failed to stop postgres").map_err(Error::postgres)?;
+            server.end(&SHUTDOWN).context("failed to stop postgres").because(Error::Postgres)?;
         }
         Ok(())
     }
@@ -127,7 +128,7 @@ impl LocalPostgres {
     /// Starts the server on the data and the port it had, and waits until it answers. Does nothing
     /// while it runs.
     pub fn start_again(&mut self) -> Result<(), Error> {
-        self.launch().map_err(Error::postgres)
+        self.launch().because(Error::Postgres)
     }
 
     fn launch(&mut self) -> Result<()> {

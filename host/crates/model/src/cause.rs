@@ -27,3 +27,15 @@ impl From<String> for Cause {
         anyhow::Error::msg(text).into()
     }
 }
+
+/// What failed within a crate, as an error of its border.
+pub trait Because<T> {
+    /// With what failed as the cause.
+    fn because<E>(self, error: impl FnOnce(Cause) -> E) -> Result<T, E>;
+}
+
+impl<T, Within: Into<anyhow::Error>> Because<T> for Result<T, Within> {
+    fn because<E>(self, error: impl FnOnce(Cause) -> E) -> Result<T, E> {
+        self.map_err(|within| error(within.into().into()))
+    }
+}

@@ -20,6 +20,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use crate::cause::Because as _;
 use crate::error::Error;
 pub use api::Api;
 use layers::{Layers, Unknown};
@@ -294,7 +295,7 @@ const OTHERS: [&str; 10] = [
 impl Config {
     /// Reads the settings. `flags` are those given on the command line, as key paths and values; they win.
     pub fn load(file: Option<&Path>, flags: &[(&str, Value)]) -> Result<Self, Error> {
-        Self::read(file, flags).map_err(|error| Error::Settings(error.into()))
+        Self::read(file, flags).because(Error::Settings)
     }
 
     fn read(file: Option<&Path>, flags: &[(&str, Value)]) -> Result<Self> {
@@ -333,6 +334,13 @@ impl Config {
         let config = Self { warnings, ..config };
         config.check()?;
         Ok(config)
+    }
+
+    /// Writes what people should know of these settings to the log.
+    pub fn log_warnings(&self) {
+        for warning in &self.warnings {
+            tracing::warn!("{warning}");
+        }
     }
 
     fn check(&self) -> Result<()> {

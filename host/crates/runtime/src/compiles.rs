@@ -9,7 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Error as Cause};
+use anyhow::Context;
+use pelton_model::cause::Because as _;
 use pelton_model::sync::lock;
 
 use crate::error::{Error, TooLong};
@@ -75,7 +76,7 @@ impl<T: Clone + Send + Sync + 'static> Compiles<T> {
         let found = Found::default();
         let (this, to_find, key) = (Arc::clone(self), Arc::clone(&found), digest.to_owned());
         let compile = move || {
-            let panicked = |_| Err(Error::not_a_job(Cause::msg("the compiler panicked on this component")));
+            let panicked = |_| Err(Error::NotAJob("the compiler panicked on this component".to_owned().into()));
             let result = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(panicked);
             // Set once, here.
             let _ = to_find.set(result);
@@ -86,7 +87,7 @@ impl<T: Clone + Send + Sync + 'static> Compiles<T> {
             .name("compile".to_owned())
             .spawn(compile)
             .context("failed to start a thread that compiles")
-            .map_err(Error::engine)?;
+            .because(Error::Engine)?;
         running.insert(digest.to_owned(), Arc::clone(&found));
         Ok(found)
     }
@@ -197,7 +198,8 @@ mod tests {
     fn failures_and_panics_are_told_and_leave_the_place_free() {
         let compiles = Arc::<Compiles<usize>>::default();
         for _ in 0..2 * PLACES {
-            let failed = compiles.run("a", PATIENCE, || Err(Error::not_a_job(Cause::msg("inner").context("outer"))));
+            let failed = compiles
+                .run("a", PATIENCE, || Err(Error::NotAJob(anyhow::Error::msg("inner").context("outer").into())));
             let failed = failed.unwrap_err();
             assert_eq!(failed.to_string(), "outer: inner");
             let panicked = compiles.run("b", PATIENCE, || panic!("as compilers may")).unwrap_err();

@@ -1,6 +1,7 @@
 //! Makes a component of a core module that a guest's toolchain has made.
 
 use anyhow::Context;
+use pelton_model::cause::Because as _;
 
 use crate::error::Error;
 use crate::strip;
@@ -27,12 +28,12 @@ pub fn embed(module: &[u8]) -> Result<Vec<u8>, Error> {
 /// The bytes are no core module, or the text has no such world.
 pub fn embed_world(module: &[u8], file: &str, wit: &str, world: &str) -> Result<Vec<u8>, Error> {
     let mut resolve = wit_parser::Resolve::default();
-    let package = resolve.push_str(file, wit).map_err(Error::module)?;
-    let world = resolve.select_world(&[package], Some(world)).map_err(Error::module)?;
+    let package = resolve.push_str(file, wit).because(Error::Module)?;
+    let world = resolve.select_world(&[package], Some(world)).because(Error::Module)?;
     let mut module = module.to_vec();
     wit_component::embed_component_metadata(&mut module, &resolve, world, wit_component::StringEncoding::UTF8)
         .context("cannot read the module")
-        .map_err(Error::module)?;
+        .because(Error::Module)?;
     Ok(module)
 }
 
@@ -42,9 +43,9 @@ pub fn embed_world(module: &[u8], file: &str, wit: &str, world: &str) -> Result<
 /// # Errors
 /// The bytes are no valid core module, or one without bindings, or one whose imports and exports don't fit them.
 pub fn componentize(module: &[u8]) -> Result<Vec<u8>, Error> {
-    let decoded = wit_component::metadata::decode(module).context("cannot read the module").map_err(Error::module)?;
+    let decoded = wit_component::metadata::decode(module).context("cannot read the module").because(Error::Module)?;
     if decoded.0.is_none() {
-        return Err(Error::module(anyhow::Error::msg(NO_BINDINGS)));
+        return Err(Error::Module(NO_BINDINGS.to_owned().into()));
     }
     // An adapter's types must fit those of the module, so it comes only where it is wanted, or where the bytes look so.
     let wants_wasi = module.windows(PREVIEW1_NAME.len()).any(|bytes| bytes == PREVIEW1_NAME.as_bytes());
@@ -53,7 +54,7 @@ pub fn componentize(module: &[u8]) -> Result<Vec<u8>, Error> {
 
 /// Makes a component of a core module with bindings, and of modules that give it what it imports by their names.
 pub fn encode(module: &[u8], adapters: &[(&str, &[u8])]) -> Result<Vec<u8>, Error> {
-    encoded(module, adapters).map_err(Error::module)
+    encoded(module, adapters).because(Error::Module)
 }
 
 fn encoded(module: &[u8], adapters: &[(&str, &[u8])]) -> anyhow::Result<Vec<u8>> {

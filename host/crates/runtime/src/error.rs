@@ -22,20 +22,6 @@ pub enum Error {
     Module(Cause),
 }
 
-impl Error {
-    pub(crate) fn engine(cause: impl Into<anyhow::Error>) -> Self {
-        Self::Engine(cause.into().into())
-    }
-
-    pub(crate) fn not_a_job(cause: impl Into<anyhow::Error>) -> Self {
-        Self::NotAJob(cause.into().into())
-    }
-
-    pub(crate) fn module(cause: impl Into<anyhow::Error>) -> Self {
-        Self::Module(cause.into().into())
-    }
-}
-
 /// A component is not compiled in time.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum TooLong {

@@ -40,6 +40,7 @@ pub use instance::Instance;
 pub use job::CompiledJob;
 pub use program::{Process, Program};
 
+use pelton_model::cause::Because as _;
 use pelton_model::digest::digest;
 use pelton_model::settings::Limits;
 
@@ -84,7 +85,7 @@ impl Engine {
 
     /// The same; what client commands have compiled, and keep in `commands`, is not compiled again.
     pub fn beside(limits: Limits, cache: Option<&Path>, commands: Option<PathBuf>) -> Result<Self, Error> {
-        Self::set_up(limits, cache, commands).map_err(Error::engine)
+        Self::set_up(limits, cache, commands).because(Error::Engine)
     }
 
     fn set_up(limits: Limits, cache: Option<&Path>, commands: Option<PathBuf>) -> anyhow::Result<Self> {
@@ -129,7 +130,7 @@ impl Engine {
             return Ok(job);
         }
         if wasm.starts_with(b"\x7fELF") {
-            return Err(Error::not_a_job(anyhow::Error::msg(COMPILED)));
+            return Err(Error::NotAJob(COMPILED.to_owned().into()));
         }
         let (engine, bytes, of) = (self.clone(), wasm.to_vec(), digest.clone());
         self.compiles.run(&digest, self.limits.compile_time, move || engine.compile(&bytes, &of))
@@ -141,8 +142,8 @@ impl Engine {
             let made = if is_core_module(wasm) { Some(componentize(wasm)?) } else { None };
             compile::compile(&self.inner, self.cache.as_ref(), made.as_deref().unwrap_or(wasm))
         });
-        let compiled = compiled.map_err(Error::engine)?.map_err(Error::not_a_job)?;
-        let job = self.declared(&compiled, digest).map_err(Error::not_a_job)?;
+        let compiled = compiled.because(Error::Engine)?.because(Error::NotAJob)?;
+        let job = self.declared(&compiled, digest).because(Error::NotAJob)?;
         if let Some(cache) = &self.cache {
             cache.put(digest, &compiled, &job.spec);
         }

@@ -4,6 +4,7 @@
 //! a body. Within a component, modules and components are sections themselves.
 
 use anyhow::{Context, Result, ensure};
+use pelton_model::cause::Because as _;
 
 use crate::error::Error;
 
@@ -22,7 +23,7 @@ pub(super) fn strip(binary: &[u8]) -> Result<Vec<u8>> {
 /// # Errors
 /// The bytes are cut short.
 pub fn rewrite(binary: &[u8], instead: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result<Vec<u8>, Error> {
-    copy(binary, instead).map_err(Error::module)
+    copy(binary, instead).because(Error::Module)
 }
 
 fn copy(binary: &[u8], instead: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result<Vec<u8>> {

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use anyhow::{Result, ensure};
+use pelton_model::cause::Because as _;
 
 use crate::Error;
 
@@ -67,7 +68,7 @@ impl FromStr for Reference {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        Self::parse(text).map_err(Error::reference)
+        Self::parse(text).because(Error::Reference)
     }
 }
 

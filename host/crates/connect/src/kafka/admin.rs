@@ -1,13 +1,12 @@
 //! Topics as the broker tells of them, and where jobs start.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use backon::{BlockingRetryable, ExponentialBuilder};
 use pelton_model::partition::StartFrom;
 use pelton_model::settings;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -150,11 +149,14 @@ impl Admin {
         if self.kafka.auto_create {
             return None;
         }
+        self.describe(&ResourceSpecifier::Topic(topic)).await?.get(key)?.value.clone()
+    }
+
+    /// The settings of a topic or broker, if it tells.
+    async fn describe(&self, what: &ResourceSpecifier<'_>) -> Option<ConfigResource> {
         let admin: AdminClient<DefaultClientContext> = client(&self.kafka, "pelton-admin").create().ok()?;
         let options = AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT));
-        let results = admin.describe_configs([&ResourceSpecifier::Topic(topic)], &options).await.ok()?;
-        let resource = results.into_iter().next()?.ok()?;
-        resource.get(key)?.value.clone()
+        admin.describe_configs([what], &options).await.ok()?.into_iter().next()?.ok()
     }
 
     /// Refuses the protocol of KIP-848 where it is set and the brokers don't take it: a consumer would wait for ever, and
@@ -169,8 +171,12 @@ impl Admin {
         if set.is_none_or(|protocol| !protocol.eq_ignore_ascii_case("consumer")) {
             return Ok(());
         }
-        match self.broker_settings().await {
-            Some(settings) if !settings.get(PROTOCOLS).is_some_and(|protocols| protocols.contains("consumer")) => {
+        let takes_it = |settings: &ConfigResource| {
+            let protocols = settings.get(PROTOCOLS).and_then(|protocols| protocols.value.as_deref());
+            protocols.is_some_and(|protocols| protocols.contains("consumer"))
+        };
+        match self.broker().await {
+            Some(settings) if !takes_it(&settings) => {
                 let told = format!(
                     "Kafka at {} does not take the setting group.protocol = \"consumer\", as brokers do since Kafka 4.0, or \
                      with \"consumer\" in their {PROTOCOLS}; leave it at \"classic\"",
@@ -182,15 +188,10 @@ impl Admin {
         }
     }
 
-    /// The settings of a broker, if it tells.
-    async fn broker_settings(&self) -> Option<BTreeMap<String, String>> {
+    /// The settings of any broker, if it tells.
+    async fn broker(&self) -> Option<ConfigResource> {
         let metadata = self.consumer.fetch_metadata(Some(PROBE), REQUEST_TIMEOUT).ok()?;
-        let broker = ResourceSpecifier::Broker(metadata.brokers().first()?.id());
-        let admin: AdminClient<DefaultClientContext> = client(&self.kafka, "pelton-admin").create().ok()?;
-        let options = AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT));
-        let results = admin.describe_configs([&broker], &options).await.ok()?;
-        let entries = results.into_iter().next()?.ok()?.entries;
-        Some(entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect())
+        self.describe(&ResourceSpecifier::Broker(metadata.brokers().first()?.id())).await
     }
 
     /// Commits where a job starts, before it first runs: on every partition of `topics` that its group has no offset

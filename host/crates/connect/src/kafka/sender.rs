@@ -42,12 +42,12 @@ const TOPIC: Part = Part::Client("kafka topic");
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// How long nothing is taken until it is looked why, and then how often.
-const STANDS_AFTER: Duration = Duration::from_secs(5);
+const STALLS_AFTER: Duration = Duration::from_secs(5);
 /// How long a broker may take to say how a topic is.
 const LOOK_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A round of which nothing is taken any more, perhaps.
-struct Stands {
+struct Stall {
     /// Where it goes to.
     topics: Vec<Arc<str>>,
     /// How much of it is left, and since when that is so, or since it was last looked why.
@@ -106,24 +106,24 @@ impl Sender {
             }
             self.hand_over(parcel, partition);
         }
-        let mut stands = Stands { topics, left: 0, since: Instant::now(), is_told: false };
+        let mut stall = Stall { topics, left: 0, since: Instant::now(), is_told: false };
         while !self.outbox.is_closed() && !self.flush() {
-            self.look(&mut stands);
+            self.look(&mut stall);
         }
-        self.goes_on(&mut stands);
+        self.goes_on(&mut stall);
         self.outbox.refused()
     }
 
     /// Where nothing of a round was taken for a while, looks at its topics for why, and tells it.
-    fn look(&self, stands: &mut Stands) {
+    fn look(&self, stall: &mut Stall) {
         let left = self.producer.in_flight_count();
-        if left != stands.left {
-            self.goes_on(stands);
-            (stands.left, stands.since) = (left, Instant::now());
-        } else if stands.since.elapsed() >= STANDS_AFTER {
-            stands.since = Instant::now();
-            let Some(reason) = stands.topics.iter().find_map(|topic| self.lacks(topic)) else { return };
-            stands.is_told = true;
+        if left != stall.left {
+            self.goes_on(stall);
+            (stall.left, stall.since) = (left, Instant::now());
+        } else if stall.since.elapsed() >= STALLS_AFTER {
+            stall.since = Instant::now();
+            let Some(reason) = stall.topics.iter().find_map(|topic| self.lacks(topic)) else { return };
+            stall.is_told = true;
             if self.producer.context().status.raise(&TOPIC, State::Degraded, &reason) {
                 tracing::warn!("{TOPIC}: {reason}");
             }
@@ -131,8 +131,8 @@ impl Sender {
     }
 
     /// Takes back what was told.
-    fn goes_on(&self, stands: &mut Stands) {
-        if std::mem::take(&mut stands.is_told) && self.producer.context().status.clear(&TOPIC) {
+    fn goes_on(&self, stall: &mut Stall) {
+        if std::mem::take(&mut stall.is_told) && self.producer.context().status.clear(&TOPIC) {
             tracing::info!("{TOPIC}: messages are taken again");
         }
     }

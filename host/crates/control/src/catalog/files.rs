@@ -13,6 +13,7 @@ use std::sync::{Mutex, RwLock};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
+use pelton_model::cause::Because as _;
 use pelton_model::digest::digest;
 use pelton_model::files::{private_folder, write_durably};
 use pelton_model::sync::lock;
@@ -66,7 +67,7 @@ impl Files {
     /// # Errors
     /// The folder can't be made, or another host uses it.
     pub fn open(data: PathBuf) -> Result<Self, StartError> {
-        let claimed = claim(&data).map_err(StartError::data_folder)?;
+        let claimed = claim(&data).because(StartError::DataFolder)?;
         let files = Self { folder: data, last: Mutex::default(), listeners: RwLock::default(), _lock: claimed };
         let last = files.list()?.entries.into_iter().map(|entry| entry.revision).max().unwrap_or_default();
         *lock(&files.last) = last;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use pelton_connect::connectors::row_check;
 use pelton_connect::sink::RowCheck;
+use pelton_model::cause::Because as _;
 use pelton_model::record::Outcome;
 use pelton_model::spec::Spec;
 use pelton_runtime::{Engine, Failure};
@@ -57,7 +58,7 @@ impl Trial {
             return Err(error);
         }
         let mut records = Records::new(input, self.format, &spec, self.batch_records, self.batch_bytes);
-        while let Some(batch) = records.next_batch().map_err(|error| TrialError::Input(error.into()))? {
+        while let Some(batch) = records.next_batch().because(TrialError::Input)? {
             let ran = guest.run(&batch, &mut run);
             run.print(&spec, print)?;
             run.summary.records += batch.len() as u64;
