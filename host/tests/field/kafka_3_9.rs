@@ -11,6 +11,7 @@ use crate::kafka::{Record, require_kafka};
 use crate::load::{check_all_forwarded, check_in_order, under_load};
 use crate::pelton::Host;
 use crate::stage::{CONSUMER_PROTOCOL, RUN, Servers, guest};
+use crate::waiting::wait_for_partitions;
 
 const JOB: &str = "identity";
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -39,20 +40,15 @@ fn jobs_forward_share_and_read_transactions_and_new_partitions() {
     let (mut one, mut other) = (servers.host(), servers.host());
     one.start();
     one.submit(guest(JOB), &["--parallelism", "2"]);
-    let has = |host: &Host, count: usize| {
-        eventually(RUN, &format!("a host has {count} partitions"), || {
-            (host.show(JOB)["partitions"].as_array()?.len() == count).then_some(())
-        });
-    };
     let mut written = under_load(&servers, 0, || {
-        has(&one, 4);
+        wait_for_partitions(&one, JOB, 4);
         other.start();
         let said = other.cli(&["submit".into(), guest(JOB).into_os_string()]);
         assert_eq!(said.code, 0, "{}", said.stderr);
-        has(&other, 2);
-        has(&one, 2);
+        wait_for_partitions(&other, JOB, 2);
+        wait_for_partitions(&one, JOB, 2);
         assert_eq!(other.sigterm(RUN), 0);
-        has(&one, 4);
+        wait_for_partitions(&one, JOB, 4);
     });
     servers.wait_until_done(JOB);
     assert_eq!(check_all_forwarded(&servers, written), 0, "a join and a leave in good order repeat nothing");

@@ -2,7 +2,7 @@
 //! <https://github.com/confluentinc/librdkafka/issues/3255>.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -131,4 +131,60 @@ fn the_lag_of_a_topic_that_is_made_anew_with_more_partitions_comes_to_0() {
     assert!(texts("old", 50).iter().all(|text| stage.alerts().contains(text)));
     let lag = || host.metric("pelton_lag_records", &[("job", "identity")]);
     eventually(RUN, "nothing is left", || (lag() == Some(0.0)).then_some(()));
+}
+
+#[ignore = "slow: it is looked every 15 s whether the topic of a job that sleeps is another one"]
+#[test]
+fn a_topic_with_as_many_records_that_is_made_anew_while_its_job_sleeps_is_read() {
+    let stage = require_stage!();
+    stage.topics(1);
+    let sleepy = stage.host().env("PELTON_KAFKA__IDLE_AFTER", "1s").env("PELTON_KAFKA__IDLE_MEMBERS", "0");
+    let mut host = sleepy.env("PELTON_DELIVERY__COMMIT_INTERVAL", "100ms");
+    host.start();
+    host.submit(guest("identity"), &[]);
+    stage.kafka.produce("sensors", &records("old", 30));
+    stage.wait_until_done("identity");
+    let sleeps = || host.show("identity")["conditions"].to_string().contains("sleeps");
+    eventually(RUN, "it sleeps", || sleeps().then_some(()));
+    stage.kafka.delete_topic("sensors");
+    stage.kafka.create_topic("sensors", 1, &[]);
+    stage.kafka.produce("sensors", &records("new", 30));
+    eventually(RUN, "all of the new topic is there", || (stage.alerts().len() == 60).then_some(()));
+    assert_eq!(stage.alerts(), [texts("old", 30), texts("new", 30)].concat());
+}
+
+#[ignore = "slow: a broker does not answer in time"]
+#[test]
+fn an_offset_keeps_the_id_of_its_topic_where_no_broker_tells_it_in_time() {
+    /// Longer than a host waits for the ids of topics.
+    const ANSWERED: Duration = Duration::from_secs(5);
+    /// How often an assignment is met by a broker that does not answer, at most.
+    const TRIES: usize = 10;
+    let mut stage = require_stage!();
+    stage.topics(1);
+    let mut host = stage.host();
+    host.start();
+    host.submit(guest("identity"), &[]);
+    stage.kafka.produce("sensors", &records("old", 5));
+    stage.wait_until_done("identity");
+    let (_, metadata) = committed(&stage);
+    let is_met = (0..TRIES).any(|_| {
+        let assigned = || host.log().matches("assigned sensors/0").count();
+        let before = assigned();
+        assert_eq!(host.cli(&["pause", "identity"]).code, 0);
+        assert_eq!(host.cli(&["resume", "identity"]).code, 0);
+        eventually(RUN, "it is assigned", || (assigned() > before).then_some(()));
+        stage.kafka.pause().unwrap();
+        let since = Instant::now();
+        let is_met = eventually(RUN, "the question has ended", || {
+            let is_met = host.log().contains("whether topics were created anew is not known yet");
+            (is_met || since.elapsed() > ANSWERED).then_some(is_met)
+        });
+        stage.kafka.unpause().unwrap();
+        is_met
+    });
+    assert!(is_met, "it was always answered in time");
+    stage.kafka.produce("sensors", &records("more", 5));
+    stage.wait_until_done("identity");
+    assert_eq!(committed(&stage), (Offset::Offset(10), metadata));
 }

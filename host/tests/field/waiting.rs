@@ -19,6 +19,14 @@ pub(crate) fn wait_until_running(host: &Host, job: &str) {
     eventually(RUN, "it is well", || (host.show(job)["state"] == "running").then_some(()));
 }
 
+/// Waits until a host has so many partitions of a job.
+#[track_caller]
+pub(crate) fn wait_for_partitions(host: &Host, job: &str, count: usize) {
+    eventually(RUN, &format!("a host has {count} partitions"), || {
+        (host.show(job)["partitions"].as_array()?.len() == count).then_some(())
+    });
+}
+
 /// Waits until a job's group has committed everything in a topic.
 #[track_caller]
 pub(crate) fn wait_until_read(servers: &Servers, job: &str, topic: &str) {

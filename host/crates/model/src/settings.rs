@@ -390,6 +390,10 @@ impl Config {
 /// Why a variable of the environment counts for nothing, where it looks like a setting. Others are passed over in
 /// silence: Kubernetes puts `PELTON_PORT` and `PELTON_SERVICE_HOST` into every pod beside a Service of the name pelton.
 fn ignored(name: &str, path: &[String], near: Option<&[String]>) -> Option<String> {
+    /// Most signs of a name that are shown.
+    const LONGEST: usize = 100;
+    // Whoever sets the environment writes no line of the log.
+    let name: String = name.escape_debug().take(LONGEST).collect();
     let is_nested = path.len() > 1;
     let meant = near.map(|near| format!("; did you mean PELTON_{}?", near.join("__").to_uppercase()));
     (is_nested || meant.is_some())

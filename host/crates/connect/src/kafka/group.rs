@@ -64,7 +64,7 @@ pub(super) struct Group {
     is_away: AtomicBool,
     /// When it was looked whether one can be.
     probed: Mutex<Instant>,
-    /// The ids of the topics that its partitions are of, and when they were last looked at.
+    /// The ids of the topics that its partitions are of, and when they are to be looked at again.
     ids: Mutex<(TopicIds, Instant)>,
     /// Partitions that have more than can be read.
     standing: Mutex<BTreeMap<(Arc<str>, i32), Stands>>,
@@ -198,7 +198,8 @@ impl Group {
             *stands = Stands { at: head.next, ask_at, readable: None };
         } else if stands.ask_at <= Instant::now() {
             stands.ask_at = Instant::now() + READABLE_EVERY;
-            stands.readable = self.admin.readable(&head.topic, head.partition, PROBE_TIMEOUT);
+            // Unanswered, what was told last holds: nothing was committed since.
+            stands.readable = self.admin.readable(&head.topic, head.partition, PROBE_TIMEOUT).or(stands.readable);
         }
         stands.readable
     }
@@ -224,16 +225,17 @@ impl Group {
 
     /// Looks now and then whether the topics are still those that they were.
     pub(super) fn look_for_other_topics(&self) {
-        let (known, looked) = lock(&self.ids).clone();
-        if looked.elapsed() < IDS_EVERY || known.is_empty() || self.is_away.load(Ordering::Acquire) {
+        if lock(&self.ids).1 > Instant::now() || self.is_away.load(Ordering::Acquire) {
             return;
         }
-        let topics: Vec<_> = known.keys().map(String::as_str).collect();
+        // Also those of which none was told when they were assigned.
+        let topics: BTreeSet<_> = self.assignment.view().into_iter().map(|view| view.topic).collect();
+        let topics: Vec<_> = topics.iter().map(String::as_str).collect();
+        if topics.is_empty() {
+            return;
+        }
         let found = self.admin.ids(&topics, PROBE_TIMEOUT);
-        let now = Instant::now();
-        // Unanswered, it is asked again soon.
-        let looked = if found.is_ok() { Some(now) } else { now.checked_sub(IDS_EVERY - IDS_AGAIN) };
-        lock(&self.ids).1 = looked.unwrap_or(now);
+        lock(&self.ids).1 = Instant::now() + if found.is_ok() { IDS_EVERY } else { IDS_AGAIN };
         match found {
             Ok(found) => self.know(&found),
             Err(error) => tracing::debug!("it is not known whether topics are still the same: {error}"),
@@ -263,7 +265,8 @@ impl Group {
         }
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let found = topic_id::ids(consumer.client(), &names, topic_id::TIMEOUT).unwrap_or_else(|error| {
-            tracing::warn!("whether topics were created anew is not known: {error:#}");
+            tracing::warn!("whether topics were created anew is not known yet: {error:#}");
+            lock(&self.ids).1 = Instant::now() + IDS_AGAIN;
             TopicIds::new()
         });
         self.know(&found);
@@ -306,6 +309,11 @@ impl Group {
             }
         };
         let of_topics = topic_id::committed(&committed);
+        // Where no broker has told, the topic is taken for the one of the offset until one tells: an offset never loses
+        // its id.
+        for ((topic, _), id) in &of_topics {
+            lock(&self.ids).0.entry(topic.clone()).or_insert_with(|| id.clone());
+        }
         let mut anew = Vec::new();
         for element in committed.elements() {
             let (topic, partition) = (element.topic(), element.partition());

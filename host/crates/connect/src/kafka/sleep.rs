@@ -29,6 +29,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::client::{REFRESH, REQUEST_TIMEOUT};
 use super::poll::check;
+use super::topic_id::{self, TopicIds};
 use super::watch::{self, NoBroker, Signs, Watching};
 
 /// How long a job sleeps at most, and by how much less, so that not all wake at once.
@@ -236,17 +237,19 @@ struct Watcher<'a> {
     looked_at: HashMap<(String, i32), i64>,
     changes: u64,
     counted: Instant,
+    /// The ids of its topics, as they were first told.
+    ids: TopicIds,
     signs: Signs,
 }
 
 impl<'a> Watcher<'a> {
     fn new(shared: &'a Shared) -> Result<Self> {
         let consumer = watch::consumer(&shared.settings, &shared.wake)?;
-        let (looked_at, counted) = (HashMap::new(), Instant::now());
-        Ok(Self { shared, consumer, looked_at, changes: u64::MAX, counted, signs: Signs::default() })
+        let (looked_at, counted, ids) = (HashMap::new(), Instant::now(), TopicIds::new());
+        Ok(Self { shared, consumer, looked_at, changes: u64::MAX, counted, ids, signs: Signs::default() })
     }
 
-    /// Watcher until nobody sleeps.
+    /// Looks until nobody sleeps.
     fn run(mut self) -> Result<()> {
         loop {
             let changes = self.shared.changes.load(Ordering::Acquire);
@@ -275,7 +278,7 @@ impl<'a> Watcher<'a> {
         }
     }
 
-    /// Watcher at what is to be looked at now; says whether there is anything.
+    /// Looks at what is to be looked at now; says whether there is anything.
     fn assign(&mut self) -> Result<bool> {
         let wanted = self.shared.looked_at();
         let list = |from: &HashMap<(String, i32), i64>, but: &HashMap<(String, i32), i64>| -> Result<_> {
@@ -294,18 +297,36 @@ impl<'a> Watcher<'a> {
             self.consumer.incremental_assign(&come).context("failed to begin looking")?;
         }
         self.looked_at = wanted;
+        self.know()?;
         Ok(!self.looked_at.is_empty())
     }
 
+    /// Finds topics that are not the ones that they were: one that was created anew may have no more than was read.
+    fn know(&mut self) -> Result<()> {
+        let topics: BTreeSet<&str> = self.looked_at.keys().map(|(topic, _)| topic.as_str()).collect();
+        if topics.is_empty() {
+            return Ok(());
+        }
+        self.ids.retain(|topic, _| topics.contains(topic.as_str()));
+        let topics: Vec<_> = topics.into_iter().collect();
+        // Who wakes looks by itself; who sleeps is looked for again.
+        let Ok(found) = topic_id::ids(self.consumer.client(), &topics, topic_id::TIMEOUT) else { return Ok(()) };
+        for (topic, id) in found {
+            let known = self.ids.entry(topic.clone()).or_insert_with(|| id.clone());
+            ensure!(*known == id, "topic {topic:?} was created anew");
+        }
+        Ok(())
+    }
+
     /// Finds topics that have other partitions than are looked at.
-    fn count(&self) -> Result<()> {
+    fn count(&mut self) -> Result<()> {
         let metadata = self.consumer.fetch_metadata(None, REQUEST_TIMEOUT).map_err(|_| NoBroker)?;
         ensure!(!metadata.brokers().is_empty(), NoBroker);
         for topic in metadata.topics() {
             let count = self.looked_at.keys().filter(|(name, _)| name == topic.name()).count();
             ensure!(count == 0 || count == topic.partitions().len(), "topic {:?} has new partitions", topic.name());
         }
-        Ok(())
+        self.know()
     }
 }
 

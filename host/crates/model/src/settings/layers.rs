@@ -82,8 +82,10 @@ impl Unknown {
         // `PELTON_BATCH_LINGER`, with one underscore where there are two.
         let of_section = known.iter().find_map(|name| {
             let rest = key.strip_prefix(name)?.strip_prefix('_')?;
+            let mut is_section = Layers::default();
+            is_section.set(&with(name), Value::Table(Table::new()), "");
             let meant = [with(name), vec![rest.to_owned()]].concat();
-            Self::of::<T>(&meant, value).is_none().then_some(meant)
+            (is_section.read::<T>().is_ok() && Self::of::<T>(&meant, value).is_none()).then_some(meant)
         });
         let slips = |name: &&&str| strsim::damerau_levenshtein(key, name);
         let nearest = known.iter().min_by_key(slips).filter(|name| slips(name) <= MOST_SLIPS);
