@@ -46,7 +46,6 @@ fn variables_that_are_no_settings_end_no_start_and_those_that_look_like_one_are_
         .env("PELTON_KAFKA__WHATEVER", "secret")
         .env("PELTON_POSTGRES__PASSWORD_FILE", "secret")
         .env("PELTON_LISTEN_PORT", "tcp://10.3.240.20:80")
-        .env(format!("PELTON_KAFKA__X\n{}", "y".repeat(1000)).as_str(), "secret")
         .env("PELTON_LISTN", "secret");
     host.start();
     let log = host.log();
@@ -60,7 +59,6 @@ fn variables_that_are_no_settings_end_no_start_and_those_that_look_like_one_are_
         let told = format!("the variable {name} is ignored, for there is no such setting{meant}\n");
         assert!(log.contains(&told), "{told} is missing in {log}");
     }
-    assert!(log.contains("the variable PELTON_KAFKA__X\\nyyy") && !log.contains(&"y".repeat(100)), "{log}");
     assert!(!log.contains("PELTON_LISTEN_PORT"), "{log}");
     assert!(!log.contains("PELTON_PORT") && !log.contains("PELTON_SERVICE") && !log.contains("secret"), "{log}");
 }

@@ -430,3 +430,15 @@ fn set_text(name: &str, key: &str, layers: &mut Layers) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_variable_writes_no_line_of_the_log() {
+        let name = format!("PELTON_KAFKA__X\n2026 ERROR {}", "y".repeat(100_000));
+        let told = ignored(&name, &["kafka".to_owned(), "x".to_owned()], None).unwrap();
+        assert!(told.starts_with("the variable PELTON_KAFKA__X\\n2026 ERROR yyy") && told.len() < 200, "{told}");
+    }
+}

@@ -266,9 +266,9 @@ impl Group {
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let found = topic_id::ids(consumer.client(), &names, topic_id::TIMEOUT).unwrap_or_else(|error| {
             tracing::warn!("whether topics were created anew is not known yet: {error:#}");
-            lock(&self.ids).1 = Instant::now() + IDS_AGAIN;
             TopicIds::new()
         });
+        lock(&self.ids).1 = Instant::now() + if found.is_empty() { IDS_AGAIN } else { IDS_EVERY };
         self.know(&found);
         found
     }
