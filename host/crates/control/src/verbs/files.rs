@@ -71,6 +71,10 @@ impl Jobs {
 
     /// Tells in each job whose file is gone, and takes that back once it is there again.
     pub(crate) fn tell_of_files(&self) {
+        // Once a host stops, its folder is its owner's to remove.
+        if self.reconciler.is_closed() {
+            return;
+        }
         for supervised in self.reconciler.all() {
             let file = supervised.file();
             let status = &supervised.observed.status;
