@@ -19,6 +19,8 @@ use pelton_build::BuildOptions;
 use pelton_demo::DemoArgs;
 use pelton_demo::simulate::SimulateArgs;
 
+use pelton_runtime::compiler::Bounds;
+
 use crate::api::types::{Guarantee, Submit};
 use crate::config::Config;
 use crate::kafka::StartFrom;
@@ -80,6 +82,9 @@ pub enum Command {
     New(NewArgs),
     /// Build a job into a component
     Build(BuildArgs),
+    /// Compile a component from standard input: what the host has done by a process of its own
+    #[command(hide = true)]
+    Compile(CompileArgs),
     /// Run a job over records from standard input, without Kafka and Postgres
     Test(TestArgs),
     /// Build, test and reload a job whenever its sources are saved
@@ -140,6 +145,31 @@ impl RunArgs {
             flags.push(("submit_all", toml::Value::from(true)));
         }
         Ok(Config::load(self.config.as_deref(), &flags)?)
+    }
+}
+
+/// `pelton compile`, which only a host calls.
+#[derive(Debug, Args)]
+pub struct CompileArgs {
+    /// The host's cache of compiled code, where it is left
+    #[arg(long, value_name = "DIR")]
+    cache: PathBuf,
+    /// What the cache may take, MiB
+    #[arg(long, value_name = "N")]
+    cache_mib: usize,
+    /// Address space of the process, MiB
+    #[arg(long, value_name = "N")]
+    memory_mib: usize,
+    /// Seconds on each core
+    #[arg(long, value_name = "N")]
+    seconds: u64,
+}
+
+impl CompileArgs {
+    /// What it may use.
+    pub fn bounds(&self) -> Bounds {
+        let Self { cache, cache_mib, memory_mib, seconds } = self;
+        Bounds { cache: cache.clone(), cache_mib: *cache_mib, memory_mib: *memory_mib, seconds: *seconds }
     }
 }
 

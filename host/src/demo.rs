@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use pelton_api::host::Host;
 use pelton_api::types::{JobView, Submit};
 use pelton_demo::{DemoHost, Error, Job};
+use pelton_runtime::compiler::Compiler;
 
 use crate::config::Config;
 
@@ -15,7 +16,9 @@ pub struct HostAdapter(Host);
 
 impl DemoHost for HostAdapter {
     async fn start(config: Config) -> Result<Self, Error> {
-        Host::start(config).await.map(Self).map_err(|error| Error::Host(error.to_string().into()))
+        let refused = |error: &dyn Display| Error::Host(error.to_string().into());
+        let compiler = Compiler::this_program().map_err(|error| refused(&error))?;
+        Host::start(config, Some(compiler)).await.map(Self).map_err(|error| refused(&error))
     }
 
     fn address(&self) -> SocketAddr {

@@ -12,11 +12,15 @@ use pelton::signals::Stop;
 use pelton::telemetry;
 use pelton_demo::{Terminal, simulate};
 use pelton_model::cause::Cause;
+use pelton_runtime::compiler;
 use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     // Ends with exit code 2 by itself where the arguments are wrong.
     let cli = Cli::parse();
+    if let Command::Compile(args) = &cli.command {
+        return ExitCode::from(compiler::serve(&args.bounds()));
+    }
     match execute(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -57,6 +61,8 @@ fn execute(command: Command) -> Result<()> {
         }
         // It tells each step itself.
         Command::Dev(args) => cli::dev(args),
+        // Its exit code is one of its own.
+        Command::Compile(_) => Ok(()),
         Command::Push(args) => cli::push(&args),
         Command::Pull(args) => cli::pull(&args),
         Command::Simulate(args) => {

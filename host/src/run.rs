@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use pelton_api::host::Host;
+use pelton_runtime::compiler::Compiler;
 
 use crate::config::Config;
 use crate::signals::Stop;
@@ -10,7 +11,7 @@ use crate::signals::Stop;
 pub async fn run(config: Config) -> Result<()> {
     config.log_warnings();
     let stop = Stop::listen()?;
-    let host = Host::start(config).await?;
+    let host = Host::start(config, Some(Compiler::this_program()?)).await?;
     stop.asked().await;
     tracing::info!("stopping: draining what is in flight; a second signal stops at once");
     host.drain().await;

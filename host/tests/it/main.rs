@@ -37,6 +37,7 @@ mod raises;
 mod readings;
 mod rebalance;
 mod refused_messages;
+mod refusing_sinks;
 mod registry;
 mod reload;
 mod schema;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use pelton_connect::Connectors;
-use pelton_control::Jobs;
+use pelton_control::{Compiler, Jobs};
 use pelton_model::metrics::Metrics;
 use pelton_model::settings::Config;
 use tokio::net::TcpListener;
@@ -28,11 +28,12 @@ pub struct Host {
 
 impl Host {
     /// Binds the API, starts the jobs that were submitted before and, if the settings say so, those in `usr_jobs`.
-    /// Kafka and Postgres need not be there yet.
+    /// Kafka and Postgres need not be there yet. Components are compiled by `compiler`, or else on threads of this
+    /// process, which a hostile one may keep busy.
     ///
     /// # Errors
     /// What a host can't begin without.
-    pub async fn start(config: Config) -> Result<Self, StartError> {
+    pub async fn start(config: Config, compiler: Option<Compiler>) -> Result<Self, StartError> {
         let guard = Guard::new(&config)?;
         let listen = |cause| StartError::Listen { address: config.listen, cause };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
@@ -41,7 +42,7 @@ impl Host {
         let metrics = Arc::new(Metrics::default());
         let runtime = tokio::runtime::Handle::current();
         let connectors = Arc::new(Connectors::new(&config, &runtime)?);
-        let jobs = Jobs::open(Arc::clone(&config), Arc::clone(&metrics), Arc::clone(&connectors))?;
+        let jobs = Jobs::open(Arc::clone(&config), Arc::clone(&metrics), Arc::clone(&connectors), compiler)?;
         let read_time = guard.read_time();
         let router = router(Context { jobs: Arc::clone(&jobs), metrics, connectors }, guard);
         let (stop, stopped) = oneshot::channel::<()>();

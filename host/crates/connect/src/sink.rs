@@ -46,6 +46,8 @@ pub struct WritersContext {
     pub report: Report,
     /// How they are called at the other side.
     pub client: String,
+    /// How many outputs a sink may refuse in a row before it is held; 0: it never is.
+    pub hold_after: u32,
     /// How long one output may take before that is a fault; for ever where there is none.
     pub patience: Option<Duration>,
     /// The folder for dead letters that can't be kept elsewhere.

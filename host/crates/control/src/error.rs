@@ -170,7 +170,7 @@ impl Error {
                 because("not-a-job", &format!("{} is not a job", file.as_deref().unwrap_or("the file")), cause)
             }
             Self::CompileTime(cause) => because("compile-time", "the component is not compiled", cause).fix(
-                "try again later, or raise limits.compile_time; what never ends keeps its place until the host is restarted",
+                "try again later, or raise limits.compile_time",
             ),
             Self::AlreadySubmitted(job) => because(
                 "already-submitted",

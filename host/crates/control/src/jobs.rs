@@ -13,6 +13,7 @@ use pelton_model::settings::Config;
 use pelton_pipeline::trace::Tracer;
 use pelton_pipeline::{JobEnvironment, Pace};
 use pelton_runtime::Engine;
+use pelton_runtime::compiler::Compiler;
 use tokio::sync::watch;
 
 use crate::available::AvailableJobs;
@@ -42,10 +43,12 @@ pub struct Jobs {
 
 impl Jobs {
     /// Opens the data folder, starts every job in it, and watches `usr_jobs`. Damaged records are told and left out.
+    /// Components are compiled by `compiler`, or else on threads of this process.
     pub fn open(
         config: Arc<Config>,
         metrics: Arc<Metrics>,
         connectors: Arc<Connectors>,
+        compiler: Option<Compiler>,
     ) -> Result<Arc<Self>, StartError> {
         let catalog = Arc::new(Files::open(config.data.clone())?);
         let cache = std::path::absolute(config.data.join("cache")).context("failed to find the data folder");
@@ -53,7 +56,7 @@ impl Jobs {
         let tracer = Tracer::start(&config.tracing, &metrics)?;
         // Where there is no home, client commands keep nothing.
         let commands = cache_folder().ok().map(|folder| folder.join("compiled"));
-        let engine = Engine::beside(config.limits.clone(), Some(&cache), commands)?;
+        let engine = Engine::beside(config.limits.clone(), Some(&cache), commands)?.with_compiler(compiler);
         let checks = Arc::new(ConnectorChecks(Arc::clone(&connectors)));
         let environment = JobEnvironment { config, connectors, pace: Pace::default() };
         let runners = Arc::new(PipelineRunners::new(environment.clone(), tracer.clone()));

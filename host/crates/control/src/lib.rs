@@ -36,4 +36,5 @@ pub mod verbs;
 
 pub use error::Error;
 pub use jobs::Jobs;
+pub use pelton_runtime::compiler::Compiler;
 pub use start_error::StartError;

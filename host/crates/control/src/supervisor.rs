@@ -231,8 +231,8 @@ impl Supervised {
         self.duty.scale(parallelism);
     }
 
-    /// Puts the version of a record to work between two batches, or, where it reads other topics, with a new attempt.
-    /// Without a version the job's thread is to make it, for it has not begun with any.
+    /// Puts the version of a record to work between two batches, or with a new attempt: where it reads other topics, and
+    /// where a sink refuses everything that the version before made, which is to be made anew by this one. Without a version the job's thread is to make it, for it has not begun with any.
     pub(crate) fn put_to_work(&self, wanted: &JobRecord, version: Option<Version>) {
         let mut work = lock(&self.work);
         let before = work.record.spec.topics();
@@ -258,7 +258,7 @@ impl Supervised {
         drop(work);
         // A job that waits for its next attempt need not wait any longer.
         let status = &self.observed.status;
-        if starts_anew || (status.get().0 == State::Failed && status.is_told(&Part::Job)) {
+        if starts_anew || status.is_held() || (status.get().0 == State::Failed && status.is_told(&Part::Job)) {
             self.duty.restart();
         }
     }

@@ -3,10 +3,11 @@
 //! Offsets move last. A partition's [`Ledger`] lists its batches in order; a batch is complete once every sink has
 //! acknowledged every output of it, and [`Ledger::committable`] is the end of the contiguous complete head, never more.
 //! A [`Delivery`] is one batch on its way: it keeps the records (for *forward* and for dead letters), counts what is
-//! unacknowledged, and holds its bytes in the job's [`Budget`] until it is dropped, so that queues, guests and sinks
-//! together are bounded by one figure. A delivery that is dropped before it is complete is never committed: its records
+//! unacknowledged, and holds its bytes in the job's [`Budget`] until it is dropped, as its outputs hold theirs, so that
+//! queues, guests and sinks together are bounded by one figure. A delivery that is dropped before it is complete is never committed: its records
 //! are read again.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -15,7 +16,7 @@ use pelton_model::stage::Stage;
 use pelton_model::sync::lock;
 use pelton_model::version::Label;
 
-use crate::budget::Budget;
+use crate::budget::{Budget, Charge};
 use crate::ledger::Ledger;
 
 /// Who follows a batch and what becomes of its records, such as a tracer. Never in the way of a record: be quick.
@@ -36,11 +37,16 @@ pub struct Delivery {
     ledger: Arc<Ledger>,
     seq: u64,
     budget: Arc<Budget>,
-    charged: AtomicUsize,
+    bytes: usize,
     pending: AtomicUsize,
     handled_by: Mutex<Arc<Label>>,
     observer: OnceLock<Box<dyn Observer>>,
+    /// How many dead letters records have, by their index.
+    letters: Mutex<BTreeMap<usize, usize>>,
 }
+
+/// Dead letters of one record, at most: each has the record whole, so further ones would tell nothing but their reasons.
+const LETTERS: usize = 10;
 
 impl Delivery {
     /// Enters the batch into the ledger and the budget. One acknowledgement is pending from the start: that of the
@@ -49,17 +55,18 @@ impl Delivery {
         let batch = batch.into();
         let next_offset = batch.offsets.last()? + 1;
         let bytes = batch.bytes();
-        budget.charge(bytes);
+        budget.charge_records(bytes);
         let seq = ledger.open(next_offset);
         Some(Arc::new(Self {
             batch,
             ledger,
             seq,
             budget,
-            charged: AtomicUsize::new(bytes),
+            bytes,
             pending: AtomicUsize::new(1),
             handled_by: Mutex::default(),
             observer: OnceLock::new(),
+            letters: Mutex::default(),
         }))
     }
 
@@ -88,11 +95,24 @@ impl Delivery {
         let _ = self.observer.set(observer);
     }
 
-    /// Notes that a record became a dead letter.
-    pub fn gave_up(&self, index: usize, stage: Stage) {
+    /// Notes that a record is given up; says whether it becomes a dead letter by that. It does not where there is no
+    /// such record, or where it is one ten times already.
+    pub fn gives_up(&self, index: usize, stage: Stage) -> bool {
+        if index >= self.batch.len() {
+            return false;
+        }
+        {
+            let mut letters = lock(&self.letters);
+            let count = letters.entry(index).or_default();
+            if *count == LETTERS {
+                return false;
+            }
+            *count += 1;
+        }
         if let Some(observer) = self.observer.get() {
             observer.gave_up(index, stage);
         }
+        true
     }
 
     /// The headers of a message that is made from record `index`: `own`, in order, and whatever the observer has to
@@ -109,10 +129,14 @@ impl Delivery {
         }
     }
 
-    /// Charges the bytes of outputs made from this batch until it is delivered.
-    pub fn charge(&self, bytes: usize) {
-        self.charged.fetch_add(bytes, Ordering::Relaxed);
-        self.budget.charge(bytes);
+    /// Charges the bytes of outputs that are made from this batch.
+    pub fn charge(&self, bytes: usize) -> Charge {
+        Charge::new(&self.budget, bytes)
+    }
+
+    /// Whether there is room for outputs: those of the job that are not written yet are within its budget.
+    pub fn has_room(&self) -> bool {
+        self.budget.takes_outputs()
     }
 
     /// Announces `n` further acknowledgements. Call it before the outputs are handed over, and only while another
@@ -134,7 +158,7 @@ impl Drop for Delivery {
         if let Some(observer) = self.observer.take().filter(|_| *self.pending.get_mut() == 0) {
             observer.complete(&self.batch, self.handled_by());
         }
-        self.budget.release(self.charged.load(Ordering::Relaxed));
+        self.budget.release_records(self.bytes);
         self.ledger.dropped();
     }
 }
@@ -204,11 +228,25 @@ mod tests {
 
     #[test]
     fn a_full_budget_waits_for_release() {
-        let (ledger, budget) = (Arc::new(Ledger::default()), Arc::new(Budget::new(10)));
+        let (ledger, budget) = (Arc::new(Ledger::default()), Arc::new(Budget::new(10_000)));
         let one = delivery(&ledger, &budget, vec![4]);
-        one.charge(100);
-        assert!(!budget.wait(Duration::ZERO));
-        drop(one);
+        assert!(budget.wait(Duration::ZERO) && one.has_room());
+        let charges = [one.charge(5_000), one.charge(6_000)];
+        assert!(!budget.wait(Duration::ZERO) && !one.has_room());
+        // What is read and waits fills it, too, and keeps nobody from making outputs.
+        let all: Vec<_> = (0..10).map(|i| delivery(&ledger, &budget, vec![5 + i])).collect();
+        drop(charges);
+        assert!(!budget.wait(Duration::ZERO) && one.has_room());
+        drop((one, all));
         assert!(budget.wait(Duration::ZERO));
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn a_record_has_so_many_dead_letters_at_most() {
+        let (ledger, budget) = (Arc::new(Ledger::default()), Arc::new(Budget::new(10)));
+        let one = delivery(&ledger, &budget, vec![4, 5]);
+        let given_up = |index| (0..100).filter(|_| one.gives_up(index, Stage::Sink)).count();
+        assert_eq!([given_up(0), given_up(1), given_up(2)], [LETTERS, LETTERS, 0]);
     }
 }

@@ -9,4 +9,5 @@ pub mod clock;
 pub mod delivery;
 pub mod fault;
 pub mod ledger;
+pub mod streak;
 pub mod wake;

@@ -3,6 +3,7 @@
 //! The shapes are those of `wit/job.wit`, free of any contract version. Nothing here trusts its input: every accessor
 //! is total, and [`Packed::check`] is what makes data from a guest fit for them.
 
+mod cost;
 pub mod text;
 
 use std::sync::Arc;
@@ -210,16 +211,6 @@ impl Batch {
     /// Bytes of its keys and values.
     pub fn payload_bytes(&self) -> usize {
         self.keys.items.bytes.len() + self.values.items.bytes.len()
-    }
-
-    /// Bytes of memory that the batch holds, roughly.
-    pub fn bytes(&self) -> usize {
-        let packed = |p: &Packed| p.bytes.len() + p.ends.len() * 4;
-        packed(&self.keys.items)
-            + packed(&self.values.items)
-            + packed(&self.headers.names)
-            + packed(&self.headers.values.items)
-            + self.offsets.len() * 20
     }
 
     /// Records `range` as a batch of their own, for isolating a bad one. The indices start anew at 0.

@@ -211,6 +211,9 @@ pub struct DeliverySettings {
     /// Bytes that a job may have in flight, MiB: read, but not yet acknowledged by every sink. Beyond it the job's
     /// partitions are paused.
     pub in_flight_mib: usize,
+    /// How many rows or messages a sink may refuse in a row, without a good one between, before it is held instead of
+    /// filling the dead letters; a tenth of the default where it has never taken any. 0: it is never held.
+    pub hold_after: u32,
     /// How often offsets are committed.
     #[serde(with = "crate::durations")]
     pub commit_interval: Duration,
@@ -221,7 +224,12 @@ pub struct DeliverySettings {
 
 impl Default for DeliverySettings {
     fn default() -> Self {
-        Self { in_flight_mib: 64, commit_interval: Duration::from_secs(1), drain_timeout: Duration::from_secs(20) }
+        Self {
+            in_flight_mib: 64,
+            hold_after: 100,
+            commit_interval: Duration::from_secs(1),
+            drain_timeout: Duration::from_secs(20),
+        }
     }
 }
 

@@ -69,6 +69,8 @@ pub enum Part {
         /// The instance's number.
         instance: usize,
     },
+    /// A sink that refuses one row or message after the other: the sink's name, or the topic's.
+    Refusing(String),
     /// Its rest while nothing comes: the client that it has given up for so long.
     Sleep(&'static str),
     /// The change of its version.
@@ -84,6 +86,7 @@ impl Display for Part {
             Self::Client(client) | Self::Sleep(client) => f.write_str(client),
             Self::Instance { number, job } => write!(f, "instance {number} of {job}"),
             Self::Sink { sink, instance } => write!(f, "sink {sink} of instance {instance}"),
+            Self::Refusing(sink) => write!(f, "refusals of {sink}"),
             Self::Reload => f.write_str("reload"),
             Self::File => f.write_str("file"),
         }
@@ -189,6 +192,13 @@ impl Status {
     /// Whether a condition of a part is raised.
     pub fn is_told(&self, part: &Part) -> bool {
         lock(&self.inner).told.get(part).is_some_and(|told| told.state.is_some())
+    }
+
+    /// Whether a sink is held, since it refuses one row or message after the other.
+    pub fn is_held(&self) -> bool {
+        let is_held =
+            |(part, told): (&Part, &Report)| matches!(part, Part::Refusing(_)) && told.state == Some(State::Failed);
+        lock(&self.inner).told.iter().any(is_held)
     }
 
     /// Clears all conditions, before a new attempt; notices stay.

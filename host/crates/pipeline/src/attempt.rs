@@ -95,9 +95,11 @@ impl Attempt {
 
         let result = self.serve(&mut *source, &context, &mut instances);
 
-        // A failed attempt has nothing to wait for: its unacknowledged records are read again.
+        // A failed attempt has nothing to wait for: its unacknowledged records are read again. Nor has one with a sink
+        // that refuses everything.
+        let may_drain = result.is_ok() && !self.status.is_held();
         let drain = self.environment.config.delivery.drain_timeout;
-        source.close(if result.is_ok() { drain } else { Duration::ZERO });
+        source.close(if may_drain { drain } else { Duration::ZERO });
         instances.stop(&context, self.grace());
         context.outputs.flush(FLUSH);
         result
@@ -147,6 +149,7 @@ impl Attempt {
             context: WritersContext {
                 report: report.clone(),
                 client: format!("pelton-{}", self.job.name),
+                hold_after: self.environment.config.delivery.hold_after,
                 patience: None,
                 folder: self.environment.letters(),
             },

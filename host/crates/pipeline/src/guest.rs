@@ -7,11 +7,11 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use pelton_delivery::streak::Streak;
 use pelton_model::record::{Batch, Outcome};
 use pelton_runtime::{Failure, Host, Process};
 
 use crate::isolate::{Attempts, Isolated, isolate, shift};
-use crate::streak::Streak;
 use crate::version::Version;
 
 /// Who has a job called.

@@ -22,7 +22,6 @@ pub mod redrive;
 pub mod router;
 pub mod sample;
 pub mod shadow;
-pub mod streak;
 pub mod trace;
 pub mod trial;
 pub mod version;

@@ -25,6 +25,9 @@ use crate::queue::Queue;
 use crate::router::Router;
 use crate::version::Version;
 
+/// As good as for ever.
+const LONG: Duration = Duration::from_secs(3600);
+
 /// What the instances of an attempt share.
 #[derive(Debug, Clone)]
 pub struct WorkerContext {
@@ -189,8 +192,20 @@ impl Handling<'_> {
 impl Caller for Handling<'_> {
     type Stop = ();
 
+    /// Once there is room for what comes of it: whatever waits to be written was made from records that a guest may
+    /// have made many of each.
     fn version(&mut self) -> ControlFlow<(), Arc<Version>> {
         self.desk.take_up()?;
+        while !self.delivery.has_room() {
+            let Desk { context, generation, .. } = &*self.desk;
+            let given_up = || context.requests.stops() || self.delivery.ledger().is_closed();
+            let over = || self.delivery.has_room() || given_up() || context.current.generation() != *generation;
+            let _ = context.pace.wait(over, LONG);
+            if given_up() {
+                return ControlFlow::Break(());
+            }
+            self.desk.take_up()?;
+        }
         self.delivery.handle_by(&self.desk.version.label);
         ControlFlow::Continue(Arc::clone(&self.desk.version))
     }

@@ -37,12 +37,18 @@ pub(super) struct Cache {
 /// What is kept of a component beside its code.
 #[derive(Serialize, Deserialize)]
 struct Kept {
-    spec: Spec,
+    /// `None` where it was not asked yet.
+    spec: Option<Spec>,
     /// Name and digest of each runtime that it imports.
     runtimes: Vec<(String, String)>,
 }
 
 impl Cache {
+    /// The folder that all is below.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// A cache below `root`, which is made where needed, of at most `limit` bytes; what it lacks is taken from the
     /// cache below `commands`.
     pub(super) fn open(root: &Path, engine: &wasmtime::Engine, limit: u64, commands: Option<PathBuf>) -> Result<Self> {
@@ -67,9 +73,9 @@ impl Cache {
         self.folder.join(format!("runtime-{digest}.cwasm"))
     }
 
-    /// The component with this digest and what it declares, if both are here, or where client commands keep theirs, and
-    /// whole, with all that it needs.
-    pub(super) fn get(&self, engine: &wasmtime::Engine, digest: &str) -> Option<(Compiled, Spec)> {
+    /// The component with this digest and what it declares, where that is known, if both are here, or where client
+    /// commands keep theirs, and whole, with all that it needs.
+    pub(super) fn get(&self, engine: &wasmtime::Engine, digest: &str) -> Option<(Compiled, Option<Spec>)> {
         let (code, kept) = self.files(digest);
         if !code.is_file() {
             self.adopt(&code, &[&code, &kept]);
@@ -122,12 +128,31 @@ impl Cache {
 
     /// Keeps a component. Failing to is no reason not to run it: that is only told.
     pub(super) fn put(&self, digest: &str, compiled: &Compiled, declared: &Spec) {
-        let (code, kept) = self.files(digest);
-        let runtimes = compiled.runtimes.iter().map(|runtime| (runtime.name.clone(), runtime.digest.clone())).collect();
+        let (code, _) = self.files(digest);
         self.keep(&code, || {
             write_durably(&code, &compiled.component.serialize()?)?;
-            Ok(write_durably(&kept, &serde_json::to_vec(&Kept { spec: declared.clone(), runtimes })?)?)
+            self.write_kept(digest, compiled, Some(declared))
         });
+    }
+
+    /// Keeps a component of which it is not known yet what it declares.
+    pub(super) fn put_code(&self, digest: &str, compiled: &Compiled) -> Result<()> {
+        let (code, _) = self.files(digest);
+        write_durably(&code, &compiled.component.serialize()?)?;
+        self.write_kept(digest, compiled, None)?;
+        self.trim(&code)
+    }
+
+    /// Keeps what a component declares whose code is here.
+    pub(super) fn put_declared(&self, digest: &str, compiled: &Compiled, declared: &Spec) {
+        let (code, _) = self.files(digest);
+        self.keep(&code, || self.write_kept(digest, compiled, Some(declared)));
+    }
+
+    fn write_kept(&self, digest: &str, compiled: &Compiled, declared: Option<&Spec>) -> Result<()> {
+        let (_, kept) = self.files(digest);
+        let runtimes = compiled.runtimes.iter().map(|runtime| (runtime.name.clone(), runtime.digest.clone())).collect();
+        Ok(write_durably(&kept, &serde_json::to_vec(&Kept { spec: declared.cloned(), runtimes })?)?)
     }
 
     /// Keeps a runtime, in the same way.

@@ -1,8 +1,9 @@
 //! Compiling beside everything else: a few components at once, each once, on threads that give way to the jobs'.
 //!
-//! A compile can't be broken off. Who has waited long enough gives it up and it goes on: it keeps its place, so that
-//! there are never more of them than places, and whoever asks for the same component meanwhile waits for that very
-//! compile. What it comes to is in the cache then. The other places are there for other components.
+//! One in a [process](crate::compiler) is broken off in time. One on threads can't be: who has waited long enough gives
+//! it up and it goes on. It keeps its place, so that there are never more of them than places, and whoever asks for the
+//! same component meanwhile waits for that very compile. What it comes to is in the cache then. The other places are
+//! there for other components.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

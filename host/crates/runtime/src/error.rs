@@ -28,6 +28,9 @@ pub enum TooLong {
     /// Its own compile takes longer.
     #[error("compiling takes longer than {0:?} (limits.compile_time); it goes on, and is not begun anew meanwhile")]
     Late(Duration),
+    /// Its own compile took longer, in a process of its own.
+    #[error("compiling it takes longer than {0:?} (limits.compile_time), and was broken off")]
+    BrokenOff(Duration),
     /// It was not even begun: there are so many others.
     #[error("{0} other components are being compiled, and none was done within {1:?} (limits.compile_time)")]
     NoPlace(usize, Duration),

@@ -21,6 +21,12 @@ pub enum Failure {
     /// good as before and this counts against no version.
     #[error("the record can't be given to the job: {0}")]
     Unreadable(String),
+    /// Its answer would make the host hold more than is allowed: so many MiB, and so many are.
+    #[error(
+        "the job's answer takes {0} MiB of the host's memory, of which it spends some on each message, row and reject \
+         however small; {1} are allowed (limits.answer_mib)"
+    )]
+    TooMuch(usize, usize),
     /// It answered with something that breaks the contract.
     #[error("the job's answer breaks the contract: {0}")]
     Broken(String),

@@ -30,7 +30,7 @@ impl Guest {
         let matters = level <= tracing::Level::WARN;
         if matters && self.said.len() < check::REASON_BYTES {
             self.said.push('\n');
-            self.said.push_str(line);
+            self.said.push_str(line.get(..line.floor_char_boundary(check::REASON_BYTES)).unwrap_or_default());
         }
         self.host.log(level, line);
     }

@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::guest::Guest;
 use crate::host::{DiscardingHost, Host};
 use crate::job::CompiledJob;
-use crate::limits::{Limits, TICK};
+use crate::limits::{Limits, MIB, TICK};
 use crate::numbers::bytes;
 use crate::program::{Process, Program};
 use crate::wasi::state::Refused;
@@ -104,7 +104,11 @@ impl Instance {
         let answer = self.job.pelton_job_task().call_process(&mut self.store, param);
         self.store.data_mut().end_lines();
         match answer {
-            Ok(Ok(outcome)) => check::outcome(outcome, batch.len(), &self.spec).map_err(Failure::Broken),
+            Ok(Ok(outcome)) => {
+                let outcome = check::outcome(outcome, batch.len(), &self.spec).map_err(Failure::Broken)?;
+                let (bytes, most) = (outcome.bytes(batch), self.limits.answer_bytes());
+                if bytes > most { Err(Failure::TooMuch(bytes.div_ceil(MIB), most / MIB)) } else { Ok(outcome) }
+            }
             Ok(Err(mut reason)) => {
                 check::cut(&mut reason);
                 Err(Failure::Error(reason))
@@ -113,7 +117,7 @@ impl Instance {
         }
     }
 
-    /// Bytes of linear memory in use.
+    /// Bytes of linear memory and tables in use.
     pub fn memory(&self) -> usize {
         self.store.data().meter.used()
     }

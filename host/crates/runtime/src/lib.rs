@@ -5,10 +5,12 @@
 //! anything acts on it. What a guest does can fail its own call and nothing else.
 
 mod bindings;
+mod bounds;
 mod cache;
 mod check;
 mod compile;
 mod compiled;
+pub mod compiler;
 mod compiles;
 pub mod component;
 mod describe;
@@ -27,6 +29,7 @@ mod wasi;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use wasmtime::Config;
@@ -47,8 +50,8 @@ use pelton_model::settings::Limits;
 use bindings::v0_1;
 use cache::Cache;
 use compiled::Compiled;
+use compiler::Compiler;
 use compiles::{Compiles, on_compilers};
-use component::componentize;
 use guest::Guest;
 use limits::TICK;
 
@@ -58,6 +61,9 @@ const OFFERED: &str = "pelton:job/";
 const COMPILED: &str = "this is compiled code (an ELF file, such as wasmtime's .cwasm), which Pelton takes from nobody; \
                         submit the component that it was made from";
 
+/// How much later than its process a compile is given up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// wasmtime, set up. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
@@ -65,6 +71,7 @@ pub struct Engine {
     limits: Limits,
     cache: Option<Cache>,
     compiles: Arc<Compiles<CompiledJob>>,
+    compiler: Option<Compiler>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -89,11 +96,7 @@ impl Engine {
     }
 
     fn set_up(limits: Limits, cache: Option<&Path>, commands: Option<PathBuf>) -> anyhow::Result<Self> {
-        let mut config = Config::new();
-        config.epoch_interruption(true);
-        // Jobs are synchronous; this is a fifth of the cost of an empty call.
-        config.concurrency_support(false);
-        let inner = wasmtime::Engine::new(&config).map_err(anyhow::Error::from).context("failed to set up wasmtime")?;
+        let inner = wasmtime_engine()?;
         let limit = (limits.cache_mib as u64) << 20;
         let cache = cache.map(|folder| Cache::open(folder, &inner, limit, commands)).transpose()?;
         let weak = inner.weak();
@@ -107,14 +110,21 @@ impl Engine {
                 }
             })
             .context("failed to start the thread that measures guests' time")?;
-        Ok(Self { inner, limits, cache, compiles: Arc::default() })
+        Ok(Self { inner, limits, cache, compiles: Arc::default(), compiler: None })
+    }
+
+    /// The same, which has components compiled by a program, within bounds of time and memory, where it has a cache to
+    /// find the code in. Without one it compiles on threads of its own, which can't be broken off.
+    #[must_use]
+    pub fn with_compiler(self, compiler: Option<Compiler>) -> Self {
+        Self { compiler, ..self }
     }
 
     /// A job whose compiled code and declaration are in the cache: ready within milliseconds.
     pub fn cached(&self, digest: &str) -> Option<CompiledJob> {
         let (compiled, spec) = self.cache.as_ref()?.get(&self.inner, digest)?;
         let mut job = self.link(&compiled, digest).ok()?;
-        job.spec = Arc::new(spec);
+        job.spec = Arc::new(spec?);
         Some(job)
     }
 
@@ -133,15 +143,40 @@ impl Engine {
             return Err(Error::NotAJob(COMPILED.to_owned().into()));
         }
         let (engine, bytes, of) = (self.clone(), wasm.to_vec(), digest.clone());
-        self.compiles.run(&digest, self.limits.compile_time, move || engine.compile(&bytes, &of))
+        match (&self.compiler, &self.cache) {
+            (Some(compiler), Some(cache)) => {
+                let (compiler, cache) = (compiler.clone(), cache.clone());
+                let work = move || engine.have_compiled(&compiler, &cache, &bytes, &of);
+                // The process ends in time, and what it came to is better than that it is late.
+                self.compiles.run(&digest, self.limits.compile_time.saturating_add(PATIENCE), work)
+            }
+            _ => self.compiles.run(&digest, self.limits.compile_time, move || engine.compile(&bytes, &of)),
+        }
     }
 
-    /// Compiles a component, after a core module was made into one; what is a job goes to the cache.
-    fn compile(&self, wasm: &[u8], digest: &str) -> Result<CompiledJob, Error> {
-        let compiled = on_compilers(|| {
-            let made = if is_core_module(wasm) { Some(componentize(wasm)?) } else { None };
-            compile::compile(&self.inner, self.cache.as_ref(), made.as_deref().unwrap_or(wasm))
+    /// Has a component compiled in a process of its own; what is a job goes to the cache.
+    fn have_compiled(
+        &self,
+        compiler: &Compiler,
+        cache: &Cache,
+        wasm: &[u8],
+        digest: &str,
+    ) -> Result<CompiledJob, Error> {
+        // It may be there without what it declares.
+        let found = cache.get(&self.inner, digest).map(Ok).unwrap_or_else(|| {
+            compiler.run(wasm, cache.root(), &self.limits)?;
+            let found = cache.get(&self.inner, digest);
+            found.context("the compiled code is gone from the cache, or damaged").because(Error::Engine)
         });
+        let (compiled, _) = found?;
+        let job = self.declared(&compiled, digest).because(Error::NotAJob)?;
+        cache.put_declared(digest, &compiled, &job.spec);
+        Ok(job)
+    }
+
+    /// Compiles a component on threads of this process; what is a job goes to the cache.
+    fn compile(&self, wasm: &[u8], digest: &str) -> Result<CompiledJob, Error> {
+        let compiled = on_compilers(|| compiler::compiled(&self.inner, self.cache.as_ref(), wasm));
         let compiled = compiled.because(Error::Engine)?.because(Error::NotAJob)?;
         let job = self.declared(&compiled, digest).because(Error::NotAJob)?;
         if let Some(cache) = &self.cache {
@@ -200,6 +235,15 @@ impl Engine {
         );
         Ok(())
     }
+}
+
+/// Wasmtime, set up alike wherever something is compiled or run: code fits only an engine of the same settings.
+fn wasmtime_engine() -> anyhow::Result<wasmtime::Engine> {
+    let mut config = Config::new();
+    config.epoch_interruption(true);
+    // Jobs are synchronous; this is a fifth of the cost of an empty call.
+    config.concurrency_support(false);
+    wasmtime::Engine::new(&config).map_err(anyhow::Error::from).context("failed to set up wasmtime")
 }
 
 /// Whether these are the bytes of a core module: the layer field of the preamble is 0, a component's is 1.

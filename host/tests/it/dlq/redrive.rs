@@ -3,9 +3,6 @@
 use std::thread;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::config::ClientConfig;
 use serde_json::{Value, json};
 
 use super::{JOB, after, bad_ones, dlq, dlq_fails, dlq_json, places, redrive};
@@ -19,12 +16,7 @@ const FROM: &str = "pelton.redriven-from";
 
 /// Allows larger messages in a topic.
 pub(super) fn enlarge(kafka: &Kafka, topic: &str) {
-    let admin: AdminClient<DefaultClientContext> =
-        ClientConfig::new().set("bootstrap.servers", kafka.bootstrap()).create().unwrap();
-    let change = AlterConfig::new(ResourceSpecifier::Topic(topic)).set("max.message.bytes", "10000000");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let results = runtime.block_on(admin.alter_configs([&change], &AdminOptions::new())).unwrap();
-    results.into_iter().for_each(|result| drop(result.unwrap()));
+    kafka.set_topic(topic, "max.message.bytes", "10000000");
 }
 
 #[test]

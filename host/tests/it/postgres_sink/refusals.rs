@@ -1,12 +1,16 @@
 //! Rows that Postgres won't take, among many that it does.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 
+use pelton::connect::postgres::PostgresSink;
 use pelton::record::ColumnData;
 use pelton::spec::{ColumnType, Conflict, Target};
 
-use super::rig::{ITEMS, Rig, column, item_rows, items, packed, rows, statement, table};
+use crate::eventually::eventually;
+
+use super::rig::{ITEMS, PATIENCE, Rig, Told, column, item_rows, items, packed, rows, statement, table};
 
 const READINGS: &str = "
     CREATE TABLE sensors (id int PRIMARY KEY);
@@ -160,4 +164,68 @@ fn eventually_gone(rig: &Rig) {
     crate::eventually::eventually(super::rig::PATIENCE, "the sink's session is gone", || {
         (rig.query("SELECT count(*) FROM pg_stat_activity WHERE usename = 'clerk'") == ["0"]).then_some(())
     });
+}
+
+/// Sends rows one by one, so that each is a transaction of its own, or nearly.
+fn trickle(rig: &mut Rig, sink: &PostgresSink, target: &Target, ids: Range<i32>, note: &str) {
+    ids.for_each(|id| rig.send(sink, target, &item_rows([(id, note)])));
+}
+
+#[test]
+fn a_table_that_refuses_row_after_row_holds_the_sink() {
+    let mut rig = Rig::new();
+    rig.sql(ITEMS);
+    rig.config.hold_after = 20;
+    let target = items(Conflict::Fail);
+    let sink = rig.sink(&target);
+    let held = |rig: &Rig, told: &str| {
+        eventually(PATIENCE, told, || {
+            let refuses = rig.told.refuses.lock().unwrap();
+            refuses.as_ref().is_some_and(|(reason, is_held)| *is_held && reason.contains(told)).then_some(())
+        });
+    };
+    // One here and there is a dead letter.
+    trickle(&mut rig, &sink, &target, 0..5, "bad");
+    trickle(&mut rig, &sink, &target, 5..6, "good");
+    rig.settle();
+    assert_eq!((rig.letters.all().len(), rig.told.refuses.lock().unwrap().clone()), (5, None));
+    // In one transaction or in many.
+    rig.send(&sink, &target, &item_rows((6..16).map(|id| (id, "bad"))));
+    trickle(&mut rig, &sink, &target, 16..50, "bad");
+    held(&rig, "refuses every row of sink `out`, 21 in a row");
+    assert_eq!(rig.letters.all().len(), 25, "and no more");
+    // A good one among those that wait says that the bad ones are the rows' own fault.
+    trickle(&mut rig, &sink, &target, 50..51, "good");
+    rig.settle();
+    assert_eq!((rig.letters.all().len(), rig.told.refuses.lock().unwrap().clone()), (49, None));
+    // Mended, the rows are written.
+    rig.send(&sink, &target, &item_rows((51..100).map(|id| (id, "bad"))));
+    held(&rig, "21 in a row");
+    rig.sql("ALTER TABLE items DROP CONSTRAINT items_note_check");
+    rig.settle();
+    assert_eq!(rig.letters.all().len(), 49 + 20);
+    assert_eq!(rig.query("SELECT count(*), min(id), max(id) FROM items"), ["31|5|99"]);
+    assert_eq!(*rig.told.refuses.lock().unwrap(), None);
+}
+
+#[test]
+fn one_that_has_never_taken_a_row_is_held_sooner_and_one_may_never_be() {
+    let mut rig = Rig::new();
+    rig.sql(ITEMS);
+    let target = items(Conflict::Fail);
+    let sink = rig.sink(&target);
+    rig.send(&sink, &target, &item_rows((0..50).map(|id| (id, "bad"))));
+    let is_held = |told: &Told| told.refuses.lock().unwrap().as_ref().is_some_and(|(_, is_held)| *is_held);
+    eventually(PATIENCE, "it is held", || is_held(&rig.told).then_some(()));
+    assert_eq!(rig.letters.all().len(), 10);
+    drop(sink);
+    let mut rig = Rig::new();
+    rig.sql(ITEMS);
+    rig.config.hold_after = 0;
+    let sink = rig.sink(&target);
+    rig.send(&sink, &target, &item_rows((0..500).map(|id| (id, "bad"))));
+    rig.settle();
+    assert_eq!(rig.letters.all().len(), 500);
+    let told = rig.told.refuses.lock().unwrap().clone().unwrap();
+    assert!(told.0.contains("500 in a row, so they are dead letters") && !told.1, "{told:?}");
 }

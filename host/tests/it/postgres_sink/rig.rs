@@ -51,6 +51,8 @@ impl DeadLetters for Letters {
 pub(crate) struct Told {
     pub(crate) ups: AtomicUsize,
     pub(crate) downs: Mutex<Vec<String>>,
+    /// The last of what was told of rows that are refused one after the other, and whether it is held.
+    pub(crate) refuses: Mutex<Option<(String, bool)>>,
     pub(crate) rows: AtomicUsize,
     pub(crate) transactions: AtomicUsize,
 }
@@ -58,6 +60,12 @@ pub(crate) struct Told {
 impl SinkObserver for Told {
     fn down(&self, reason: &str) {
         self.downs.lock().unwrap().push(reason.to_owned());
+    }
+    fn refuses(&self, reason: &str, is_held: bool) {
+        *self.refuses.lock().unwrap() = Some((reason.to_owned(), is_held));
+    }
+    fn takes(&self) {
+        *self.refuses.lock().unwrap() = None;
     }
     fn up(&self) {
         self.ups.fetch_add(1, Ordering::SeqCst);
@@ -188,7 +196,7 @@ impl Rig {
             self.letters.send(&delivery, *index, Stage::Sink, reason);
         }
         delivery.expect(1);
-        sink.send(RowChunk { delivery: Arc::clone(&delivery), rows: encoded.rows });
+        sink.send(RowChunk::new(&delivery, encoded.rows));
         delivery.acknowledge(1);
     }
 

@@ -71,7 +71,7 @@ impl Kafka {
         let report = &context.report;
         let form = Arc::new(LetterForm::new(&report.job, &context.folder, counts));
         let (status, fault) = (Arc::clone(&report.status), Arc::clone(&report.fault));
-        let producer = Arc::new(JobProducer::new(settings, status, fault, Arc::clone(&form)));
+        let producer = Arc::new(JobProducer::new(settings, status, fault, Arc::clone(&form), context.hold_after));
         let letters = KafkaDeadLetters { form, producer: Arc::clone(&producer) };
         (Topics { producer, metrics: report.metrics.clone(), fault: Arc::clone(&report.fault) }, letters)
     }

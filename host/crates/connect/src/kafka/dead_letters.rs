@@ -18,8 +18,8 @@ pub(super) struct KafkaDeadLetters {
 
 impl DeadLetters for KafkaDeadLetters {
     fn send(&self, delivery: &Arc<Delivery>, index: u32, stage: Stage, reason: &str) {
-        if delivery.batch().offsets.get(index as usize).is_some() {
-            self.producer.send([self.form.of(delivery, index, stage, reason)]);
+        if let Some(letter) = self.form.of(delivery, index, stage, reason) {
+            self.producer.send([letter]);
         }
     }
 }

@@ -28,10 +28,19 @@ impl LetterForm {
         Self { job: Arc::clone(job), topic: topic(job).into(), files: Files::new(folder, job), counts: counts.clone() }
     }
 
-    /// The letter of record `index`, as a message. The delivery expects it from here on.
-    pub(super) fn of(&self, delivery: &Arc<Delivery>, index: u32, stage: Stage, reason: &str) -> (Message, Tracked) {
+    /// The letter of record `index`, as a message, unless there is none to be. The delivery expects it from here on.
+    pub(super) fn of(
+        &self,
+        delivery: &Arc<Delivery>,
+        index: u32,
+        stage: Stage,
+        reason: &str,
+    ) -> Option<(Message, Tracked)> {
         let batch = delivery.batch();
         let i = index as usize;
+        if !delivery.gives_up(i, stage) {
+            return None;
+        }
         let offset = batch.offsets.get(i).copied().unwrap_or(-1);
         tracing::debug!(
             job.name = &*self.job,
@@ -41,24 +50,24 @@ impl LetterForm {
             "dead letter ({}): {reason}",
             stage.as_str()
         );
-        delivery.gave_up(i, stage);
         let (key, value) = (batch.keys.get(i), batch.values.get(i));
         let bytes = key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
         let group = Group::new(
             delivery,
             1,
             bytes,
+            batch.letter_bytes(i, reason),
             Kind::DeadLetter(self.counts.dead_letters(stage).clone(), stage, reason.to_owned()),
         );
         let headers = form::headers(&self.job, delivery, i, stage, reason);
         let timestamp = batch.timestamps.get(i).copied().unwrap_or(-1);
         let topic = Arc::clone(&self.topic);
         let message = Message { topic, body: Body::OfRecord, timestamp, headers };
-        (message, Tracked { group, index })
+        Some((message, Tracked { group, index }))
     }
 
     /// The letter of a record of which the broker has refused a message.
-    pub(super) fn of_refused(&self, delivery: &Arc<Delivery>, index: u32, refusal: &str) -> (Message, Tracked) {
+    pub(super) fn of_refused(&self, delivery: &Arc<Delivery>, index: u32, refusal: &str) -> Option<(Message, Tracked)> {
         self.of(delivery, index, Stage::Sink, &format!("the broker refused the message: {refusal}"))
     }
 

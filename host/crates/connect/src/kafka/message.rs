@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use pelton_delivery::budget::Charge;
 use pelton_delivery::delivery::Delivery;
 use pelton_model::metrics::SinkMetrics;
 use pelton_model::record::{Batch, OwnedHeader};
@@ -23,6 +24,7 @@ pub(super) struct Group {
     refused: AtomicU64,
     refused_bytes: AtomicU64,
     kind: Kind,
+    _charge: Charge,
 }
 
 /// What the messages of a group are, for counting.
@@ -36,10 +38,10 @@ pub(super) enum Kind {
 
 impl Group {
     /// Announces one acknowledgement to the delivery; it is given when all `count` messages are delivered or accounted
-    /// for.
-    pub(super) fn new(delivery: &Arc<Delivery>, count: usize, bytes: usize, kind: Kind) -> Arc<Self> {
+    /// for. `bytes` are those of their keys and values; `charge` is what they take on their way.
+    pub(super) fn new(delivery: &Arc<Delivery>, count: usize, bytes: usize, charge: usize, kind: Kind) -> Arc<Self> {
         delivery.expect(1);
-        delivery.charge(bytes);
+        let charge = delivery.charge(charge);
         let delivery = Arc::clone(delivery);
         Arc::new(Self {
             delivery,
@@ -49,6 +51,7 @@ impl Group {
             refused: AtomicU64::new(0),
             refused_bytes: AtomicU64::new(0),
             kind,
+            _charge: charge,
         })
     }
 

@@ -26,6 +26,11 @@ pub(super) struct Refused {
 }
 
 impl Refused {
+    /// Whether the partition of its record was given up.
+    pub(super) fn is_revoked(&self) -> bool {
+        self.parcel.tracked.group.delivery().ledger().is_closed()
+    }
+
     /// Why, for people: the same for all messages that are refused for the same. (The broker's own words can't be had:
     /// librdkafka frees them before it reports a message.)
     pub(super) fn reason(&self) -> String {
@@ -189,7 +194,7 @@ mod tests {
         let (ledger, budget) = (Arc::new(Ledger::default()), Arc::new(Budget::new(usize::MAX)));
         let delivery = Delivery::new(batch, ledger, budget).unwrap();
         let kind = Kind::DeadLetter(Counter::default(), Stage::Sink, String::new());
-        let group = Group::new(&delivery, sizes.len(), 0, kind);
+        let group = Group::new(&delivery, sizes.len(), 0, 0, kind);
         let message = |(index, &size): (u32, &usize)| {
             let body = Body::Made { key: None, value: Some(vec![0; size].into()) };
             let message = Message { topic: "out".into(), body, timestamp: -1, headers: Vec::new() };

@@ -22,7 +22,7 @@ use super::message::{Message, Tracked};
 use super::outbox::Outbox;
 use super::reach::Failures;
 use super::reports::Reports;
-use super::sender::Sender;
+use super::sender::{Sender, Streaks};
 
 /// How long the thread of a producer polls at a time, thus how long it may outlive the sink.
 const POLL: Duration = Duration::from_secs(1);
@@ -34,6 +34,7 @@ pub(super) struct JobProducer {
     config: ClientConfig,
     reports: Reports,
     letters: Arc<LetterForm>,
+    hold_after: u32,
     outbox: Arc<Outbox>,
     producer: OnceLock<Result<Producing, String>>,
 }
@@ -52,11 +53,17 @@ impl std::fmt::Debug for JobProducer {
 
 impl JobProducer {
     /// A producer with these settings. What the broker will never take becomes a dead letter.
-    pub(super) fn new(config: ClientConfig, status: Arc<Status>, fault: Arc<Fault>, letters: Arc<LetterForm>) -> Self {
+    pub(super) fn new(
+        config: ClientConfig,
+        status: Arc<Status>,
+        fault: Arc<Fault>,
+        letters: Arc<LetterForm>,
+        hold_after: u32,
+    ) -> Self {
         let outbox = Arc::default();
         let (is_away, failures) = (Arc::default(), Failures::default());
         let reports = Reports { status, fault, outbox: Arc::clone(&outbox), is_away, failures };
-        Self { config, reports, letters, outbox, producer: OnceLock::new() }
+        Self { config, reports, letters, hold_after, outbox, producer: OnceLock::new() }
     }
 
     /// Takes messages to be sent, in order; never blocks for long. One that no broker will take becomes a dead letter;
@@ -78,6 +85,7 @@ impl JobProducer {
             producer: Arc::clone(&producer),
             letters: Arc::clone(&self.letters),
             fault: Arc::clone(&self.reports.fault),
+            streaks: Streaks::new(self.hold_after),
         };
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
             let span = tracing::Span::current();

@@ -13,16 +13,22 @@
 //! dead letter a file: nobody else is asked, and the delivery waits for it. A letter that is refused for its record's
 //! time is first sent once more with the time of now.
 //!
+//! Where one message after the other is refused alone, no record is at fault any more either: the last one is tried
+//! again, with backoff, and nothing more becomes a dead letter until it, or another one in its place, is taken.
+//!
 //! What is refused for what a topic or the cluster is like (a right that was taken away, a full disk) is no record's
 //! fault: it is told, and sent again, with backoff, until it is taken. What librdkafka tries again by itself, such as
 //! for replicas that are not in sync, it never tells: where nothing is taken for a while, the topics are looked at.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use pelton_delivery::fault::Fault;
+use pelton_delivery::streak::Streak;
 use pelton_model::status::{Part, State};
+use pelton_model::sync::lock;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
 
@@ -63,6 +69,49 @@ pub(super) struct Sender {
     pub(super) producer: Arc<BaseProducer<Reports>>,
     pub(super) letters: Arc<LetterForm>,
     pub(super) fault: Arc<Fault>,
+    pub(super) streaks: Streaks,
+}
+
+/// The messages that each topic has refused alone, last.
+#[derive(Debug, Default)]
+pub(super) struct Streaks {
+    pub(super) hold_after: u32,
+    of: Mutex<BTreeMap<Arc<str>, Streak>>,
+}
+
+impl Streaks {
+    /// Those that are too long after so many; 0: never.
+    pub(super) fn new(hold_after: u32) -> Self {
+        Self { hold_after, of: Mutex::default() }
+    }
+
+    /// The topics that were written to.
+    fn topics(&self) -> Vec<Arc<str>> {
+        lock(&self.of).keys().cloned().collect()
+    }
+
+    /// A topic has taken a message; says whether it had refused one.
+    fn good(&self, topic: &Arc<str>) -> bool {
+        let mut of = lock(&self.of);
+        let streak = of.entry(Arc::clone(topic)).or_insert_with(|| Streak::new(self.hold_after));
+        let had_refused = !streak.is_over();
+        streak.good();
+        had_refused
+    }
+
+    /// A topic has refused a message alone; says whether that is one too many, and gives all of them. One that is tried
+    /// again counts once.
+    fn bad(&self, topic: &Arc<str>) -> (bool, Streak) {
+        let mut of = lock(&self.of);
+        let streak = of.entry(Arc::clone(topic)).or_insert_with(|| Streak::new(self.hold_after));
+        let before = *streak;
+        let is_held = streak.bad();
+        let after = *streak;
+        if is_held {
+            *streak = before;
+        }
+        (is_held, after)
+    }
 }
 
 impl Sender {
@@ -70,6 +119,9 @@ impl Sender {
     pub(super) fn run(self) {
         while let Some(round) = self.outbox.next() {
             self.deliver(round);
+        }
+        for topic in self.streaks.topics() {
+            self.producer.context().status.clear(&Part::Refusing(topic.to_string()));
         }
         self.producer.purge(PurgeConfig::default().queue().inflight());
     }
@@ -79,11 +131,14 @@ impl Sender {
         let mut refused = self.send(round.into_iter().map(|parcel| (parcel, None)));
         // The part that comes next is the last one.
         let mut parts = Vec::new();
-        let mut waits = None;
+        let (mut waits, mut holds) = (None, None);
         loop {
             match refused.len() {
                 _ if self.is_to_wait(&refused, &mut waits) => parts.push(refused),
-                0 => {}
+                0 => holds = None,
+                // Whoever has the partition now makes it anew, or its letter.
+                1 if refused.iter().all(Refused::is_revoked) => {}
+                1 if self.is_to_hold(&refused, &mut holds) => parts.push(refused),
                 1 => refused.iter().for_each(|one| self.give_up(one)),
                 all => {
                     self.learn(&refused);
@@ -99,19 +154,68 @@ impl Sender {
     /// Sends messages, each to its partition where it has one, and waits until the broker has answered; returns what it
     /// has refused.
     fn send(&self, messages: impl Iterator<Item = (Arc<Parcel>, Option<i32>)>) -> Vec<Refused> {
-        let mut topics: Vec<Arc<str>> = Vec::new();
+        let mut sent: BTreeMap<Arc<str>, usize> = BTreeMap::new();
         for (parcel, partition) in messages {
-            if !topics.contains(&parcel.message.topic) {
-                topics.push(Arc::clone(&parcel.message.topic));
-            }
+            *sent.entry(Arc::clone(&parcel.message.topic)).or_default() += 1;
             self.hand_over(parcel, partition);
         }
+        let topics = sent.keys().cloned().collect();
         let mut stall = Stall { topics, left: 0, since: Instant::now(), is_told: false };
         while !self.outbox.is_closed() && !self.flush() {
             self.look(&mut stall);
         }
         self.goes_on(&mut stall);
-        self.outbox.refused()
+        let refused = self.outbox.refused();
+        if !self.outbox.is_closed() {
+            for (topic, count) in &sent {
+                let of_topic = refused.iter().filter(|one| one.parcel.message.topic == *topic).count();
+                if of_topic < *count && self.streaks.good(topic) {
+                    self.producer.context().status.clear(&Part::Refusing(topic.to_string()));
+                }
+            }
+        }
+        refused
+    }
+
+    /// Where a topic refuses one message after the other, tells it, and of one too many waits: it is to be sent again
+    /// then.
+    fn is_to_hold(&self, refused: &[Refused], waits: &mut Option<ExponentialBackoff>) -> bool {
+        let Some(one) = refused.first() else { return false };
+        let Parcel { message: Message { topic, .. }, tracked: Tracked { group, index } } = &*one.parcel;
+        // A dead letter that is refused becomes a file.
+        if group.dead_letter_reason().is_some() {
+            return false;
+        }
+        let (is_held, streak) = self.streaks.bad(topic);
+        if !is_held && !streak.is_long() {
+            return false;
+        }
+        let batch = group.delivery().batch();
+        let offset = batch.offsets.get(*index as usize).copied().unwrap_or(-1);
+        let (what, state) = if is_held {
+            ("it is held, and nothing more becomes a dead letter", State::Failed)
+        } else {
+            ("they are dead letters", State::Failing)
+        };
+        let mut told = format!(
+            "topic {topic:?} refuses every message, {} in a row, so {what}: {}, a message of {}/{}/{offset}",
+            streak.length(),
+            one.reason(),
+            batch.topic,
+            batch.partition
+        );
+        let wait = is_held.then(|| waits.get_or_insert_with(backoff).next().unwrap_or(LONGEST_WAIT));
+        if let Some(wait) = wait {
+            told.push_str(&format!("; trying again in {:.0} s", wait.as_secs_f64()));
+        }
+        let part = Part::Refusing(topic.to_string());
+        if self.producer.context().status.raise(&part, state, &told) {
+            tracing::error!("{part}: {told}");
+        }
+        wait.is_some_and(|wait| {
+            self.outbox.rest(wait);
+            true
+        })
     }
 
     /// Where nothing of a round was taken for a while, looks at its topics for why, and tells it.
@@ -164,8 +268,7 @@ impl Sender {
             }
             return false;
         };
-        let all = || ExponentialBuilder::default().with_min_delay(FIRST_WAIT).with_max_delay(LONGEST_WAIT);
-        let wait = waits.get_or_insert_with(|| all().without_max_times().build()).next().unwrap_or(LONGEST_WAIT);
+        let wait = waits.get_or_insert_with(backoff).next().unwrap_or(LONGEST_WAIT);
         let advice = advice(one.code).map(|advice| format!("; {advice}")).unwrap_or_default();
         let reason = format!(
             "topic {:?} takes no message: {}{advice}; trying again in {:.0} s",
@@ -216,7 +319,7 @@ impl Sender {
             }
             // It is sent after what waits already. The delivery expects it before the message is accounted for.
             None => {
-                self.outbox.put([self.letters.of_refused(group.delivery(), *index, &reason)]);
+                self.outbox.put(self.letters.of_refused(group.delivery(), *index, &reason));
                 group.refused(one.parcel.bytes());
             }
             Some((stage, why)) => {
@@ -238,6 +341,12 @@ impl Sender {
         let result = unsafe { rdkafka::bindings::rd_kafka_flush(client, FLUSH.as_millis() as i32) };
         result == rdkafka::bindings::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
     }
+}
+
+/// The waits of what is sent again, for ever.
+fn backoff() -> ExponentialBackoff {
+    let waits = ExponentialBuilder::default().with_min_delay(FIRST_WAIT).with_max_delay(LONGEST_WAIT);
+    waits.without_max_times().build()
 }
 
 /// The same letter with the time of now, and its record's in a header.

@@ -72,7 +72,8 @@ impl Sink for TopicSink {
             key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)
         };
         let bytes = origin.iter().enumerate().map(size).sum();
-        let group = Group::new(delivery, origin.len(), bytes, Kind::Output(self.metrics.clone()));
+        let kind = Kind::Output(self.metrics.clone());
+        let group = Group::new(delivery, origin.len(), bytes, output.bytes(batch), kind);
         let message = |(n, &index): (usize, &u32)| {
             let (body, headers) = match made {
                 None => (Body::OfRecord, delivery.outgoing(index as usize, batch.headers.of(index as usize))),

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use pelton_delivery::budget::Charge;
 use pelton_delivery::clock::Task;
 use pelton_delivery::delivery::Delivery;
 use pelton_delivery::wake::Wake;
@@ -66,6 +67,7 @@ impl Writers for Tables {
 struct Chunk {
     delivery: Arc<Delivery>,
     rows: Rows,
+    _charge: Charge,
 }
 
 #[derive(Debug, Default)]
@@ -119,7 +121,7 @@ impl Writer {
         }
     }
 
-    fn write(&self, Chunk { delivery, rows }: Chunk) {
+    fn write(&self, Chunk { delivery, rows, _charge }: Chunk) {
         if self.memory.has_crashed() {
             return;
         }
@@ -158,6 +160,7 @@ struct TableSink {
 
 impl Sink for TableSink {
     fn write(&self, delivery: &Arc<Delivery>, output: Output) {
+        let bytes = output.bytes(delivery.batch());
         let Output::Rows { rows, .. } = output else {
             return self.writer.report.fault.set(format!("an output that no sink takes: {output:?}"));
         };
@@ -165,7 +168,11 @@ impl Sink for TableSink {
             return;
         }
         delivery.expect(1);
-        lock(&self.writer.chunks).waiting.push_back(Chunk { delivery: Arc::clone(delivery), rows });
+        lock(&self.writer.chunks).waiting.push_back(Chunk {
+            delivery: Arc::clone(delivery),
+            rows,
+            _charge: delivery.charge(bytes),
+        });
         self.writer.wake.call();
     }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use pelton_delivery::budget::Charge;
 use pelton_delivery::clock::wait_until;
 use pelton_delivery::delivery::Delivery;
 use pelton_delivery::wake::Wake;
@@ -30,6 +31,7 @@ const LONG: Duration = Duration::from_secs(3600);
 struct Chunk {
     delivery: Arc<Delivery>,
     messages: Vec<Message>,
+    _charge: Charge,
 }
 
 #[derive(Debug)]
@@ -69,10 +71,10 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Takes messages, in order.
-    fn send(&self, delivery: &Arc<Delivery>, messages: Vec<Message>) {
+    /// Takes messages, in order, which take so many bytes.
+    fn send(&self, delivery: &Arc<Delivery>, messages: Vec<Message>, bytes: usize) {
         delivery.expect(1);
-        let chunk = Chunk { delivery: Arc::clone(delivery), messages };
+        let chunk = Chunk { delivery: Arc::clone(delivery), messages, _charge: delivery.charge(bytes) };
         let mut outbox = lock(&self.outbox);
         if outbox.is_closed {
             return;
@@ -86,7 +88,9 @@ impl Shared {
     /// Sends the dead letter of record `index`.
     pub(super) fn give_up(&self, delivery: &Arc<Delivery>, index: u32, stage: Stage, reason: &str) {
         let (batch, i, job) = (delivery.batch(), index as usize, &*self.context.report.job);
-        delivery.gave_up(i, stage);
+        if !delivery.gives_up(i, stage) {
+            return;
+        }
         let record = Record {
             timestamp: batch.timestamps.get(i).copied().unwrap_or(-1),
             key: batch.keys.get(i).map(<[u8]>::to_vec),
@@ -95,7 +99,8 @@ impl Shared {
             ..Record::default()
         };
         let kind = Kind::DeadLetter(stage, reason.to_owned());
-        self.send(delivery, vec![Message { topic: topic(job).into(), record, index, kind }]);
+        let letter = Message { topic: topic(job).into(), record, index, kind };
+        self.send(delivery, vec![letter], batch.letter_bytes(i, reason));
     }
 
     /// Writes until it is closed, or the host crashes.
@@ -120,7 +125,7 @@ impl Shared {
         }
     }
 
-    fn write(&self, Chunk { delivery, messages }: Chunk) {
+    fn write(&self, Chunk { delivery, messages, _charge }: Chunk) {
         if self.memory.has_crashed() {
             return;
         }
@@ -258,7 +263,7 @@ impl Sink for TopicSink {
         };
         let messages: Vec<_> = output.origin().iter().enumerate().map(message).collect();
         if !messages.is_empty() {
-            self.shared.send(delivery, messages);
+            self.shared.send(delivery, messages, output.bytes(batch));
         }
     }
 

@@ -293,7 +293,7 @@ mod tests {
         let encoded = Encoder::new(&target).encode(&Rows { origin: (0..lengths.len() as u32).collect(), columns });
         let batch = record::Batch { offsets: vec![0], ..record::Batch::default() };
         let delivery = Delivery::new(batch, Arc::clone(ledger), Arc::new(Budget::new(1))).unwrap();
-        RowChunk { delivery, rows: encoded.rows }
+        RowChunk::new(&delivery, encoded.rows)
     }
 
     fn queue(chunks: Vec<RowChunk>, cut: Cut) -> Queue {

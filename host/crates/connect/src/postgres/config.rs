@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pelton_delivery::streak::MOST_BAD;
 use pelton_model::settings::{self, Secret};
 use pelton_model::spec::Target;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -33,6 +34,8 @@ pub struct PostgresConfig {
     pub statement_rows: usize,
     /// How long the first row waits for the transaction to fill, for a statement.
     pub statement_linger: Duration,
+    /// How many rows may be refused in a row before the sink is held; 0: it never is.
+    pub hold_after: u32,
 }
 
 impl PostgresConfig {
@@ -47,6 +50,7 @@ impl PostgresConfig {
             linger: Duration::from_millis(20),
             statement_rows: 200,
             statement_linger: Duration::from_secs(1),
+            hold_after: MOST_BAD,
         }
     }
 

@@ -93,7 +93,7 @@ impl Connector for Postgres {
 
     fn open(&self, context: &WritersContext, letters: &Arc<dyn DeadLetters>) -> Result<Arc<dyn Writers>, Error> {
         Ok(Arc::new(Tables {
-            config: self.config.clone(),
+            config: PostgresConfig { hold_after: context.hold_after, ..self.config.clone() },
             runtime: self.runtime.clone(),
             report: context.report.clone(),
             letters: Arc::clone(letters),
@@ -115,6 +115,7 @@ impl Writers for Tables {
         let report = Arc::new(SinkReport {
             job: Arc::clone(&self.report.job),
             part: Part::Sink { sink: sink.name.clone(), instance },
+            refusing: Part::Refusing(format!("{} in instance {instance}", sink.name)),
             status: Arc::clone(&self.report.status),
             metrics: self.report.metrics.sink(&sink.name),
         });

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pelton_delivery::delivery::Delivery;
 use pelton_delivery::fault::Fault;
+use pelton_delivery::streak::Streak;
 use pelton_model::metrics::SinkMetrics;
 use pelton_model::record::Output;
 use pelton_model::spec;
@@ -53,6 +54,7 @@ impl PostgresSink {
             timeouts: config.timeouts(),
             plan,
             queue: Queue::new(receiver, config.cut(&sink.target)),
+            streak: Streak::new(config.hold_after),
             dead_letters,
             observer,
         };
@@ -60,8 +62,8 @@ impl PostgresSink {
         Ok(Self { sender, task })
     }
 
-    /// Hands rows over, from any thread, without waiting; what waits is bounded by the job's budget, which the caller
-    /// charges. The chunk's one acknowledgement comes once all its rows are written or with the dead letters. After
+    /// Hands rows over, from any thread, without waiting; what waits is bounded by the job's budget, to
+    /// which it is charged. The chunk's one acknowledgement comes once all its rows are written or with the dead letters. After
     /// [`close`](Self::close) rows are dropped unacknowledged, as are those of a partition that is given up.
     pub fn send(&self, chunk: RowChunk) {
         if chunk.rows.is_empty() {
@@ -121,9 +123,8 @@ impl Sink for RowSink {
             self.letters.send(delivery, *origin, Stage::Sink, reason);
         }
         if !encoded.rows.is_empty() {
-            delivery.charge(encoded.rows.bytes());
             delivery.expect(1);
-            self.writer.send(RowChunk { delivery: Arc::clone(delivery), rows: encoded.rows });
+            self.writer.send(RowChunk::new(delivery, encoded.rows));
         }
     }
 
@@ -143,6 +144,7 @@ impl Drop for RowSink {
         self.writer.abort();
         if !has_ended {
             self.report.status.clear(&self.report.part);
+            self.report.status.clear(&self.report.refusing);
         }
     }
 }
@@ -153,6 +155,8 @@ pub(super) struct SinkReport {
     pub(super) job: Arc<str>,
     /// The sink and the instance.
     pub(super) part: Part,
+    /// The same, where it refuses one row after the other.
+    pub(super) refusing: Part,
     pub(super) status: Arc<Status>,
     pub(super) metrics: SinkMetrics,
 }
@@ -161,6 +165,19 @@ impl SinkObserver for SinkReport {
     fn down(&self, reason: &str) {
         if self.status.raise(&self.part, State::Degraded, reason) {
             tracing::warn!(job.name = &*self.job, "{}: {reason}; waiting", self.part);
+        }
+    }
+
+    fn refuses(&self, reason: &str, is_held: bool) {
+        let state = if is_held { State::Failed } else { State::Failing };
+        if self.status.raise(&self.refusing, state, reason) {
+            tracing::error!(job.name = &*self.job, "{}: {reason}", self.part);
+        }
+    }
+
+    fn takes(&self) {
+        if self.status.clear(&self.refusing) {
+            tracing::info!(job.name = &*self.job, "{}: rows are taken again", self.part);
         }
     }
 

@@ -2,12 +2,15 @@
 //!
 //! It holds one connection, opens it before the first row comes, and renews it when it is lost. A chunk is acknowledged
 //! after the commit of its last row was confirmed and its refused rows were handed to the dead letters, never before.
-//! When Postgres can't be used, the writer says so, and tries again for ever with growing pauses; the rows wait.
+//! When Postgres can't be used, the writer says so, and tries again for ever with growing pauses; the rows wait. So they
+//! do where one after the other is refused: that is no longer the rows' fault, and a topic in the dead letters helps
+//! nobody.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use pelton_delivery::streak::Streak;
 use pelton_model::stage::Stage;
 
 use super::apply::{Ready, Refused};
@@ -24,6 +27,9 @@ use crate::dead_letters::DeadLetters;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// Jitter makes a pause up to twice as long.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+/// The pauses where it is held for rows that are refused.
+const FIRST_HOLD: Duration = Duration::from_secs(1);
+const LONGEST_HOLD: Duration = Duration::from_secs(30);
 
 /// How many usual transactions are tried as one before it is said that every row is refused.
 const MOST_TOGETHER: usize = 16;
@@ -36,8 +42,24 @@ pub(super) struct Writer {
     pub(super) timeouts: Timeouts,
     pub(super) plan: Plan,
     pub(super) queue: Queue,
+    /// The rows that were refused last.
+    pub(super) streak: Streak,
     pub(super) dead_letters: Arc<dyn DeadLetters>,
     pub(super) observer: Arc<dyn SinkObserver>,
+}
+
+/// Why nothing is written for now.
+enum Problem {
+    /// Postgres can't be used.
+    Down(String),
+    /// It refuses one row after the other.
+    Held(String),
+}
+
+impl From<String> for Problem {
+    fn from(reason: String) -> Self {
+        Self::Down(reason)
+    }
 }
 
 /// What the last attempts came to.
@@ -47,6 +69,7 @@ struct State {
     /// Why Postgres can't be used; `None` while nothing is wrong.
     failure: Option<String>,
     pauses: ExponentialBackoff,
+    holds: ExponentialBackoff,
     backoff: CopyBackoff,
     pace: Pace,
     /// Rows that are to be tried in one transaction, at least, because all of fewer were refused.
@@ -60,23 +83,32 @@ impl Writer {
             ready: None,
             unwritten: None,
             failure: Some("not connected yet".to_owned()),
-            pauses: pauses(),
+            pauses: pauses(FIRST_PAUSE, LONGEST_PAUSE),
+            holds: pauses(FIRST_HOLD, LONGEST_HOLD),
             backoff: CopyBackoff::default(),
             pace: Pace::new(self.queue.most_rows(), self.timeouts.write),
             together: 0,
         };
         while state.unwritten.is_some() || !self.queue.is_done() {
-            if let Err(failure) = self.step(&mut state).await {
-                state.ready = None;
-                self.went_down(&mut state, failure);
-                let pause = state.pauses.next().unwrap_or(LONGEST_PAUSE);
-                self.queue.pause(pause, &mut state.unwritten).await;
-            }
+            let pause = match self.step(&mut state).await {
+                Ok(()) => continue,
+                Err(Problem::Down(reason)) => {
+                    state.ready = None;
+                    self.went_down(&mut state, reason);
+                    state.pauses.next().unwrap_or(LONGEST_PAUSE)
+                }
+                Err(Problem::Held(reason)) => {
+                    let pause = state.holds.next().unwrap_or(LONGEST_HOLD);
+                    self.observer.refuses(&format!("{reason}; trying again in {:.0} s", pause.as_secs_f64()), true);
+                    pause
+                }
+            };
+            self.queue.pause(pause, &mut state.unwritten).await;
         }
     }
 
     /// Connects if need be, and writes what is unwritten or else the next batch. What could not be written stays there.
-    async fn step(&mut self, state: &mut State) -> Result<(), String> {
+    async fn step(&mut self, state: &mut State) -> Result<(), Problem> {
         let mut ready = match state.ready.take().filter(|ready| !ready.session.is_lost()) {
             Some(ready) => ready,
             None => Ready::open(&self.url, &self.name(), self.timeouts, &self.plan).await?,
@@ -95,43 +127,55 @@ impl Writer {
             let first = batch.first(state.pace.rows().max(state.together));
             let rows = first.rows();
             let began = Instant::now();
-            let writing = self.write(&ready, &first, &rows, &mut state.backoff);
-            match tokio::time::timeout(self.timeouts.write, writing).await {
-                Ok(Ok(())) => {
+            let writing = ready.write(&self.plan, &first, &rows, &mut state.backoff);
+            let written = tokio::time::timeout(self.timeouts.write, writing).await;
+            let written = match written {
+                Ok(Ok(refused)) => {
                     state.pace.wrote(rows.len(), began.elapsed());
                     state.together = 0;
+                    self.account(&first, &rows, &refused)
                 }
                 Ok(Err(Failure::TimedOut(reason))) => {
                     state.pace.timed_out(rows.len(), began.elapsed());
                     state.together = 0;
-                    return Err(self.too_slow(&reason, rows.len()));
+                    return Err(self.too_slow(&reason, rows.len()).into());
                 }
                 Ok(Err(Failure::Everything(reason))) => {
                     // Of what waits behind them some may be good, and then each has a fault of its own.
                     state.together = (rows.len() * 2).min(MOST_TOGETHER * self.queue.most_rows());
                     self.gather(batch, state.together);
                     if batch.len() == rows.len() || rows.len() >= state.together {
-                        return Err(reason);
+                        return Err(reason.into());
                     }
                     state.ready = Some(ready);
                     return Ok(());
                 }
-                Ok(Err(failure)) => return Err(failure.into_reason()),
+                Ok(Err(failure)) => return Err(failure.into_reason().into()),
                 Err(_) => {
                     ready.cancel(&self.url, &self.name()).await;
                     state.pace.timed_out(rows.len(), began.elapsed());
                     state.together = 0;
                     let limit = self.timeouts.write;
-                    return Err(
-                        self.too_slow(&format!("no answer within {limit:?} (postgres.write_timeout)"), rows.len())
-                    );
+                    let reason = format!("no answer within {limit:?} (postgres.write_timeout)");
+                    return Err(self.too_slow(&reason, rows.len()).into());
                 }
-            }
+            };
+            let (rows, held) = match written {
+                None => (rows.len(), None),
+                Some((rows, reason)) => (rows, Some(reason)),
+            };
             // The rest may take a while: whoever has a partition by now reads its records again.
-            if !batch.skip(rows.len()) || !batch.forget_revoked() {
+            if !batch.skip(rows) || !batch.forget_revoked() {
                 state.unwritten = None;
             }
             self.went_up(state);
+            match held {
+                None => state.holds = pauses(FIRST_HOLD, LONGEST_HOLD),
+                Some(reason) => {
+                    state.ready = Some(ready);
+                    return Err(Problem::Held(reason));
+                }
+            }
         }
         state.ready = Some(ready);
         Ok(())
@@ -156,31 +200,65 @@ impl Writer {
         format!("{}: {rows} rows in one transaction took too long{next}: {reason}", self.url)
     }
 
-    async fn write(
-        &self,
-        ready: &Ready,
-        batch: &Batch,
-        rows: &[Row<'_>],
-        backoff: &mut CopyBackoff,
-    ) -> Result<(), Failure> {
-        let refused = ready.write(&self.plan, batch, rows, backoff).await?;
+    /// Has the rows that were refused become dead letters, and acknowledges what is done by that. Where the last ones are
+    /// of too many in a row, they are not: gives the first of those, and why the sink is held.
+    fn account(&mut self, batch: &Batch, rows: &[Row<'_>], refused: &[Refused]) -> Option<(usize, String)> {
         self.observer.wrote((rows.len() - refused.len()) as u64, batch.bytes() as u64);
-        for Refused { row, refusal } in &refused {
-            if let Some(row) = rows.get(*row) {
+        let (mut held, mut next) = (None, 0);
+        for one in refused {
+            if one.row > next {
+                self.streak.good();
+                held = None;
+            }
+            next = one.row + 1;
+            let before = self.streak;
+            if self.streak.bad() && held.is_none() {
+                held = Some((one, before));
+            }
+        }
+        if next < rows.len() {
+            self.streak.good();
+            held = None;
+        }
+        let done = held.map_or(rows.len(), |(one, _)| one.row);
+        for Refused { row, refusal } in refused {
+            if let Some(row) = rows.get(*row).filter(|_| *row < done) {
                 let reason = format!("sink `{}`: {}", self.sink, refusal.reason);
                 self.dead_letters.send(&row.chunk().delivery, row.origin(), Stage::Sink, &reason);
             }
         }
-        for chunk in batch.finished() {
+        for chunk in batch.first(done).finished() {
             chunk.delivery.acknowledge(1);
         }
-        Ok(())
+        match (held, refused.last()) {
+            (Some((one, before)), _) => {
+                self.streak = before;
+                return Some((done, self.refuses(rows, one, "it is held, and nothing more becomes a dead letter")));
+            }
+            (None, Some(last)) if self.streak.is_long() => {
+                self.observer.refuses(&self.refuses(rows, last, "they are dead letters"), false);
+            }
+            _ => self.observer.takes(),
+        }
+        None
+    }
+
+    /// That it refuses one row after the other, of which this is the last.
+    fn refuses(&self, rows: &[Row<'_>], last: &Refused, what: &str) -> String {
+        let of = rows.get(last.row).map(|row| {
+            let batch = row.chunk().delivery.batch();
+            let offset = batch.offsets.get(row.origin() as usize).copied().unwrap_or(-1);
+            format!("{}/{}/{offset}", batch.topic, batch.partition)
+        });
+        let (sink, count) = (&self.sink, self.streak.length());
+        let (of, reason) = (of.unwrap_or_default(), &last.refusal.reason);
+        format!("Postgres refuses every row of sink `{sink}`, {count} in a row, so {what}: {reason}, a row of {of}")
     }
 
     fn went_up(&self, state: &mut State) {
         if state.failure.take().is_some() {
             tracing::info!(job.name = %self.job, sink.name = %self.sink, "writing to {}", self.url);
-            state.pauses = pauses();
+            state.pauses = pauses(FIRST_PAUSE, LONGEST_PAUSE);
             self.observer.up();
         }
     }
@@ -194,10 +272,10 @@ impl Writer {
     }
 }
 
-fn pauses() -> ExponentialBackoff {
+fn pauses(first: Duration, longest: Duration) -> ExponentialBackoff {
     ExponentialBuilder::default()
-        .with_min_delay(FIRST_PAUSE)
-        .with_max_delay(LONGEST_PAUSE)
+        .with_min_delay(first)
+        .with_max_delay(longest)
         .without_max_times()
         .with_jitter()
         .with_jitter_seed(rand::random())

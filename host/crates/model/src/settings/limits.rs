@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Linear memory of an instance, MiB, all its memories together.
+    /// Memory of an instance, MiB: all its linear memories and tables together.
     pub memory_mib: usize,
     /// Time for one batch.
     #[serde(with = "crate::durations")]
@@ -19,7 +19,10 @@ pub struct Limits {
     /// Time to compile a component.
     #[serde(with = "crate::durations")]
     pub compile_time: Duration,
-    /// What a guest may hand over in one call, MiB: the answer to a batch, a log line.
+    /// Memory to compile a component, MiB of address space of the process that does it.
+    pub compile_mib: usize,
+    /// What a guest may hand over in one call, MiB: the answer to a batch with all that the host keeps for its messages,
+    /// rows and rejects, or a log line.
     pub answer_mib: usize,
     /// What compiled components may take in the data folder, MiB, all together.
     pub cache_mib: usize,
@@ -32,6 +35,7 @@ impl Default for Limits {
             batch_time: Duration::from_secs(1),
             start_time: Duration::from_secs(10),
             compile_time: Duration::from_secs(60),
+            compile_mib: 2048,
             answer_mib: 64,
             cache_mib: 1024,
         }

@@ -74,6 +74,8 @@ impl<'a> Run<'a> {
             context: WritersContext {
                 report: report.clone(),
                 client: format!("pelton-redrive-{name}"),
+                // It has an end of its own, and what fails again is a dead letter again.
+                hold_after: 0,
                 patience: Some(PATIENCE),
                 folder: environment.letters(),
             },

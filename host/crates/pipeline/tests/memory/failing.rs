@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use pelton_delivery::streak::{MOST_BAD, MOST_BAD_AT_FIRST};
 use pelton_model::stage::Stage;
 use pelton_model::status::State;
-use pelton_pipeline::streak::{MOST_BAD, MOST_BAD_AT_FIRST};
 use pelton_simulation::guest::FORWARDED;
 
 use crate::rig::{Rig, version};

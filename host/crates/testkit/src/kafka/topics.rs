@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -69,6 +71,16 @@ impl Kafka {
         eventually(REQUEST, &format!("{name} has {count} partitions"), || {
             (self.partitions(name).len() == count).then_some(())
         });
+    }
+
+    /// Gives a topic one config, and its others their defaults.
+    pub fn set_topic(&self, name: &str, key: &str, value: &str) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let change = AlterConfig::new(ResourceSpecifier::Topic(name)).set(key, value);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        for result in runtime.block_on(admin.alter_configs([&change], &AdminOptions::new())).unwrap() {
+            result.unwrap_or_else(|(_, code)| panic!("failed to set {key} of topic {name}: {code}"));
+        }
     }
 
     /// Writes the records in order, and returns the partition and offset that each of them got.
