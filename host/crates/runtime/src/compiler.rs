@@ -86,10 +86,13 @@ impl Compiler {
     fn exit(&self, wasm: &[u8], cache: &Path, limits: &Limits) -> Result<(ExitStatus, String), Error> {
         // Files, since a pipe would have to be served meanwhile.
         let file = |bytes: &[u8]| -> Result<File> {
-            let mut file = tempfile::tempfile_in(cache)?;
-            file.write_all(bytes)?;
-            file.rewind()?;
-            Ok(file)
+            let write = || -> std::io::Result<File> {
+                let mut file = tempfile::tempfile_in(cache)?;
+                file.write_all(bytes)?;
+                file.rewind()?;
+                Ok(file)
+            };
+            write().with_context(|| format!("failed to write a file in {}", cache.display()))
         };
         let start = || -> Result<_> {
             let (input, mut said) = (file(wasm)?, file(&[])?);

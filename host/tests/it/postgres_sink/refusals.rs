@@ -121,6 +121,7 @@ fn a_statement_loses_only_the_bad_rows() {
 #[test]
 fn rows_that_are_all_bad_are_all_refused() {
     let mut rig = Rig::new();
+    rig.config.hold_after = 0;
     rig.sql(ITEMS);
     let target = items(Conflict::Ignore);
     let sink = rig.sink(&target);

@@ -87,6 +87,15 @@ impl Outbox {
         self.changed.notify_all();
     }
 
+    /// Takes out the dead letters that wait.
+    pub(super) fn letters(&self) -> Vec<Arc<Parcel>> {
+        let mut state = lock(&self.state);
+        let is_letter = |parcel: &Arc<Parcel>| parcel.tracked.group.dead_letter_reason().is_some();
+        let (letters, others) = std::mem::take(&mut state.waiting).into_iter().partition(is_letter);
+        state.waiting = others;
+        VecDeque::into(letters)
+    }
+
     /// Takes back a message of the present round.
     pub(super) fn refuse(&self, refused: Refused) {
         lock(&self.state).refused.push(refused);

@@ -213,6 +213,11 @@ impl Sender {
             tracing::error!("{part}: {told}");
         }
         wait.is_some_and(|wait| {
+            // Those of the messages before must not wait as well.
+            let letters = self.outbox.letters();
+            if !letters.is_empty() {
+                self.deliver(letters);
+            }
             self.outbox.rest(wait);
             true
         })

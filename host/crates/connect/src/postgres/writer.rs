@@ -72,7 +72,7 @@ struct State {
     holds: ExponentialBackoff,
     backoff: CopyBackoff,
     pace: Pace,
-    /// Rows that are to be tried in one transaction, at least, because all of fewer were refused.
+    /// Rows that are to be tried in one transaction, at least, because all of fewer were refused, or the last ones.
     together: usize,
 }
 
@@ -98,7 +98,7 @@ impl Writer {
                     state.pauses.next().unwrap_or(LONGEST_PAUSE)
                 }
                 Err(Problem::Held(reason)) => {
-                    let pause = state.holds.next().unwrap_or(LONGEST_HOLD);
+                    let pause = state.holds.next().unwrap_or(LONGEST_HOLD).min(LONGEST_HOLD);
                     self.observer.refuses(&format!("{reason}; trying again in {:.0} s", pause.as_secs_f64()), true);
                     pause
                 }
@@ -172,6 +172,8 @@ impl Writer {
             match held {
                 None => state.holds = pauses(FIRST_HOLD, LONGEST_HOLD),
                 Some(reason) => {
+                    // A good one among those that wait says that the others are bad by themselves.
+                    state.together = self.queue.most_rows();
                     state.ready = Some(ready);
                     return Err(Problem::Held(reason));
                 }
@@ -233,10 +235,11 @@ impl Writer {
         match (held, refused.last()) {
             (Some((one, before)), _) => {
                 self.streak = before;
-                return Some((done, self.refuses(rows, one, "it is held, and nothing more becomes a dead letter")));
+                let what = "it is held, and nothing more becomes a dead letter";
+                return Some((done, self.refuses(rows, one, before.length() + 1, what)));
             }
             (None, Some(last)) if self.streak.is_long() => {
-                self.observer.refuses(&self.refuses(rows, last, "they are dead letters"), false);
+                self.observer.refuses(&self.refuses(rows, last, self.streak.length(), "they are dead letters"), false);
             }
             _ => self.observer.takes(),
         }
@@ -244,14 +247,13 @@ impl Writer {
     }
 
     /// That it refuses one row after the other, of which this is the last.
-    fn refuses(&self, rows: &[Row<'_>], last: &Refused, what: &str) -> String {
+    fn refuses(&self, rows: &[Row<'_>], last: &Refused, count: u32, what: &str) -> String {
         let of = rows.get(last.row).map(|row| {
             let batch = row.chunk().delivery.batch();
             let offset = batch.offsets.get(row.origin() as usize).copied().unwrap_or(-1);
             format!("{}/{}/{offset}", batch.topic, batch.partition)
         });
-        let (sink, count) = (&self.sink, self.streak.length());
-        let (of, reason) = (of.unwrap_or_default(), &last.refusal.reason);
+        let (sink, of, reason) = (&self.sink, of.unwrap_or_default(), &last.refusal.reason);
         format!("Postgres refuses every row of sink `{sink}`, {count} in a row, so {what}: {reason}, a row of {of}")
     }
 
