@@ -50,6 +50,7 @@ mod kip_848_groups;
 mod log_append_time;
 mod min_insync_replicas_not_met;
 mod new_partitions;
+mod one_poisoned_record_among_a_million;
 mod partitioned_tables;
 mod poolers;
 mod postgres_14_to_18;

@@ -8,7 +8,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
-use std::os::unix::process::ExitStatusExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -97,6 +97,8 @@ impl Compiler {
         let start = || -> Result<_> {
             let (input, mut said) = (file(wasm)?, file(&[])?);
             let mut child = Command::new(&self.0)
+                // What `ps` shows.
+                .arg0("pelton")
                 .arg("compile")
                 .arg("--cache")
                 .arg(cache)
