@@ -9,6 +9,7 @@ mod new;
 mod oci;
 mod print;
 mod test;
+mod tls;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -7,11 +7,15 @@ use tracing_subscriber::prelude::*;
 
 use crate::config::LogFormat;
 
+/// The lines of the audit, which `PELTON_LOG` must name to be without them.
+const AUDIT: &str = "audit";
+
 /// Starts logging. A second call changes nothing.
 pub fn start(format: LogFormat) {
     let lines =
         tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
-    let logging = tracing_subscriber::registry().with(filter("info,wasmtime=warn,cranelift=warn"));
+    let filter = with_audit(filter("info,wasmtime=warn,cranelift=warn"));
+    let logging = tracing_subscriber::registry().with(filter);
     // The first one stays.
     let _ = match format {
         LogFormat::Text => logging.with(lines.with_target(false)).try_init(),
@@ -30,6 +34,12 @@ pub fn start_above(screen: impl Write + Clone + Send + Sync + 'static) {
 fn filter(default: &str) -> Targets {
     let asked = std::env::var("PELTON_LOG").ok().and_then(|asked| parse(&asked));
     asked.or_else(|| parse(default)).unwrap_or_default()
+}
+
+/// Whoever asks for warnings only did not mean the audit.
+fn with_audit(filter: Targets) -> Targets {
+    let is_named = filter.iter().any(|(target, _)| target == AUDIT);
+    if is_named { filter } else { filter.with_target(AUDIT, tracing::Level::INFO) }
 }
 
 fn parse(directives: &str) -> Option<Targets> {

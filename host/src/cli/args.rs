@@ -19,6 +19,10 @@ pub struct Api {
     /// A file with the token that the host asks for [default: the token in PELTON_TOKEN, if set]
     #[arg(long, value_name = "FILE", env = "PELTON_TOKEN_FILE")]
     token_file: Option<PathBuf>,
+    /// A file with the authorities, PEM, one of which must have signed the certificate of a host at https://
+    /// [default: those that the system trusts]
+    #[arg(long, value_name = "FILE", env = "PELTON_API_CA")]
+    api_ca: Option<PathBuf>,
     /// Print JSON instead of a table
     #[arg(long)]
     pub(super) json: bool,
@@ -31,7 +35,8 @@ impl Api {
             Some(file) => Some(api::client_token(file)?),
             None => std::env::var("PELTON_TOKEN").ok().map(|token| token.trim().to_owned()),
         };
-        Client::new(&self.api, token.as_deref().filter(|token| !token.is_empty()))
+        let authorities = self.api_ca.as_deref().filter(|file| !file.as_os_str().is_empty());
+        Client::new(&self.api, token.as_deref().filter(|token| !token.is_empty()), authorities)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A client of the API.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -11,6 +12,7 @@ use ureq::http::{HeaderValue, Request, Response};
 use ureq::middleware::MiddlewareNext;
 use ureq::{Agent, Body, SendBody};
 
+use super::tls;
 use crate::api::types::{
     JobList, JobView, LogLine, LogLines, Problem, ShadowReport, ShadowRun, Submit, Submitted, Uploaded,
 };
@@ -23,11 +25,13 @@ pub struct Client {
 }
 
 impl Client {
-    /// For the host at `api`, such as `http://127.0.0.1:8081`, with the token that it asks for, if any.
-    pub fn new(api: &str, token: Option<&str>) -> Result<Self> {
+    /// For the host at `api`, such as `http://127.0.0.1:8081`, with the token that it asks for, if any, and a file with
+    /// the authorities that its certificate must be of, where those of the system are not meant.
+    pub fn new(api: &str, token: Option<&str>, authorities: Option<&Path>) -> Result<Self> {
         let token = token.map(|token| HeaderValue::from_str(&format!("Bearer {token}"))).transpose();
         let token = token.ok().context("the token has characters that no token has")?;
         let config = Agent::config_builder()
+            .tls_config(tls::config(authorities)?)
             .http_status_as_error(false)
             .timeout_connect(Some(Duration::from_secs(5)))
             // A submit compiles; a cancel drains.
@@ -45,8 +49,14 @@ impl Client {
     }
 
     fn reached(&self, sent: Result<Response<Body>, ureq::Error>) -> Result<Response<Body>> {
-        sent.with_context(|| {
-            format!("no Pelton host answers at {}; start one with `pelton run`, or set PELTON_API", self.api)
+        let explain = |error: &ureq::Error| {
+            tls::explain(&self.api, error).unwrap_or_else(|| {
+                format!("no Pelton host answers at {}; start one with `pelton run`, or set PELTON_API", self.api)
+            })
+        };
+        sent.map_err(|error| {
+            let why = explain(&error);
+            anyhow!(error).context(why)
         })
     }
 
@@ -140,8 +150,12 @@ impl Client {
         }
         let body = self.reached(sent)?.into_body().into_reader();
         for line in BufReader::new(body).lines() {
-            if let Some(data) = line.context("the stream broke off")?.strip_prefix("data:") {
+            let line = line.context("the stream broke off")?;
+            if let Some(data) = line.strip_prefix("data:") {
                 each(serde_json::from_str(data).context("the host's answer is not understood")?)?;
+            } else if let Some(told) = line.strip_prefix(": ") {
+                // What the host says of the stream itself: that it leaves lines out.
+                writeln!(std::io::stderr(), "pelton: {}", told.escape_debug()).context("failed to print")?;
             }
         }
         Ok(())

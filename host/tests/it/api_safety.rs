@@ -14,16 +14,32 @@ use crate::pelton::{Host, example, pelton};
 const WRITE: &str = "the-token-of-those-who-write";
 const READ: &str = "the-token-of-those-who-read";
 /// Codes of what the guard refuses.
-const GUARD: [&str; 8] =
-    ["no-token", "read-only", "foreign-site", "bad-name", "content-type", "too-large", "too-slow", "too-many-uploads"];
+const GUARD: [&str; 12] = [
+    "no-token",
+    "read-only",
+    "foreign-site",
+    "bad-name",
+    "content-type",
+    "too-large",
+    "too-slow",
+    "too-many-uploads",
+    "too-many-failures",
+    "too-many-requests",
+    "too-many-streams",
+    "too-much-unread",
+];
 
 /// A host without servers, with both tokens.
 fn with_tokens() -> Host {
-    lonely().env("PELTON_TOKEN", WRITE).env("PELTON_API__READ_TOKEN", READ)
+    lonely()
+        .env("PELTON_TOKEN", WRITE)
+        .env("PELTON_API__READ_TOKEN", READ)
+        // Of callers with wrong tokens there are many here.
+        .env("PELTON_API__FAILED_TOKENS", "1000000")
 }
 
 /// A host whose servers are away.
-fn lonely() -> Host {
+pub(crate) fn lonely() -> Host {
     Host::new("127.0.0.1:1", "postgres://nobody:nothing@127.0.0.1:1/none")
 }
 
@@ -414,6 +430,7 @@ fn secrets_are_in_nothing_that_the_host_says() {
         .config(&toml)
         .env("PELTON_TOKEN", SECRET)
         .env("PELTON_API__READ_TOKEN", &read)
+        .env("PELTON_API__FAILED_TOKENS", "1000000")
         // The compiler's words on machine code are too many and tell nothing of settings.
         .env("PELTON_LOG", "trace,hyper=trace,librdkafka=trace,cranelift_codegen=info,regalloc2=info");
     host.start();

@@ -52,6 +52,25 @@ impl Connection {
         Self(stream)
     }
 
+    /// The same from another address of this machine, such as 127.0.0.2.
+    pub(crate) fn open_from(address: [u8; 4], port: u16) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let stream = runtime.block_on(async {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind((address, 0).into()).unwrap();
+            socket.connect(([127, 0, 0, 1], port).into()).await.unwrap().into_std().unwrap()
+        });
+        stream.set_nonblocking(false).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self(stream)
+    }
+
+    /// Lets nothing that is sent wait in a send that does not end.
+    pub(crate) fn never_blocks(self) -> Self {
+        self.0.set_write_timeout(Some(Duration::from_millis(20))).unwrap();
+        self
+    }
+
     /// Sends bytes. A host that has refused already may have closed its side.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         let _ = self.0.write_all(bytes);

@@ -3,14 +3,17 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use pelton_local::leash::{self, Leash};
+use pelton_testkit::certificates::{Authority, Certificate};
 use serde_json::Value;
 use tempfile::TempDir;
+use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 
 pub(crate) use pelton_testkit::files::example;
 
@@ -29,6 +32,8 @@ pub(crate) struct Host {
     port: u16,
     flags: Vec<(String, OsString)>,
     environment: Vec<(OsString, OsString)>,
+    /// The authority of its certificate, PEM, where it speaks TLS.
+    authority: Option<String>,
 }
 
 /// What a command said and how it ended.
@@ -47,7 +52,7 @@ impl Host {
         fs::create_dir(folder.path().join("usr_jobs")).unwrap();
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = socket.local_addr().unwrap().port();
-        let host = Self { process: None, folder, port, flags: Vec::new(), environment: Vec::new() };
+        let host = Self { process: None, folder, port, flags: Vec::new(), environment: Vec::new(), authority: None };
         let (usr_jobs, data, cache) = (host.usr_jobs(), host.data(), host.folder.path().join("cache"));
         // Other tests' commands compile the same components: a host is not to know those.
         let host = host.env("XDG_CACHE_HOME", cache);
@@ -75,6 +80,30 @@ impl Host {
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.environment.push((OsString::from(name), value.as_ref().to_owned()));
         self
+    }
+
+    /// Lets it speak TLS with this certificate, which its own clients trust by that authority.
+    pub(crate) fn secure(mut self, certificate: &Certificate, authority: &Authority) -> Self {
+        self.renew(certificate);
+        self.authority = Some(authority.pem());
+        fs::write(self.authority_file(), authority.pem()).unwrap();
+        let (certificate, key) = (self.folder.path().join("tls.crt"), self.folder.path().join("tls.key"));
+        self.env("PELTON_API__TLS_CERT_FILE", certificate).env("PELTON_API__TLS_KEY_FILE", key)
+    }
+
+    /// Puts another certificate in the place of the one that it speaks TLS with.
+    pub(crate) fn renew(&self, certificate: &Certificate) {
+        for (name, text) in [("tls.crt", &certificate.certificate), ("tls.key", &certificate.key)] {
+            let draft = self.folder.path().join("draft");
+            fs::write(&draft, text).unwrap();
+            fs::set_permissions(&draft, fs::Permissions::from_mode(0o600)).unwrap();
+            fs::rename(draft, self.folder.path().join(name)).unwrap();
+        }
+    }
+
+    /// The file with the authority of its certificate.
+    pub(crate) fn authority_file(&self) -> PathBuf {
+        self.folder.path().join("ca.crt")
     }
 
     /// Adds a config file of this content.
@@ -111,6 +140,18 @@ impl Host {
             assert_eq!(ended, None, "the host ended while starting");
             (self.agent().get(format!("{}/livez", self.url())).call().ok()?.status() == 200).then_some(())
         });
+    }
+
+    /// Starts the host, and waits until it says that it listens: for one whose certificate is none that a client takes.
+    #[track_caller]
+    pub(crate) fn start_without_looking(&mut self) {
+        self.spawn();
+        eventually(PATIENCE, "the host listens", || self.log().contains("Pelton listens").then_some(()));
+    }
+
+    /// Calls the host by an agent that trusts it.
+    pub(crate) fn call<T>(&self, call: impl FnOnce(ureq::Agent) -> T) -> T {
+        call(self.agent())
     }
 
     /// Starts a host that is to give up at once, and returns its exit code and log.
@@ -168,9 +209,10 @@ impl Host {
         self.port
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`, or `https:` where it speaks TLS.
     pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        let scheme = if self.authority.is_some() { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
     /// GETs a path such as `/api/v1/jobs`: the status and the body as JSON, or as a JSON string where it isn't JSON.
@@ -218,7 +260,11 @@ impl Host {
     /// Runs a client command against this host.
     #[track_caller]
     pub(crate) fn cli<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Said {
-        pelton(arguments, &[("PELTON_API", &self.url())])
+        let mut environment = vec![("PELTON_API", self.url())];
+        environment
+            .extend(self.authority.iter().map(|_| ("PELTON_API_CA", self.authority_file().display().to_string())));
+        let environment: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        pelton(arguments, &environment)
     }
 
     /// Submits a component or an available job, to read from the earliest record; panics if that is refused.
@@ -263,7 +309,10 @@ impl Host {
     }
 
     fn agent(&self) -> ureq::Agent {
+        let roots = self.authority.iter().map(|pem| ureq::tls::Certificate::from_pem(pem.as_bytes()).unwrap());
+        let tls = TlsConfig::builder().provider(TlsProvider::NativeTls).root_certs(RootCerts::from(roots)).build();
         ureq::Agent::config_builder()
+            .tls_config(tls)
             .http_status_as_error(false)
             .proxy(None)
             .timeout_global(Some(Duration::from_secs(30)))

@@ -71,7 +71,7 @@ fn a_hundred_swaps_under_load_lose_repeat_and_reorder_nothing() {
 }
 
 fn upload(host: &Host, file: &Path) -> String {
-    let client = pelton::cli::client::Client::new(&host.url(), None).unwrap();
+    let client = pelton::cli::client::Client::new(&host.url(), None, None).unwrap();
     let wasm = fs::read(file).unwrap();
     client.upload(wasm.as_slice(), wasm.len()).unwrap().digest
 }

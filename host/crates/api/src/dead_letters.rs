@@ -3,8 +3,9 @@
 use axum::Json;
 use axum::extract::{Path, State};
 
+use crate::audit::Changed;
 use crate::context::Context;
-use crate::problem::{Body, Problem, Query, whole};
+use crate::problem::{Body, Problem, Query, blocking, whole};
 use crate::types::dead_letters::{
     DeadLetter, DeadLetterList, ListDeadLetters, Purge, Purged, Redrive, Redriven, Which,
 };
@@ -47,8 +48,8 @@ pub(crate) async fn redrive(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<Redrive>,
-) -> Result<Json<Redriven>, Problem> {
-    whole(move || context.jobs.redrive(&name, &request)).await
+) -> Result<Changed<Redriven>, Problem> {
+    blocking(move || context.jobs.redrive(&name, &request)).await.map(Changed)
 }
 
 /// Deletes dead letters for good.
@@ -56,6 +57,6 @@ pub(crate) async fn purge(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<Purge>,
-) -> Result<Json<Purged>, Problem> {
-    whole(move || context.jobs.purge(&name, &request)).await
+) -> Result<Changed<Purged>, Problem> {
+    blocking(move || context.jobs.purge(&name, &request)).await.map(Changed)
 }

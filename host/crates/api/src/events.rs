@@ -1,80 +1,67 @@
 //! What changes, as server-sent events (<https://html.spec.whatwg.org/multipage/server-sent-events.html>): jobs with
-//! their states and counts, and the lines of a job's log. A stream holds what it sent last and nothing more, however
-//! long it lasts.
+//! their states and counts, and the lines of a job's log. Each event is encoded once for all streams, and a stream holds
+//! one of them and nothing more, however long it lasts and however slowly its client reads.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use axum::Json;
-use axum::extract::{Path, State};
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::body::Body;
+use axum::extract::{Extension, Path, State};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use axum::{BoxError, Json};
+use bytes::Bytes;
 use futures_util::{Stream, stream};
 use serde::Deserialize;
 use tokio::sync::watch;
 
 use crate::context::Context;
+use crate::feed::event;
+use crate::places::Place;
 use crate::problem::{Problem, Query};
-use crate::types::{Available, JobView, JobsEvent, LogLines};
+use crate::types::LogLines;
 use pelton_model::log::JobLog;
 
-/// How often jobs are looked at for a stream, and at least after a change of the files.
-const EVERY: Duration = Duration::from_millis(500);
-const SOONEST: Duration = Duration::from_millis(50);
 /// Most lines of a log in one answer.
 const MOST_LINES: usize = 1000;
+/// How often a comment says that the stream is there, where nothing else does.
+const ALIVE_EVERY: Duration = Duration::from_secs(15);
+const ALIVE: &[u8] = b":\n\n";
+/// What a client is told last that reads too slowly.
+const TOO_SLOW: &[u8] = b": this stream ends, for its events came faster than they were read; ask again\n\n";
 
-/// What a stream of jobs has sent.
-#[derive(Default)]
-struct Sent {
-    jobs: BTreeMap<String, JobView>,
-    available: Option<Vec<Available>>,
-    began: bool,
-}
-
-impl Sent {
-    /// What has changed since, if anything.
-    fn next(&mut self, jobs: Vec<JobView>, available: Vec<Available>) -> Option<JobsEvent> {
-        let gone: Vec<_> =
-            self.jobs.keys().filter(|name| !jobs.iter().any(|job| job.name == **name)).cloned().collect();
-        gone.iter().for_each(|name| drop(self.jobs.remove(name)));
-        let changed: Vec<_> = jobs.into_iter().filter(|job| self.jobs.get(&job.name) != Some(job)).collect();
-        self.jobs.extend(changed.iter().map(|job| (job.name.clone(), job.clone())));
-        let available = (self.available.as_ref() != Some(&available)).then_some(available);
-        if available.is_some() {
-            self.available.clone_from(&available);
-        }
-        let is_news = !self.began || !changed.is_empty() || !gone.is_empty() || available.is_some();
-        self.began = true;
-        is_news.then_some(JobsEvent { jobs: changed, gone, available })
-    }
+fn stream_of<E: Into<BoxError>>(events: impl Stream<Item = Result<Bytes, E>> + Send + 'static) -> Response {
+    let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
+    (headers, Body::from_stream(events)).into_response()
 }
 
 /// Jobs and files: all at once, then whatever has changed.
-pub(crate) async fn events(State(context): State<Context>) -> impl IntoResponse {
-    let files = context.jobs.files();
-    let stream = stream::unfold((context, files, Sent::default()), |(context, mut files, mut sent)| async move {
-        loop {
-            if sent.began {
-                tokio::time::sleep(SOONEST).await;
-                // Its sender is there as long as the jobs are.
-                let _ = tokio::time::timeout(EVERY - SOONEST, files.changed()).await;
+pub(crate) async fn events(
+    State(context): State<Context>,
+    Extension(place): Extension<Arc<Place>>,
+) -> Result<Response, Problem> {
+    place.stream()?;
+    let (first, reader) = context.feed.subscribe();
+    let events = stream::unfold((Some(first), Some(reader)), move |(first, reader)| {
+        let place = Arc::clone(&place);
+        async move {
+            let mut reader = reader?;
+            if let Some(first) = first {
+                return Some((Ok::<_, Infallible>(first), (None, Some(reader))));
             }
-            files.mark_unchanged();
-            let list = context.list();
-            if let Some(event) = sent.next(list.jobs, list.available) {
-                return Some((event_of("jobs", &event), (context, files, sent)));
+            match tokio::time::timeout(ALIVE_EVERY, reader.next()).await {
+                Ok(Ok(event)) => Some((Ok(event), (None, Some(reader)))),
+                Err(_) => Some((Ok(Bytes::from_static(ALIVE)), (None, Some(reader)))),
+                Ok(Err(behind)) => {
+                    let address = place.address;
+                    tracing::info!("a client of the API, {address}, is let go: it left {behind} events unread");
+                    Some((Ok(Bytes::from_static(TOO_SLOW)), (None, None)))
+                }
             }
         }
     });
-    Sse::new(stream).keep_alive(KeepAlive::default())
-}
-
-fn event_of(name: &str, data: &impl serde::Serialize) -> Result<Event, Infallible> {
-    // Plain data has no map with keys that JSON can't have.
-    Ok(Event::default().event(name).json_data(data).unwrap_or_default())
+    Ok(stream_of(events))
 }
 
 /// Which lines of a log.
@@ -94,69 +81,122 @@ pub(crate) async fn logs(
     State(context): State<Context>,
     Path(name): Path<String>,
     Query(query): Query<LogQuery>,
+    Extension(place): Extension<Arc<Place>>,
 ) -> Result<Response, Problem> {
     let log = context.jobs.log(&name)?;
     let limit = query.limit.unwrap_or(MOST_LINES).min(MOST_LINES);
     if !query.follow {
-        return Ok(Json(LogLines { lines: log.since(query.since, limit) }).into_response());
+        let lines = log.since(query.since, limit).into_iter().map(|kept| kept.line.clone()).collect();
+        return Ok(Json(LogLines { lines }).into_response());
     }
-    Ok(Sse::new(follow(log, query.since, limit)).keep_alive(KeepAlive::default()).into_response())
+    place.stream()?;
+    Ok(stream_of(follow(&log, query.since, limit, ALIVE_EVERY)))
 }
 
-fn follow(log: Arc<JobLog>, since: u64, limit: usize) -> impl Stream<Item = Result<Event, Infallible>> {
+fn follow(
+    log: &Arc<JobLog>,
+    since: u64,
+    limit: usize,
+    alive_every: Duration,
+) -> impl Stream<Item = Result<Bytes, Infallible>> + use<> {
     struct Follow {
         /// Weak, so that the stream ends with the job.
-        log: std::sync::Weak<JobLog>,
+        log: Weak<JobLog>,
         last: watch::Receiver<u64>,
-        lines: std::vec::IntoIter<super::types::LogLine>,
         since: u64,
-        limit: usize,
     }
-    let lines = Vec::new().into_iter();
-    let start = Follow { last: log.watch(), log: Arc::downgrade(&log), lines, since, limit };
-    stream::unfold(start, |mut at| async move {
+    let last = log.watch();
+    // Of those that are there only the last ones; then whatever comes.
+    let newest = *last.borrow();
+    let first = log.since(since, limit).first().map(|kept| kept.line.seq - 1);
+    let since = first.unwrap_or_else(|| since.max(newest));
+    let start = Follow { log: Arc::downgrade(log), last, since };
+    stream::unfold(start, move |mut at| async move {
         loop {
-            if let Some(line) = at.lines.next() {
-                at.since = line.seq;
-                let event = event_of("log", &line).map(|event| event.id(line.seq.to_string()));
-                return Some((event, at));
-            }
             at.last.mark_unchanged();
-            let lines = at.log.upgrade()?.since(at.since, at.limit);
-            if lines.is_empty() {
-                // Its sender goes with the log.
-                at.last.changed().await.ok()?;
+            if let Some(kept) = at.log.upgrade()?.after(at.since) {
+                let seq = kept.line.seq;
+                let missed = seq - at.since - 1;
+                at.since = seq;
+                let mut event = kept.encoded(|line| event("log", Some(seq), line));
+                if missed > 0 {
+                    let told = format!(": {missed} lines came faster than they were read, and are left out\n\n");
+                    event = [told.as_bytes(), &event].concat().into();
+                }
+                return Some((Ok(event), at));
             }
-            at.lines = lines.into_iter();
+            match tokio::time::timeout(alive_every, at.last.changed()).await {
+                // Its sender goes with the log.
+                Ok(changed) => changed.ok()?,
+                Err(_) => return Some((Ok(Bytes::from_static(ALIVE)), at)),
+            }
         }
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::StreamExt as _;
+
     use super::*;
 
-    #[test]
-    fn only_news_are_sent() {
-        let mut sent = Sent::default();
-        assert_eq!(sent.next(vec![], vec![]).map(|event| event.available), Some(Some(vec![])));
-        assert!(sent.next(vec![], vec![]).is_none());
-        let file = Available { file: "a.wasm".to_owned(), ..Available::default() };
-        assert_eq!(sent.next(vec![], vec![file.clone()]).unwrap().available, Some(vec![file.clone()]));
-        assert!(sent.next(vec![], vec![file]).is_none());
+    fn log() -> Arc<JobLog> {
+        let log = Arc::new(JobLog::default());
+        log.add(tracing::Level::INFO, "job", "one");
+        log
     }
 
     #[tokio::test]
     async fn a_followed_log_ends_with_its_job() {
-        use futures_util::StreamExt;
-        let log = Arc::new(JobLog::default());
-        log.add(tracing::Level::INFO, "job", "one");
-        let mut lines = Box::pin(follow(Arc::clone(&log), 0, 10));
+        let log = log();
+        let mut lines = Box::pin(follow(&log, 0, 10, ALIVE_EVERY));
         assert!(lines.next().await.is_some());
         log.add(tracing::Level::INFO, "job", "two");
         assert!(lines.next().await.is_some());
         let waiting = tokio::spawn(async move { lines.next().await.is_none() });
         drop(log);
         assert!(waiting.await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn all_who_follow_share_the_bytes_and_who_is_slow_is_told_what_it_missed() {
+        let log = log();
+        let (mut one, mut other) =
+            (Box::pin(follow(&log, 0, 10, ALIVE_EVERY)), Box::pin(follow(&log, 0, 10, ALIVE_EVERY)));
+        let (first, second) = (one.next().await.unwrap().unwrap(), other.next().await.unwrap().unwrap());
+        assert!(first.starts_with(b"event: log\ndata: {\"seq\":1,"), "{first:?}");
+        assert_eq!(first.as_ptr(), second.as_ptr());
+        for i in 0..1010 {
+            log.add(tracing::Level::INFO, "job", i.to_string());
+        }
+        let next = one.next().await.unwrap().unwrap();
+        assert!(
+            next.starts_with(b": 10 lines came faster than they were read, and are left out\n\nevent: log"),
+            "{next:?}"
+        );
+        let next = one.next().await.unwrap().unwrap();
+        assert!(next.starts_with(b"event: log\ndata: {\"seq\":13,"), "{next:?}");
+    }
+
+    #[tokio::test]
+    async fn who_wants_the_last_lines_gets_those_and_what_comes() {
+        let log = log();
+        log.add(tracing::Level::INFO, "job", "two");
+        let mut last = Box::pin(follow(&log, 0, 1, ALIVE_EVERY));
+        let mut none = Box::pin(follow(&log, 0, 0, ALIVE_EVERY));
+        let next = last.next().await.unwrap().unwrap();
+        assert!(next.starts_with(b"event: log\ndata: {\"seq\":2,"), "{next:?}");
+        log.add(tracing::Level::INFO, "job", "three");
+        for stream in [&mut last, &mut none] {
+            let next = stream.next().await.unwrap().unwrap();
+            assert!(next.starts_with(b"event: log\ndata: {\"seq\":3,"), "{next:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_silent_stream_says_that_it_is_there() {
+        let log = log();
+        let mut lines = Box::pin(follow(&log, 1, 10, Duration::from_millis(10)));
+        assert_eq!(lines.next().await.unwrap().unwrap(), ALIVE);
     }
 }

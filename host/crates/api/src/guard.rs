@@ -3,14 +3,15 @@
 //! - `site`, for every request: a page of another site has no business here. The `Host` must be an address, `localhost`
 //!   or a name that is set, so that no other name can be bound to this port (DNS rebinding); an `Origin` must be this
 //!   host; what a browser marks as coming from elsewhere is refused unless somebody just opens the page.
-//! - `gate`, for each route of the table: the caller's role, names in the path, the content type, and the body, which
-//!   is read here, within its size and time.
+//! - `gate`, for each route of the table: how often its address has shown a wrong token, the caller's role, a
+//!   [place](crate::places), names in the path, the content type, and the body, which is read here, within its size and
+//!   time. A change goes on to its end from here, also where the client goes away, and is [audited](crate::audit).
 //!
 //! Tokens are kept as digests and compared in constant time.
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts as _, RawPathParams, Request, State};
@@ -19,9 +20,14 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use tokio::sync::Semaphore;
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::problem::Problem;
+use crate::audit::{Change, Who};
+use crate::failures::Failures;
+use crate::peer::Peer;
+use crate::places::{Full, Place};
+use crate::problem::{self, Problem};
 pub use crate::role::Role;
 use crate::route::{Route, Takes};
 use crate::start_error::StartError;
@@ -32,6 +38,8 @@ use pelton_model::settings::Config;
 
 /// Largest JSON body.
 const JSON_BYTES: usize = 1 << 20;
+/// Changes that are under way at once, also those whose clients have gone.
+const CHANGES: usize = 128;
 /// Longest part of a path that stands for something.
 const NAME_BYTES: usize = 255;
 
@@ -42,15 +50,40 @@ const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Caller(pub(crate) Option<Role>);
 
+/// What a request shows of its caller.
+#[derive(Debug, Clone, Copy)]
+enum Shown {
+    Role(Role),
+    /// No token.
+    Nothing,
+    /// A token that is none of the host's.
+    Wrong,
+    /// A token that is not looked at for so long, after too many wrong ones.
+    TooMany(Duration),
+}
+
+impl Shown {
+    fn role(self) -> Option<Role> {
+        match self {
+            Self::Role(role) => Some(role),
+            Self::Nothing | Self::Wrong | Self::TooMany(_) => None,
+        }
+    }
+}
+
 /// Who may call, and how much a caller may take.
 #[derive(Debug)]
 pub struct Guard {
     tokens: Tokens,
+    failures: Failures,
+    /// Whether it speaks TLS itself.
+    is_secure: bool,
     hosts: Vec<String>,
     read_time: Duration,
     upload_time: Duration,
     upload_bytes: usize,
     uploads: Arc<Semaphore>,
+    changes: Arc<Semaphore>,
 }
 
 impl Guard {
@@ -69,19 +102,18 @@ impl Guard {
         );
         anyhow::ensure!(config.api.uploads > 0, "api.uploads is 0; it must be at least 1");
         anyhow::ensure!(config.api.upload_mib > 0, "api.upload_mib is 0; it must be at least 1");
+        anyhow::ensure!(config.api.failed_tokens > 0, "api.failed_tokens is 0; it must be at least 1");
         Ok(Self {
             tokens,
+            failures: Failures::new(config.api.failed_tokens),
+            is_secure: config.api.tls_cert_file.is_some(),
             hosts: config.api.hosts.iter().map(|name| name.to_ascii_lowercase()).collect(),
             read_time: config.api.read_time,
             upload_time: config.api.upload_time,
             upload_bytes: config.api.upload_mib.saturating_mul(1 << 20),
             uploads: Arc::new(Semaphore::new(config.api.uploads.min(Semaphore::MAX_PERMITS))),
+            changes: Arc::new(Semaphore::new(CHANGES)),
         })
-    }
-
-    /// How long a client may take to send the head of a request.
-    pub fn read_time(&self) -> Duration {
-        self.read_time
     }
 
     fn is_own_name(&self, host: &str) -> bool {
@@ -94,13 +126,33 @@ impl Guard {
             || self.hosts.contains(&host)
     }
 
-    /// The role that the request's token gives it.
-    fn caller(&self, headers: &HeaderMap) -> Option<Role> {
+    /// What the request shows of its caller. A wrong token counts against its address, and one of an address that has
+    /// no try left is not looked at.
+    fn caller(&self, headers: &HeaderMap, place: &Place) -> Shown {
         if !self.tokens.are_set() {
-            return Some(Role::Write);
+            return Shown::Role(Role::Write);
         }
-        let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-        if scheme.eq_ignore_ascii_case("bearer") { self.tokens.role(token.trim()) } else { None }
+        let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.split_once(' '));
+        let Some((_, token)) = shown.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
+            return Shown::Nothing;
+        };
+        let (peer, now) = (Peer::of(place.address), Instant::now());
+        if let Err(wait) = self.failures.check(peer, now) {
+            return Shown::TooMany(wait);
+        }
+        match self.tokens.role(token.trim()) {
+            Some(role) => Shown::Role(role),
+            None => {
+                if self.failures.failed(peer, now) {
+                    tracing::warn!(
+                        target: "audit",
+                        { audit.from = %place.address },
+                        "audit: too many wrong tokens: others of this address are answered 429 for now"
+                    );
+                }
+                Shown::Wrong
+            }
+        }
     }
 
     fn check_site(&self, request: &Request) -> Result<(), Problem> {
@@ -118,8 +170,10 @@ impl Guard {
         }
         if let Some(origin) = headers.get(header::ORIGIN) {
             let origin = origin.to_str().unwrap_or_default();
-            let (_, authority) = origin.split_once("://").unwrap_or_default();
-            if !authority.eq_ignore_ascii_case(host.as_str()) {
+            let (scheme, authority) = origin.split_once("://").unwrap_or_default();
+            // Without TLS of its own it may stand behind a proxy that has it.
+            let is_own_scheme = scheme == "https" || !self.is_secure;
+            if !authority.eq_ignore_ascii_case(host.as_str()) || !is_own_scheme {
                 return Err(refused(format!("its Origin is {origin:?}, and its Host {host}"))
                     .fix("a proxy in front of the host must pass on the header Host as it came"));
             }
@@ -148,21 +202,34 @@ pub(crate) struct Gate {
     guard: Arc<Guard>,
     role: Option<Role>,
     takes: Takes,
+    /// What the audit calls the change that the route makes; `None` where it makes none.
+    verb: Option<Arc<str>>,
 }
 
 impl Gate {
     pub(crate) fn new(guard: &Arc<Guard>, route: &Route) -> Self {
-        Self { guard: Arc::clone(guard), role: route.role, takes: route.takes }
+        let verb = (route.method != Method::GET).then(|| Arc::from(route.verb()));
+        Self { guard: Arc::clone(guard), role: route.role, takes: route.takes, verb }
     }
 
-    fn check_role(&self, caller: Option<Role>) -> Result<(), Problem> {
+    fn check_role(&self, caller: Shown) -> Result<(), Problem> {
         match (self.role, caller) {
-            (Some(_), None) => {
+            (None, _) => Ok(()),
+            (Some(_), Shown::TooMany(wait)) => {
+                let cause = "too many requests with a wrong token came from its address";
+                Err(Problem::new(429, "too-many-failures", "the request is not allowed", cause)
+                    .fix(
+                        "use the right token after the time that the header Retry-After tells; api.failed_tokens sets \
+                          how many wrong ones are answered in a minute",
+                    )
+                    .retry_after(wait))
+            }
+            (Some(_), Shown::Nothing | Shown::Wrong) => {
                 Err(Problem::new(401, "no-token", "the request is not allowed", "this host asks for a token").fix(
                     "send `Authorization: Bearer TOKEN`; client commands take it from PELTON_TOKEN or --token-file",
                 ))
             }
-            (Some(Role::Write), Some(Role::Read)) => {
+            (Some(Role::Write), Shown::Role(Role::Read)) => {
                 Err(Problem::new(403, "read-only", "the request is not allowed", "this token is for looking only")
                     .fix("use the token of the role write"))
             }
@@ -184,7 +251,7 @@ impl Gate {
     }
 
     /// Reads the body within its size and time.
-    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Body, Problem> {
+    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
         let (limit, time) = match self.takes {
             Takes::Json => (JSON_BYTES, self.guard.read_time),
             Takes::Wasm => (self.guard.upload_bytes, self.guard.upload_time),
@@ -200,7 +267,7 @@ impl Gate {
             return Err(too_large());
         }
         match tokio::time::timeout(time, axum::body::to_bytes(body, limit)).await {
-            Ok(Ok(bytes)) => Ok(Body::from(bytes)),
+            Ok(Ok(bytes)) => Ok(bytes),
             Ok(Err(error)) if is_over_limit(&error) => Err(too_large()),
             Ok(Err(error)) => Err(Problem::new(400, "bad-request", "the body broke off", error.to_string())),
             Err(_) => {
@@ -209,23 +276,44 @@ impl Gate {
         }
     }
 
-    async fn pass(&self, parts: &mut Parts, body: Body) -> Result<Request, Problem> {
-        let caller = self.guard.caller(&parts.headers);
-        self.check_role(caller)?;
-        parts.extensions.insert(Caller(caller));
+    /// Waits for the turn of an upload, before any of its bytes are taken.
+    async fn turn(&self) -> Result<Option<OwnedSemaphorePermit>, Problem> {
+        if self.takes != Takes::Wasm {
+            return Ok(None);
+        }
+        let turn = Arc::clone(&self.guard.uploads).acquire_owned();
+        match tokio::time::timeout(self.guard.upload_time, turn).await {
+            Ok(turn) => Ok(turn.ok()),
+            Err(_) => {
+                let cause = "too many others are under way";
+                Err(Problem::new(429, "too-many-uploads", "the upload is not taken", cause)
+                    .fix("try again later; api.uploads sets how many are taken at once"))
+            }
+        }
+    }
+
+    /// The body, read within its size and time.
+    async fn pass(&self, parts: &mut Parts, body: Body) -> Result<Bytes, Problem> {
         check_path(parts).await?;
-        let safe = matches!(parts.method, Method::GET | Method::HEAD);
         let has_body = parts.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
             || parts.headers.contains_key(header::TRANSFER_ENCODING);
-        let body = if safe {
-            Body::empty()
-        } else if has_body || parts.method != Method::DELETE {
-            self.check_type(&parts.headers)?;
-            self.read(&parts.headers, body).await?
-        } else {
-            body
+        if matches!(parts.method, Method::GET | Method::HEAD) || !has_body && parts.method == Method::DELETE {
+            return Ok(Bytes::new());
+        }
+        self.check_type(&parts.headers)?;
+        self.read(&parts.headers, body).await
+    }
+
+    /// A change as the audit knows it before its body is read. Who has no token at all is not in the audit, since there
+    /// may be any number of those.
+    fn change(&self, caller: Shown, place: &Place, job: Option<&str>) -> Option<Change> {
+        let who = match caller {
+            Shown::Role(_) if !self.guard.tokens.are_set() => Who::Anybody,
+            Shown::Role(role) => Who::Token(role),
+            Shown::Wrong => Who::Nobody,
+            Shown::Nothing | Shown::TooMany(_) => return None,
         };
-        Ok(Request::from_parts(parts.clone(), body))
+        self.verb.as_deref().map(|verb| Change::new(who, place.address, verb, job))
     }
 }
 
@@ -257,42 +345,62 @@ async fn check_path(parts: &mut Parts) -> Result<(), Problem> {
     Ok(())
 }
 
+/// The job that a path names.
+async fn job(parts: &mut Parts) -> Option<String> {
+    let params = RawPathParams::from_request_parts(parts, &()).await.ok()?;
+    params.iter().find_map(|(key, value)| (key == "name").then(|| value.to_owned()))
+}
+
 /// Lets a request through to its route, or says why not.
 pub(crate) async fn gate(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    // Others wait here, before any of their bytes are taken; held until the answer is there.
-    let turn = match gate.takes {
-        Takes::Wasm if gate.check_role(gate.guard.caller(&parts.headers)).is_ok() => {
-            let turn = Arc::clone(&gate.guard.uploads).acquire_owned();
-            match tokio::time::timeout(gate.guard.upload_time, turn).await {
-                Ok(turn) => Some(turn),
-                Err(_) => {
-                    return Problem::new(
-                        429,
-                        "too-many-uploads",
-                        "the upload is not taken",
-                        "too many others are under way",
-                    )
-                    .fix("try again later; api.uploads sets how many are taken at once")
-                    .into_response();
-                }
-            }
-        }
-        _ => None,
+    let Some(place) = parts.extensions.get::<Arc<Place>>().cloned() else {
+        return Problem::new(500, "internal", "the host failed", "the request came by no connection").into_response();
     };
-    let response = match gate.pass(&mut parts, body).await {
-        Ok(request) => next.run(request).await,
-        Err(problem) => {
-            let asks = problem.status == 401;
-            let mut response = problem.into_response();
-            if asks {
-                let scheme = HeaderValue::from_static("Bearer realm=\"pelton\"");
-                response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
-            }
-            response
+    let caller = gate.guard.caller(&parts.headers, &place);
+    parts.extensions.insert(Caller(caller.role()));
+    let change = gate.change(caller, &place, job(&mut parts).await.as_deref());
+    let admitted = async {
+        gate.check_role(caller)?;
+        if gate.role.is_some() {
+            place.request()?;
         }
+        let turn = gate.turn().await?;
+        let body = gate.pass(&mut parts, body).await?;
+        // Only now, so that nobody who sends slowly holds one.
+        let slot = gate.verb.as_ref().map(|_| Arc::clone(&gate.guard.changes).try_acquire_owned());
+        let slot = slot.transpose().map_err(|_| Full::Requests(CHANGES))?;
+        Ok::<_, Problem>(((turn, slot), body))
     };
-    drop(turn);
+    let (held, body) = match admitted.await {
+        Ok(admitted) => admitted,
+        Err(problem) => return refused(problem, change),
+    };
+    let change = change.map(|change| if gate.takes == Takes::Json { change.with(&body) } else { change });
+    let request = Request::from_parts(parts, Body::from(body));
+    let Some(change) = change else { return next.run(request).await };
+    // Whoever has asked for it may go away meanwhile.
+    let whole = tokio::spawn(async move {
+        let response = problem::told(request, next).await;
+        change.became(&response);
+        drop(held);
+        response
+    });
+    whole
+        .await
+        .unwrap_or_else(|error| Problem::new(500, "internal", "the host failed", error.to_string()).into_response())
+}
+
+fn refused(problem: Problem, change: Option<Change>) -> Response {
+    let asks = problem.status == 401;
+    let mut response = problem.into_response();
+    if asks {
+        let scheme = HeaderValue::from_static("Bearer realm=\"pelton\"");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+    }
+    if let Some(change) = change {
+        change.became(&response);
+    }
     response
 }
 

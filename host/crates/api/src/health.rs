@@ -1,7 +1,5 @@
 //! Health and metrics: for probes, which know no token, and for Prometheus.
 
-use std::time::Duration;
-
 use axum::Extension;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -13,9 +11,6 @@ use crate::problem::Plain;
 
 /// The content type of metrics.
 pub(crate) const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// How long `/readyz` waits for Kafka.
-const PING: Duration = Duration::from_secs(2);
-
 pub(crate) async fn live() -> &'static str {
     "ok\n"
 }
@@ -28,10 +23,7 @@ pub(crate) async fn metrics(State(context): State<Context>) -> impl IntoResponse
 /// 200 where all is well; else 503, with a line for each thing that is not, for those who may read.
 pub(crate) async fn ready(State(context): State<Context>, Extension(Caller(caller)): Extension<Caller>) -> Response {
     let mut wrong = context.jobs.conditions();
-    let ping = tokio::task::spawn_blocking(move || context.connectors.sources().ping(PING)).await;
-    if let Ok(Err(error)) = ping {
-        wrong.push(format!("kafka: {error:#}"));
-    }
+    wrong.extend(context.pulse.wrong().await);
     if wrong.is_empty() {
         return "ready\n".into_response();
     }

@@ -7,15 +7,17 @@ use pelton_connect::Connectors;
 use pelton_control::{Compiler, Jobs};
 use pelton_model::metrics::Metrics;
 use pelton_model::settings::Config;
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::context::Context;
+use crate::files::raise_limit;
 use crate::guard::Guard;
-use crate::serve::serve;
+use crate::places::Bounds;
+use crate::serve::{Serving, listen, serve};
 use crate::start_error::StartError;
 use crate::table::router;
+use crate::tls::Tls;
 
 /// A running host.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub struct Host {
     jobs: Arc<Jobs>,
     stop: oneshot::Sender<()>,
     server: JoinHandle<()>,
+    /// Looks at the files of the certificate, where there is one.
+    renewal: Option<AbortHandle>,
 }
 
 impl Host {
@@ -35,20 +39,25 @@ impl Host {
     /// What a host can't begin without.
     pub async fn start(config: Config, compiler: Option<Compiler>) -> Result<Self, StartError> {
         let guard = Guard::new(&config)?;
-        let listen = |cause| StartError::Listen { address: config.listen, cause };
-        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
-        let address = listener.local_addr().map_err(listen)?;
+        let tls = Tls::new(&config.api)?.map(Arc::new);
+        let bounds = Bounds::within(raise_limit());
+        let failed = |cause| StartError::Listen { address: config.listen, cause };
+        let listener = listen(config.listen).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let (read_time, write_time) = (config.api.read_time, config.api.write_time);
         let config = Arc::new(config);
         let metrics = Arc::new(Metrics::default());
         let runtime = tokio::runtime::Handle::current();
         let connectors = Arc::new(Connectors::new(&config, &runtime)?);
         let jobs = Jobs::open(Arc::clone(&config), Arc::clone(&metrics), Arc::clone(&connectors), compiler)?;
-        let read_time = guard.read_time();
-        let router = router(Context { jobs: Arc::clone(&jobs), metrics, connectors }, guard);
+        let router = router(Context::new(Arc::clone(&jobs), metrics, connectors), guard);
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = tokio::spawn(serve(listener, router, read_time, async { drop(stopped.await) }));
-        tracing::info!("Pelton listens on http://{address}");
-        Ok(Self { address, jobs, stop, server })
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let renewal = tls.clone().map(|tls| tokio::spawn(tls.keep_up()).abort_handle());
+        let serving = Serving { bounds, read_time, write_time, tls };
+        let server = tokio::spawn(serve(listener, router, serving, async { drop(stopped.await) }));
+        tracing::info!("Pelton listens on {scheme}://{address}");
+        Ok(Self { address, jobs, stop, server, renewal })
     }
 
     /// Where the API listens.
@@ -69,6 +78,9 @@ impl Host {
         // Open connections have a moment to finish; streams never do.
         if tokio::time::timeout(std::time::Duration::from_secs(1), &mut self.server).await.is_err() {
             self.server.abort();
+        }
+        if let Some(renewal) = self.renewal {
+            renewal.abort();
         }
     }
 }

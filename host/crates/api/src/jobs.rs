@@ -5,8 +5,9 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 
+use crate::audit::Changed;
 use crate::context::Context;
-use crate::problem::{Body, Problem, blocking, whole};
+use crate::problem::{Body, Problem, blocking};
 use crate::types::{
     Hold, JobList, JobView, Reload, Rollback, SampleList, Scale, SetParameters, ShadowReport, ShadowRun, Submit,
     Submitted, Uploaded,
@@ -20,73 +21,76 @@ pub(crate) async fn show(State(context): State<Context>, Path(name): Path<String
     Ok(Json(context.jobs.show(&name)?))
 }
 
-pub(crate) async fn cancel(State(context): State<Context>, Path(name): Path<String>) -> Result<Json<JobView>, Problem> {
+pub(crate) async fn cancel(
+    State(context): State<Context>,
+    Path(name): Path<String>,
+) -> Result<Changed<JobView>, Problem> {
     let completion = blocking(move || context.jobs.cancel(&name)).await?;
-    Ok(Json(completion.done().await?))
+    Ok(Changed(completion.done().await?))
 }
 
 pub(crate) async fn submit(
     State(context): State<Context>,
     Body(request): Body<Submit>,
-) -> Result<(StatusCode, Json<Submitted>), Problem> {
-    Ok((StatusCode::CREATED, whole(move || context.jobs.submit(&request)).await?))
+) -> Result<(StatusCode, Changed<Submitted>), Problem> {
+    Ok((StatusCode::CREATED, Changed(blocking(move || context.jobs.submit(&request)).await?)))
 }
 
 pub(crate) async fn reload(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<Reload>,
-) -> Result<Json<JobView>, Problem> {
-    whole(move || context.jobs.reload(&name, &request)).await
+) -> Result<Changed<JobView>, Problem> {
+    blocking(move || context.jobs.reload(&name, &request)).await.map(Changed)
 }
 
 pub(crate) async fn rollback(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<Rollback>,
-) -> Result<Json<JobView>, Problem> {
-    whole(move || context.jobs.rollback(&name, &request)).await
+) -> Result<Changed<JobView>, Problem> {
+    blocking(move || context.jobs.rollback(&name, &request)).await.map(Changed)
 }
 
 pub(crate) async fn set(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<SetParameters>,
-) -> Result<Json<JobView>, Problem> {
-    whole(move || context.jobs.set(&name, &request)).await
+) -> Result<Changed<JobView>, Problem> {
+    blocking(move || context.jobs.set(&name, &request)).await.map(Changed)
 }
 
 pub(crate) async fn scale(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<Scale>,
-) -> Result<Json<JobView>, Problem> {
-    whole(move || context.jobs.scale(&name, &request)).await
+) -> Result<Changed<JobView>, Problem> {
+    blocking(move || context.jobs.scale(&name, &request)).await.map(Changed)
 }
 
 pub(crate) async fn pause(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<Hold>,
-) -> Result<Json<JobView>, Problem> {
+) -> Result<Changed<JobView>, Problem> {
     let completion = blocking(move || context.jobs.pause(&name, request.by.as_deref())).await?;
-    Ok(Json(completion.done().await?))
+    Ok(Changed(completion.done().await?))
 }
 
 pub(crate) async fn resume(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<Hold>,
-) -> Result<Json<JobView>, Problem> {
-    whole(move || context.jobs.resume(&name, request.by.as_deref())).await
+) -> Result<Changed<JobView>, Problem> {
+    blocking(move || context.jobs.resume(&name, request.by.as_deref())).await.map(Changed)
 }
 
 pub(crate) async fn start_shadow(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<ShadowRun>,
-) -> Result<Json<ShadowReport>, Problem> {
-    whole(move || context.jobs.shadow(&name, &request)).await
+) -> Result<Changed<ShadowReport>, Problem> {
+    blocking(move || context.jobs.shadow(&name, &request)).await.map(Changed)
 }
 
 pub(crate) async fn shadow(
@@ -99,8 +103,8 @@ pub(crate) async fn shadow(
 pub(crate) async fn end_shadow(
     State(context): State<Context>,
     Path(name): Path<String>,
-) -> Result<Json<ShadowReport>, Problem> {
-    Ok(Json(context.jobs.shadow_report(&name, true)?))
+) -> Result<Changed<ShadowReport>, Problem> {
+    Ok(Changed(context.jobs.shadow_report(&name, true)?))
 }
 
 pub(crate) async fn samples(
@@ -110,6 +114,6 @@ pub(crate) async fn samples(
     Ok(Json(context.jobs.samples(&name)?))
 }
 
-pub(crate) async fn upload(State(context): State<Context>, body: Bytes) -> Result<Json<Uploaded>, Problem> {
-    whole(move || context.jobs.upload(&body)).await
+pub(crate) async fn upload(State(context): State<Context>, body: Bytes) -> Result<Changed<Uploaded>, Problem> {
+    blocking(move || context.jobs.upload(&body)).await.map(Changed)
 }

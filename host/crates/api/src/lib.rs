@@ -4,25 +4,36 @@
 //! [`table`] is all of its routes. Refusals of the jobs become [problems](problem) in one place, with the HTTP status
 //! of each.
 
+mod answer;
+mod audit;
 mod context;
 mod dead_letters;
 mod events;
+mod failures;
+mod feed;
+mod files;
 pub mod guard;
 mod health;
 pub mod host;
 mod jobs;
 pub mod openapi;
 mod page;
+mod peer;
+pub mod places;
 pub mod problem;
+mod pulse;
 pub mod role;
 pub mod route;
 mod schemas;
+mod secret_file;
 pub mod serve;
 mod start_error;
 mod status;
 pub mod table;
+pub mod tls;
 mod tokens;
 pub mod types;
+mod watched;
 
 pub use context::Context;
 pub use start_error::StartError;

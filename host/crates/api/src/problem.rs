@@ -4,7 +4,9 @@
 //! be read ([`Body`], [`Query`]), an unknown route or method, a panic, and any refusal of axum's own.
 
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -37,6 +39,8 @@ pub struct Problem {
     pub causes: Vec<String>,
     /// What to do.
     pub fix: Option<String>,
+    /// When to try again, for the header `Retry-After`.
+    pub retry_after: Option<Duration>,
 }
 
 /// A refusal as RFC 9457 writes it, with `code`, `causes` and `fix` of our own.
@@ -64,7 +68,7 @@ pub(crate) struct Document {
 }
 
 impl From<Problem> for Document {
-    fn from(Problem { status, code, title, causes, fix }: Problem) -> Self {
+    fn from(Problem { status, code, title, causes, fix, .. }: Problem) -> Self {
         let kind = format!("urn:pelton:problem:{code}");
         Self { kind, title, status, detail: causes.join("; "), code, causes, fix }
     }
@@ -72,7 +76,7 @@ impl From<Problem> for Document {
 
 impl From<Document> for Problem {
     fn from(Document { title, status, code, causes, fix, .. }: Document) -> Self {
-        Self { status, code, title, causes, fix }
+        Self { status, code, title, causes, fix, retry_after: None }
     }
 }
 
@@ -87,12 +91,25 @@ impl std::error::Error for Problem {}
 impl Problem {
     /// A refusal with one reason.
     pub fn new(status: u16, code: &str, title: impl Into<String>, cause: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), title: title.into(), causes: vec![cause.into()], fix: None }
+        Self {
+            status,
+            code: code.to_owned(),
+            title: title.into(),
+            causes: vec![cause.into()],
+            fix: None,
+            retry_after: None,
+        }
     }
 
     /// Adds what to do.
     pub fn fix(mut self, fix: impl Into<String>) -> Self {
         self.fix = Some(fix.into());
+        self
+    }
+
+    /// Adds when to try again.
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
         self
     }
 
@@ -114,11 +131,21 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, axum::Json(self)).into_response();
+        let (wait, code) = (self.retry_after, Code(self.code.clone()));
+        let mut response = (status, Extension(code), axum::Json(self)).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+        if let Some(wait) = wait {
+            // Whole seconds, of which there is at least one.
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0 || wait.is_zero());
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         response
     }
 }
+
+/// The code of a refusal, for the audit.
+#[derive(Debug, Clone)]
+pub(crate) struct Code(pub(crate) String);
 
 /// A JSON body, or the problem with it.
 #[derive(Debug)]
@@ -233,7 +260,13 @@ mod tests {
         let router = router.layer(axum::middleware::from_fn(told));
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let stopped = async { drop(stopped.await) };
-        let server = tokio::spawn(crate::serve::serve(listener, router, std::time::Duration::from_secs(60), stopped));
+        let serving = crate::serve::Serving {
+            bounds: crate::places::Bounds::within(1024),
+            read_time: Duration::from_secs(60),
+            write_time: Duration::from_secs(60),
+            tls: None,
+        };
+        let server = tokio::spawn(crate::serve::serve(listener, router, serving, stopped));
         let call = move || {
             let agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().new_agent();
             let mut response = agent.get(url).call().unwrap();

@@ -89,6 +89,12 @@ impl Route {
         }
     }
 
+    /// What it does, in a word: `submit`, `start_shadow`, ….
+    pub(crate) fn verb(&self) -> &str {
+        let prefixes = ["jobs_", "dead_letters_"];
+        prefixes.iter().find_map(|prefix| self.id.strip_prefix(prefix)).unwrap_or(&self.id)
+    }
+
     /// A route that changes nothing, for the role `Read`. Without more said it answers with text.
     pub(crate) fn get<T: 'static, H: Handler<T, Context>>(
         path: &'static str,

@@ -13,6 +13,9 @@ pub enum StartError {
     /// The API would be open to others than it should be, or a token can't be read. Quotes no token.
     #[error("{0}")]
     Guard(Cause),
+    /// The certificate or its key can't be used. Quotes nothing of them.
+    #[error("{0}")]
+    Tls(Cause),
     /// The address is taken, or none of this machine.
     #[error(
         "failed to listen on {address}: is another Pelton (or Flink) running? choose another with --listen: {cause}"

@@ -1,16 +1,19 @@
-//! The HTTP status of each refusal of the jobs.
+//! The HTTP status of each refusal of the jobs, and of those for want of a place.
+
+use std::time::Duration;
 
 use pelton_connect::letters::LettersError;
 use pelton_control::Error;
 use pelton_pipeline::Error as PipelineError;
 
+use crate::places::Full;
 use crate::problem::Problem;
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let told = error.explain();
         let (code, title, causes, fix) = (told.code.to_owned(), told.title, told.causes, told.fix);
-        Self { status: status(&error), code, title, causes, fix }
+        Self { status: status(&error), code, title, causes, fix, retry_after: None }
     }
 }
 
@@ -62,5 +65,30 @@ fn of_redrive(error: &PipelineError) -> u16 {
         | PipelineError::Connect(_)
         | PipelineError::Thread { .. }
         | PipelineError::NotMarked { .. } => 503,
+    }
+}
+
+/// When to try again for a place.
+const AGAIN: Duration = Duration::from_secs(1);
+
+impl From<Full> for Problem {
+    fn from(full: Full) -> Self {
+        let problem = |code, title, cause: String| Self::new(503, code, title, cause).retry_after(AGAIN);
+        let request = |cause| problem("too-many-requests", "the request is not taken", cause);
+        match full {
+            Full::Requests(most) => request(format!("{most} others are under way")).fix("try again in a second"),
+            Full::Share(most) => {
+                request(format!("{most} others of the same address are under way")).fix("try again in a second")
+            }
+            Full::Streams(most) => {
+                let cause = format!("{most} others are open");
+                problem("too-many-streams", "the stream of events is not opened", cause)
+                    .fix("close pages and `pelton logs --follow` that nobody looks at")
+            }
+            Full::Unread(bytes) => {
+                let cause = format!("{} MiB of other answers are not read yet", bytes >> 20);
+                problem("too-much-unread", "the answer is not sent", cause).fix("try again in a second")
+            }
+        }
     }
 }

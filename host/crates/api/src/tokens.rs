@@ -1,21 +1,19 @@
 //! The tokens of the two roles, from settings or files, kept as digests.
 
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use nix::unistd::geteuid;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::role::Role;
+use crate::secret_file;
 use crate::start_error::StartError;
 use pelton_model::cause::Because as _;
 use pelton_model::settings::{Api, Secret};
 
 /// Shortest token: of random letters and digits it can't be guessed.
 const LENGTH: usize = 16;
-const ROOT: u32 = 0;
 
 /// The digests of the tokens that are set.
 pub(crate) struct Tokens {
@@ -62,7 +60,7 @@ fn token(name: &str, text: Option<&Secret>, file: Option<&Path>) -> Result<Optio
         (Some(Secret(token)), None) => (token.clone(), name.to_owned()),
         (None, Some(file)) => {
             let place = format!("{name}_file, {},", file.display());
-            (read(file).with_context(|| format!("failed to read {place}"))?, place)
+            (secret_file::read(file).with_context(|| format!("failed to read {place}"))?, place)
         }
     };
     let token = token.trim();
@@ -78,32 +76,12 @@ fn token(name: &str, text: Option<&Secret>, file: Option<&Path>) -> Result<Optio
     Ok(Some(hash(token)))
 }
 
-fn read(file: &Path) -> Result<String> {
-    let found = std::fs::metadata(file)?;
-    check_access(found.permissions().mode(), found.uid(), geteuid().as_raw())?;
-    if found.permissions().mode() & 0o004 != 0 {
-        tracing::warn!("every account of this machine can read the token in {}", file.display());
-    }
-    String::from_utf8(std::fs::read(file)?).ok().context("it is not text")
-}
-
-/// Refuses a file that others can write, and, as ssh does with its keys, one of our own that others can read. Who may
-/// read another account's file is not up to us: engines mount secrets as files of root that everybody in the container
-/// can read.
-fn check_access(mode: u32, owner: u32, me: u32) -> Result<()> {
-    let rights = mode & 0o777;
-    ensure!(mode & 0o022 == 0, "other accounts can write it (mode {rights:o}); chmod 600 it");
-    let is_up_to_us = owner == me && owner != ROOT;
-    ensure!(!is_up_to_us || mode & 0o044 == 0, "other accounts can read it (mode {rights:o}); chmod 600 it");
-    Ok(())
-}
-
 /// Reads the token of a client from a file.
 ///
 /// # Errors
 /// The file can't be read, others can write it, or it is not text.
 pub fn of_client(file: &Path) -> Result<String, StartError> {
-    let token = read(file).with_context(|| format!("failed to read the token file {}", file.display()));
+    let token = secret_file::read(file).with_context(|| format!("failed to read the token file {}", file.display()));
     let token = token.because(StartError::Guard)?;
     Ok(token.trim().to_owned())
 }
@@ -120,6 +98,8 @@ fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     const WRITE: &str = "the-token-of-those-who-write";
@@ -154,29 +134,6 @@ mod tests {
         assert!(Tokens::new(&both).unwrap_err().to_string().contains("keep one"));
         let missing = Api { token_file: Some(folder.path().join("none")), ..Api::default() };
         assert!(format!("{:#}", Tokens::new(&missing).unwrap_err()).contains("api.token_file"));
-    }
-
-    #[test]
-    fn a_file_that_others_can_change_or_that_we_show_to_others_is_refused() {
-        let (me, other) = (1000, 1001);
-        for (mode, owner, reader, words) in [
-            (0o100600, me, me, None),
-            (0o100400, me, me, None),
-            (0o100640, me, me, Some("other accounts can read it (mode 640)")),
-            (0o100604, me, me, Some("chmod 600")),
-            (0o100620, me, me, Some("other accounts can write it (mode 620)")),
-            (0o100602, ROOT, ROOT, Some("other accounts can write it")),
-            // Secrets of Docker and Kubernetes, for a process of root and of another account, and a bind mount.
-            (0o100444, ROOT, me, None),
-            (0o100444, ROOT, ROOT, None),
-            (0o100644, ROOT, ROOT, None),
-            (0o100440, ROOT, me, None),
-            (0o100644, other, me, None),
-            (0o100664, other, me, Some("other accounts can write it")),
-        ] {
-            let error = check_access(mode, owner, reader).err().map(|error| error.to_string()).unwrap_or_default();
-            assert!(words.map_or(error.is_empty(), |words| error.contains(words)), "{mode:o} of {owner}: {error}");
-        }
     }
 
     #[test]

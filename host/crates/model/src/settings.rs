@@ -287,8 +287,9 @@ const NAMED: [(&str, &str); 7] = [
 const SECRETS: [&str; 4] = ["postgres.url", "postgres.password", "api.token", "api.read_token"];
 
 /// Variables that are no settings of the host.
-const OTHERS: [&str; 10] = [
+const OTHERS: [&str; 11] = [
     "api",
+    "api_ca",
     "token",
     "token_file",
     "log",

@@ -9,6 +9,7 @@
 )]
 
 pub mod browser;
+pub mod certificates;
 pub mod eventually;
 pub mod files;
 pub mod kafka;

@@ -1,0 +1,51 @@
+//! TLS with a host: whom a client believes that it is the host, and what went wrong where it does not.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use ureq::tls::{PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
+
+/// Trusts the authorities in a file of PEM and no others; without one, those that the system trusts.
+pub(super) fn config(authorities: Option<&Path>) -> Result<TlsConfig> {
+    let roots = match authorities {
+        None => RootCerts::PlatformVerifier,
+        Some(file) => {
+            let pem =
+                std::fs::read(file).with_context(|| format!("failed to read PELTON_API_CA, {}", file.display()))?;
+            let found = parse_pem(&pem).filter_map(|item| match item {
+                Ok(PemItem::Certificate(certificate)) => Some(certificate),
+                _ => None,
+            });
+            let found: Vec<_> = found.collect();
+            ensure!(
+                !found.is_empty(),
+                "PELTON_API_CA, {}, has no certificate; it begins with -----BEGIN CERTIFICATE-----",
+                file.display()
+            );
+            RootCerts::new_with_certs(&found)
+        }
+    };
+    Ok(TlsConfig::builder().provider(TlsProvider::NativeTls).root_certs(roots).build())
+}
+
+/// Why a client and the host at `api` can't talk by TLS, and what to do; `None` where it is about something else.
+pub(super) fn explain(api: &str, error: &ureq::Error) -> Option<String> {
+    let ureq::Error::NativeTls(error) = error else { return None };
+    let words = error.to_string();
+    let says = |any: &[&str]| any.iter().any(|part| words.contains(part));
+    let why = if says(&["ostname mismatch", "IP address mismatch"]) {
+        "its certificate is of another name; call it by a name that stands in the certificate"
+    } else if says(&["has expired"]) {
+        "its certificate has expired; renew it at the host, in api.tls_cert_file"
+    } else if says(&["not yet valid"]) {
+        "its certificate is not valid yet; look at the clocks of both machines"
+    } else if says(&["self-signed", "self signed", "issuer certificate", "unable to verify", "not trusted"]) {
+        "its certificate is of an authority that is not trusted here; name a file with the authority's certificate by \
+         PELTON_API_CA or --api-ca"
+    } else if says(&["wrong version number", "record layer", "packet length"]) {
+        "it does not speak TLS; call it with http://"
+    } else {
+        "TLS with it fails; look at api.tls_cert_file of the host"
+    };
+    Some(format!("the host at {api} is not talked to: {why}"))
+}
