@@ -39,7 +39,7 @@ pub(super) fn explain(api: &str, error: &ureq::Error) -> Option<String> {
         "its certificate has expired; renew it at the host, in api.tls_cert_file"
     } else if says(&["not yet valid"]) {
         "its certificate is not valid yet; look at the clocks of both machines"
-    } else if says(&["self-signed", "self signed", "issuer certificate", "unable to verify", "not trusted"]) {
+    } else if says(&["self-signed", "self signed", "issuer certificate", "signature failure", "not trusted"]) {
         "its certificate is of an authority that is not trusted here; name a file with the authority's certificate by \
          PELTON_API_CA or --api-ca"
     } else if says(&["wrong version number", "record layer", "packet length"]) {

@@ -62,8 +62,8 @@ fn each_change_has_a_line_that_says_who_from_where_what_and_how_it_ended() {
         line("upload", "", None, 200, ""),
         line("submit", job, Some(1), 201, ""),
         line("pause", job, Some(1), 200, ""),
-        line("set", job, Some(2), 200, ""),
-        line("cancel", job, Some(2), 200, ""),
+        line("set", job, Some(1), 200, ""),
+        line("cancel", job, Some(1), 200, ""),
         line("resume", job, None, 404, "no-such-job"),
     ];
     assert_eq!(told, expected, "{lines:#?}");

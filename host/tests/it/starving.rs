@@ -132,7 +132,7 @@ fn unread_answers_hold_nobody_up() {
     // Each asks again and again, and reads nothing.
     let ask = format!("GET /api/v1/openapi.json HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\n\r\n");
     let ask = ask.repeat(200);
-    let deaf: Vec<_> = (0..300)
+    let deaf: Vec<_> = (0..400)
         .map(|_| {
             let mut connection = Connection::open(host.port()).never_blocks();
             connection.send(ask.as_bytes());
@@ -147,6 +147,28 @@ fn unread_answers_hold_nobody_up() {
         assert_eq!(request(host.port(), "GET", "/livez", &[], b"").status, 200);
     }
     drop(deaf);
+}
+
+#[test]
+fn bodies_that_never_come_hold_nobody_up() {
+    many_files(4000);
+    let mut host = patient();
+    host.start();
+    let head = format!(
+        "POST /api/v1/jobs HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\n\
+         content-type: application/json\r\ncontent-length: 9\r\n\r\n{{"
+    );
+    let slow: Vec<_> = (0..400)
+        .map(|_| {
+            let mut connection = Connection::open(host.port());
+            connection.send(head.as_bytes());
+            connection
+        })
+        .collect();
+    for _ in 0..3 {
+        answers(&host);
+    }
+    drop(slow);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! An answer on its way: in pieces, so that a connection holds little of it beside the answer itself, which is freed with
-//! its last piece; and the place of its request is held for as long.
+//! An answer on its way: in pieces, so that a connection holds little of it beside the answer itself, which is freed
+//! with its last piece; and the place of its request is held for as long.
 
 use std::pin::Pin;
 use std::sync::Arc;

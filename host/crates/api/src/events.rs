@@ -1,6 +1,6 @@
 //! What changes, as server-sent events (<https://html.spec.whatwg.org/multipage/server-sent-events.html>): jobs with
-//! their states and counts, and the lines of a job's log. Each event is encoded once for all streams, and a stream holds
-//! one of them and nothing more, however long it lasts and however slowly its client reads.
+//! their states and counts, and the lines of a job's log. Each event is encoded once for all streams, and a stream
+//! holds one of them and nothing more, however long it lasts and however slowly its client reads.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Weak};
@@ -42,24 +42,18 @@ pub(crate) async fn events(
     Extension(place): Extension<Arc<Place>>,
 ) -> Result<Response, Problem> {
     place.stream()?;
-    let (first, reader) = context.feed.subscribe();
-    let events = stream::unfold((Some(first), Some(reader)), move |(first, reader)| {
-        let place = Arc::clone(&place);
-        async move {
-            let mut reader = reader?;
-            if let Some(first) = first {
-                return Some((Ok::<_, Infallible>(first), (None, Some(reader))));
-            }
-            match tokio::time::timeout(ALIVE_EVERY, reader.next()).await {
-                Ok(Ok(event)) => Some((Ok(event), (None, Some(reader)))),
-                Err(_) => Some((Ok(Bytes::from_static(ALIVE)), (None, Some(reader)))),
-                Ok(Err(behind)) => {
-                    let address = place.address;
-                    tracing::info!("a client of the API, {address}, is let go: it left {behind} events unread");
-                    Some((Ok(Bytes::from_static(TOO_SLOW)), (None, None)))
-                }
-            }
-        }
+    let (first, reader) = context.feed.subscribe(&place);
+    let events = stream::unfold((Some(first), Some(reader)), |(first, reader)| async move {
+        let mut reader = reader?;
+        let (event, reader) = match first {
+            Some(first) => (first, Some(reader)),
+            None => match tokio::time::timeout(ALIVE_EVERY, reader.next()).await {
+                Ok(Some(event)) => (event, Some(reader)),
+                Ok(None) => (Bytes::from_static(TOO_SLOW), None),
+                Err(_) => (Bytes::from_static(ALIVE), Some(reader)),
+            },
+        };
+        Some((Ok::<_, Infallible>(event), (None, reader)))
     });
     Ok(stream_of(events))
 }

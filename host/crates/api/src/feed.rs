@@ -1,5 +1,6 @@
 //! What changes of jobs and files, for all streams of events together: looked at once, encoded once, and kept in one
-//! queue, bounded in events and bytes, from which each stream takes the next. A stream that is behind all of it ends.
+//! queue, bounded in events and bytes, from which each stream takes the next. A stream that is behind all of it ends at
+//! once, so that whatever the streams hold is in that queue, or was just now.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -10,6 +11,7 @@ use pelton_control::Jobs;
 use pelton_model::sync::lock;
 use tokio::sync::watch;
 
+use crate::places::Place;
 use crate::types::{Available, JobView, JobsEvent};
 
 /// How often jobs are looked at, and at least after a change of the files.
@@ -63,9 +65,18 @@ struct State {
     /// All of it, encoded, until something changes.
     whole: Option<Bytes>,
     events: Queue,
+    readers: BTreeMap<u64, Behind>,
+    subscribed: u64,
     /// Tells streams the number of the last event; there while a task looks for news, which it does as long as there is
     /// a stream.
     last: Option<watch::Sender<u64>>,
+}
+
+/// Up to where a reader has taken events, and its connection.
+#[derive(Debug)]
+struct Behind {
+    taken: u64,
+    place: Arc<Place>,
 }
 
 /// The last events, encoded.
@@ -93,7 +104,7 @@ impl Queue {
         let behind = usize::try_from(self.last.saturating_sub(number)).unwrap_or(usize::MAX);
         match self.kept.len().checked_sub(behind) {
             Some(at) => self.kept.get(at).map_or(Next::NotYet, |event| Next::Event(event.clone())),
-            None => Next::Gone(behind),
+            None => Next::Gone,
         }
     }
 }
@@ -104,8 +115,8 @@ enum Next {
     Event(Bytes),
     /// Nothing has changed since.
     NotYet,
-    /// It is no longer kept; the stream is so many behind.
-    Gone(usize),
+    /// It is no longer kept.
+    Gone,
 }
 
 /// What a stream has taken of a feed.
@@ -113,26 +124,35 @@ enum Next {
 pub(crate) struct Reader {
     feed: Arc<Feed>,
     last: watch::Receiver<u64>,
-    taken: u64,
+    number: u64,
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        lock(&self.feed.state).readers.remove(&self.number);
+    }
 }
 
 impl Reader {
-    /// The next event, once there is one; else, by how many the reader is behind what is kept.
-    pub(crate) async fn next(&mut self) -> Result<Bytes, usize> {
+    /// The next event, once there is one; `None` where the reader is behind all that is kept.
+    pub(crate) async fn next(&mut self) -> Option<Bytes> {
         loop {
             self.last.mark_unchanged();
-            match lock(&self.feed.state).events.after(self.taken) {
-                Next::Event(event) => {
-                    self.taken += 1;
-                    return Ok(event);
+            {
+                let mut state = lock(&self.feed.state);
+                let State { events, readers, .. } = &mut *state;
+                let behind = readers.get_mut(&self.number)?;
+                match events.after(behind.taken) {
+                    Next::Event(event) => {
+                        behind.taken += 1;
+                        return Some(event);
+                    }
+                    Next::Gone => return None,
+                    Next::NotYet => {}
                 }
-                Next::Gone(behind) => return Err(behind),
-                Next::NotYet => {}
             }
             // Its sender is there as long as a reader is.
-            if self.last.changed().await.is_err() {
-                return Err(0);
-            }
+            self.last.changed().await.ok()?;
         }
     }
 }
@@ -143,7 +163,7 @@ impl Feed {
     }
 
     /// Everything as it is, as the first event of a stream, and the events that follow.
-    pub(crate) fn subscribe(self: &Arc<Self>) -> (Bytes, Reader) {
+    pub(crate) fn subscribe(self: &Arc<Self>, place: &Arc<Place>) -> (Bytes, Reader) {
         let mut state = lock(&self.state);
         let last = match &state.last {
             Some(last) => last.subscribe(),
@@ -153,10 +173,11 @@ impl Feed {
                 state.last.insert(watch::Sender::new(0)).subscribe()
             }
         };
-        let State { told, whole, events, .. } = &mut *state;
+        let State { told, whole, events, readers, subscribed, .. } = &mut *state;
         let first = whole.get_or_insert_with(|| event("jobs", None, &told.whole())).clone();
-        let taken = events.last;
-        (first, Reader { feed: Arc::clone(self), last, taken })
+        *subscribed += 1;
+        readers.insert(*subscribed, Behind { taken: events.last, place: Arc::clone(place) });
+        (first, Reader { feed: Arc::clone(self), last, number: *subscribed })
     }
 
     /// Tells news to the streams, until there is none left.
@@ -168,13 +189,13 @@ impl Feed {
             // Its sender is there as long as the jobs are.
             let _ = tokio::time::timeout(EVERY - SOONEST, files.changed()).await;
             let mut state = lock(&self.state);
-            if state.last.as_ref().is_none_or(|last| last.receiver_count() == 0) {
-                *state = State::default();
+            if state.readers.is_empty() {
+                // No number is given twice: a reader that was let go may be there still.
+                *state = State { subscribed: state.subscribed, ..State::default() };
                 return;
             }
             if let Some(news) = state.look(&self.jobs) {
-                let number = state.events.push(event("jobs", None, &news));
-                state.last.as_ref().map(|last| last.send_replace(number));
+                state.push(event("jobs", None, &news));
             }
         }
     }
@@ -187,6 +208,24 @@ impl State {
             self.whole = None;
         }
         news
+    }
+
+    /// Gives an event to the streams, and lets those go whose next one is no longer kept.
+    fn push(&mut self, event: Bytes) {
+        let number = self.events.push(event);
+        let oldest = number - self.events.kept.len() as u64;
+        self.readers.retain(|_, Behind { taken, place }| {
+            let keeps_up = *taken >= oldest;
+            if !keeps_up {
+                let (address, unread) = (place.address, number - *taken);
+                tracing::info!("a client of the API, {address}, is let go: it left {unread} events unread");
+                place.let_go();
+            }
+            keeps_up
+        });
+        if let Some(last) = &self.last {
+            last.send_replace(number);
+        }
     }
 }
 
@@ -206,6 +245,7 @@ pub(crate) fn event(name: &str, id: Option<u64>, data: &impl serde::Serialize) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::places::{Bounds, Places};
 
     #[test]
     fn only_news_are_told() {
@@ -226,7 +266,7 @@ mod tests {
             assert_eq!(queue.push(Bytes::from(number.to_string())), number);
         }
         let next = |number| queue.after(number);
-        assert_eq!((next(0), next(3)), (Next::Gone(20), Next::Gone(17)));
+        assert_eq!((next(0), next(3)), (Next::Gone, Next::Gone));
         assert_eq!((next(4), next(19), next(20)), (Next::Event("5".into()), Next::Event("20".into()), Next::NotYet));
         // Few that are large are as many as are kept.
         for _ in 0..20 {
@@ -234,7 +274,25 @@ mod tests {
         }
         assert_eq!(queue.kept.len(), 4);
         queue.push(Bytes::from(vec![0; BYTES * 2]));
-        assert_eq!((queue.kept.len(), queue.bytes, queue.after(39)), (1, BYTES * 2, Next::Gone(2)));
+        assert_eq!((queue.kept.len(), queue.bytes, queue.after(39)), (1, BYTES * 2, Next::Gone));
+    }
+
+    #[tokio::test]
+    async fn who_is_behind_is_let_go_and_who_reads_is_not() {
+        let places = Places::new(Bounds::within(1024));
+        let [deaf, reading] = ["10.0.0.1:1", "10.0.0.2:1"].map(|address| places.enter(address.parse().unwrap()));
+        let mut state = State::default();
+        for (number, place) in [(1, &deaf), (2, &reading)] {
+            state.readers.insert(number, Behind { taken: 0, place: Arc::clone(place) });
+        }
+        for number in 1..=40_u64 {
+            state.push(Bytes::from(number.to_string()));
+            state.readers.get_mut(&2).unwrap().taken = number;
+            assert_eq!(state.readers.contains_key(&1), number <= EVENTS as u64, "{number}");
+        }
+        deaf.gives_way().await;
+        let still = tokio::time::timeout(Duration::from_millis(20), reading.gives_way()).await;
+        assert!(still.is_err(), "who reads is let go");
     }
 
     #[test]

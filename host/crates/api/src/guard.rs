@@ -365,8 +365,10 @@ pub(crate) async fn gate(State(gate): State<Gate>, request: Request, next: Next)
         if gate.role.is_some() {
             place.request()?;
         }
+        place.waits(true);
         let turn = gate.turn().await?;
         let body = gate.pass(&mut parts, body).await?;
+        place.waits(false);
         // Only now, so that nobody who sends slowly holds one.
         let slot = gate.verb.as_ref().map(|_| Arc::clone(&gate.guard.changes).try_acquire_owned());
         let slot = slot.transpose().map_err(|_| Full::Requests(CHANGES))?;

@@ -1,14 +1,16 @@
-//! Who gives way to whom. Connections have places of three kinds, each with a bound of its own, so that no kind can take
-//! what another needs:
+//! Who gives way to whom. Connections have places of three kinds, each with a bound of its own, so that no kind can
+//! take what another needs:
 //!
-//! - *open*: whoever has not shown that it may call: a handshake, a head that is not there yet, a connection that is kept
-//!   for the next request, and requests that anybody may send, such as `/livez`. Nobody waits for such a place: where
-//!   all are taken the oldest connection that has sent no head gives way, first of the address that has the most;
-//! - *requests* of those who may call; where all are taken, one whose client does not read its answer gives way, else
-//!   the new one is refused. No address has more than three quarters of them;
+//! - *open*: whoever has not shown that it may call: a handshake, a head that is not there yet, a connection that is
+//!   kept for the next request, and requests that anybody may send, such as `/livez`. Nobody waits for such a place:
+//!   where all are taken the oldest connection that has sent no head gives way, first of the address that has the most;
+//! - *requests* of those who may call; where all are taken, one whose client does not read its answer gives way, or one
+//!   whose body is not there yet, else the new one is refused. No address has more than three quarters of them;
 //! - *streams* of events, of which an address with more than others gives the oldest.
 //!
 //! What answers wait to be read is bounded for all requests together.
+
+mod bounds;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -19,6 +21,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use crate::peer::Peer;
+pub use bounds::Bounds;
+pub(crate) use bounds::Full;
 use pelton_model::sync::lock;
 
 /// How long an answer lies unread until its connection gives way to another.
@@ -35,46 +39,6 @@ pub(crate) enum Kind {
     Request,
     /// A stream of events.
     Stream,
-}
-
-/// How many places there are of each kind, and how many bytes of answers may wait to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
-    /// Connections of callers that have shown nothing.
-    pub open: usize,
-    /// Requests.
-    pub requests: usize,
-    /// Streams of events.
-    pub streams: usize,
-    /// Bytes of answers.
-    pub unread: usize,
-}
-
-impl Bounds {
-    /// For a process that may have so many files open: connections take a quarter of them at most, and as many again
-    /// while they end, so that Kafka, Postgres and files have the other half.
-    pub fn within(files: u64) -> Self {
-        let all = usize::try_from(files / 4).unwrap_or(usize::MAX).clamp(16, 1024);
-        Self { open: all / 2, requests: all / 4, streams: all / 4, unread: 256 << 20 }
-    }
-
-    /// All places.
-    pub(crate) fn all(&self) -> usize {
-        self.open + self.requests + self.streams
-    }
-}
-
-/// Why there is no place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Full {
-    /// So many requests are under way.
-    Requests(usize),
-    /// So many of them are the caller's.
-    Share(usize),
-    /// So many streams are.
-    Streams(usize),
-    /// So many bytes of answers are not read.
-    Unread(usize),
 }
 
 /// Since when a client leaves unread what is there for it.
@@ -105,6 +69,8 @@ struct Entry {
     asked: bool,
     /// Whether it has shown once that it may call.
     known: bool,
+    /// Whether the body of its request is waited for.
+    waits: bool,
     /// Bytes of its answer.
     unread: usize,
     stall: Arc<Stall>,
@@ -153,7 +119,8 @@ impl Taken {
         Some(entry)
     }
 
-    /// Ends the connection that has to give way first: of the lowest rank, of the address that has the most, the oldest.
+    /// Ends the connection that has to give way first: of the lowest rank, of the address that has the most, the
+    /// oldest.
     fn evict(&mut self, rank: impl Fn(&Entry) -> Option<u8>) -> bool {
         let load = |peer: &Peer| self.peers.get(peer).copied().unwrap_or_default();
         let ranked = self.entries.iter().filter_map(|(id, entry)| {
@@ -223,6 +190,7 @@ impl Places {
             turn,
             asked: false,
             known: false,
+            waits: false,
             unread: 0,
             stall: Arc::clone(&stall),
             leave: Arc::clone(&leave),
@@ -289,18 +257,32 @@ impl Place {
         let mut taken = lock(&self.places.taken);
         let peer = Peer::of(self.address);
         let share = bound - bound / 4;
-        let unread = |entry: &Entry| (entry.kind == Kind::Request && entry.stall.is_long()).then_some(0);
-        let of_peer = |entry: &Entry| unread(entry).filter(|_| entry.peer == peer);
+        let idle = |entry: &Entry| match entry.kind {
+            Kind::Request if entry.stall.is_long() => Some(0),
+            Kind::Request if entry.waits => Some(1),
+            _ => None,
+        };
+        let of_peer = |entry: &Entry| idle(entry).filter(|_| entry.peer == peer);
         if taken.count_of(Kind::Request, peer) >= share && !taken.evict(of_peer) {
             return Err(Full::Share(share));
         }
-        if taken.count(Kind::Request) >= bound && !taken.evict(unread) {
+        if taken.count(Kind::Request) >= bound && !taken.evict(idle) {
             return Err(Full::Requests(bound));
         }
         if let Some(entry) = taken.entries.get_mut(&self.id) {
             (entry.kind, entry.known) = (Kind::Request, true);
         }
         Ok(())
+    }
+
+    /// Whether the body of its request is waited for, which nobody else has to wait for.
+    pub(crate) fn waits(&self, waits: bool) {
+        self.change(|entry| entry.waits = waits);
+    }
+
+    /// Ends the connection, whose client does not keep up.
+    pub(crate) fn let_go(&self) {
+        self.leave.notify_one();
     }
 
     /// Its answer is a stream of events.
@@ -354,7 +336,7 @@ impl Place {
         let turn = taken.turn();
         let Some(entry) = taken.entries.get_mut(&self.id) else { return };
         let unread = std::mem::take(&mut entry.unread);
-        (entry.kind, entry.asked, entry.turn) = (Kind::Open, false, turn);
+        (entry.kind, entry.asked, entry.waits, entry.turn) = (Kind::Open, false, false, turn);
         taken.unread -= unread;
         taken.keep_open_within(self.places.bounds.open);
     }
@@ -435,6 +417,13 @@ mod tests {
         new.answered();
         let newer = places.enter(from("10.0.0.4"));
         assert_eq!((newer.request(), new.kind()), (Ok(()), Some(Kind::Open)));
+        // A body that does not come is not waited for by others.
+        assert_eq!(new.request(), Err(Full::Requests(4)));
+        all[3].waits(true);
+        assert_eq!((new.request(), all[3].kind()), (Ok(()), None));
+        newer.waits(true);
+        newer.waits(false);
+        assert_eq!(places.enter(from("10.0.0.5")).request(), Err(Full::Requests(4)));
     }
 
     #[test]
@@ -476,14 +465,5 @@ mod tests {
         assert_eq!(lock(&places.taken).unread, 60);
         drop(all);
         assert_eq!(lock(&places.taken).unread, 0);
-    }
-
-    #[test]
-    fn connections_leave_files_to_others() {
-        assert_eq!(Bounds::within(1 << 20).all(), 1024);
-        for files in [256, 1024, 4096] {
-            assert!(Bounds::within(files).all() as u64 * 2 <= files / 2, "{files}");
-        }
-        assert!(Bounds::within(0).open > 0 && Bounds::within(0).requests > 0 && Bounds::within(0).streams > 0);
     }
 }

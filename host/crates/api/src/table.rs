@@ -1,10 +1,13 @@
 //! The table of all routes; what each may be called by and with stands there and is checked by the [guard]
 //! before its handler runs.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use axum::Router;
+use axum::http::header;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::{Json, Router};
+use axum::response::IntoResponse;
+use bytes::Bytes;
 
 use crate::context::Context;
 use crate::guard::{self, Gate, Guard};
@@ -115,6 +118,9 @@ pub fn router(context: Context, guard: Guard) -> Router {
         .with_state(context)
 }
 
-async fn document() -> Json<serde_json::Value> {
-    Json(openapi::document(&routes()))
+/// Made once: it takes long, and is the same each time.
+static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| openapi::document(&routes()).to_string().into());
+
+async fn document() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.clone())
 }

@@ -193,7 +193,10 @@ impl CertificateFiles {
         })?;
         let private = provider.key_provider.load_private_key(private);
         let private = private.ok().with_context(|| {
-            format!("api.tls_key_file, {key}, has a key of a kind that is not known; RSA, ECDSA with P-256 or P-384, and Ed25519 are")
+            format!(
+                "api.tls_key_file, {key}, has a key of a kind that is not known; RSA, ECDSA with P-256 or P-384, and \
+                 Ed25519 are"
+            )
         })?;
         let certified = CertifiedKey::new(chain, private);
         match certified.keys_match() {
@@ -220,7 +223,8 @@ pub(crate) async fn refuse_plain(mut stream: TcpStream) -> io::Result<()> {
     let body = serde_json::to_string(&problem).unwrap_or_default();
     let length = body.len();
     let head = format!(
-        "HTTP/1.1 400 Bad Request\r\ncontent-type: {CONTENT_TYPE}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+        "HTTP/1.1 400 Bad Request\r\ncontent-type: {CONTENT_TYPE}\r\ncontent-length: {length}\r\n\
+         connection: close\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).await?;
     stream.write_all(body.as_bytes()).await?;

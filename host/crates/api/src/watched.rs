@@ -1,4 +1,5 @@
-//! A connection whose client has to read: one that takes nothing, or next to nothing, of what is there for it is let go.
+//! A connection whose client has to read: one that takes nothing, or next to nothing, of what is there for it is let
+//! go.
 
 use std::io;
 use std::pin::Pin;
