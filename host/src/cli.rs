@@ -7,7 +7,7 @@ pub mod dlq;
 mod lifecycle;
 mod new;
 mod oci;
-mod print;
+pub mod print;
 mod test;
 mod tls;
 
@@ -317,7 +317,7 @@ pub fn cancel(args: &JobArgs) -> Result<()> {
 pub fn completions(args: &CompletionsArgs) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "pelton", &mut script);
-    print::line(String::from_utf8_lossy(&script).trim_end())
+    print::exact(String::from_utf8_lossy(&script).trim_end())
 }
 
 /// Builds components.

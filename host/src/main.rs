@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
-use pelton::cli::{self, Cli, Command};
+use pelton::cli::{self, Cli, Command, print};
 use pelton::config::LogFormat;
 use pelton::demo::HostAdapter;
 use pelton::run;
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     match execute(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("pelton: {error:#}");
+            eprintln!("pelton: {}", print::error(&error));
             ExitCode::FAILURE
         }
     }

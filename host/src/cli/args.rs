@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use pelton_model::error::Error as ModelError;
+use pelton_model::text;
 
 use super::client::Client;
 use crate::api;
@@ -67,7 +68,7 @@ pub(super) fn caller() -> Option<String> {
 pub(super) fn settings() -> Result<Config, ModelError> {
     let config = Config::load(None, &[])?;
     for warning in &config.warnings {
-        eprintln!("pelton: {warning}");
+        eprintln!("pelton: {}", text::line(warning));
     }
     Ok(config)
 }

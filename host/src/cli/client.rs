@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use pelton_model::text::cut;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::header::AUTHORIZATION;
@@ -16,6 +17,9 @@ use super::tls;
 use crate::api::types::{
     JobList, JobView, LogLine, LogLines, Problem, ShadowReport, ShadowRun, Submit, Submitted, Uploaded,
 };
+
+/// Longest refusal that is shown of somebody who is no host of Pelton.
+const ANSWER_BYTES: usize = 4096;
 
 /// A client of one host.
 #[derive(Debug)]
@@ -72,7 +76,9 @@ impl Client {
         }
         match serde_json::from_slice::<Problem>(&body) {
             Ok(problem) => Err(problem.into()),
-            Err(_) => Err(anyhow!("the host answered {status}: {}", String::from_utf8_lossy(&body))),
+            Err(_) => {
+                Err(anyhow!("the host answered {status}: {}", cut(&String::from_utf8_lossy(&body), ANSWER_BYTES)))
+            }
         }
     }
 

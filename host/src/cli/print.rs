@@ -1,37 +1,108 @@
-//! What client commands print: tables for people, JSON for programs.
+//! What client commands print: tables for people, JSON for programs. What a host tells was written by guests, servers and
+//! other people: whichever function here prints it, it is text and nothing else, and JSON says exactly what it is.
 
+use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
-use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
+use anyhow::{Context, Error, Result};
+use comfy_table::{Color, ContentArrangement, presets};
+use pelton_model::text;
 use serde::Serialize;
 
-use crate::api::types::{JobList, JobView, LogLine, ShadowReport};
+use crate::api::types::{JobList, JobView, LogLine, Problem, ShadowReport};
 use crate::spec::{Conflict, Target};
 use crate::status::State;
 
 /// Times, in UTC.
 const TIME: &str = "%Y-%m-%d %H:%M:%S";
 
-/// A line to standard output; an error where that is closed.
-pub(super) fn line(text: &str) -> Result<()> {
+/// Text of ours to standard output, as it is, with a line break; an error where that is closed.
+pub(super) fn exact(text: &str) -> Result<()> {
     writeln!(std::io::stdout(), "{text}").context("failed to print")
+}
+
+/// A line to standard output.
+pub(super) fn line(text: &str) -> Result<()> {
+    exact(&text::line(text))
+}
+
+/// A line, and those that somebody else's text has, indented.
+pub(super) fn lines(text: &str) -> Result<()> {
+    exact(&text::lines(text))
 }
 
 /// A note to standard error, beside what is printed for programs.
 pub(super) fn note(text: &str) -> Result<()> {
-    writeln!(std::io::stderr(), "note: {text}").context("failed to print")
+    writeln!(std::io::stderr(), "note: {}", text::line(text)).context("failed to print")
+}
+
+/// An error as it is told, with its causes. The lines of a refusal of the host's are lines; those of other texts are
+/// indented.
+pub fn error(error: &Error) -> String {
+    let told = error.chain().map(|part| match part.downcast_ref::<Problem>() {
+        Some(problem) => problem.to_string(),
+        None => text::lines(&part.to_string()),
+    });
+    told.collect::<Vec<_>>().join(": ")
 }
 
 pub(super) fn json(value: &impl Serialize) -> Result<()> {
-    line(&serde_json::to_string_pretty(value)?)
+    exact(&text::json(&serde_json::to_string_pretty(value)?))
 }
 
-pub(super) fn table() -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table
+/// JSON on one line.
+pub(super) fn json_line(value: &impl Serialize) -> Result<()> {
+    exact(&text::json(&serde_json::to_string(value)?))
+}
+
+/// A table.
+pub(super) struct Table(comfy_table::Table);
+
+/// What stands in a cell of a table.
+pub(super) struct Cell(comfy_table::Cell);
+
+impl Table {
+    pub(super) fn new() -> Self {
+        let mut table = comfy_table::Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        Self(table)
+    }
+
+    pub(super) fn with_header<const N: usize>(names: [&str; N]) -> Self {
+        let mut table = Self::new();
+        table.0.set_header(names);
+        table
+    }
+
+    pub(super) fn row<const N: usize>(&mut self, cells: [Cell; N]) {
+        self.0.add_row(cells.map(|cell| cell.0));
+    }
+
+    /// A row of lines.
+    pub(super) fn texts<const N: usize>(&mut self, texts: [&str; N]) {
+        self.row(texts.map(Cell::line));
+    }
+
+    /// A row that tells one fact.
+    pub(super) fn fact(&mut self, name: &str, fact: impl Display) {
+        self.row([Cell::line(name), Cell::lines(fact)]);
+    }
+
+    pub(super) fn print(&self) -> Result<()> {
+        exact(&self.0.to_string())
+    }
+}
+
+impl Cell {
+    pub(super) fn line(text: impl Display) -> Self {
+        Self(comfy_table::Cell::new(text::line(&text.to_string())))
+    }
+
+    /// Text whose lines stay lines, all within the cell.
+    pub(super) fn lines(text: impl Display) -> Self {
+        Self(comfy_table::Cell::new(text::lines(&text.to_string())))
+    }
 }
 
 /// Clears the screen for a table that is printed anew; where the output is no terminal, leaves a line between.
@@ -50,7 +121,7 @@ fn state(state: State) -> Cell {
         State::Degraded => Color::Yellow,
         State::Failing | State::Failed => Color::Red,
     };
-    Cell::new(state.as_str()).fg(color)
+    Cell(comfy_table::Cell::new(state.as_str()).fg(color))
 }
 
 /// A count, or how fast it grows where an earlier one is known.
@@ -68,8 +139,8 @@ pub(super) fn list(list: &JobList, before: Option<&(Instant, JobList)>, as_json:
     if list.jobs.is_empty() {
         line("no job is submitted")?;
     } else {
-        let mut jobs = table();
-        jobs.set_header(["JOB", "STATE", "VERSION", "IN", "OUT", "REJECTS", "DEAD", "LAG"]);
+        let header = ["JOB", "STATE", "VERSION", "IN", "OUT", "REJECTS", "DEAD", "LAG"];
+        let mut jobs = Table::with_header(header);
         for job in &list.jobs {
             let earlier = before.and_then(|(at, list)| {
                 let job = list.jobs.iter().find(|earlier| earlier.name == job.name)?;
@@ -87,36 +158,37 @@ pub(super) fn list(list: &JobList, before: Option<&(Instant, JobList)>, as_json:
                     format!("{}: {}", sink.name, count(sink.records_out, earlier))
                 })
                 .collect();
-            jobs.add_row([
-                Cell::new(&job.name),
+            let read = earlier.map(|(job, seconds)| (job.counts.records_in, seconds));
+            jobs.row([
+                Cell::line(&job.name),
                 state(job.state),
-                Cell::new(format!("{} (#{})", job.spec.version, job.version)),
-                Cell::new(count(job.counts.records_in, earlier.map(|(job, seconds)| (job.counts.records_in, seconds)))),
-                Cell::new(out.join(", ")),
-                Cell::new(job.counts.rejects),
-                Cell::new(job.counts.dead_letters),
-                Cell::new(job.lag.map_or_else(|| "-".to_owned(), |lag| lag.to_string())),
+                Cell::line(format!("{} (#{})", job.spec.version, job.version)),
+                Cell::line(count(job.counts.records_in, read)),
+                Cell::line(out.join(", ")),
+                Cell::line(job.counts.rejects),
+                Cell::line(job.counts.dead_letters),
+                Cell::line(job.lag.map_or_else(|| "-".to_owned(), |lag| lag.to_string())),
             ]);
         }
-        line(&jobs.to_string())?;
+        jobs.print()?;
         for job in &list.jobs {
             for condition in &job.conditions {
-                line(&format!("{}: {}: {}", job.name, condition.part, condition.reason))?;
+                lines(&format!("{}: {}: {}", job.name, condition.part, condition.reason))?;
             }
         }
     }
     if !list.available.is_empty() {
-        line("\navailable in usr_jobs:")?;
-        let mut files = table();
+        exact("\navailable in usr_jobs:")?;
+        let mut files = Table::new();
         for available in &list.available {
             let (name, what) = match (&available.spec, &available.error) {
                 (Some(spec), _) => (format!("{} {}", spec.name, spec.version), spec.description.clone()),
                 (None, Some(error)) => ("not a job".to_owned(), error.clone()),
                 (None, None) => ("being read".to_owned(), String::new()),
             };
-            files.add_row([available.file.clone(), name, what]);
+            files.row([Cell::line(&available.file), Cell::line(name), Cell::lines(what)]);
         }
-        line(&files.to_string())?;
+        files.print()?;
     }
     Ok(())
 }
@@ -140,42 +212,40 @@ pub(super) fn job(job: &JobView, as_json: bool) -> Result<()> {
     if as_json {
         return json(job);
     }
-    let mut facts = table();
+    let mut facts = Table::new();
     let number = |number: Option<i64>| number.map_or_else(|| "-".to_owned(), |n| n.to_string());
-    facts.add_row(["job", &job.name]);
-    facts.add_row([Cell::new("state"), state(job.state)]);
+    facts.fact("job", &job.name);
+    facts.row([Cell::line("state"), state(job.state)]);
     for condition in &job.conditions {
-        facts.add_row(["", &format!("{}: {}", condition.part, condition.reason)]);
+        facts.fact("", format!("{}: {}", condition.part, condition.reason));
     }
     let digest = |digest: &str| digest.get(..12).unwrap_or(digest).to_owned();
-    facts.add_row(["version", &format!("{}, number {} ({})", job.spec.version, job.version, digest(&job.digest))]);
+    facts.fact("version", format!("{}, number {} ({})", job.spec.version, job.version, digest(&job.digest)));
     if let Some(p) = job.probation {
-        facts.add_row(["probation", &format!("{} of {} batches, {} failed", p.batches, p.of, p.failed)]);
+        facts.fact("probation", format!("{} of {} batches, {} failed", p.batches, p.of, p.failed));
     }
-    facts.add_row(["about", &job.spec.description]);
+    facts.fact("about", &job.spec.description);
     for (name, value) in &job.parameters {
-        facts.add_row(["parameter", &format!("{name} = {value}")]);
+        facts.fact("parameter", format!("{name} = {value}"));
     }
     for source in &job.spec.sources {
-        facts.add_row(["source", &format!("topic {}", source.topic)]);
+        facts.fact("source", format!("topic {}", source.topic));
     }
     for (sink, counts) in job.spec.sinks.iter().zip(&job.counts.sinks) {
-        facts.add_row(["sink", &format!("{}: {} ({} out)", sink.name, target(&sink.target), counts.records_out)]);
+        facts.fact("sink", format!("{}: {} ({} out)", sink.name, target(&sink.target), counts.records_out));
     }
-    facts.add_row(["group", &job.group]);
-    facts.add_row(["parallelism", &job.parallelism.to_string()]);
-    facts.add_row(["records in", &job.counts.records_in.to_string()]);
-    facts.add_row(["rejects", &job.counts.rejects.to_string()]);
-    facts.add_row([
-        "dead letters",
-        &format!("{} (topic {})", job.counts.dead_letters, pelton_connect::dead_letters::topic(&job.name)),
-    ]);
-    facts.add_row(["lag", &number(job.lag)]);
-    facts.add_row(["memory", &format!("{} KiB", job.memory_bytes >> 10)]);
-    facts.add_row(["CPU time", &format!("{:.1} s", job.counts.cpu_seconds)]);
+    facts.fact("group", &job.group);
+    facts.fact("parallelism", job.parallelism);
+    facts.fact("records in", job.counts.records_in);
+    facts.fact("rejects", job.counts.rejects);
+    let letters = pelton_connect::dead_letters::topic(&job.name);
+    facts.fact("dead letters", format!("{} (topic {letters})", job.counts.dead_letters));
+    facts.fact("lag", number(job.lag));
+    facts.fact("memory", format!("{} KiB", job.memory_bytes >> 10));
+    facts.fact("CPU time", format!("{:.1} s", job.counts.cpu_seconds));
     for p in &job.partitions {
         let at = format!("{}/{}: committed {} of {}", p.topic, p.partition, number(p.committed), number(p.end));
-        facts.add_row(["partition", &at]);
+        facts.fact("partition", at);
     }
     for v in &job.versions {
         let came = format!(
@@ -187,35 +257,21 @@ pub(super) fn job(job: &JobView, as_json: bool) -> Result<()> {
             v.by,
             v.why
         );
-        facts.add_row(["had version", &came]);
+        facts.fact("had version", came);
     }
     for change in &job.history {
         let entry = format!("{} by {}: version {}, {}", change.at.format(TIME), change.by, change.version, change.why);
-        facts.add_row(["history", &entry]);
+        facts.fact("history", entry);
     }
-    line(&facts.to_string())
+    facts.print()
 }
 
 /// A line of a job's log.
 pub(super) fn log_line(log: &LogLine, as_json: bool) -> Result<()> {
     if as_json {
-        return line(&serde_json::to_string(log)?);
+        return json_line(log);
     }
-    line(&format!("{} {:5} {}: {}", log.at.format(TIME), log.level, log.source, printable_lines(&log.message)))
-}
-
-/// The text with its control characters escaped.
-pub(super) fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
-    }
-    out
-}
-
-/// The same, but with lines kept as lines, all after the first indented: exceptions come with their stack.
-pub(super) fn printable_lines(text: &str) -> String {
-    text.trim_end().lines().map(|line| printable(&line.replace('\t', "    "))).collect::<Vec<_>>().join("\n    ")
+    lines(&format!("{} {:5} {}: {}", log.at.format(TIME), log.level, log.source, log.message))
 }
 
 /// What a shadow run found.
@@ -227,14 +283,13 @@ pub(super) fn shadow(report: &ShadowReport, as_json: bool) -> Result<()> {
         "{} records compared, {} differ, {} left out, {} batches failed",
         report.records, report.differing, report.skipped, report.failures
     ))?;
-    report.error.iter().try_for_each(|error| line(&format!("it failed: {error}")))?;
+    report.error.iter().try_for_each(|error| lines(&format!("it failed: {error}")))?;
     if !report.sinks.is_empty() {
-        let mut sinks = table();
-        sinks.set_header(["SINK", "NOW", "THEN"]);
+        let mut sinks = Table::with_header(["SINK", "NOW", "THEN"]);
         for sink in &report.sinks {
-            sinks.add_row([sink.name.clone(), sink.now.to_string(), sink.then.to_string()]);
+            sinks.texts([&sink.name, &sink.now.to_string(), &sink.then.to_string()]);
         }
-        line(&sinks.to_string())?;
+        sinks.print()?;
     }
     for d in &report.first {
         line(&format!("{}/{} offset {}, {}:", d.topic, d.partition, d.offset, d.sink))?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use pelton_model::text;
 
 use super::args::{key_value, settings};
 use crate::engine::Engine;
@@ -51,7 +52,7 @@ pub fn test(args: TestArgs) -> Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     let summary = match golden {
         None => {
-            let mut print = |line: &str| writeln!(out, "{line}");
+            let mut print = |line: &str| writeln!(out, "{}", text::json(line));
             run.run(&engine, &wasm, &mut stdin(), &mut print).with_context(|| component.display().to_string())
         }
         Some(mut golden) => {
@@ -62,7 +63,7 @@ pub fn test(args: TestArgs) -> Result<()> {
             let summary =
                 run.run(&engine, &wasm, &mut stdin(), &mut take).with_context(|| component.display().to_string());
             let differences = golden.differences();
-            differences.iter().try_for_each(|line| writeln!(out, "{line}")).context("failed to print")?;
+            differences.iter().try_for_each(|line| writeln!(out, "{}", text::line(line))).context("failed to print")?;
             match (summary, differences.len()) {
                 (Ok(summary), 0) => Ok(summary),
                 (Ok(summary), lines) => {
@@ -84,6 +85,6 @@ fn stdin() -> impl BufRead {
 
 /// The summary goes to standard error: standard output is for what the job made.
 fn tell(summary: &Summary, as_json: bool) -> Result<()> {
-    let text = if as_json { serde_json::to_string(summary)? } else { summary.to_string() };
-    writeln!(io::stderr(), "{text}").context("failed to print")
+    let told = if as_json { serde_json::to_string(summary)? } else { summary.to_string() };
+    writeln!(io::stderr(), "{}", text::json(&told)).context("failed to print")
 }

@@ -2,7 +2,13 @@
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
 
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use pelton_model::text::is_unsafe;
 use serde_json::{Value, json};
 
 use crate::eventually::eventually;
@@ -56,8 +62,8 @@ fn files_come_in_every_way() {
     }
     drop(file);
     comes(&host, "written.wasm");
-    // Linked.
-    std::os::unix::fs::symlink(example(ALERTS), folder.join("linked.wasm")).unwrap();
+    // Linked, within the folder.
+    symlink("moved.wasm", folder.join("linked.wasm")).unwrap();
     comes(&host, "linked.wasm");
     // What is no job says why; what is no .wasm file is not there.
     fs::write(folder.join("broken.wasm"), &wasm[..wasm.len() / 2]).unwrap();
@@ -66,7 +72,7 @@ fn files_come_in_every_way() {
     let broken =
         eventually(RUN, "it is told why", || available(&host, "broken.wasm").filter(|f| f["error"].is_string()));
     assert!(broken["error"].as_str().unwrap().contains("not a valid WebAssembly component"), "{broken}");
-    assert_eq!((available(&host, "notes.txt"), available(&host, "folder.wasm")), (None, None));
+    assert_eq!(available(&host, "notes.txt"), None);
     // And gone.
     fs::remove_file(folder.join("copied.wasm")).unwrap();
     eventually(RUN, "the file is gone", || available(&host, "copied.wasm").is_none().then_some(()));
@@ -177,4 +183,99 @@ fn a_thousand_files_are_no_burden() {
     host.submit("job0100", &[]);
     stage.kafka.produce("sensors", &readings(0..40));
     stage.wait_until_done(ALERTS);
+}
+
+/// What can lie in a folder beside files: each is told in a line, and none holds the others up.
+#[test]
+fn what_is_no_file_holds_nothing_up() {
+    let stage = require_stage!();
+    stage.set(1);
+    let mut host = stage.host();
+    let folder = host.usr_jobs();
+    let at = |name: &str| folder.join(name);
+    for n in 0..8 {
+        mkfifo(&at(&format!("0fifo{n}.wasm")), Mode::S_IRWXU).unwrap();
+    }
+    let _socket = UnixListener::bind(at("1socket.wasm")).unwrap();
+    fs::create_dir(at("2folder.wasm")).unwrap();
+    File::create(at("3large.wasm")).unwrap().set_len(10 << 30).unwrap();
+    symlink(example(ALERTS), at("4outside.wasm")).unwrap();
+    symlink("/dev/zero", at("5device.wasm")).unwrap();
+    symlink("nowhere", at("6nothing.wasm")).unwrap();
+    symlink("7circle.wasm", at("7circle.wasm")).unwrap();
+    fs::write(at("8\x1b[2J\n\u{202e}name.wasm"), "x").unwrap();
+    fs::write(at("9secret.wasm"), "x").unwrap();
+    fs::set_permissions(at("9secret.wasm"), fs::Permissions::from_mode(0)).unwrap();
+    host.start();
+    host.drop_job(ALERTS, &fs::read(example(ALERTS)).unwrap());
+    comes(&host, "sensor_alerts.wasm");
+    let list = eventually(RUN, "all are told", || {
+        let (_, list) = host.get("/api/v1/jobs");
+        let available = list["available"].as_array()?.clone();
+        let others = available.iter().filter(|file| file["error"].is_string() && file["checking"] == false);
+        (others.count() == 17).then_some(available)
+    });
+    let of = |name: &str| {
+        let file = list.iter().find(|file| file["file"].as_str().unwrap().starts_with(name)).unwrap();
+        file["error"].as_str().unwrap().to_owned()
+    };
+    for (name, told) in [
+        ("0fifo7", "it is a FIFO, not a file"),
+        ("1socket", "it is a socket, not a file"),
+        ("2folder", "it is a folder, not a file"),
+        ("3large", "it is larger than 256 MiB"),
+        ("4outside", "it is a link that leads out of the folder, by way of \""),
+        ("5device", "it is a link that leads out of the folder, by way of \"/dev/zero\"; copy the file itself"),
+        ("6nothing", "it is a link that leads to nothing"),
+        ("7circle", "it is a link that leads in a circle"),
+        ("8\\u{1b}[2J\\n\\u{202e}name.wasm", "its name has control characters"),
+    ] {
+        assert!(of(name).starts_with(told), "{name}: {}", of(name));
+    }
+    for said in [host.cli(&["list"]).stdout, host.log(), host.cli(&["submit", "0fifo0"]).stderr] {
+        assert!(said.contains("it is a FIFO, not a file"), "{said}");
+        assert!(said.lines().all(|line| !line.contains(is_unsafe)), "{said}");
+    }
+    // A job goes on whose file becomes none, and says so.
+    host.submit(ALERTS, &[]);
+    fs::remove_file(at("sensor_alerts.wasm")).unwrap();
+    mkfifo(&at("sensor_alerts.wasm"), Mode::S_IRWXU).unwrap();
+    eventually(RUN, "it is told", || {
+        let view = host.show(ALERTS);
+        view["conditions"].as_array()?.iter().any(|c| c["part"] == "file").then_some(())
+    });
+    stage.kafka.produce("sensors", &readings(0..40));
+    stage.wait_until_done(ALERTS);
+    assert_eq!(alerted(&stage).len(), 10);
+}
+
+/// As kubelet mounts a ConfigMap, and changes it.
+#[test]
+fn a_mounted_volume_of_kubernetes_works_and_its_change_reloads_the_job() {
+    let stage = require_stage!();
+    stage.set(1);
+    let mut host = stage.host();
+    let folder = host.usr_jobs();
+    let publish = |version: &str, number: u8| {
+        fs::create_dir(folder.join(version)).unwrap();
+        fs::write(folder.join(version).join("sensor_alerts.wasm"), variant(&example(ALERTS), number)).unwrap();
+        symlink(version, folder.join("..data_tmp")).unwrap();
+        fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
+    };
+    publish("..2026_11_30_10_00_00.1", 1);
+    symlink(Path::new("..data/sensor_alerts.wasm"), folder.join("sensor_alerts.wasm")).unwrap();
+    host.start();
+    comes(&host, "sensor_alerts.wasm");
+    host.submit(ALERTS, &[]);
+    publish("..2026_11_30_11_00_00.2", 2);
+    fs::remove_dir_all(folder.join("..2026_11_30_10_00_00.1")).unwrap();
+    eventually(RUN, "version 2 runs", || (host.show(ALERTS)["version"] == 2).then_some(()));
+    assert_eq!(host.show(ALERTS)["history"][1]["by"], "usr_jobs");
+    assert_eq!(host.sigterm(RUN), 0);
+
+    // A link that leads out is followed where the settings say so.
+    let mut host = stage.host().env("PELTON_USR_JOBS_FOLLOW_LINKS", "true");
+    symlink(example(ALERTS), host.usr_jobs().join("outside.wasm")).unwrap();
+    host.start();
+    comes(&host, "outside.wasm");
 }

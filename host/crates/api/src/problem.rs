@@ -3,6 +3,7 @@
 //! Handlers answer with a [`Problem`]. What they don't make themselves becomes one here: a body or a query that can't
 //! be read ([`Body`], [`Query`]), an unknown route or method, a panic, and any refusal of axum's own.
 
+use std::borrow::Cow;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 use pelton_model::explanation;
+use pelton_model::text::cut;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -24,6 +26,8 @@ use pelton_control::Error;
 pub const CONTENT_TYPE: &str = "application/problem+json";
 /// Longest text of a refusal of axum's own that is passed on.
 const TEXT_BYTES: usize = 64 << 10;
+/// Longest text of a refusal: whatever was sent, it does not come back whole.
+const MOST_BYTES: usize = 8 << 10;
 
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -129,7 +133,12 @@ impl Problem {
 }
 
 impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+    fn into_response(mut self) -> Response {
+        for text in [&mut self.title].into_iter().chain(&mut self.causes).chain(&mut self.fix) {
+            if let Cow::Owned(short) = cut(text, MOST_BYTES) {
+                *text = short;
+            }
+        }
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let (wait, code) = (self.retry_after, Code(self.code.clone()));
         let mut response = (status, Extension(code), axum::Json(self)).into_response();
@@ -277,6 +286,20 @@ mod tests {
         drop(stop);
         server.await.unwrap();
         answer
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_does_not_come_back_whole() {
+        async fn refuses() -> Problem {
+            let long = || "x".repeat(10 << 20);
+            let mut problem = Problem::new(422, "missing", long(), long()).fix(long());
+            problem.causes.push("short".to_owned());
+            problem
+        }
+        let (status, problem) = answered(axum::Router::new().route("/", axum::routing::get(refuses))).await;
+        let short = format!("{}… (10485760 bytes)", "x".repeat(MOST_BYTES));
+        assert_eq!((status, &problem.title, &problem.fix), (422, &short, &Some(short.clone())));
+        assert_eq!(problem.causes, [short, "short".to_owned()]);
     }
 
     #[tokio::test]

@@ -19,7 +19,7 @@ impl From<Error> for Problem {
 
 fn status(error: &Error) -> u16 {
     match error {
-        Error::WhichComponent | Error::NoFile(_) => 400,
+        Error::WhichComponent | Error::NoFile(_) | Error::BadText(_) => 400,
         Error::NoSuchJob(_) | Error::NoSuchComponent(_) | Error::NotAvailable { .. } | Error::NoShadow(_) => 404,
         Error::Ending(_)
         | Error::Contended(_)

@@ -5,7 +5,11 @@ use std::sync::Arc;
 
 use crate::error::Error;
 use pelton_model::spec::Spec;
+use pelton_model::text::cut;
 use pelton_runtime::{Engine, Error as EngineError, Program};
+
+/// Longest reason why a component is no job.
+const CAUSE_BYTES: usize = 4096;
 
 /// A component that is a job, compiled. Cheap to clone.
 #[derive(Clone)]
@@ -42,8 +46,9 @@ impl Components for Engine {
     fn load(&self, wasm: &[u8]) -> Result<Component, Error> {
         Engine::load(self, wasm).map(Component::from).map_err(|error| match error {
             EngineError::CompileTime(error) => Error::CompileTime(error.to_string()),
+            // It quotes names of the component's own, and is kept with its file.
             error @ (EngineError::NotAJob(_) | EngineError::Module(_)) => {
-                Error::NotAJob { file: None, cause: error.to_string() }
+                Error::NotAJob { file: None, cause: cut(&error.to_string(), CAUSE_BYTES).into_owned() }
             }
             EngineError::Engine(cause) => Error::internal("the component is not compiled", &cause),
         })

@@ -7,11 +7,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use pelton_connect::letters::LettersError;
+use pelton_model::error::Error as ModelError;
 use pelton_model::explanation::Explanation;
+use pelton_model::text::{cut, quoted};
 use pelton_pipeline::redrive::RedriveError;
 
 /// Most instances of a job.
 pub(crate) const MOST_INSTANCES: usize = 256;
+/// Longest list of files in a refusal, bytes.
+const LIST_BYTES: usize = 2_000;
 /// Longest shadow run, seconds.
 pub(crate) const LONGEST_SHADOW: u32 = 3600;
 
@@ -59,6 +63,8 @@ pub enum Error {
     NoExactlyOnce,
     /// The name is none.
     BadName(String),
+    /// A text of a request is longer than it may be, or not clean.
+    BadText(String),
     /// That many instances can't be had.
     BadParallelism(usize),
     /// The job refuses its parameters.
@@ -145,7 +151,7 @@ impl Error {
         let not_submitted = |cause: &str| because("bad-request", "the job is not submitted", cause);
         match self {
             Self::NoSuchJob(job) => {
-                because("no-such-job", &format!("there is no job {job:?}"), "it is not submitted on this host")
+                because("no-such-job", &format!("there is no job {}", quoted(job)), "it is not submitted on this host")
                     .fix("`pelton list` shows the jobs")
             }
             Self::Ending(job) => because("ending", &format!("{job} is being cancelled"), "it delivers what is in flight")
@@ -161,8 +167,8 @@ impl Error {
             }
             Self::NotAvailable { name, folder, has } => because(
                 "not-available",
-                &format!("no job {name:?} is available"),
-                &format!("the host's folder {} {has}", folder.display()),
+                &format!("no job {} is available", quoted(name)),
+                &format!("the host's folder {} {}", folder.display(), cut(has, LIST_BYTES)),
             )
             .fix("drop its .wasm there, or submit the file itself"),
             Self::Unsettled { what, cause } => because("unavailable", what, cause).fix("try again"),
@@ -186,6 +192,7 @@ impl Error {
                  row once all the same",
             ),
             Self::BadName(cause) => not_submitted(cause),
+            Self::BadText(cause) => because("bad-request", "the request makes no sense", cause),
             Self::BadParallelism(asked) => because(
                 "bad-request",
                 "that many instances can't be had",
@@ -264,6 +271,13 @@ impl Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// Of the bounds that texts of requests have.
+impl From<ModelError> for Error {
+    fn from(error: ModelError) -> Self {
+        Self::BadText(error.to_string())
+    }
+}
 
 impl From<LettersError> for Error {
     fn from(error: LettersError) -> Self {

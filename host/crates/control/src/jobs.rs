@@ -75,6 +75,7 @@ impl Jobs {
         let (file_dropped, each_look) = (of(&this), of(&this));
         let available = AvailableJobs::watch(
             services.config().usr_jobs.clone(),
+            services.config().usr_jobs_follow_links,
             Arc::clone(&services.components),
             Box::new(move |file, spec| {
                 if let Some(jobs) = file_dropped() {

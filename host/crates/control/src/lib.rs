@@ -15,6 +15,7 @@ mod changes;
 pub mod checks;
 pub mod completion;
 pub mod components;
+mod drop_folder;
 pub mod error;
 pub mod guest;
 pub mod jobs;

@@ -24,6 +24,7 @@ use crate::error::Error;
 use crate::jobs::Jobs;
 use crate::slot::Slot;
 use crate::supervisor::Supervised;
+use pelton_model::bounds;
 use pelton_model::status::Part;
 use pelton_pipeline::Version;
 
@@ -46,9 +47,12 @@ struct Found {
 }
 
 impl Jobs {
-    /// Who changes a job, and why, now.
-    fn note(&self, by: Option<&str>, why: &str) -> Note {
-        Note { by: by.unwrap_or("unknown").to_owned(), why: why.to_owned(), at: self.services.clock().date() }
+    /// Who changes a job, and why, now. Refuses words that are too long or not clean: they are kept in its history.
+    fn note(&self, by: Option<&str>, why: &str) -> Result<Note, Error> {
+        let by = by.unwrap_or("unknown");
+        bounds::by(by)?;
+        bounds::why(why)?;
+        Ok(Note { by: by.to_owned(), why: why.to_owned(), at: self.services.clock().date() })
     }
 
     /// Changes a job as `prepare` says, which is asked again where others come before it, and waits until that is

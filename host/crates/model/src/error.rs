@@ -4,6 +4,10 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::cause::Cause;
+use crate::text::cut;
+
+/// Longest list of names in an error, bytes.
+const LIST_BYTES: usize = 2_000;
 
 /// Why something is not taken, or a file is not written.
 #[derive(Debug, thiserror::Error)]
@@ -11,13 +15,16 @@ pub enum Error {
     /// The settings can't be read, or make no sense: which one, from where. Quotes no value that may be a secret.
     #[error("{0}")]
     Settings(Cause),
-    /// The name of a job is none.
-    #[error("job name {0:?} is not 1 to 100 lower-case letters, digits, `_` and `-`, starting with a letter or digit")]
+    /// The name of a job is none: as it is quoted.
+    #[error("job name {0} is not 1 to 100 lower-case letters, digits, `_` and `-`, starting with a letter or digit")]
     Name(String),
+    /// A text or a list is longer than it may be or not clean, or a declaration makes no sense: what is wrong with it.
+    #[error("{0}")]
+    Illegal(String),
     /// A parameter is set that the job does not declare.
-    #[error("the job has no parameter {name:?}; it has {}", if has.is_empty() { "none".to_owned() } else { has.join(", ") })]
+    #[error("the job has no parameter {name}; it has {}", names(has))]
     NoParameter {
-        /// What was set.
+        /// What was set, as it is quoted.
         name: String,
         /// What it declares.
         has: Vec<String>,
@@ -36,4 +43,9 @@ pub enum Error {
         /// Why.
         cause: io::Error,
     },
+}
+
+/// The names that there are instead.
+fn names(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { cut(&names.join(", "), LIST_BYTES).into_owned() }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Display};
 
+use crate::text::{line, lines};
+
 /// What was refused, why, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
@@ -35,20 +37,27 @@ impl Display for Explanation {
     }
 }
 
-/// Writes a refusal for people: on one line where it has one reason, else with a line for each.
+/// Writes a refusal for people: on one line where it has one reason, else with a line for each. A reason's own lines are
+/// indented, and nothing in any of it is more than text.
 pub fn write(f: &mut fmt::Formatter<'_>, title: &str, causes: &[String], fix: Option<&str>) -> fmt::Result {
-    f.write_str(title)?;
+    f.write_str(&line(title))?;
     match causes {
         [] => {}
-        [one] => write!(f, ": {one}")?,
-        many => many.iter().try_for_each(|item| write!(f, "\n  - {item}"))?,
+        [one] => write!(f, ": {}", lines(one))?,
+        many => many.iter().try_for_each(|item| write!(f, "\n  - {}", lines(item)))?,
     }
-    fix.iter().try_for_each(|fix| write!(f, "\n{fix}"))
+    fix.iter().try_for_each(|fix| write!(f, "\n{}", line(fix)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_begins_no_line_of_its_own() {
+        let told = Explanation::new("x", "a\nb", "trapped\x1b[2J\nat \u{202e}f\n\nall is well").fix("try\rit");
+        assert_eq!(told.to_string(), "a\\nb: trapped\\u{1b}[2J\n    at \\u{202e}f\n    \n    all is well\ntry\\rit");
+    }
 
     #[test]
     fn several_reasons_are_a_list() {

@@ -1,6 +1,7 @@
 //! What every part of Pelton talks about: records and what a job makes of them, what a job declares, the settings, and
 //! what is told of a job: its state, its log, its counts. No part of Pelton is known here.
 
+pub mod bounds;
 pub mod cause;
 pub mod digest;
 pub mod durations;
@@ -17,4 +18,5 @@ pub mod spec;
 pub mod stage;
 pub mod status;
 pub mod sync;
+pub mod text;
 pub mod version;

@@ -1,6 +1,7 @@
 //! Names of jobs.
 
 use crate::error::Error;
+use crate::text::quoted;
 
 /// A job's name: it becomes part of group ids, topic names and file names.
 pub fn check_name(name: &str) -> Result<(), Error> {
@@ -8,5 +9,5 @@ pub fn check_name(name: &str) -> Result<(), Error> {
     let is_name = (1..=100).contains(&name.len())
         && name.chars().all(legal)
         && name.starts_with(|c: char| c.is_ascii_alphanumeric());
-    if is_name { Ok(()) } else { Err(Error::Name(name.to_owned())) }
+    if is_name { Ok(()) } else { Err(Error::Name(quoted(name))) }
 }

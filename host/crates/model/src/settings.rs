@@ -38,6 +38,8 @@ pub struct Config {
     pub postgres: Postgres,
     /// The folder that users drop jobs into.
     pub usr_jobs: PathBuf,
+    /// Whether links in it may lead out of it.
+    pub usr_jobs_follow_links: bool,
     /// The host's own folder: the registry of jobs, their components, compiled code.
     pub data: PathBuf,
     /// Where the API listens.
@@ -71,6 +73,7 @@ impl Default for Config {
             kafka: Kafka::default(),
             postgres: Postgres::default(),
             usr_jobs: "usr_jobs".into(),
+            usr_jobs_follow_links: false,
             data: "data".into(),
             listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
             api: Api::default(),

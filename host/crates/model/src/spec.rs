@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::text::quoted;
 
 /// A job's declaration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -39,7 +40,7 @@ impl Spec {
         let declared = &self.parameters;
         if let Some((name, _)) = set.iter().find(|(name, _)| !declared.iter().any(|p| p.name == *name)) {
             let has = declared.iter().map(|parameter| parameter.name.clone()).collect();
-            return Err(Error::NoParameter { name: name.clone(), has });
+            return Err(Error::NoParameter { name: quoted(name), has });
         }
         declared
             .iter()

@@ -1,14 +1,11 @@
-//! What a component says of itself, made the host's own and refused where it makes no sense.
+//! What a component says of itself, made the host's own and refused where it makes no sense, is too long or not clean:
+//! here, before anything of it is kept.
 
-use anyhow::{Result, bail, ensure};
-use pelton_model::name::check_name;
+use anyhow::Result;
 
 use super::bindings::v0_1::exports::pelton::job::task::Spec as RawSpec;
 use super::bindings::v0_1::pelton::job::types as raw;
 use pelton_model::spec::{ColumnSpec, ColumnType, Conflict, Parameter, Sink, Source, Spec, Statement, Table, Target};
-
-/// Most sources, sinks, columns or parameters of one job: far above any real one, and a bound.
-const MOST: usize = 256;
 
 /// Takes over a declaration of contract 0.1.
 pub(super) fn spec(raw: RawSpec) -> Result<Spec> {
@@ -24,7 +21,7 @@ pub(super) fn spec(raw: RawSpec) -> Result<Spec> {
             .map(|p| Parameter { name: p.name, description: p.description, default: p.default })
             .collect(),
     };
-    check(&spec)?;
+    spec.check()?;
     Ok(spec)
 }
 
@@ -74,58 +71,5 @@ fn column_type(raw: raw::ColumnType) -> ColumnType {
     }
 }
 
-fn check_topic(topic: &str) -> Result<()> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    ensure!(
-        (1..=249).contains(&topic.len()) && topic.chars().all(legal) && topic != "." && topic != "..",
-        "{topic:?} is not a legal topic name"
-    );
-    Ok(())
-}
-
-fn distinct<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<()> {
-    let mut seen = std::collections::HashSet::new();
-    for name in names {
-        ensure!(!name.is_empty(), "a {what} without a name");
-        ensure!(!name.contains('\0'), "a {what} with NUL in its name");
-        ensure!(seen.insert(name), "the {what} {name:?} is declared twice");
-    }
-    ensure!(seen.len() <= MOST, "more than {MOST} {what}s");
-    Ok(())
-}
-
-fn check(spec: &Spec) -> Result<()> {
-    check_name(&spec.name)?;
-    ensure!(!spec.sources.is_empty(), "the job declares no source");
-    distinct("source", spec.sources.iter().map(|s| s.topic.as_str()))?;
-    distinct("sink", spec.sinks.iter().map(|s| s.name.as_str()))?;
-    distinct("parameter", spec.parameters.iter().map(|p| p.name.as_str()))?;
-    for source in &spec.sources {
-        check_topic(&source.topic)?;
-    }
-    for sink in &spec.sinks {
-        match &sink.target {
-            Target::Topic(topic) => check_topic(topic)?,
-            Target::Statement(statement) => ensure!(
-                statement.placeholders.len() <= MOST && !statement.sql.contains('\0'),
-                "sink {:?}: a statement with NUL or more than {MOST} placeholders",
-                sink.name
-            ),
-            Target::Table(table) => {
-                distinct("column", table.columns.iter().map(|c| c.name.as_str()))?;
-                ensure!(!table.columns.is_empty(), "sink {:?} declares a table without columns", sink.name);
-                if table.on_conflict != Conflict::Fail && table.key.is_empty() {
-                    bail!("sink {:?} says what happens on a conflict, but declares no key columns", sink.name);
-                }
-                for key in &table.key {
-                    ensure!(
-                        table.columns.iter().any(|c| c.name == *key),
-                        "sink {:?}: key column {key:?} is not among its columns",
-                        sink.name
-                    );
-                }
-            }
-        }
-    }
-    Ok(())
-}
+#[cfg(test)]
+mod tests;

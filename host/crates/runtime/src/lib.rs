@@ -46,6 +46,7 @@ pub use program::{Process, Program};
 use pelton_model::cause::Because as _;
 use pelton_model::digest::digest;
 use pelton_model::settings::Limits;
+use pelton_model::text::{cut, quoted};
 
 use bindings::v0_1;
 use cache::Cache;
@@ -57,6 +58,8 @@ use limits::TICK;
 
 /// The package whose interfaces a component may import, beside those of WASI that `wasi` offers.
 const OFFERED: &str = "pelton:job/";
+/// Longest list of what a component exports instead of a job.
+const EXPORTS_BYTES: usize = 1_000;
 /// Why machine code is no job: only what this host has compiled itself is run.
 const COMPILED: &str = "this is compiled code (an ELF file, such as wasmtime's .cwasm), which Pelton takes from nobody; \
                         submit the component that it was made from";
@@ -123,6 +126,8 @@ impl Engine {
     /// A job whose compiled code and declaration are in the cache: ready within milliseconds.
     pub fn cached(&self, digest: &str) -> Option<CompiledJob> {
         let (compiled, spec) = self.cache.as_ref()?.get(&self.inner, digest)?;
+        // It may have been kept by a version that took more: compiled again, it is refused with the reason.
+        spec.check().ok()?;
         let mut job = self.link(&compiled, digest).ok()?;
         job.spec = Arc::new(spec?);
         Some(job)
@@ -219,8 +224,9 @@ impl Engine {
             let is_runtime = compiled.runtimes.iter().any(|runtime| runtime.name == name);
             ensure!(
                 is_runtime || name.starts_with(OFFERED) || wasi::is_offered(name),
-                "the component imports {name:?}, which Pelton does not offer; a job may import pelton:job/log and \
-                 pelton:job/metrics, and of WASI 0.2 the clocks, random numbers and what a program starts with"
+                "the component imports {}, which Pelton does not offer; a job may import pelton:job/log and \
+                 pelton:job/metrics, and of WASI 0.2 the clocks, random numbers and what a program starts with",
+                quoted(name)
             );
         }
         let tasks: Vec<_> = ty
@@ -231,7 +237,7 @@ impl Engine {
         ensure!(
             tasks.iter().any(|name| name.starts_with("pelton:job/task@0.1.")),
             "the component is not a job: it does not export pelton:job/task@0.1 (it exports {})",
-            if tasks.is_empty() { "no interface".to_owned() } else { tasks.join(", ") }
+            if tasks.is_empty() { "no interface".into() } else { cut(&tasks.join(", "), EXPORTS_BYTES).into_owned() }
         );
         Ok(())
     }

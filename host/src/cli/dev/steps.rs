@@ -5,6 +5,7 @@ use std::io::Write;
 use std::time::Instant;
 
 use anyhow::{Context, Error, Result};
+use pelton_model::text;
 use serde::Serialize;
 
 use crate::cli::print;
@@ -43,7 +44,9 @@ impl Steps {
         }
         let separator = if std::mem::replace(&mut self.is_open, true) { " · " } else { "" };
         let mut out = std::io::stdout();
-        write!(out, "{separator}{told} {seconds:.1} s").and_then(|()| out.flush()).context("failed to print")
+        write!(out, "{separator}{} {seconds:.1} s", text::line(told))
+            .and_then(|()| out.flush())
+            .context("failed to print")
     }
 
     /// Tells how long everything took since a save, and ends its line.
@@ -63,23 +66,25 @@ impl Steps {
 
     /// Tells what failed.
     pub(super) fn fail(&mut self, error: &Error) -> Result<()> {
-        self.trouble("failed", &format!("{error:#}"))
+        self.trouble("failed", &format!("{error:#}"), &print::error(error))
     }
 
     /// Tells that it waits for a host.
     pub(super) fn wait(&mut self, error: &Error) -> Result<()> {
-        self.trouble("waiting", &format!("waiting for a host: {error:#}"))
+        let told = format!("waiting for a host: {}", print::error(error));
+        self.trouble("waiting", &format!("waiting for a host: {error:#}"), &told)
     }
 
-    fn trouble(&mut self, step: &str, told: &str) -> Result<()> {
+    /// As it is, for programs, and as it is shown.
+    fn trouble(&mut self, step: &str, told: &str, shown: &str) -> Result<()> {
         self.end()?;
         if self.as_json {
             return json(step, told, None);
         }
-        writeln!(std::io::stderr(), "{told}").context("failed to print")
+        writeln!(std::io::stderr(), "{shown}").context("failed to print")
     }
 }
 
 fn json(step: &str, told: &str, seconds: Option<f64>) -> Result<()> {
-    print::line(&serde_json::to_string(&Step { step, told, seconds })?)
+    print::json_line(&Step { step, told, seconds })
 }

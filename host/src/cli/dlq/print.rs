@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::api::types::dead_letters::{Bytes, DeadLetter, DeadLetterList, Purged, Redriven};
-use crate::cli::print::{json, line, printable, printable_lines, table};
+use crate::cli::print::{Cell, Table, exact, json, line, lines};
 
 /// Characters of a reason or a value in a table.
 const CELL: usize = 60;
@@ -18,7 +18,7 @@ pub(super) fn list(list: &DeadLetterList, as_json: bool) -> Result<()> {
         return json(list);
     }
     for damaged in &list.damaged {
-        line(&format!("unreadable: {}", printable(damaged)))?;
+        line(&format!("unreadable: {damaged}"))?;
     }
     if list.foreign > 0 {
         line(&format!("{} records of the topic are not Pelton's and are left out", list.foreign))?;
@@ -26,33 +26,33 @@ pub(super) fn list(list: &DeadLetterList, as_json: bool) -> Result<()> {
     if list.total == 0 {
         return line("no dead letters");
     }
-    let mut reasons = table();
-    reasons.set_header(["COUNT", "REDRIVEN", "STAGE", "REASON"]);
+    let mut reasons = Table::with_header(["COUNT", "REDRIVEN", "STAGE", "REASON"]);
     for count in &list.reasons {
-        let reason = printable(&count.reason);
-        reasons.add_row([count.count.to_string(), count.redriven.to_string(), count.stage.as_str().to_owned(), reason]);
+        reasons.texts([&count.count.to_string(), &count.redriven.to_string(), count.stage.as_str(), &count.reason]);
     }
-    line(&format!("{} dead letters, {} redriven\n\n{reasons}", list.total, list.redriven))?;
+    exact(&format!("{} dead letters, {} redriven\n", list.total, list.redriven))?;
+    reasons.print()?;
     if list.letters.is_empty() {
         return Ok(());
     }
-    let mut letters = table();
-    letters.set_header(["OFFSET", "AT", "STAGE", "VERSION", "RECORD", "REDRIVEN", "REASON", "VALUE"]);
+    let header = ["OFFSET", "AT", "STAGE", "VERSION", "RECORD", "REDRIVEN", "REASON", "VALUE"];
+    let mut letters = Table::with_header(header);
     for letter in &list.letters {
-        letters.add_row([
-            place(letter),
-            time(letter.at),
-            letter.stage.as_str().to_owned(),
-            printable(&letter.version),
-            source(letter),
-            letter.redriven.map_or_else(|| "-".to_owned(), time),
-            cell(&letter.reason),
-            letter.value.as_ref().map_or_else(|| "null".to_owned(), |value| cell(&text(value))),
+        letters.texts([
+            &place(letter),
+            &time(letter.at),
+            letter.stage.as_str(),
+            &letter.version,
+            &source(letter),
+            &letter.redriven.map_or_else(|| "-".to_owned(), time),
+            &cell(&letter.reason),
+            &letter.value.as_ref().map_or_else(|| "null".to_owned(), |value| cell(&text(value))),
         ]);
     }
-    line(&format!("\n{letters}"))?;
+    exact("")?;
+    letters.print()?;
     match &list.next {
-        Some(next) => line(&format!("\nolder ones: --before '{}'", printable(next))),
+        Some(next) => exact("").and_then(|()| line(&format!("older ones: --before '{next}'"))),
         None => Ok(()),
     }
 }
@@ -61,30 +61,31 @@ pub(super) fn letter(letter: &DeadLetter, as_json: bool) -> Result<()> {
     if as_json {
         return json(letter);
     }
-    let mut facts = table();
-    facts.add_row(["letter", &place(letter)]);
-    facts.add_row(["written", &time(letter.at)]);
-    facts.add_row(["stage", letter.stage.as_str()]);
+    let mut facts = Table::new();
+    let mut fact = |name: &str, fact: &str| facts.row([Cell::line(name), Cell::line(fact)]);
+    fact("letter", &place(letter));
+    fact("written", &time(letter.at));
+    fact("stage", letter.stage.as_str());
     let digest = letter.digest.get(..12).unwrap_or(&letter.digest);
-    facts.add_row(["version", &printable(&format!("{} ({digest})", letter.version))]);
-    facts.add_row(["record", &source(letter)]);
+    fact("version", &format!("{} ({digest})", letter.version));
+    fact("record", &source(letter));
     let timestamp = DateTime::from_timestamp_millis(letter.timestamp).filter(|_| letter.timestamp >= 0);
-    facts.add_row(["timestamp", &timestamp.map_or_else(|| "-".to_owned(), time)]);
-    facts.add_row(["redriven", &letter.redriven.map_or_else(|| "-".to_owned(), time)]);
+    fact("timestamp", &timestamp.map_or_else(|| "-".to_owned(), time));
+    fact("redriven", &letter.redriven.map_or_else(|| "-".to_owned(), time));
     if let Some(from) = &letter.redriven_from {
-        facts.add_row(["redriven from", &printable(from)]);
+        fact("redriven from", from);
     }
     for header in &letter.headers {
         let value = header.value.as_ref().map_or_else(|| "null".to_owned(), text);
-        facts.add_row(["header", &format!("{}: {value}", printable(&header.name))]);
+        fact("header", &format!("{}: {value}", header.name));
     }
-    facts.add_row(["key", &letter.key.as_ref().map_or_else(|| "null".to_owned(), text)]);
-    line(&facts.to_string())?;
+    fact("key", &letter.key.as_ref().map_or_else(|| "null".to_owned(), text));
+    facts.print()?;
     // Outside of the table, which would break it into lines of its own; so is the value.
-    line(&format!("reason\n    {}", printable_lines(&letter.reason)))?;
+    lines(&format!("reason\n{}", letter.reason))?;
     match &letter.value {
         None => line("value null"),
-        Some(value) => line(&format!("value ({} bytes)\n{}", value.size, text(value))),
+        Some(value) => line(&format!("value ({} bytes)", value.size)).and_then(|()| line(&text(value))),
     }
 }
 
@@ -115,13 +116,13 @@ pub(super) fn purged(answer: Purged, as_json: bool) -> Result<()> {
 fn place(letter: &DeadLetter) -> String {
     match (letter.partition, letter.offset, &letter.file) {
         (Some(partition), Some(offset), _) => format!("{partition}/{offset}"),
-        (_, _, file) => printable(file.as_deref().unwrap_or("-")),
+        (_, _, file) => file.clone().unwrap_or_else(|| "-".to_owned()),
     }
 }
 
 fn source(letter: &DeadLetter) -> String {
     let source = &letter.source;
-    format!("{}/{}/{}", printable(&source.topic), source.partition, source.offset)
+    format!("{}/{}/{}", source.topic, source.partition, source.offset)
 }
 
 fn time(time: DateTime<Utc>) -> String {
@@ -131,14 +132,14 @@ fn time(time: DateTime<Utc>) -> String {
 /// Bytes for people: text where they are text, otherwise base64.
 fn text(bytes: &Bytes) -> String {
     match &bytes.text {
-        Some(text) => printable(text),
+        Some(text) => text.clone(),
         None => format!("base64:{}", bytes.base64),
     }
 }
 
 fn cell(text: &str) -> String {
-    let text = printable(text);
-    if text.chars().count() <= CELL { text } else { text.chars().take(CELL - 1).chain(['…']).collect() }
+    let text = pelton_model::text::line(text);
+    if text.chars().count() <= CELL { text.into_owned() } else { text.chars().take(CELL - 1).chain(['…']).collect() }
 }
 
 #[cfg(test)]
@@ -147,8 +148,7 @@ mod tests {
 
     #[test]
     fn no_record_writes_to_the_terminal_itself() {
-        assert_eq!(printable("a\x1b[2J\nb\u{9b}ü"), "a\\u{1b}[2J\\nb\\u{9b}ü");
-        assert_eq!(printable_lines("E: x\r\n\tat f\x1b[2J\n"), "E: x\n        at f\\u{1b}[2J");
+        assert_eq!(cell("a\x1b[2J\nb\u{9b}ü\u{202e}"), "a\\u{1b}[2J\\nb\\u{9b}ü\\u{202e}");
         assert_eq!(cell(&"x".repeat(100)).chars().count(), CELL);
     }
 }

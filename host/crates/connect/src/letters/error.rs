@@ -1,6 +1,7 @@
 //! Why dead letters can't be found, shown, purged or redriven.
 
 use pelton_model::cause::Cause;
+use pelton_model::text::quoted;
 
 use crate::error::Error;
 
@@ -46,7 +47,7 @@ pub enum LettersError {
         partitions: usize,
     },
     /// The place to go on from is none that a list gave.
-    #[error("`before` is {before:?}, which no list gave as its `next`")]
+    #[error("`before` is {}, which no list gave as its `next`", quoted(before))]
     NoCursor {
         /// What was given.
         before: String,

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use pelton_model::files::write_durably;
 use pelton_model::stage::Stage;
+use pelton_model::text::quoted;
 
 use super::error::FileError;
 use super::letter::{Letter, Place, now};
@@ -122,7 +123,7 @@ impl Files {
     }
 
     fn kept(&self, name: &str) -> Result<Kept> {
-        ensure!(is_name(name), "{name:?} is not the name of a dead letter's file");
+        ensure!(is_name(name), "{} is not the name of a dead letter's file", quoted(name));
         let path = self.folder.join(name);
         let read = || -> Result<Kept> { Ok(serde_json::from_slice(&fs::read(&path)?)?) };
         let kept = read().with_context(|| format!("failed to read the dead letter {}", path.display()))?;
@@ -177,7 +178,7 @@ impl Files {
     }
 
     fn delete(&self, name: &str) -> Result<()> {
-        ensure!(is_name(name), "{name:?} is not the name of a dead letter's file");
+        ensure!(is_name(name), "{} is not the name of a dead letter's file", quoted(name));
         let path = self.folder.join(name);
         fs::remove_file(&path).with_context(|| format!("failed to delete the dead letter {}", path.display()))
     }

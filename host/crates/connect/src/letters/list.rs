@@ -11,6 +11,7 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use pelton_model::stage::Stage;
+use pelton_model::text::quoted;
 
 use super::error::{FileError, LettersError};
 use super::files::Files;
@@ -188,7 +189,9 @@ impl Letters {
     pub fn place(&self, which: &Which) -> Result<Place, LettersError> {
         let (partition, offset) = match which {
             Which::File { file } if self.files.has(file) => return Ok(Place::File(file.clone())),
-            Which::File { file } => return Err(no_such_letter(&self.job, format!("there is no file {file:?}"))),
+            Which::File { file } => {
+                return Err(no_such_letter(&self.job, format!("there is no file {}", quoted(file))));
+            }
             Which::Record { partition, offset } => (*partition, *offset),
         };
         let Some(log) = &self.log else {

@@ -1,5 +1,7 @@
 //! SQL text: quoting of names, and reading a job's statement just well enough to find its verb and its placeholders.
 
+use pelton_model::bounds::relation;
+
 /// A name as an identifier, whatever it contains.
 pub(super) fn ident(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
@@ -15,46 +17,9 @@ pub(super) fn literal(text: &str) -> String {
     format!("E'{}'", text.replace('\\', r"\\").replace('\'', "''"))
 }
 
-/// `table` or `schema.table` as a qualified identifier. Each part stands for itself, upper case included; one in double
-/// quotes may contain a dot (and `""` for a quote). `None` where it is neither.
+/// `table` or `schema.table` as a qualified identifier. `None` where it is [neither](relation).
 pub(super) fn table_name(name: &str) -> Option<String> {
-    let mut parts = Vec::new();
-    let mut rest = name;
-    loop {
-        let (part, tail) = match rest.strip_prefix('"') {
-            Some(quoted) => quoted_part(quoted)?,
-            None => {
-                let (part, tail) = rest.split_at(rest.find('.').unwrap_or(rest.len()));
-                (part.to_owned(), tail)
-            }
-        };
-        if part.is_empty() || part.contains('\0') {
-            return None;
-        }
-        parts.push(part);
-        match tail.strip_prefix('.') {
-            Some(next) => rest = next,
-            None if tail.is_empty() && parts.len() <= 2 => break,
-            None => return None,
-        }
-    }
-    Some(parts.iter().map(|part| ident(part)).collect::<Vec<_>>().join("."))
-}
-
-fn quoted_part(text: &str) -> Option<(String, &str)> {
-    let mut part = String::new();
-    let mut rest = text;
-    loop {
-        let (before, after) = rest.split_once('"')?;
-        part.push_str(before);
-        match after.strip_prefix('"') {
-            Some(more) => {
-                part.push('"');
-                rest = more;
-            }
-            None => return Some((part, after)),
-        }
-    }
+    Some(relation(name)?.iter().map(|part| ident(part)).collect::<Vec<_>>().join("."))
 }
 
 /// A statement of a job, made fit for Postgres.

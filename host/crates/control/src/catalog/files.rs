@@ -17,6 +17,7 @@ use pelton_model::cause::Because as _;
 use pelton_model::digest::digest;
 use pelton_model::files::{private_folder, write_durably};
 use pelton_model::sync::lock;
+use pelton_model::text::quoted;
 
 use super::{Catalog, Entry, Error, Listener, Listing, Revision, form};
 use crate::record::JobRecord;
@@ -170,7 +171,7 @@ impl Catalog for Files {
 
     fn component(&self, digest: &str) -> Result<Vec<u8>, Error> {
         if digest.len() != 64 || !digest.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(Error::NoComponent(format!("{digest:?} is not the digest of a component")));
+            return Err(Error::NoComponent(format!("{} is not the digest of a component", quoted(digest))));
         }
         let path = self.component_file(digest);
         let wasm = fs::read(&path)

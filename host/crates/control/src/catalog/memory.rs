@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use pelton_model::digest::digest;
 use pelton_model::sync::lock;
+use pelton_model::text::quoted;
 
 use super::{Catalog, Entry, Error, Listener, Listing, Revision, form};
 use crate::record::JobRecord;
@@ -169,7 +170,7 @@ impl Catalog for Memory {
         self.check_alive()?;
         let kept = lock(&self.kept);
         let found = kept.components.get(digest).map(|(wasm, _)| wasm.clone());
-        found.ok_or_else(|| Error::NoComponent(format!("there is no component {digest:?}")))
+        found.ok_or_else(|| Error::NoComponent(format!("there is no component {}", quoted(digest))))
     }
 
     fn sweep(&self, before: SystemTime) -> Result<usize, Error> {

@@ -21,7 +21,7 @@ impl Jobs {
     }
 
     fn set_paused(&self, job: &str, by: Option<&str>, paused: bool) -> Result<Found, Error> {
-        let note = self.note(by, if paused { "pause" } else { "resume" });
+        let note = self.note(by, if paused { "pause" } else { "resume" })?;
         self.change(job, |entry, _| {
             if entry.record.paused == paused {
                 return Ok(None);

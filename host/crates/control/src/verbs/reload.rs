@@ -71,7 +71,7 @@ impl Jobs {
         let supervised = self.find(job)?;
         // Who asks a question has the answer; what a file asks is told in the job.
         let by_a_file = request.by.as_deref() == Some(USR_JOBS);
-        let note = self.note(request.by.as_deref(), request.why.as_deref().unwrap_or("reload"));
+        let note = self.note(request.by.as_deref(), request.why.as_deref().unwrap_or("reload"))?;
         let mut next = None;
         let result = self.change(job, |entry, supervised| {
             let next = match &next {
@@ -128,7 +128,7 @@ impl Jobs {
     /// on probation.
     pub fn rollback(&self, job: &str, request: &Rollback) -> Result<JobView, Error> {
         let supervised = self.find(job)?;
-        let note = self.note(request.by.as_deref(), request.why.as_deref().unwrap_or("rollback"));
+        let note = self.note(request.by.as_deref(), request.why.as_deref().unwrap_or("rollback"))?;
         let mut is_there = false;
         let result = self.change(job, |entry, supervised| {
             let record = entry.record.clone();

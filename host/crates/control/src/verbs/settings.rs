@@ -5,12 +5,18 @@ use crate::checks::check_parallelism;
 use crate::error::Error;
 use crate::jobs::Jobs;
 use crate::types::{JobView, Scale, SetParameters};
+use pelton_model::bounds;
+use pelton_model::text::cut;
+
+/// Longest list of parameters in a job's history.
+const SHOWN_BYTES: usize = 1_000;
 
 impl Jobs {
     /// Sets parameters, between two batches. A job that refuses them goes on with those that it had.
     pub fn set(&self, job: &str, request: &SetParameters) -> Result<JobView, Error> {
+        request.parameters.keys().try_for_each(|key| bounds::parameter(key))?;
         let shown: Vec<_> = request.parameters.keys().map(String::as_str).collect();
-        let note = self.note(request.by.as_deref(), &format!("set {}", shown.join(", ")));
+        let note = self.note(request.by.as_deref(), &format!("set {}", cut(&shown.join(", "), SHOWN_BYTES)))?;
         let found = self.change(job, |entry, supervised| {
             let mut parameters = entry.record.parameters.clone();
             for (key, value) in &request.parameters {
@@ -22,6 +28,7 @@ impl Jobs {
             if parameters == entry.record.parameters {
                 return Ok(None);
             }
+            bounds::parameters(&parameters)?;
             let component = self.kept(&entry.record.digest)?;
             self.opened(supervised, entry.record.clone(), &component, parameters, false, &note).map(Some)
         })?;
@@ -32,7 +39,7 @@ impl Jobs {
     pub fn scale(&self, job: &str, request: &Scale) -> Result<JobView, Error> {
         let parallelism = request.parallelism;
         check_parallelism(parallelism)?;
-        let note = self.note(request.by.as_deref(), &format!("scale {parallelism}"));
+        let note = self.note(request.by.as_deref(), &format!("scale {parallelism}"))?;
         let found = self.change(job, |entry, _| {
             if entry.record.parallelism == parallelism {
                 return Ok(None);

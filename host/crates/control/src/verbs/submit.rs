@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::guest::GuestHost;
 use crate::jobs::Jobs;
 use crate::types::{Guarantee, Submit, Submitted, Uploaded};
+use pelton_model::bounds;
 use pelton_model::metrics::Metrics;
 use pelton_model::partition::StartFrom;
 
@@ -81,7 +82,9 @@ impl Jobs {
         check_parallelism(request.parallelism.unwrap_or(1))?;
         let name = request.name.clone().unwrap_or_else(|| component.spec().name.clone());
         check_name(&name).map_err(|error| Error::BadName(error.to_string()))?;
-        let note = self.note(request.by.as_deref(), request.why.as_deref().unwrap_or("submit"));
+        request.group.as_deref().map(bounds::group).transpose()?;
+        bounds::parameters(&request.parameters)?;
+        let note = self.note(request.by.as_deref(), request.why.as_deref().unwrap_or("submit"))?;
         let mut record = JobRecord {
             group: request.group.clone().unwrap_or_else(|| format!("pelton-{name}")),
             name,
