@@ -8,6 +8,8 @@ mod refused;
 
 use std::fs;
 
+use pelton_model::text::lines;
+
 use crate::eventually::eventually;
 use crate::golden;
 use crate::kafka::Record;
@@ -124,7 +126,8 @@ fn fails_alone(servers: &Servers, name: &str, reason: &str) {
     assert!(told.starts_with(&expected), "{told}");
     let (status, ready) = host.get("/readyz");
     assert_eq!(status, 503);
-    assert!(ready.as_str().unwrap().contains(&format!("{name}: instance 0 of {name}: {expected}")), "{ready}");
+    let line = lines(&format!("{name}: instance 0 of {name}: {expected}"));
+    assert!(ready.as_str().unwrap().contains(&line), "{ready}");
     let failures = |view: &serde_json::Value| view["counts"]["guest_failures"].as_u64().unwrap();
     eventually(RUN, "the job is tried again", || (failures(&host.show(name)) > failures(&view)).then_some(()));
 

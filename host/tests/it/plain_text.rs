@@ -53,15 +53,13 @@ fn changed(component: &std::path::Path, text: &str, to: &str) -> Vec<u8> {
 fn what_servers_and_records_say_moves_no_cursor() {
     let stage = require_stage!();
     stage.set(1);
-    let raise = |only: &str| {
+    let trigger = |does: String| {
         stage.sql(&format!(
-            "CREATE OR REPLACE FUNCTION picky() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-                {only} RAISE EXCEPTION USING MESSAGE = {AS_SQL}, DETAIL = {AS_SQL}, HINT = {AS_SQL}, ERRCODE = 'P0002'; {}
-                RETURN NEW; END $$",
-            if only.is_empty() { "" } else { "END IF;" }
+            "CREATE OR REPLACE FUNCTION picky() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {does}
+                RETURN NEW; END $$"
         ));
     };
-    raise("");
+    trigger(format!("EXECUTE 'SELECT FROM ' || quote_ident({AS_SQL});"));
     stage.sql("CREATE TRIGGER picky BEFORE INSERT ON raw_sensors_data FOR EACH ROW EXECUTE FUNCTION picky()");
     let hostile = Record::new(HOSTILE).key(HOSTILE).header(HOSTILE, Some(HOSTILE.as_bytes()));
     stage.kafka.produce("sensors", &[hostile.clone(), reading("refused", 20.0)]);
@@ -70,7 +68,7 @@ fn what_servers_and_records_say_moves_no_cursor() {
     host.start();
     host.submit(example("sensor_pipeline"), &["--set", "threshold=29"]);
 
-    // Postgres refuses every row in these words: the job waits, and says why.
+    // Postgres refuses every row, with such a name in its words: the job waits, and says why.
     eventually(RUN, "what Postgres says is told", || {
         host.show("sensor_pipeline").to_string().contains("forged").then_some(())
     });
@@ -79,7 +77,10 @@ fn what_servers_and_records_say_moves_no_cursor() {
         assert!(said.stdout.contains("forged") && said.stdout.contains("\\u{1b}"), "{command:?}: {}", said.stdout);
     }
     // Then one row only, and the record that is no reading at all.
-    raise("IF NEW.message_id = 'refused' THEN");
+    trigger(format!(
+        "IF NEW.message_id = 'refused' THEN
+            RAISE EXCEPTION USING MESSAGE = {AS_SQL}, DETAIL = {AS_SQL}, HINT = {AS_SQL}; END IF;"
+    ));
     stage.wait_until_done("sensor_pipeline");
     let said = plain(&host, &["dlq", "list", "sensor_pipeline"]).stdout;
     assert!(said.contains("2 dead letters") && said.contains("\\u{1b}[2J"), "{said}");
@@ -104,7 +105,7 @@ fn what_servers_and_records_say_moves_no_cursor() {
 fn what_guests_say_moves_no_cursor() {
     let stage = require_stage!();
     stage.topics(1);
-    stage.kafka.produce("sensors", &["good", "RAISE", "TRAP"].map(Record::new));
+    stage.kafka.produce("sensors", &["good", "RAISE"].map(Record::new));
     let mut host = stage.host();
     host.start();
     host.submit(guest("trap_on_marker"), &[]);
@@ -112,9 +113,7 @@ fn what_guests_say_moves_no_cursor() {
     for command in [&["logs"][..], &["dlq", "list"], &["show"]] {
         plain(&host, &[command, &["trap_on_marker"]].concat());
     }
-    for letter in ["0/0", "0/1"] {
-        plain(&host, &["dlq", "show", "trap_on_marker", letter]);
-    }
+    plain(&host, &["dlq", "show", "trap_on_marker", "0/0"]);
     // A line of a job's log is one line of the host's.
     let log = host.log();
     is_plain(&log);
@@ -195,7 +194,7 @@ fn what_callers_send_is_bounded_and_does_not_come_back_whole() {
     submit("parameters", json!({"threshold": HOSTILE}), "has a control character, U+001B");
     submit("parameters", json!({long.clone(): "1"}), "the name of a parameter is longer than 100 characters");
     submit("parameters", json!({"no\\such": "1"}), "it has threshold");
-    submit(&long, json!(1), "unknown field");
+    submit(&long, json!(1), "Failed to deserialize the JSON body");
     refused("/api/v1/jobs", json!({"available": long}), cut);
     refused("/api/v1/jobs", json!({"digest": long}), cut);
 

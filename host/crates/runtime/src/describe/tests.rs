@@ -105,20 +105,20 @@ fn sixty_megabytes_of_text_are_refused_in_a_line() {
 }
 
 #[test]
-fn a_million_items_are_refused_in_a_line() {
+fn a_hundred_thousand_items_are_refused_in_a_line() {
     for (field, count, words) in [
-        (3, 1_000_000, "more than 256 sources"),
-        (4, 1_000_000, "more than 256 sinks"),
-        (5, 1_000_000, "more than 256 parameters"),
+        (3, 100_000, "more than 256 sources"),
+        (4, 100_000, "more than 256 sinks"),
+        (5, 100_000, "more than 256 parameters"),
     ] {
         let mut declared = Declaration::new();
         declared.set(field, (ROOM, count));
         assert_eq!(declared.refusal(), words);
     }
-    // A table of a million columns: name and columns, no key, what happens on a conflict.
+    // A table of as many columns: name and columns, no key, what happens on a conflict.
     let mut declared = Declaration::new();
     let (name, table) = (declared.text("s"), declared.text("t"));
-    let sinks = declared.items(&[&[name.0, name.1, 1, table.0, table.1, ROOM, 1_000_000, 0, 0, 0]]);
+    let sinks = declared.items(&[&[name.0, name.1, 1, table.0, table.1, ROOM, 100_000, 0, 0, 0]]);
     declared.set(4, sinks);
     assert_eq!(declared.refusal(), "more than 256 columns");
 }
@@ -149,12 +149,12 @@ fn what_would_move_a_cursor_and_what_is_kafkas_own_is_refused() {
 
 #[test]
 fn names_of_a_component_are_quoted_in_a_line() {
-    let long = "x".repeat(100_000);
+    let long = "x".repeat(90_000);
     let wat = format!(r#"(component (import "{long}" (func)))"#);
     let told = engine().load(&wat::parse_str(wat).unwrap()).unwrap_err().to_string();
-    assert!(told.contains("which Pelton does not offer") && told.len() < 500, "{}", told.len());
-    let exports: String = (0..1000).map(|n| format!(r#"(export "{}{n}" (instance $i))"#, "y".repeat(500))).collect();
+    assert!(told.contains("which Pelton does not offer") && told.len() < 500, "{told:.500}");
+    let exports: String = (0..900).map(|n| format!(r#"(export "{}{n}" (instance $i))"#, "y".repeat(500))).collect();
     let wat = format!("(component (instance $i) {exports})");
     let told = engine().load(&wat::parse_str(wat).unwrap()).unwrap_err().to_string();
-    assert!(told.contains("is not a job") && told.len() < 2000, "{}", told.len());
+    assert!(told.contains("is not a job") && told.len() < 2000, "{told:.500}");
 }
