@@ -1,5 +1,5 @@
-//! Log lines: to standard error, by `PELTON_LOG` (such as `info`, `debug`, `pelton=debug,librdkafka=debug`). An event is
-//! one line, whatever guests, Kafka, Postgres and names of files say in it.
+//! Log lines: to standard error, by `PELTON_LOG` (such as `info`, `debug`, `pelton=debug,librdkafka=debug`). An event
+//! is one line, whatever guests, Kafka, Postgres and names of files say in it.
 
 use std::fmt::{self, Debug};
 use std::io::{IsTerminal, Write};
@@ -130,7 +130,7 @@ mod tests {
     fn an_event_is_one_line_whatever_it_tells() {
         let hostile = "boom\x1b[2J\r\n2026 ERROR all is lost\u{9b}\u{202e}\u{2028}";
         let told = logged(false, || {
-            tracing::error!(job.name = "j", kafka.error = %hostile, record = hostile, count = 7, "{hostile} in {}", "x");
+            tracing::error!(job.name = "j", kafka.error = %hostile, record = hostile, count = 7, "{hostile} in x");
             let span = tracing::info_span!("of", file = %hostile);
             span.in_scope(|| tracing::info!("within"));
         });

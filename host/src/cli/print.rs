@@ -1,5 +1,6 @@
-//! What client commands print: tables for people, JSON for programs. What a host tells was written by guests, servers and
-//! other people: whichever function here prints it, it is text and nothing else, and JSON says exactly what it is.
+//! What client commands print: tables for people, JSON for programs. What a host tells was written by guests, servers
+//! and other people: whichever function here prints it, it is text and nothing else, and JSON says exactly what it
+//! is.
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};

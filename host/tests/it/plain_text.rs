@@ -1,5 +1,5 @@
-//! Text of guests, of Kafka, of Postgres and of those who call: bounded and clean where it is kept, and nothing but text
-//! where it is shown, on a terminal and in the host's log.
+//! Text of guests, of Kafka, of Postgres and of those who call: bounded and clean where it is kept, and nothing but
+//! text where it is shown, on a terminal and in the host's log.
 
 use std::fs;
 

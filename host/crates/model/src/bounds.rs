@@ -1,5 +1,6 @@
-//! What texts and lists of a job's declaration, and of requests, may be: Kafka's rules for topics and groups, Postgres's
-//! for names of tables and columns, and short, clean text for the rest. What is refused is quoted in a line at most.
+//! What texts and lists of a job's declaration, and of requests, may be: Kafka's rules for topics and groups,
+//! Postgres's for names of tables and columns, and short, clean text for the rest. What is refused is quoted in a
+//! line at most.
 //!
 //! A declaration that passes is of some hundred kilobytes at most, whatever the guest is: it is kept, listed, and part
 //! of metrics and file names.
@@ -115,8 +116,8 @@ pub fn why(why: &str) -> Result<(), Error> {
     long("`why`", why, 4 * WHY)
 }
 
-/// The parts of `table` or `schema.table`. Each stands for itself, upper case included; one in double quotes may contain a
-/// dot (and `""` for a quote). `None` where it is neither.
+/// The parts of `table` or `schema.table`. Each stands for itself, upper case included; one in double quotes may
+/// contain a dot (and `""` for a quote). `None` where it is neither.
 pub fn relation(name: &str) -> Option<Vec<String>> {
     let mut parts = Vec::new();
     let mut rest = name;

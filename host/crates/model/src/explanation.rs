@@ -37,8 +37,8 @@ impl Display for Explanation {
     }
 }
 
-/// Writes a refusal for people: on one line where it has one reason, else with a line for each. A reason's own lines are
-/// indented, and nothing in any of it is more than text.
+/// Writes a refusal for people: on one line where it has one reason, else with a line for each. A reason's own lines
+/// are indented, and nothing in any of it is more than text.
 pub fn write(f: &mut fmt::Formatter<'_>, title: &str, causes: &[String], fix: Option<&str>) -> fmt::Result {
     f.write_str(&line(title))?;
     match causes {

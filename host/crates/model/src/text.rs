@@ -1,6 +1,6 @@
-//! Text of others, made fit to be shown. What guests, Kafka, Postgres and files say reaches a terminal, a log of text and
-//! a refusal through these functions only: nothing of it moves a cursor, begins a line of its own, turns the order of
-//! what stands beside it, or is longer than people read.
+//! Text of others, made fit to be shown. What guests, Kafka, Postgres and files say reaches a terminal, a log of text
+//! and a refusal through these functions only: nothing of it moves a cursor, begins a line of its own, turns the
+//! order of what stands beside it, or is longer than people read.
 //!
 //! None of them changes text that is harmless, so what went through one may go through another.
 
@@ -54,8 +54,8 @@ pub fn quoted(text: &str) -> String {
     }
 }
 
-/// A JSON document that a terminal shows as it is: it says the same, with each such character within its strings written
-/// as `\u009b`. The line breaks between its members stay.
+/// A JSON document that a terminal shows as it is: it says the same, with each such character within its strings
+/// written as `\u009b`. The line breaks between its members stay.
 pub fn json(document: &str) -> Cow<'_, str> {
     // JSON itself has those below U+0020 escaped, and outside of its strings there are no others.
     let is_left = |c: char| c >= '\u{7f}' && is_unsafe(c);
@@ -84,8 +84,8 @@ mod tests {
         let told = line(HOSTILE);
         assert_eq!(
             told,
-            "a\\u{1b}[2J\\u{9b}31m\\r\\n\\t\\u{0}\\u{7f}\\u{85}\\u{2028}\\u{2029}\\u{61c}\\u{200e}\\u{200f}\\u{202a}\\u{202e}\
-             \\u{2066}\\u{2069}z"
+            "a\\u{1b}[2J\\u{9b}31m\\r\\n\\t\\u{0}\\u{7f}\\u{85}\\u{2028}\\u{2029}\\u{61c}\\u{200e}\\u{200f}\\u{202a}\
+             \\u{202e}\\u{2066}\\u{2069}z"
         );
         assert_eq!(line(&told), told);
         // Languages that run from right to left need no marks, and joined signs no controls.
