@@ -57,7 +57,7 @@ impl Host {
     fn start_with(broker: &kafka::Kafka, environment: &[(&str, &str)]) -> Self {
         let process = HostProcess::start(env!("CARGO_BIN_EXE_pelton"), &["--kafka", &broker.bootstrap()], environment);
         let wasm = identity();
-        let client = Client::new(&process.url, None).unwrap();
+        let client = Client::new(&process.url, None, None).unwrap();
         let digest = client.upload(wasm.as_slice(), wasm.len()).unwrap().digest;
         Self { process, client, digest }
     }

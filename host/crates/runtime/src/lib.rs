@@ -127,9 +127,10 @@ impl Engine {
     pub fn cached(&self, digest: &str) -> Option<CompiledJob> {
         let (compiled, spec) = self.cache.as_ref()?.get(&self.inner, digest)?;
         // It may have been kept by a version that took more: compiled again, it is refused with the reason.
+        let spec = spec?;
         spec.check().ok()?;
         let mut job = self.link(&compiled, digest).ok()?;
-        job.spec = Arc::new(spec?);
+        job.spec = Arc::new(spec);
         Some(job)
     }
 
