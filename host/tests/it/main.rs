@@ -15,6 +15,7 @@ mod bad_records;
 mod bad_records_run;
 mod browser;
 mod changes;
+mod compiles;
 mod core_module;
 mod demo;
 mod dev;
