@@ -28,12 +28,12 @@ fn page(name: &str) -> String {
     fs::read_to_string(repository().join(name)).unwrap_or_else(|error| panic!("failed to read {name}: {error}"))
 }
 
-/// README.md and all pages of docs/, by their paths in the repository.
+/// README.md, SECURITY.md and all pages of docs/, by their paths in the repository.
 fn pages() -> Vec<String> {
     let docs = fs::read_dir(repository().join("docs")).unwrap();
     let names = docs.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut pages: Vec<_> = names.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}")).collect();
-    pages.push("README.md".to_owned());
+    pages.extend(["README.md", "SECURITY.md"].map(str::to_owned));
     pages.sort();
     pages
 }
@@ -331,22 +331,54 @@ fn every_header_of_a_dead_letter_is_documented() {
 
 #[test]
 fn every_report_of_the_field_has_its_test() {
-    let mut tests = String::new();
-    let mut folders = vec![repository().join("host/tests/field"), repository().join("host/tests/it")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-            match entry.is_dir() {
-                true => folders.push(entry),
-                false => tests.push_str(&fs::read_to_string(entry).unwrap()),
-            }
-        }
-    }
+    let tests = sources("host/tests");
     let text = page("docs/field.md");
     let rows: Vec<_> = text.lines().filter(|line| line.starts_with("| [")).collect();
     assert!(!rows.is_empty());
     for row in rows {
         let name = row.trim_end_matches(" |").rsplit('`').nth(1).unwrap();
         assert!(tests.contains(&format!("#[test]\nfn {name}()")), "there is no test {name}: {row}");
+    }
+}
+
+/// All Rust sources below a folder, joined.
+fn sources(folder: &str) -> String {
+    let mut joined = String::new();
+    let mut folders = vec![repository().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            match entry.is_dir() {
+                true => folders.push(entry),
+                false if entry.extension().is_some_and(|extension| extension == "rs") => {
+                    joined.push_str(&fs::read_to_string(entry).unwrap());
+                }
+                false => {}
+            }
+        }
+    }
+    joined
+}
+
+#[test]
+fn every_promise_of_security_has_its_code_and_its_test() {
+    let (text, sources) = (page("SECURITY.md"), sources("host"));
+    let rows: Vec<Vec<_>> = text
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| promise"))
+        .map(|line| line.trim_matches('|').split(" | ").collect())
+        .collect();
+    assert!(rows.len() > 20, "{}", rows.len());
+    let quoted = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    for row in rows {
+        let [promise, code, tests] = &row[..] else { panic!("{row:?}") };
+        let (files, names) = (quoted(code), quoted(tests));
+        assert!(!files.is_empty() && !names.is_empty(), "{promise}");
+        for file in files {
+            assert!(repository().join(&file).is_file(), "there is no {file}: {promise}");
+        }
+        for name in names {
+            assert!(sources.contains(&format!("fn {name}(")), "there is no test {name}: {promise}");
+        }
     }
 }
 
