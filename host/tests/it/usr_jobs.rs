@@ -205,7 +205,7 @@ fn what_is_no_file_holds_nothing_up() {
     symlink("7circle.wasm", at("7circle.wasm")).unwrap();
     fs::write(at("8\x1b[2J\n\u{202e}name.wasm"), "x").unwrap();
     fs::write(at("9secret.wasm"), "x").unwrap();
-    fs::set_permissions(at("9secret.wasm"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(at("9secret.wasm"), fs::Permissions::from_mode(0o000)).unwrap();
     host.start();
     host.drop_job(ALERTS, &fs::read(example(ALERTS)).unwrap());
     comes(&host, "sensor_alerts.wasm");

@@ -96,7 +96,7 @@ type Work = fn(&AvailableJobs, &str, &dyn Components) -> Outcome;
 /// What became of a file.
 enum Outcome {
     /// It was read.
-    Read(Found, Declared),
+    Read(Found, Box<Declared>),
     /// It is of this size, and to be compiled.
     Compile(u64),
     /// It is to be looked at again.
@@ -201,14 +201,14 @@ impl AvailableJobs {
         let found = lock(&self.files).files.get(name).and_then(|file| file.found.clone());
         // Not every one of these can be found by the name that is shown.
         if let Some(found @ Found { unfit: Some(unfit), .. }) = &found {
-            return Outcome::Read(found.clone(), Err(unfit.clone()));
+            return Outcome::Read(found.clone(), Box::new(Err(unfit.clone())));
         }
         match self.folder.read(name, |reader| digest_of(reader)) {
             Ok((found, Ok(digest))) => match components.cached(&digest) {
-                Some(component) => Outcome::Read(found, Ok((digest, component.spec().as_ref().clone()))),
+                Some(component) => Outcome::Read(found, Box::new(Ok((digest, component.spec().as_ref().clone())))),
                 None => Outcome::Compile(found.size),
             },
-            Ok((found, Err(error))) => Outcome::Read(found, Err(error)),
+            Ok((found, Err(error))) => Outcome::Read(found, Box::new(Err(error))),
             Err(changed) => changed.into(),
         }
     }
@@ -223,7 +223,7 @@ impl AvailableJobs {
             Err(Error::NotAJob { cause, .. } | Error::CompileTime(cause)) => Err(cause),
             Err(error) => Err(error.to_string()),
         });
-        Outcome::Read(found, declared)
+        Outcome::Read(found, Box::new(declared))
     }
 
     /// All `.wasm` files, by name, as they were last seen.
@@ -332,7 +332,7 @@ fn work_all(weak: &Weak<AvailableJobs>, next: Next, work: impl Fn(&AvailableJobs
         let mut files = lock(&this.files);
         let Some(file) = files.files.get_mut(&name) else { continue };
         let (found, declared) = match outcome {
-            Outcome::Read(found, declared) => (found, declared),
+            Outcome::Read(found, declared) => (found, *declared),
             Outcome::Compile(size) => {
                 files.to_compile.insert((size, name));
                 this.changed.notify_all();

@@ -239,7 +239,7 @@ fn names_that_cannot_be_shown_are_escaped_and_hide_none() {
 fn what_may_not_be_read_is_told() {
     let rig = rig(false);
     fs::write(rig.at("secret.wasm"), "x").unwrap();
-    fs::set_permissions(rig.at("secret.wasm"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(rig.at("secret.wasm"), fs::Permissions::from_mode(0o000)).unwrap();
     // Root reads everything.
     if !nix::unistd::geteuid().is_root() {
         assert_eq!(rig.why_not("secret.wasm"), "it can't be read: Permission denied (os error 13)");

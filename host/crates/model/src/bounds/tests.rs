@@ -18,6 +18,9 @@ fn parameter(name: &str, default: &str) -> Parameter {
     Parameter { name: name.to_owned(), description: "°C".to_owned(), default: Some(default.to_owned()) }
 }
 
+/// Puts a text into a declaration.
+type Change = fn(&mut Spec, String);
+
 /// A job of every kind of sink, with names at the edge of what is legal.
 fn good() -> Spec {
     let sink = |name: &str, target| Sink { name: name.to_owned(), target };
@@ -67,7 +70,7 @@ fn what_jobs_declare_is_taken() {
 #[test]
 fn every_text_is_bounded_and_quoted_in_a_line() {
     let huge = || "x".repeat(60_000_000);
-    let cases: [(&str, fn(&mut Spec, String)); 11] = [
+    let cases: [(&str, Change); 11] = [
         ("job name \"xxx", |spec, text| spec.name = text),
         ("the version is longer than 100 characters: \"xxx", |spec, text| spec.version = text),
         ("the description is longer than 1000 characters: \"xxx", |spec, text| spec.description = text),
@@ -94,7 +97,7 @@ fn every_text_is_bounded_and_quoted_in_a_line() {
         let said = said(|spec| change(spec, huge()));
         assert!(said.starts_with(words) && said.contains("x\"… (60000000 bytes)"), "{said}");
     }
-    let bounds: [(usize, fn(&mut Spec, String)); 3] = [
+    let bounds: [(usize, Change); 3] = [
         (VERSION, |spec, text| spec.version = text),
         (DESCRIPTION, |spec, text| spec.description = text),
         (PARAMETER, |spec, text| spec.parameters[0].name = text),
