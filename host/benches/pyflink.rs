@@ -305,7 +305,7 @@ fn main() {
             &["--kafka", &broker.bootstrap(), "--postgres", &postgres.url()],
             &[],
         );
-        let client = Client::new(&host.url, None).unwrap();
+        let client = Client::new(&host.url, None, None).unwrap();
         let before = outputs.alerts();
         let digest = client.upload(wasm.as_slice(), wasm.len()).unwrap().digest;
         let from = Some(StartFrom::Earliest);
