@@ -208,6 +208,9 @@ pub struct SubmitArgs {
     /// Create missing topics and tables
     #[arg(long)]
     create: bool,
+    /// Also where the job writes into what it reads
+    #[arg(long)]
+    allow_loop: bool,
     /// Why, for the job's history
     #[arg(long)]
     why: Option<String>,
@@ -268,6 +271,7 @@ pub fn submit(args: SubmitArgs) -> Result<()> {
         guarantee: args.guarantee,
         group: args.group,
         create: args.create,
+        allow_loop: args.allow_loop,
         by: caller(),
         why,
     };

@@ -175,6 +175,8 @@ fn every_setting_is_documented_with_its_default() {
         ("max_rows", json!(sink.max_rows)),
         ("max_bytes", json!(sink.max_bytes)),
         ("write_timeout", duration(sink.write_timeout)),
+        ("lock_timeout", duration(sink.lock_timeout())),
+        ("statement_timeout", duration(sink.statement_timeout())),
         ("linger", duration(sink.linger)),
         ("statement_rows", json!(sink.statement_rows)),
         ("statement_linger", duration(sink.statement_linger)),

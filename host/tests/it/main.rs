@@ -10,6 +10,7 @@
 
 mod api_safety;
 mod audit;
+mod back_at_work;
 mod bad_guests;
 mod bad_records;
 mod bad_records_run;
@@ -32,6 +33,7 @@ mod lifecycle;
 mod load;
 mod logs;
 mod new;
+mod new_topics;
 mod oci;
 mod openapi;
 mod outages;

@@ -24,6 +24,7 @@ fn status(error: &Error) -> u16 {
         Error::Ending(_)
         | Error::Contended(_)
         | Error::AlreadySubmitted(_)
+        | Error::GroupTaken { .. }
         | Error::WouldDrop { .. }
         | Error::NoEarlierVersion { .. }
         | Error::NotRunning(_)
@@ -37,6 +38,8 @@ fn status(error: &Error) -> u16 {
         | Error::BadParameters(_)
         | Error::UnfitParameters(_)
         | Error::Missing { .. }
+        | Error::OwnLetters { .. }
+        | Error::OwnSource { .. }
         | Error::BadShadowTime(_) => 422,
         Error::Internal { .. } => 500,
         Error::Unsettled { .. } | Error::Away { .. } | Error::Stopping(_) => 503,

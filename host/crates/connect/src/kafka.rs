@@ -5,6 +5,7 @@
 //! outputs and `dead_letters` of records that are given up.
 
 mod admin;
+mod certificate;
 mod check;
 mod client;
 mod connector;
@@ -16,11 +17,13 @@ mod feeds;
 mod fetcher;
 mod group;
 pub mod headers;
+mod leave;
 mod letter;
 mod letter_log;
 mod log;
 mod marker;
 mod member;
+mod members;
 mod message;
 mod open;
 mod outbox;
@@ -33,7 +36,9 @@ mod sink;
 mod sleep;
 mod slots;
 mod source;
+mod static_member;
 mod topic_id;
+mod waits;
 mod watch;
 
 pub use admin::Admin;

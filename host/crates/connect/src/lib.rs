@@ -11,6 +11,7 @@
 //! ```
 
 pub mod assignment;
+mod certificates;
 pub mod committer;
 pub mod connector;
 pub mod connectors;

@@ -64,6 +64,7 @@ impl Outputs {
     /// Waits until everything is written or `timeout` is over.
     pub fn flush(&self, timeout: Duration) {
         self.topics.flush(timeout);
+        self.tables.flush(timeout);
     }
 }
 

@@ -13,6 +13,7 @@
 //! row by row) → acknowledgement; all that belongs together is one `transaction`, so that a pooler may stand between.
 //! Beside that stands [`check`], which tells before a job starts whether its tables fit.
 
+mod activity;
 mod apply;
 mod batch;
 mod chunk;

@@ -59,6 +59,27 @@ pub enum Error {
     CompileTime(String),
     /// Another job has that name.
     AlreadySubmitted(String),
+    /// Another job reads with that consumer group.
+    GroupTaken {
+        /// The group.
+        group: String,
+        /// The job that has it.
+        job: String,
+    },
+    /// A job would read its own dead letters.
+    OwnLetters {
+        /// The job.
+        job: String,
+        /// Its dead-letter topic.
+        topic: String,
+    },
+    /// A job would write into what it reads.
+    OwnSource {
+        /// The job.
+        job: String,
+        /// The topics that it reads and writes.
+        topics: Vec<String>,
+    },
     /// The guarantee can't be given.
     NoExactlyOnce,
     /// The name is none.
@@ -186,6 +207,29 @@ impl Error {
             .fix(format!(
                 "change it while it runs (`pelton reload`, `set`, `scale`), cancel it first (`pelton cancel {job}`; its offsets \
                  are kept), or submit this one under another --name"
+            )),
+            Self::GroupTaken { group, job } => because(
+                "group-taken",
+                "the job is not submitted",
+                &format!("the consumer group {group:?} is the one of the job {job}: they would take each other's records"),
+            )
+            .fix("leave --group out, or give it a group of its own; two jobs with a group each have all records both"),
+            Self::OwnLetters { job, topic } => because(
+                "own-dead-letters",
+                &format!("{job} can't read its own dead letters"),
+                &format!("a record of {topic:?} that it gives up would come back to it for ever"),
+            )
+            .fix(format!(
+                "bring dead letters back with `pelton dlq redrive {job}`, or read them with a job of another --name"
+            )),
+            Self::OwnSource { job, topics } => because(
+                "own-source",
+                &format!("{job} would write into what it reads"),
+                &format!("each output to {} may make another one, without end", topics.join(", ")),
+            )
+            .fix(format!(
+                "submit it with --allow-loop if that is meant; where it is submitted already, cancel it first \
+                 (`pelton cancel {job}`; its offsets are kept)"
             )),
             Self::NoExactlyOnce => not_submitted("exactly-once is not available in this version").fix(
                 "submit it with --guarantee at-least-once; a table with a key and on-conflict ignore or update holds each \

@@ -20,6 +20,7 @@ use crate::available::AvailableJobs;
 use crate::catalog::files::Files;
 use crate::checks::ConnectorChecks;
 use crate::error::Error;
+use crate::groups::Groups;
 use crate::pipeline_runner::PipelineRunners;
 use crate::reconciler::Reconciler;
 use crate::redrives::Redrives;
@@ -39,6 +40,8 @@ pub struct Jobs {
     pub(crate) reconciler: Arc<Reconciler>,
     pub(crate) available: Arc<AvailableJobs>,
     pub(crate) redrives: Redrives,
+    /// Of jobs that are about to be submitted.
+    pub(crate) groups: Groups,
 }
 
 impl Jobs {
@@ -102,7 +105,13 @@ impl Jobs {
 
     fn with(services: Arc<Services>, available: Arc<AvailableJobs>) -> Result<Arc<Self>, StartError> {
         let reconciler = Reconciler::start(Arc::clone(&services))?;
-        let jobs = Arc::new(Self { services, reconciler, available, redrives: Redrives::default() });
+        let jobs = Arc::new(Self {
+            services,
+            reconciler,
+            available,
+            redrives: Redrives::default(),
+            groups: Groups::default(),
+        });
         sweep::start(&jobs.services).because(StartError::Thread)?;
         Ok(jobs)
     }

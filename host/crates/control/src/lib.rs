@@ -17,6 +17,8 @@ pub mod completion;
 pub mod components;
 mod drop_folder;
 pub mod error;
+mod flow;
+mod groups;
 pub mod guest;
 pub mod jobs;
 pub mod pipeline_runner;

@@ -18,6 +18,7 @@ use pelton_model::cause::Because as _;
 use pelton_model::sync::lock;
 
 use crate::error::Error;
+use crate::flow;
 use crate::services::Services;
 use crate::slot::Slot;
 use crate::supervisor::{Supervised, Tells};
@@ -48,6 +49,8 @@ pub(crate) struct Reconciler {
     slots: Mutex<BTreeMap<String, Arc<Slot>>>,
     due: Mutex<Due>,
     wake: Wake,
+    /// What is told of jobs that are in each other's way, by job.
+    told: Mutex<BTreeMap<String, String>>,
     /// Whether nothing is started or changed any more.
     is_closed: AtomicBool,
 }
@@ -63,6 +66,7 @@ impl Reconciler {
             slots: Mutex::default(),
             due: Mutex::default(),
             wake: Wake::default(),
+            told: Mutex::default(),
             is_closed: AtomicBool::new(false),
         });
         let weak = Arc::downgrade(&this);
@@ -255,7 +259,28 @@ impl Reconciler {
             // No plan has the others.
             _ => {}
         }
+        if matches!(action, Action::Start | Action::Version | Action::Forget) {
+            self.tell_of_flow();
+        }
         Ok(())
+    }
+
+    /// Tells in each job what it and others do to each other, where that is not what has been told already.
+    fn tell_of_flow(&self) {
+        // Held until all is told: whoever is the last has seen all jobs.
+        let mut told = lock(&self.told);
+        let jobs = self.all();
+        let records: Vec<_> = jobs.iter().map(|job| job.record()).collect();
+        let now = flow::notices(&records);
+        for job in &jobs {
+            let name = &job.observed.name;
+            match now.get(name) {
+                Some(text) if told.get(name) == Some(text) && job.observed.status.has_notice(&Part::Flow) => {}
+                Some(text) => job.notice(&Part::Flow, text),
+                None => drop(job.observed.status.clear_notice(&Part::Flow)),
+            }
+        }
+        *told = now;
     }
 
     fn begin(self: &Arc<Self>, slot: &Arc<Slot>, entry: &Entry) -> Result<(), Failure> {

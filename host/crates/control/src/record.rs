@@ -35,6 +35,9 @@ pub struct JobRecord {
     /// Whether it is to end: it drains, and then nothing is kept of it here.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub cancelled: bool,
+    /// Whether it may write into what it reads.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub allow_loop: bool,
     /// The file in `usr_jobs` that it came from.
     pub file: Option<DroppedFile>,
     /// Every version that it had, by number, and what each was when it last ran; the last 200.
@@ -59,6 +62,7 @@ impl Default for JobRecord {
             submitted: DateTime::UNIX_EPOCH,
             paused: false,
             cancelled: false,
+            allow_loop: false,
             file: None,
             versions: Vec::new(),
             history: Vec::new(),

@@ -46,6 +46,9 @@ pub struct Submit {
     /// Whether missing topics and tables are created.
     #[serde(default)]
     pub create: bool,
+    /// Whether the job may write into what it reads.
+    #[serde(default)]
+    pub allow_loop: bool,
     /// Who asks for it, for the history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,

@@ -17,6 +17,7 @@ mod options;
 use std::ffi::OsStr;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
@@ -55,6 +56,8 @@ pub struct LocalPostgres {
     account: Account,
     port: u16,
     durable: bool,
+    /// Whether it takes connections with TLS.
+    tls: bool,
 }
 
 impl LocalPostgres {
@@ -69,7 +72,8 @@ impl LocalPostgres {
         let account = Account::choose()?;
         let binaries = Binaries::locate(options, &account)?;
         let folder = account.temporary_folder("pelton-postgres-")?;
-        let mut postgres = Self { server: None, folder, binaries, account, port: 0, durable: options.durable };
+        let durable = options.durable;
+        let mut postgres = Self { server: None, folder, binaries, account, port: 0, durable, tls: false };
         postgres.initialise()?;
         for attempt in 1.. {
             postgres.port = free_port()?;
@@ -131,6 +135,27 @@ impl LocalPostgres {
         self.launch().because(Error::Postgres)
     }
 
+    /// Has it take connections with TLS, too, with this certificate and its key, both in PEM; it is stopped and started
+    /// for that.
+    pub fn set_certificate(&mut self, certificate: &Path, key: &Path) -> Result<(), Error> {
+        self.stop_keep_data()?;
+        self.install(certificate, key).because(Error::Postgres)?;
+        self.tls = true;
+        self.start_again()
+    }
+
+    /// Puts both where the server looks for them, which takes a key only that nobody else can read.
+    fn install(&self, certificate: &Path, key: &Path) -> Result<()> {
+        for (from, name) in [(certificate, "server.crt"), (key, "server.key")] {
+            let to = self.data().join(name);
+            fs::copy(from, &to).with_context(|| format!("failed to copy {} to {}", from.display(), to.display()))?;
+            fs::set_permissions(&to, fs::Permissions::from_mode(0o600))
+                .with_context(|| format!("failed to set the mode of {}", to.display()))?;
+            self.account.give(&to)?;
+        }
+        Ok(())
+    }
+
     fn launch(&mut self) -> Result<()> {
         if let Some(server) = &mut self.server
             && server.exited()?.is_none()
@@ -140,7 +165,8 @@ impl LocalPostgres {
         let mut command = leash::command(Signal::SIGINT, self.folder.path(), &self.log())?;
         self.prepare(command.arg(self.binaries.program("postgres")));
         command.arg("-D").arg(self.data()).args(["-p", &self.port.to_string()]);
-        for setting in ["listen_addresses=127.0.0.1", "unix_socket_directories=", "ssl=off", "timezone=UTC"] {
+        let ssl = if self.tls { "ssl=on" } else { "ssl=off" };
+        for setting in ["listen_addresses=127.0.0.1", "unix_socket_directories=", ssl, "timezone=UTC"] {
             command.args(["-c", setting]);
         }
         if !self.durable {

@@ -5,13 +5,14 @@
 //! compose file; any setting can be given as `PELTON_<SECTION>__<KEY>`. No error quotes a value that may be a secret.
 
 mod api;
+mod kafka;
 mod layers;
 mod limits;
 mod observe;
+mod postgres;
 mod secret;
 mod variable;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,9 +24,11 @@ use toml::{Table, Value};
 use crate::cause::Because as _;
 use crate::error::Error;
 pub use api::Api;
+pub use kafka::Kafka;
 use layers::{Layers, Unknown};
 pub use limits::Limits;
 pub use observe::{Sampling, Tracing};
+pub use postgres::Postgres;
 pub use secret::Secret;
 
 /// Everything that can be set.
@@ -86,103 +89,6 @@ impl Default for Config {
             tracing: Tracing::default(),
             log_format: LogFormat::Text,
             warnings: Vec::new(),
-        }
-    }
-}
-
-/// Kafka: where it is, and any property of librdkafka
-/// (<https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md>).
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Kafka {
-    /// `host:port`, several with commas.
-    pub bootstrap: String,
-    /// Whether topics that are to be created are asked for instead, for brokers that create what they are asked for and
-    /// nothing else.
-    pub auto_create: bool,
-    /// Whether jobs of this host that read the same partition share its fetches.
-    pub share_fetches: bool,
-    /// How many idle jobs of this host stay members of their groups; further ones sleep until a record comes for them.
-    pub idle_members: usize,
-    /// How long nothing comes for a job until it is idle.
-    #[serde(with = "crate::durations")]
-    pub idle_after: Duration,
-    /// Properties of both consumers and producers: `security.protocol`, `sasl.username`, ….
-    pub properties: BTreeMap<String, String>,
-    /// Properties of consumers only.
-    pub consumer: BTreeMap<String, String>,
-    /// Properties of producers only.
-    pub producer: BTreeMap<String, String>,
-}
-
-/// Where it is; properties may be secrets.
-impl std::fmt::Debug for Kafka {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kafka").field("bootstrap", &self.bootstrap).finish_non_exhaustive()
-    }
-}
-
-impl Default for Kafka {
-    fn default() -> Self {
-        Self {
-            bootstrap: "localhost:9092".to_owned(),
-            auto_create: false,
-            share_fetches: true,
-            idle_members: 16,
-            idle_after: Duration::from_secs(600),
-            properties: BTreeMap::new(),
-            consumer: BTreeMap::new(),
-            producer: BTreeMap::new(),
-        }
-    }
-}
-
-/// Postgres: where it is, and how rows are cut into transactions.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Postgres {
-    /// `postgres://user:password@host:port/database?sslmode=…`; it goes before the four settings below.
-    pub url: Option<Secret>,
-    /// `host:port`.
-    pub host: String,
-    /// The role.
-    pub user: String,
-    /// Its password.
-    pub password: Secret,
-    /// The database.
-    pub database: String,
-    /// How long a transaction may take until it is given up and tried again with fewer rows; half of it to wait for a
-    /// lock.
-    #[serde(with = "crate::durations::option")]
-    pub write_timeout: Option<Duration>,
-    /// Most rows in a transaction, for a table.
-    pub max_rows: Option<usize>,
-    /// Most bytes of rows in a transaction.
-    pub max_bytes: Option<usize>,
-    /// How long a first row waits for others, for a table.
-    #[serde(with = "crate::durations::option")]
-    pub linger: Option<Duration>,
-    /// Most rows in a transaction, for a statement.
-    pub statement_rows: Option<usize>,
-    /// How long a first row waits for others, for a statement.
-    #[serde(with = "crate::durations::option")]
-    pub statement_linger: Option<Duration>,
-}
-
-impl Default for Postgres {
-    fn default() -> Self {
-        Self {
-            url: None,
-            host: "localhost:5432".to_owned(),
-            user: "flinkuser".to_owned(),
-            password: Secret("flinkpassword".to_owned()),
-            database: "flinkdb".to_owned(),
-            write_timeout: None,
-            max_rows: None,
-            max_bytes: None,
-            linger: None,
-            statement_rows: None,
-            statement_linger: None,
         }
     }
 }
@@ -343,9 +249,26 @@ impl Config {
             layers.set(&path(key), value.clone(), "the command line");
         }
         let config: Self = layers.read().map_err(|error| anyhow!("the settings make no sense: {error}"))?;
-        let config = Self { warnings, ..config };
+        let mut config = Self { warnings, ..config };
+        config.read_passwords()?;
         config.check()?;
         Ok(config)
+    }
+
+    /// Takes over the passwords that are in files.
+    fn read_passwords(&mut self) -> Result<()> {
+        if let Some(file) = &self.postgres.password_file {
+            self.postgres.password = secret::of_file("postgres.password_file", file)?;
+        }
+        if let Some(file) = &self.kafka.password_file {
+            let Secret(password) = secret::of_file("kafka.password_file", file)?;
+            let before = self.kafka.properties.insert("sasl.password".to_owned(), password);
+            ensure!(
+                before.is_none(),
+                "both kafka.password_file and kafka.properties.\"sasl.password\" are set; keep one"
+            );
+        }
+        Ok(())
     }
 
     /// Writes what people should know of these settings to the log.

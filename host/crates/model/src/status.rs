@@ -77,6 +77,8 @@ pub enum Part {
     Reload,
     /// Its file in `usr_jobs`.
     File,
+    /// Where its outputs go, and who else reads what it reads.
+    Flow,
 }
 
 impl Display for Part {
@@ -89,6 +91,7 @@ impl Display for Part {
             Self::Refusing(sink) => write!(f, "refusals of {sink}"),
             Self::Reload => f.write_str("reload"),
             Self::File => f.write_str("file"),
+            Self::Flow => f.write_str("flow"),
         }
     }
 }
@@ -173,7 +176,11 @@ impl Status {
         let since = before.map_or_else(Utc::now, |told| told.since);
         let was_well = before.is_none();
         if was_well {
-            let level = if state == State::Degraded { tracing::Level::WARN } else { tracing::Level::ERROR };
+            let level = match state {
+                State::Starting => tracing::Level::INFO,
+                State::Degraded => tracing::Level::WARN,
+                _ => tracing::Level::ERROR,
+            };
             self.log.add(level, "host", format!("{part}: {reason}"));
         }
         inner.told.insert(part.clone(), Report { state: Some(state), reason, since });

@@ -7,12 +7,14 @@
 
 mod broker;
 mod install;
+mod listeners;
 mod record;
 mod topics;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use broker::{Guarded, Kafka};
+pub use listeners::Listener;
 pub use record::Record;
 pub use topics::Watch;
 

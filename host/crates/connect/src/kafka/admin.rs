@@ -12,7 +12,8 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::client::{BeginAgain, NAME, PROBE, REQUEST_TIMEOUT, client, find_broker, refused};
+use super::client::{BeginAgain, NAME, PROBE, REQUEST_TIMEOUT, client, find_broker, refused, uses_consumer_protocol};
+use super::members::Members;
 use super::reach::{Failures, listen};
 use super::topic_id::{self, TopicIds};
 use crate::error::Error;
@@ -45,8 +46,9 @@ impl Admin {
     /// # Errors
     /// No client can be made with the settings.
     pub fn new(kafka: &settings::Kafka) -> Result<Self, Error> {
-        let failures = Failures::default();
-        let consumer = client(kafka, "pelton-admin").create_with_context(failures.clone());
+        let config = client(kafka, "pelton-admin");
+        let failures = Failures::of(&config);
+        let consumer = config.create_with_context(failures.clone());
         let consumer = consumer.map_err(refused).context(NO_SENSE).map_err(|error| Error::settings(NAME, error))?;
         Ok(Self { kafka: kafka.clone(), consumer, again: BeginAgain::new(&kafka.bootstrap), failures })
     }
@@ -162,14 +164,17 @@ impl Admin {
     /// Refuses the protocol of KIP-848 where it is set and the brokers don't take it: a consumer would wait for ever, and
     /// librdkafka tells nothing. Brokers that don't tell are left to show it.
     ///
+    /// Tells how long those keep the place of a member that they don't hear of.
+    ///
     /// # Errors
     /// What to set instead.
-    pub(super) async fn check_protocol(&self) -> Result<(), Error> {
+    pub(super) async fn check_protocol(&self) -> Result<Option<Duration>, Error> {
         /// The setting of brokers, since Kafka 3.7.
         const PROTOCOLS: &str = "group.coordinator.rebalance.protocols";
-        let set = self.kafka.consumer.get("group.protocol").or(self.kafka.properties.get("group.protocol"));
-        if set.is_none_or(|protocol| !protocol.eq_ignore_ascii_case("consumer")) {
-            return Ok(());
+        /// The setting of brokers for the session of a member, milliseconds.
+        const SESSION: &str = "group.consumer.session.timeout.ms";
+        if !uses_consumer_protocol(&self.kafka) {
+            return Ok(None);
         }
         let takes_it = |settings: &ConfigResource| {
             let protocols = settings.get(PROTOCOLS).and_then(|protocols| protocols.value.as_deref());
@@ -184,7 +189,11 @@ impl Admin {
                 );
                 Err(Error::settings(NAME, told))
             }
-            _ => Ok(()),
+            Some(settings) => {
+                let session = settings.get(SESSION).and_then(|session| session.value.as_deref()?.parse().ok());
+                Ok(session.map(Duration::from_millis))
+            }
+            None => Ok(None),
         }
     }
 
@@ -197,20 +206,33 @@ impl Admin {
     /// Commits where a job starts, before it first runs: on every partition of `topics` that its group has no offset
     /// for, or on all where `anew`. So nothing that is written from now on can be missed, whenever the job comes up.
     ///
-    /// The first use of a group makes the broker choose its coordinator, which takes a moment: that is waited for.
-    pub fn pin_start(&self, group: &str, topics: &[&str], from: StartFrom, anew: bool) -> Result<(), Error> {
-        (|| self.try_pin_start(group, topics, from, anew))
+    /// The first use of a group makes the broker choose its coordinator, which takes a moment: that is waited for. So is
+    /// a rebalance where the group has a member among these.
+    pub(super) fn pin_start(
+        &self,
+        group: &str,
+        topics: &[&str],
+        from: StartFrom,
+        anew: bool,
+        members: &Members,
+    ) -> Result<(), Error> {
+        use RDKafkaErrorCode as Code;
+        (|| self.try_pin_start(group, topics, from, anew, members))
             .retry(ExponentialBuilder::default().with_min_delay(Duration::from_millis(100)).with_max_times(8))
             .when(|error| {
                 let code = error.downcast_ref::<KafkaError>().and_then(KafkaError::rdkafka_error_code);
-                matches!(
-                    code,
+                match code {
+                    Some(Code::NotCoordinator | Code::CoordinatorNotAvailable | Code::CoordinatorLoadInProgress) => {
+                        true
+                    }
                     Some(
-                        RDKafkaErrorCode::NotCoordinator
-                            | RDKafkaErrorCode::CoordinatorNotAvailable
-                            | RDKafkaErrorCode::CoordinatorLoadInProgress
-                    )
-                )
+                        Code::UnknownMemberId
+                        | Code::IllegalGeneration
+                        | Code::RebalanceInProgress
+                        | Code::StaleMemberEpoch,
+                    ) => members.of(group).is_some(),
+                    _ => false,
+                }
             })
             .call()
             .map_err(|error| {
@@ -222,23 +244,42 @@ impl Admin {
             })
     }
 
-    fn try_pin_start(&self, group: &str, topics: &[&str], from: StartFrom, anew: bool) -> Result<()> {
+    fn try_pin_start(
+        &self,
+        group: &str,
+        topics: &[&str],
+        from: StartFrom,
+        anew: bool,
+        members: &Members,
+    ) -> Result<()> {
         let mut config = client(&self.kafka, "pelton-admin");
         config.set("group.id", group).set("enable.auto.commit", "false");
         let consumer: BaseConsumer<Failures> = config.create_with_context(self.failures.clone()).map_err(refused)?;
-        let pinned = self.pin(&consumer, group, topics, from, anew);
+        let start = self.starts(&consumer, group, topics, from, anew);
         listen(&consumer);
-        pinned
+        let start = start?;
+        if start.count() == 0 {
+            return Ok(());
+        }
+        // A group that has members takes offsets from these only.
+        let committed = match members.of(group) {
+            Some(member) => member.commit(&start, CommitMode::Sync),
+            None => consumer.commit(&start, CommitMode::Sync),
+        };
+        committed.with_context(|| {
+            format!("failed to commit where the job starts for group {group:?}; is a member of it running elsewhere?")
+        })
     }
 
-    fn pin(
+    /// The offsets to commit where a job starts, each with the id of its topic.
+    fn starts(
         &self,
         consumer: &BaseConsumer<Failures>,
         group: &str,
         topics: &[&str],
         from: StartFrom,
         anew: bool,
-    ) -> Result<()> {
+    ) -> Result<TopicPartitionList> {
         let mut wanted = TopicPartitionList::new();
         for topic in topics {
             let partitions = self.partitions(topic)?.with_context(|| format!("topic {topic:?} does not exist"))?;
@@ -270,13 +311,6 @@ impl Admin {
                 element.set_metadata(topic_id::metadata(id));
             }
         }
-        if start.count() > 0 {
-            consumer.commit(&start, CommitMode::Sync).with_context(|| {
-                format!(
-                    "failed to commit where the job starts for group {group:?}; is a member of it running elsewhere?"
-                )
-            })?;
-        }
-        Ok(())
+        Ok(start)
     }
 }

@@ -104,6 +104,12 @@ pub fn consumer(kafka: &settings::Kafka, job: &str, group: &str, commit_interval
     config
 }
 
+/// Whether consumers are to use the protocol of KIP-848.
+pub(super) fn uses_consumer_protocol(kafka: &settings::Kafka) -> bool {
+    let protocol = kafka.consumer.get("group.protocol").or(kafka.properties.get("group.protocol"));
+    protocol.is_some_and(|protocol| protocol.eq_ignore_ascii_case("consumer"))
+}
+
 /// The settings of a producer.
 pub fn producer(kafka: &settings::Kafka, client_id: &str) -> ClientConfig {
     let mut config = client(kafka, client_id);

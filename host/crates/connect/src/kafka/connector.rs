@@ -20,9 +20,11 @@ use super::letter::LetterForm;
 use super::letter_log::Topic;
 use super::marker::TopicMarker;
 use super::member::Member;
+use super::members::Members;
 use super::producer::JobProducer;
 use super::sink::Topics;
 use super::sleep::Sleep;
+use super::static_member::HostId;
 use crate::connector::{Connector, Finding, Needs};
 use crate::dead_letters::DeadLetters;
 use crate::error::Error;
@@ -40,6 +42,8 @@ pub struct Kafka {
     admin: Arc<Admin>,
     feeds: Feeds,
     sleep: Sleep,
+    members: Arc<Members>,
+    host: HostId,
 }
 
 impl Kafka {
@@ -55,6 +59,8 @@ impl Kafka {
             admin: Arc::new(Admin::new(&config.kafka)?),
             feeds: Feeds::new(&config.kafka, &config.batch),
             sleep: Sleep::new(&config.kafka),
+            members: Arc::default(),
+            host: HostId::new(&config.kafka, &config.data),
         })
     }
 
@@ -113,12 +119,14 @@ impl SourceConnector for Kafka {
             runtime: self.runtime.clone(),
             feeds: self.feeds.clone(),
             sleeper: Arc::new(self.sleep.job()),
+            members: Arc::clone(&self.members),
+            member: Arc::new(self.host.job(name)),
         })
     }
 
     fn pin_start(&self, group: &str, topics: &[String], from: StartFrom, anew: bool) -> Result<(), Error> {
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-        self.admin()?.pin_start(group, &topics, from, anew)
+        self.admin()?.pin_start(group, &topics, from, anew, &self.members)
     }
 }
 

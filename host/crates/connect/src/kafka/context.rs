@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use super::admin::Admin;
 use super::feeds::Feeds;
+use super::members::Members;
 use super::sleep::Sleeper;
+use super::static_member::StaticMember;
+use super::waits::Session;
 use crate::source::SourceContext;
 
 /// What a source needs of its job and of the host.
@@ -18,4 +21,10 @@ pub(super) struct Context {
     pub(super) feeds: Feeds,
     /// Whether it may sleep.
     pub(super) sleeper: Arc<Sleeper>,
+    /// Where its consumer can be found.
+    pub(super) members: Arc<Members>,
+    /// As what its group knows it.
+    pub(super) member: Arc<StaticMember>,
+    /// How long its group waits for members.
+    pub(super) session: Session,
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use pelton_model::metrics::JobMetrics;
 use pelton_model::status::{Part, Status};
 use pelton_model::sync::lock;
+use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance};
@@ -23,6 +24,7 @@ use super::context::Context;
 use super::log::log;
 use super::reach::Failures;
 use super::topic_id::{self, TopicIds};
+use super::waits::{self, Waits};
 use crate::assignment::Assignment;
 use crate::committer::{Committer, Head, Offsets};
 use crate::error::Error;
@@ -74,6 +76,8 @@ pub(super) struct Group {
     again: BeginAgain,
     /// Why a broker can't be reached.
     failures: Failures,
+    /// Whether it waits for partitions.
+    waits: Waits,
     /// Where they are.
     brokers: String,
     drain_timeout: Duration,
@@ -83,7 +87,8 @@ pub(super) struct Group {
 }
 
 impl Group {
-    pub(super) fn new(context: &Context, brokers: &str) -> Self {
+    pub(super) fn new(context: &Context, config: &ClientConfig) -> Self {
+        let brokers = config.get("bootstrap.servers").unwrap_or_default();
         Self {
             assignment: Arc::default(),
             generation: AtomicU64::new(0),
@@ -97,7 +102,8 @@ impl Group {
             recreated: OnceLock::new(),
             admin: Arc::clone(&context.admin),
             again: BeginAgain::new(brokers),
-            failures: Failures::default(),
+            failures: Failures::of(config),
+            waits: Waits::new(&context.job.group, context.session, &context.job.report.status),
             brokers: brokers.to_owned(),
             drain_timeout: context.job.delivery.drain_timeout,
             committer: Arc::clone(&context.job.committer),
@@ -109,6 +115,11 @@ impl Group {
     /// The partitions that it has.
     pub(super) fn assignment(&self) -> &Arc<Assignment> {
         &self.assignment
+    }
+
+    /// Whether it waits for partitions.
+    pub(super) fn waits(&self) -> &Waits {
+        &self.waits
     }
 
     /// How many events were served so far.
@@ -138,6 +149,7 @@ impl Group {
     /// Says of all partitions that they are being given up, and that waiting for them is over.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
+        self.waits.close();
         self.assignment.ledgers().iter().for_each(|ledger| ledger.close());
     }
 
@@ -425,8 +437,16 @@ impl ConsumerContext for Group {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         self.serve();
         match rebalance {
-            Rebalance::Assign(partitions) => self.assigned(consumer, partitions),
-            Rebalance::Revoke(partitions) => self.revoked(consumer, partitions),
+            Rebalance::Assign(partitions) => {
+                self.assigned(consumer, partitions);
+                self.waits.end(!self.assignment.is_empty());
+            }
+            Rebalance::Revoke(partitions) => {
+                self.revoked(consumer, partitions);
+                if self.assignment.is_empty() && !self.closed.load(Ordering::Acquire) {
+                    self.waits.begin(waits::REBALANCE);
+                }
+            }
             Rebalance::Error(error) => tracing::warn!("rebalance failed: {error}"),
         }
     }

@@ -9,16 +9,26 @@ use pelton_model::settings;
 use tokio::runtime::Handle;
 
 use super::admin::Admin;
-use super::client::{CONSUMER_NAME, NAME, consumer};
+use super::client::{CONSUMER_NAME, NAME, consumer, uses_consumer_protocol};
 use super::context::Context;
 use super::feeds::Feeds;
+use super::members::Members;
 use super::sleep::Sleeper;
 use super::source::KafkaSource;
+use super::static_member::StaticMember;
+use super::waits::Session;
 use crate::error::Error;
 use crate::source::{JobSource, Source, SourceContext};
 
 /// How long a broker may take to answer at all, until it is told why it doesn't.
 const ANSWER: Duration = Duration::from_secs(5);
+/// What a session is longer than a drain, and the shortest.
+const BEYOND_DRAIN: Duration = Duration::from_secs(5);
+const SHORTEST_SESSION: Duration = Duration::from_secs(10);
+/// The default of brokers.
+const BROKERS_SESSION: Duration = Duration::from_secs(45);
+const SESSION: &str = "session.timeout.ms";
+const INSTANCE: &str = "group.instance.id";
 
 /// A job's part in what the jobs of a host share.
 #[derive(Debug)]
@@ -29,6 +39,13 @@ pub(super) struct Member {
     pub(super) runtime: Handle,
     pub(super) feeds: Feeds,
     pub(super) sleeper: Arc<Sleeper>,
+    pub(super) members: Arc<Members>,
+    pub(super) member: Arc<StaticMember>,
+}
+
+/// What librdkafka is told of the session of a member, where the settings don't say it.
+fn session(drain: Duration) -> Duration {
+    (drain + BEYOND_DRAIN).max(SHORTEST_SESSION)
 }
 
 impl JobSource for Member {
@@ -44,10 +61,35 @@ impl JobSource for Member {
                 return Err(Error::NoTopic { topic: topic.clone() });
             }
         }
-        self.runtime.block_on(admin.check_protocol())?;
-        let config = consumer(&self.kafka, &self.job, &context.group, context.delivery.commit_interval);
-        let (admin, feeds, sleeper) = (Arc::clone(&self.admin), self.feeds.clone(), Arc::clone(&self.sleeper));
-        let source = KafkaSource::new(&config, Context { job: context, admin, feeds, sleeper });
+        let brokers_session = self.runtime.block_on(admin.check_protocol())?;
+        let mut config = consumer(&self.kafka, &self.job, &context.group, context.delivery.commit_interval);
+        let session = if uses_consumer_protocol(&self.kafka) {
+            let timeout = brokers_session.unwrap_or(BROKERS_SESSION);
+            Session { timeout, setting: "group.consumer.session.timeout.ms of the brokers", tells_of_none: false }
+        } else {
+            if config.get(SESSION).is_none() {
+                config.set(SESSION, session(context.delivery.drain_timeout).as_millis().to_string());
+            }
+            if let Some(instance) = self.member.instance()
+                && config.get(INSTANCE).is_none()
+            {
+                config.set(INSTANCE, instance);
+            }
+            let timeout = config.get(SESSION).and_then(|timeout| timeout.parse().ok()).unwrap_or_default();
+            Session { timeout: Duration::from_millis(timeout), setting: SESSION, tells_of_none: true }
+        };
+        let source = KafkaSource::new(
+            &config,
+            Context {
+                job: context,
+                admin: Arc::clone(&self.admin),
+                feeds: self.feeds.clone(),
+                sleeper: Arc::clone(&self.sleeper),
+                members: Arc::clone(&self.members),
+                member: Arc::clone(&self.member),
+                session,
+            },
+        );
         Ok(Box::new(source.map_err(|error| Error::settings(NAME, error))?))
     }
 

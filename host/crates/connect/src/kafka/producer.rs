@@ -61,7 +61,7 @@ impl JobProducer {
         hold_after: u32,
     ) -> Self {
         let outbox = Arc::default();
-        let (is_away, failures) = (Arc::default(), Failures::default());
+        let (is_away, failures) = (Arc::default(), Failures::of(&config));
         let reports = Reports { status, fault, outbox: Arc::clone(&outbox), is_away, failures };
         Self { config, reports, letters, hold_after, outbox, producer: OnceLock::new() }
     }

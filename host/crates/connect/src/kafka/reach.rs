@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use pelton_model::sync::lock;
+use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 
+use super::certificate::Trust;
 use super::faults::{Whose, whose};
 use super::log::log;
 
@@ -27,25 +29,70 @@ const MOST_LINES: usize = 100;
 /// The facility under which librdkafka tells that a connection failed.
 const FAIL: &str = "FAIL";
 
+/// What librdkafka says of a certificate that it refuses, whatever is wrong with it.
+const REFUSED: &str = "certificate verify failed";
+
 /// The last words on each broker that could not be reached. Clones are of the same.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Failures(Arc<Mutex<BTreeMap<String, (String, Instant)>>>);
+pub(super) struct Failures(Arc<Heard>);
+
+#[derive(Debug, Default)]
+struct Heard {
+    trust: Trust,
+    words: Mutex<BTreeMap<String, (String, Instant)>>,
+    /// What is wrong with certificates, by broker; nothing while it is looked at.
+    certificates: Mutex<BTreeMap<String, Option<&'static str>>>,
+}
 
 impl Failures {
+    /// Of a client with these settings.
+    pub(super) fn of(config: &ClientConfig) -> Self {
+        Self(Arc::new(Heard { trust: Trust::of(config), ..Heard::default() }))
+    }
+
     /// Takes in a line of librdkafka's log.
     pub(super) fn hear(&self, facility: &str, message: &str) {
         if facility == FAIL
             && let Some((broker, reason)) = parse(message)
         {
-            lock(&self.0).insert(broker.to_owned(), (reason, Instant::now()));
+            if reason.contains(REFUSED) {
+                self.look_at_certificate(broker);
+            }
+            lock(&self.0.words).insert(broker.to_owned(), (reason, Instant::now()));
         }
+    }
+
+    /// Finds out why the certificate of a broker is refused, on a thread of its own.
+    fn look_at_certificate(&self, broker: &str) {
+        let mut certificates = lock(&self.0.certificates);
+        if certificates.get(broker).is_some_and(Option::is_none) {
+            return;
+        }
+        certificates.insert(broker.to_owned(), None);
+        drop(certificates);
+        let (heard, broker) = (Arc::clone(&self.0), broker.to_owned());
+        let looks = move || {
+            let found = heard.trust.look(&broker);
+            // It is looked at again with the next failure, as it may be another one by then.
+            lock(&heard.certificates).insert(broker, Some(found.unwrap_or_default()));
+        };
+        // Without a thread the words of librdkafka have to do.
+        drop(std::thread::Builder::new().name("certificate".to_owned()).spawn(looks));
     }
 
     /// Why brokers can't be reached, each with its host and port; nothing where no connection failed lately.
     pub(super) fn told(&self) -> Option<String> {
-        let mut failures = lock(&self.0);
+        let mut failures = lock(&self.0.words);
         failures.retain(|_, (_, at)| at.elapsed() < BELIEVED);
-        let told: Vec<_> = failures.iter().map(|(broker, (reason, _))| format!("{broker}: {reason}")).collect();
+        let certificates = lock(&self.0.certificates);
+        let told = failures.iter().map(|(broker, (reason, _))| {
+            let certificate = certificates.get(broker).copied().flatten().unwrap_or_default();
+            match certificate {
+                wrong if reason.contains(REFUSED) && !wrong.is_empty() => format!("{broker}: {wrong} ({reason})"),
+                _ => format!("{broker}: {reason}"),
+            }
+        });
+        let told: Vec<_> = told.collect();
         (!told.is_empty()).then(|| told.join("; "))
     }
 

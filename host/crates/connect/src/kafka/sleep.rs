@@ -89,6 +89,8 @@ pub struct Sleeper {
     shared: Arc<Shared>,
     id: u64,
     last_record: Mutex<Instant>,
+    /// Whether it has slept since that was last asked.
+    slept: AtomicBool,
 }
 
 impl Sleep {
@@ -111,7 +113,8 @@ impl Sleep {
     /// A job's part in it.
     pub fn job(&self) -> Sleeper {
         let id = self.0.next_id.fetch_add(1, Ordering::Relaxed);
-        Sleeper { shared: Arc::clone(&self.0), id, last_record: Mutex::new(Instant::now()) }
+        let (last_record, slept) = (Mutex::new(Instant::now()), AtomicBool::new(false));
+        Sleeper { shared: Arc::clone(&self.0), id, last_record, slept }
     }
 }
 
@@ -137,6 +140,11 @@ impl Sleeper {
         state.idle.range(this..).count() > self.shared.keep
     }
 
+    /// Whether the job has slept since this was last asked.
+    pub(super) fn slept(&self) -> bool {
+        self.slept.swap(false, Ordering::AcqRel)
+    }
+
     /// Says that the job has no attempt that runs.
     pub fn rest(&self) {
         lock(&self.shared.state).idle.remove(&(*lock(&self.last_record), self.id));
@@ -159,6 +167,7 @@ impl Sleeper {
             wake.wait(left);
         }
         lock(&self.shared.state).sleeping.remove(&self.id);
+        self.slept.store(true, Ordering::Release);
         self.shared.changed();
     }
 }

@@ -15,16 +15,20 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use pelton_delivery::delivery::Delivery;
 use pelton_model::partition::PartitionView;
+use pelton_model::status::Part;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::client::{NAME, position, refused};
 use super::context::Context;
 use super::group::Group;
+use super::leave::leave;
 use super::poll::{STRETCH, check};
 use super::sleep;
 use super::slots::{Slots, Turn};
+use super::waits;
 use crate::assignment::Assignment;
 use crate::error::Error;
 use crate::source::{Interrupt, Source};
@@ -47,11 +51,15 @@ const PAUSING: &str = "failed to pause or resume partitions";
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
 /// How long leaving the group may take where the drain has used up its time.
 const LEAVE: Duration = Duration::from_secs(3);
+/// Under what it is told that another process has taken the place of this one.
+const FENCED: Part = Part::Client("kafka group member");
 
 /// The consumer of one attempt of a job.
 pub(super) struct KafkaSource {
-    consumer: BaseConsumer<Group>,
+    consumer: Arc<BaseConsumer<Group>>,
     context: Context,
+    /// Whether its group knows it by an id of its own.
+    is_static: bool,
     slots: Slots,
     /// When the number of instances may change: not at once again after what is in flight could not be drained.
     change_from: Instant,
@@ -69,7 +77,7 @@ impl std::fmt::Debug for KafkaSource {
 impl KafkaSource {
     /// Joins the group; does not wait for an assignment.
     pub(super) fn new(config: &ClientConfig, context: Context) -> Result<Self> {
-        let group = Group::new(&context, config.get("bootstrap.servers").unwrap_or_default());
+        let group = Group::new(&context, config);
         let slots = Slots::new(&context);
         let mut consumer: BaseConsumer<Group> =
             config.create_with_context(group).map_err(refused).context("failed to make a Kafka consumer")?;
@@ -77,8 +85,13 @@ impl KafkaSource {
         consumer.set_nonempty_callback(move || wake.call());
         let topics: Vec<&str> = context.job.topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).with_context(|| format!("failed to subscribe to {}", topics.join(", ")))?;
+        // A job that sleeps has been woken, and was well all the time.
+        consumer.context().waits().begin(if context.sleeper.slept() { waits::REBALANCE } else { Duration::ZERO });
+        let consumer = Arc::new(consumer);
+        context.members.add(&context.job.group, &consumer);
+        let is_static = config.get("group.instance.id").is_some();
         let now = Instant::now();
-        Ok(Self { consumer, context, slots, change_from: now, last_record: now, joined: now })
+        Ok(Self { consumer, context, is_static, slots, change_from: now, last_record: now, joined: now })
     }
 
     /// Reads a stretch of what is there, and hands over what is due; sleeps where there is nothing.
@@ -184,6 +197,7 @@ impl KafkaSource {
     fn observe(&mut self) {
         self.consumer.context().look_for_broker(&self.consumer);
         self.consumer.context().look_for_other_topics();
+        self.consumer.context().waits().look();
         self.slots.pass(|topic, partition| position(&self.consumer, topic, partition));
         self.slots.tell(self.consumer.context());
         self.consumer.context().observe(&self.consumer);
@@ -198,6 +212,21 @@ impl KafkaSource {
                 Some(told) => Err(Error::Fault { reason: told.to_owned() }),
                 None => Ok(()),
             },
+        }
+    }
+
+    /// Ends the attempt where another process has taken this member's place, which librdkafka tells as a failure for
+    /// good.
+    fn check_place(&self) -> Result<(), Error> {
+        match self.consumer.client().fatal_error() {
+            Some((RDKafkaErrorCode::FencedInstanceId, _)) => {
+                let (reason, for_good) = self.context.member.fenced(&self.context.job.group);
+                if for_good {
+                    self.context.job.report.status.notice(&FENCED, reason.clone());
+                }
+                Err(Error::Fault { reason })
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -220,6 +249,7 @@ impl Source for KafkaSource {
             }
             self.check_fault()?;
             if last_look.elapsed() >= LOOK {
+                self.check_place()?;
                 self.consumer.context().commit(&self.consumer);
                 self.observe();
                 if !paused {
@@ -246,7 +276,10 @@ impl Source for KafkaSource {
                 self.pause(true).map_err(unavailable)?;
                 paused = true;
             }
-            self.turn(paused, hand_over).map_err(unavailable)?;
+            if let Err(error) = self.turn(paused, hand_over) {
+                self.check_place()?;
+                return Err(unavailable(error));
+            }
         }
     }
 
@@ -285,7 +318,8 @@ impl Source for KafkaSource {
         }
         group.close();
         group.commit(&self.consumer);
-        leave(self.consumer, deadline.max(Instant::now() + LEAVE));
+        self.context.members.remove(&self.context.job.group, &self.consumer);
+        leave(self.consumer, self.is_static, deadline.max(Instant::now() + LEAVE));
     }
 
     fn assignment(&self) -> Arc<Assignment> {
@@ -299,22 +333,4 @@ fn list(turns: &[Turn]) -> TopicPartitionList {
         list.add_partition(&turn.topic, turn.partition);
     }
     list
-}
-
-/// Commits what is stored and leaves the group, which dropping a consumer does. Without a broker that answers
-/// librdkafka tries that until the session is over; who stops does not wait so long.
-fn leave(consumer: BaseConsumer<Group>, deadline: Instant) {
-    // If no thread can be started, it is dropped right here.
-    let Ok(leaving) = std::thread::Builder::new().name("leave".to_owned()).spawn(move || drop(consumer)) else {
-        return;
-    };
-    while !leaving.is_finished() {
-        if Instant::now() >= deadline {
-            tracing::warn!(
-                "Kafka does not answer: the last offsets may not be committed, their records are read again"
-            );
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }

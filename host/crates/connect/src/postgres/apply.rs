@@ -8,7 +8,7 @@
 //! again, and it goes on behind it. Each row is executed at most twice, however many are bad, and always in the order
 //! sent, so that of several rows with one key the last one stands.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
@@ -21,8 +21,8 @@ use super::error::{Failure, Refusal};
 use super::plan::Plan;
 use super::relation::relation;
 use super::sql::table_name;
-use super::timeouts::Timeouts;
-use super::transaction::{Backend, Transaction, look};
+use super::timeouts::{Limits, Timeouts};
+use super::transaction::{Backend, Transaction, look, looks_for_client};
 
 /// Rows for each savepoint: few enough that a bad row makes few others run again.
 const SAVEPOINT_ROWS: usize = 64;
@@ -39,9 +39,9 @@ pub(super) struct Refused {
 #[derive(Debug)]
 pub(super) struct Ready {
     pub(super) session: Session,
-    /// Who serves the transaction that was begun last.
-    backend: Backend,
-    lock_timeout: Duration,
+    /// Who serves the transaction that is under way.
+    backend: Arc<Backend>,
+    limits: Limits,
     sql: String,
     types: Vec<Type>,
     /// Where COPY is possible.
@@ -50,24 +50,35 @@ pub(super) struct Ready {
 
 impl Ready {
     /// Connects, looks at the table, and has the server read the statement; says why it can't be used.
-    pub(super) async fn open(url: &ConnectionUrl, name: &str, timeouts: Timeouts, plan: &Plan) -> Result<Self, String> {
+    /// Which process of the server is at work for it stands in `backend`.
+    pub(super) async fn open(
+        url: &ConnectionUrl,
+        name: &str,
+        timeouts: Timeouts,
+        plan: &Plan,
+        backend: &Arc<Backend>,
+    ) -> Result<Self, String> {
         let session = Session::connect(url, name, timeouts.connect).await.map_err(|error| error.to_string())?;
-        let backend = Backend::default();
         let opening = async {
+            let looks_for_client = looks_for_client(session.client()).await?;
             // Shorter than what it may take, so that the reason is told, and no process of the server is left waiting.
-            let patience = timeouts.connect / 2;
+            let lock = timeouts.connect / 2;
+            let patience = Limits { lock, statement: Some(timeouts.connect), looks_for_client };
             let relation = match plan.as_table().and_then(|table| table_name(&table.name)) {
                 Some(name) => look(session.client(), patience, relation(session.client(), &name)).await?,
                 None => None,
             };
             let (sql, types) = (plan.sql(relation.as_ref()), plan.types());
-            Transaction::begin(session.client(), &backend, patience, &sql, &types).await?.end("ROLLBACK").await?;
+            Transaction::begin(session.client(), backend, &patience, &sql, &types).await?.end("ROLLBACK").await?;
             let copy = plan.as_table().zip(relation).and_then(|(table, relation)| Copy::new(table, &relation));
-            Ok((sql, types, copy))
+            let limits = Limits { lock: timeouts.lock, statement: Some(timeouts.statement), looks_for_client };
+            Ok((limits, sql, types, copy))
         };
-        match tokio::time::timeout(timeouts.connect, opening).await {
-            Ok(Ok((sql, types, copy))) => {
-                Ok(Self { session, backend, lock_timeout: timeouts.write / 2, sql, types, copy })
+        let opened = tokio::time::timeout(timeouts.connect, opening).await;
+        backend.is_idle();
+        match opened {
+            Ok(Ok((limits, sql, types, copy))) => {
+                Ok(Self { session, backend: Arc::clone(backend), limits, sql, types, copy })
             }
             Ok(Err(failure)) => Err(Failure::into_reason(failure)),
             Err(_) => Err(format!("{url} gave no answer within {:?}", timeouts.connect)),
@@ -132,14 +143,7 @@ impl Ready {
     }
 
     async fn begin(&self, sql: &str, types: &[Type]) -> Result<Transaction<'_>, Failure> {
-        Transaction::begin(self.session.client(), &self.backend, self.lock_timeout, sql, types).await
-    }
-
-    /// Has the server end what was begun last and is not answered.
-    pub(super) async fn cancel(&self, url: &ConnectionUrl, name: &str) {
-        if let Some(backend) = self.backend.id() {
-            self.session.cancel(url, name, backend).await;
-        }
+        Transaction::begin(self.session.client(), &self.backend, &self.limits, sql, types).await
     }
 
     async fn one_by_one(&self, plan: &Plan, rows: &[Row<'_>], bad: Option<usize>) -> Result<Vec<Refused>, Failure> {

@@ -15,6 +15,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Config};
 
 use super::error::{Unusable, describe};
+use crate::certificates::explain;
 
 /// How long sent bytes may stay unanswered, and how often an idle connection is probed.
 const TCP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -133,6 +134,20 @@ impl fmt::Debug for ConnectionUrl {
 }
 
 impl ConnectionUrl {
+    /// Has it have this password; false where it has one.
+    pub(super) fn give_password(&mut self, password: &str) -> bool {
+        let has_none = self.config.get_password().is_none();
+        if has_none {
+            self.config.password(password);
+        }
+        has_none
+    }
+
+    /// Whether TLS can be set up as it says.
+    pub(super) fn check_tls(&self) -> Result<(), String> {
+        self.tls().map(drop)
+    }
+
     fn tls(&self) -> Result<MakeTlsConnector, String> {
         let mut builder = TlsConnector::builder();
         builder.danger_accept_invalid_certs(self.verify == Verify::Nothing);
@@ -185,15 +200,15 @@ impl Session {
         };
         match tokio::time::timeout(timeout, connecting).await {
             Ok::<Result<_, tokio_postgres::Error>, _>(Ok(session)) => Ok(session),
-            Ok(Err(error)) => Err(refused(describe(&error))),
+            Ok(Err(error)) => Err(refused(explained(describe(&error)))),
             Err(_) => Err(refused(format!("no answer within {timeout:?}"))),
         }
     }
 
-    /// Has the server end what its process `backend` does for this session, as far as it can be reached: a statement
+    /// Has the server end what its process `backend` does for the session of this name, as far as it can be reached: a statement
     /// that is only left alone goes on, with its locks, until it is done. By a function, since the protocol's own
     /// request names the server's process to nobody but the server: pgbouncer 1.18 loses it, or dies of it.
-    pub(super) async fn cancel(&self, url: &ConnectionUrl, application_name: &str, backend: i32) {
+    pub(super) async fn cancel(url: &ConnectionUrl, application_name: &str, backend: i32) {
         let cancelling = async {
             let session = Self::connect(url, application_name, CANCEL_TIMEOUT).await.ok()?;
             // A process that is somebody else's by now has another name, or another state.
@@ -223,6 +238,19 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.driver.abort();
+    }
+}
+
+/// The words of a failure, with what they mean where that is about TLS.
+fn explained(words: String) -> String {
+    /// What the client says where the server answers that it knows no TLS.
+    const NO_TLS: &str = "server does not support TLS";
+    if words.contains(NO_TLS) {
+        return "the server takes no connections with TLS, which sslmode asks for".to_owned();
+    }
+    match explain(&words) {
+        Some(wrong) => format!("{wrong} ({words})"),
+        None => words,
     }
 }
 

@@ -1,13 +1,15 @@
 //! Postgres as a connector.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use pelton_model::record::Rows;
 use pelton_model::settings;
 use pelton_model::spec::{self, Target};
 use pelton_model::status::Part;
+use pelton_model::sync::lock;
 use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
 
 use super::config::{NAME, PostgresConfig};
 use super::connect::Session;
@@ -23,6 +25,8 @@ use crate::sink::{RowCheck, Sink, Writers, WritersContext};
 
 /// How long looking at the tables of a job may take.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long is waited for a writer at a time.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// A server and a database, as the settings name them.
 #[derive(Debug)]
@@ -97,6 +101,7 @@ impl Connector for Postgres {
             runtime: self.runtime.clone(),
             report: context.report.clone(),
             letters: Arc::clone(letters),
+            tasks: Mutex::default(),
         }))
     }
 }
@@ -108,6 +113,8 @@ struct Tables {
     runtime: Handle,
     report: Report,
     letters: Arc<dyn DeadLetters>,
+    /// Those of the writers.
+    tasks: Mutex<Vec<AbortHandle>>,
 }
 
 impl Writers for Tables {
@@ -121,6 +128,9 @@ impl Writers for Tables {
         });
         let (letters, told) = (Arc::clone(&self.letters), Arc::clone(&report) as _);
         let writer = PostgresSink::spawn(&self.runtime, &self.report.job, sink, &self.config, letters, told)?;
+        let mut tasks = lock(&self.tasks);
+        tasks.retain(|task| !task.is_finished());
+        tasks.push(writer.task());
         Ok(Box::new(RowSink {
             encoder: Encoder::new(&sink.target),
             writer,
@@ -130,8 +140,14 @@ impl Writers for Tables {
         }))
     }
 
-    /// Whoever needs it drains the deliveries: a sink that is dropped ends at once.
-    fn flush(&self, _: Duration) {}
+    /// Whoever needs it drains the deliveries: a sink that is dropped writes no more. What it has begun on the server is
+    /// ended there.
+    fn flush(&self, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
+        while lock(&self.tasks).iter().any(|task| !task.is_finished()) && Instant::now() < deadline {
+            std::thread::sleep(LOOK);
+        }
+    }
 }
 
 impl RowCheck for Encoder {

@@ -96,7 +96,7 @@ async fn check_statement(client: &Client, statement: &Statement) -> Vec<Mismatch
 
 /// Has the server read a statement.
 async fn read(client: &Client, sql: &str, types: &[Type]) -> Result<(), Failure> {
-    Transaction::begin(client, &Backend::default(), LOCK_TIMEOUT, sql, types).await?.end("ROLLBACK").await
+    Transaction::begin(client, &Backend::default(), &LOCK_TIMEOUT.into(), sql, types).await?.end("ROLLBACK").await
 }
 
 async fn check_table(client: &Client, table: &Table) -> Result<Vec<Mismatch>, Failure> {
@@ -149,7 +149,7 @@ async fn try_out(client: &Client, table: &Table, found: &Relation) -> Result<Opt
     let transaction = match Transaction::begin(
         client,
         &Backend::default(),
-        LOCK_TIMEOUT,
+        &LOCK_TIMEOUT.into(),
         &plan.sql(Some(found)),
         &plan.types(),
     )

@@ -11,6 +11,7 @@ use pelton_model::spec;
 use pelton_model::stage::Stage;
 use pelton_model::status::{Part, State, Status};
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -30,6 +31,8 @@ use crate::sink::Sink;
 #[derive(Debug)]
 pub struct PostgresSink {
     sender: UnboundedSender<Message>,
+    /// Has it end at once.
+    end: Arc<Notify>,
     task: AbortHandle,
 }
 
@@ -53,13 +56,15 @@ impl PostgresSink {
             url: config.url.clone(),
             timeouts: config.timeouts(),
             plan,
+            backend: Arc::default(),
             queue: Queue::new(receiver, config.cut(&sink.target)),
             streak: Streak::new(config.hold_after),
             dead_letters,
             observer,
         };
-        let task = runtime.spawn(writer.run()).abort_handle();
-        Ok(Self { sender, task })
+        let end = Arc::new(Notify::new());
+        let task = runtime.spawn(writer.run(Arc::clone(&end))).abort_handle();
+        Ok(Self { sender, end, task })
     }
 
     /// Hands rows over, from any thread, without waiting; what waits is bounded by the job's budget, to
@@ -84,9 +89,14 @@ impl PostgresSink {
         self.sender.is_closed()
     }
 
-    /// Ends it at once.
+    /// Ends it at once; the server is told to end what it is doing.
     pub(super) fn abort(&self) {
-        self.task.abort();
+        self.end.notify_one();
+    }
+
+    /// The task, which goes on for a moment after its end to tell the server.
+    pub(super) fn task(&self) -> AbortHandle {
+        self.task.clone()
     }
 
     /// Writes what was sent, then ends. Takes as long as Postgres is down: put a timeout around it, then drop the sink.
@@ -98,7 +108,7 @@ impl PostgresSink {
 
 impl Drop for PostgresSink {
     fn drop(&mut self) {
-        self.task.abort();
+        self.abort();
     }
 }
 

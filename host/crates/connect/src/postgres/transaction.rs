@@ -16,28 +16,70 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error, SimpleQueryMessage, Statement};
 
 use super::error::{Failure, describe};
+use super::timeouts::Limits;
 
 /// A setting of our own that only this transaction has.
 const PROOF: &str = "pelton.transaction";
 /// How long the server keeps a transaction whose host has gone silent.
 const IDLE: Duration = Duration::from_secs(60);
+/// How often the server looks, while it works, whether the host is still there; and when it asks a host whose machine
+/// may be gone, how often, and how many answers may be missing.
+const LOOK_FOR_CLIENT: Duration = Duration::from_secs(5);
+const KEEPALIVE: [u32; 3] = [15, 5, 3];
 /// Names of statements that other programs may have left on a connection before it is given up.
 const NAMES: usize = 100;
 
 /// What every transaction begins with: as the role is set up, whatever others have left on the connection. `READ
 /// COMMITTED`, so that what is looked up under a lock is what is there now.
-fn begin(lock_timeout: Duration) -> String {
-    format!(
+fn begin(limits: &Limits) -> String {
+    let [idle, interval, count] = KEEPALIVE;
+    let mut begin = format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = DEFAULT;
          SET LOCAL synchronous_commit = DEFAULT; SET LOCAL role = DEFAULT; SET LOCAL search_path = DEFAULT;
-         SET LOCAL lock_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = {}",
+         SET LOCAL lock_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = {};
+         SET LOCAL tcp_keepalives_idle = {idle}; SET LOCAL tcp_keepalives_interval = {interval};
+         SET LOCAL tcp_keepalives_count = {count}",
         // 0 would be for ever.
-        lock_timeout.as_millis().max(1),
+        limits.lock.as_millis().max(1),
         IDLE.as_millis()
+    );
+    if limits.looks_for_client {
+        begin.push_str(&look_for_client());
+    }
+    if let Some(statement) = limits.statement {
+        begin.push_str(&statement_timeout(statement));
+    }
+    begin
+}
+
+fn look_for_client() -> String {
+    format!("; SET LOCAL client_connection_check_interval = {}", LOOK_FOR_CLIENT.as_millis())
+}
+
+/// The role's own limit stays where it is shorter.
+fn statement_timeout(limit: Duration) -> String {
+    let limit = format!("{}ms", limit.as_millis().max(1));
+    let set = "pg_catalog.current_setting('statement_timeout')";
+    format!(
+        "; SELECT pg_catalog.set_config('statement_timeout', CASE WHEN {set} = '0' OR \
+         {set}::pg_catalog.interval > '{limit}'::pg_catalog.interval THEN '{limit}' ELSE {set} END, true)"
     )
 }
 
-/// The server's process for a transaction; 0 where none is known.
+/// Whether the server can look, while it works, whether this host is still there: from 14 on, where its system can
+/// tell.
+pub(super) async fn looks_for_client(client: &Client) -> Result<bool, Failure> {
+    let tried = client.batch_execute(&format!("BEGIN{}", look_for_client())).await;
+    if let Err(error) = &tried
+        && error.as_db_error().is_none()
+    {
+        return Err(Failure::Down(describe(error)));
+    }
+    client.batch_execute("ROLLBACK").await?;
+    Ok(tried.is_ok())
+}
+
+/// The server's process for a transaction; 0 where none is known, or none is under way.
 #[derive(Debug, Default)]
 pub(super) struct Backend(AtomicI32);
 
@@ -45,15 +87,20 @@ impl Backend {
     pub(super) fn id(&self) -> Option<i32> {
         Some(self.0.load(Ordering::Acquire)).filter(|&id| id != 0)
     }
+
+    /// Says that no transaction is under way.
+    pub(super) fn is_idle(&self) {
+        self.0.store(0, Ordering::Release);
+    }
 }
 
 /// Looks something up, in a transaction of its own.
 pub(super) async fn look<T>(
     client: &Client,
-    lock_timeout: Duration,
+    limits: impl Into<Limits>,
     look: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Failure> {
-    client.batch_execute(&begin(lock_timeout)).await.map_err(|error| not_begun(&error))?;
+    client.batch_execute(&begin(&limits.into())).await.map_err(|error| not_begun(&error))?;
     let found = look.await;
     client.batch_execute("ROLLBACK").await?;
     Ok(found?)
@@ -80,17 +127,18 @@ impl<'a> Transaction<'a> {
     pub(super) async fn begin(
         client: &'a Client,
         backend: &Backend,
-        lock_timeout: Duration,
+        limits: &Limits,
         sql: &str,
         types: &[Type],
     ) -> Result<Self, Failure> {
-        backend.0.store(0, Ordering::Release);
+        backend.is_idle();
         for _ in 0..NAMES {
             let mark = format!("{:032x}", rand::random::<u128>());
-            let begin = format!("{}; SET LOCAL {PROOF} = '{mark}'; SELECT pg_backend_pid()", begin(lock_timeout));
+            let begin = format!("{}; SET LOCAL {PROOF} = '{mark}'; SELECT pg_backend_pid()", begin(limits));
             let begin = async {
                 let answers = client.simple_query(&begin).await?;
-                let id = answers.iter().find_map(|answer| match answer {
+                // The last of the rows.
+                let id = answers.iter().rev().find_map(|answer| match answer {
                     SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
                     _ => None,
                 });

@@ -6,22 +6,27 @@
 //! do where one after the other is refused: that is no longer the rows' fault, and a topic in the dead letters helps
 //! nobody.
 
-use std::sync::Arc;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use pelton_delivery::streak::Streak;
 use pelton_model::stage::Stage;
+use pelton_model::sync::lock;
+use tokio::sync::Notify;
 
+use super::activity;
 use super::apply::{Ready, Refused};
 use super::batch::{Batch, Queue, Row};
-use super::connect::ConnectionUrl;
+use super::connect::{ConnectionUrl, Session};
 use super::copy::CopyBackoff;
 use super::error::Failure;
 use super::observer::SinkObserver;
 use super::pace::Pace;
 use super::plan::Plan;
 use super::timeouts::Timeouts;
+use super::transaction::Backend;
 use crate::dead_letters::DeadLetters;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -30,6 +35,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 /// The pauses where it is held for rows that are refused.
 const FIRST_HOLD: Duration = Duration::from_secs(1);
 const LONGEST_HOLD: Duration = Duration::from_secs(30);
+/// How long a transaction takes until that is told, and how often what it waits for is looked at.
+const TELL_AFTER: Duration = Duration::from_secs(5);
 
 /// How many usual transactions are tried as one before it is said that every row is refused.
 const MOST_TOGETHER: usize = 16;
@@ -41,6 +48,8 @@ pub(super) struct Writer {
     pub(super) url: ConnectionUrl,
     pub(super) timeouts: Timeouts,
     pub(super) plan: Plan,
+    /// The server's process that is at work for it.
+    pub(super) backend: Arc<Backend>,
     pub(super) queue: Queue,
     /// The rows that were refused last.
     pub(super) streak: Streak,
@@ -77,8 +86,21 @@ struct State {
 }
 
 impl Writer {
-    /// Writes until it is told to close and everything sent before is written.
-    pub(super) async fn run(mut self) {
+    /// Writes until it is told to close and everything sent before is written, or to end at once. Then the server is
+    /// told, too: a statement that is only left alone goes on, with its locks.
+    pub(super) async fn run(self, end: Arc<Notify>) {
+        let (backend, url, name) = (Arc::clone(&self.backend), self.url.clone(), self.name());
+        tokio::select! {
+            biased;
+            () = end.notified() => {}
+            () = self.write_all() => return,
+        }
+        if let Some(backend) = backend.id() {
+            Session::cancel(&url, &name, backend).await;
+        }
+    }
+
+    async fn write_all(mut self) {
         let mut state = State {
             ready: None,
             unwritten: None,
@@ -111,7 +133,7 @@ impl Writer {
     async fn step(&mut self, state: &mut State) -> Result<(), Problem> {
         let mut ready = match state.ready.take().filter(|ready| !ready.session.is_lost()) {
             Some(ready) => ready,
-            None => Ready::open(&self.url, &self.name(), self.timeouts, &self.plan).await?,
+            None => Ready::open(&self.url, &self.name(), self.timeouts, &self.plan, &self.backend).await?,
         };
         if state.unwritten.is_none() {
             // Otherwise it is up only once what failed is written.
@@ -127,8 +149,27 @@ impl Writer {
             let first = batch.first(state.pace.rows().max(state.together));
             let rows = first.rows();
             let began = Instant::now();
+            let waited = Mutex::default();
             let writing = ready.write(&self.plan, &first, &rows, &mut state.backoff);
-            let written = tokio::time::timeout(self.timeouts.write, writing).await;
+            let written = tokio::select! {
+                biased;
+                written = tokio::time::timeout(self.timeouts.write, writing) => written,
+                never = self.watch(rows.len(), &waited) => match never {},
+            };
+            let waited = lock(&waited).take();
+            if let Some(told) = &waited {
+                // Told as a failure is, until it is over.
+                state.failure = Some(told.clone());
+            }
+            let also = |reason: String| {
+                Problem::Down(waited.as_ref().map_or(reason.clone(), |told| format!("{reason}; it {told}")))
+            };
+            if written.is_err()
+                && let Some(backend) = self.backend.id()
+            {
+                Session::cancel(&self.url, &self.name(), backend).await;
+            }
+            self.backend.is_idle();
             let written = match written {
                 Ok(Ok(refused)) => {
                     state.pace.wrote(rows.len(), began.elapsed());
@@ -138,7 +179,7 @@ impl Writer {
                 Ok(Err(Failure::TimedOut(reason))) => {
                     state.pace.timed_out(rows.len(), began.elapsed());
                     state.together = 0;
-                    return Err(self.too_slow(&reason, rows.len()).into());
+                    return Err(also(self.too_slow(&reason, rows.len())));
                 }
                 Ok(Err(Failure::Everything(reason))) => {
                     // Of what waits behind them some may be good, and then each has a fault of its own.
@@ -150,14 +191,13 @@ impl Writer {
                     state.ready = Some(ready);
                     return Ok(());
                 }
-                Ok(Err(failure)) => return Err(failure.into_reason().into()),
+                Ok(Err(failure)) => return Err(also(failure.into_reason())),
                 Err(_) => {
-                    ready.cancel(&self.url, &self.name()).await;
                     state.pace.timed_out(rows.len(), began.elapsed());
                     state.together = 0;
                     let limit = self.timeouts.write;
                     let reason = format!("no answer within {limit:?} (postgres.write_timeout)");
-                    return Err(self.too_slow(&reason, rows.len()).into());
+                    return Err(also(self.too_slow(&reason, rows.len())));
                 }
             };
             let (rows, held) = match written {
@@ -181,6 +221,21 @@ impl Writer {
         }
         state.ready = Some(ready);
         Ok(())
+    }
+
+    /// Tells what a transaction that takes long waits for, also to `waited`, for as long as it does.
+    async fn watch(&self, rows: usize, waited: &Mutex<Option<String>>) -> Infallible {
+        let began = Instant::now();
+        loop {
+            tokio::time::sleep(TELL_AFTER).await;
+            let does = match self.backend.id() {
+                Some(backend) => activity::look(&self.url, &self.name(), backend).await,
+                None => "the server has not begun".to_owned(),
+            };
+            let told = format!("has taken {} s so far for {rows} rows: {does}", began.elapsed().as_secs());
+            self.observer.down(&format!("{}: a transaction {told}", self.url));
+            *lock(waited) = Some(told);
+        }
     }
 
     /// Takes more of what waits into a batch, until it has so many rows.

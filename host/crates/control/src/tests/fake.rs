@@ -13,7 +13,7 @@ use pelton_delivery::clock::{Clock, SystemClock};
 use pelton_delivery::wake::Wake;
 use pelton_model::digest::digest;
 use pelton_model::partition::{PartitionView, StartFrom};
-use pelton_model::spec::{Parameter, Source, Spec};
+use pelton_model::spec::{Parameter, Sink, Source, Spec, Target};
 use pelton_model::sync::lock;
 
 use crate::changes::Changes;
@@ -71,10 +71,20 @@ impl Components for FakeComponents {
         let Some((name, version)) = text.split_once(' ') else {
             return Err(Error::NotAJob { file: None, cause: "it is no text".to_owned() });
         };
+        // What some names read and write.
+        let (reads, writes): (_, &[&str]) = match name {
+            "letters" => ("letters.dlq", &[]),
+            "loops" => ("in", &["in"]),
+            "there" => ("in", &["between"]),
+            "back" => ("between", &["in"]),
+            _ => ("in", &[]),
+        };
+        let sink = |topic: &&str| Sink { name: (*topic).to_owned(), target: Target::Topic((*topic).to_owned()) };
         let spec = Spec {
             name: name.to_owned(),
             version: version.to_owned(),
-            sources: vec![Source { topic: "in".to_owned(), headers: false }],
+            sources: vec![Source { topic: reads.to_owned(), headers: false }],
+            sinks: writes.iter().map(sink).collect(),
             parameters: vec![Parameter {
                 name: "p".to_owned(),
                 description: String::new(),

@@ -197,3 +197,88 @@ fn jobs_are_as_they_were_after_a_stop() {
     host.flowing.current("b");
     assert!(!host.flowing.is_running("c"));
 }
+
+#[test]
+fn a_group_is_one_jobs() {
+    let host = TestHost::start(Memory::default());
+    host.submit("a").unwrap();
+    let thief = || Submit {
+        digest: Some(host.upload("b", 1).unwrap()),
+        group: Some("pelton-a".to_owned()),
+        ..Submit::default()
+    };
+    let refused = host.jobs.submit(&thief()).unwrap_err();
+    assert!(matches!(&refused, Error::GroupTaken { group, job } if group == "pelton-a" && job == "a"), "{refused}");
+    assert!(refused.to_string().contains("they would take each other's records"), "{refused}");
+    assert!(host.desired("b").is_none() && host.flowing.is_running("a"));
+    // Until the last record is delivered, and not longer.
+    host.flowing.hold_up("a");
+    let cancelled = host.jobs.cancel("a").unwrap();
+    assert!(matches!(host.jobs.submit(&thief()), Err(Error::GroupTaken { .. })));
+    host.flowing.let_go("a");
+    cancelled.wait(&SystemClock).unwrap();
+    host.jobs.submit(&thief()).unwrap();
+    assert!(matches!(host.submit("a"), Err(Error::GroupTaken { job, .. }) if job == "b"));
+}
+
+#[test]
+fn two_that_come_at_once_get_no_group_together() {
+    let host = TestHost::start(Memory::default());
+    let barrier = Barrier::new(2);
+    let both = std::thread::scope(|scope| {
+        let submits = ["a", "b"].map(|name| {
+            let (host, barrier) = (&host, &barrier);
+            let digest = host.upload(name, 1).unwrap();
+            let submit = Submit { digest: Some(digest), group: Some("g".to_owned()), ..Submit::default() };
+            scope.spawn(move || {
+                barrier.wait();
+                host.jobs.submit(&submit).is_ok()
+            })
+        });
+        submits.map(|submit| submit.join().unwrap())
+    });
+    assert_eq!(both.into_iter().filter(|is_there| *is_there).count(), 1);
+}
+
+#[test]
+fn what_feeds_itself_is_refused_unless_it_is_meant() {
+    let host = TestHost::start(Memory::default());
+    assert!(matches!(host.submit("letters"), Err(Error::OwnLetters { topic, .. }) if topic == "letters.dlq"));
+    let as_another = Submit {
+        digest: Some(host.upload("letters", 1).unwrap()),
+        name: Some("reads_letters".to_owned()),
+        ..Submit::default()
+    };
+    host.jobs.submit(&as_another).unwrap();
+    assert!(matches!(host.submit("loops"), Err(Error::OwnSource { topics, .. }) if topics == ["in"]));
+    assert!(host.desired("loops").is_none());
+    let digest = Some(host.upload("loops", 1).unwrap());
+    let meant = Submit { digest: digest.clone(), allow_loop: true, ..Submit::default() };
+    host.jobs.submit(&meant).unwrap();
+    assert!(host.desired("loops").unwrap().record.allow_loop);
+    let next = Reload { digest: Some(host.upload("loops", 2).unwrap()), ..Reload::default() };
+    assert_eq!(host.jobs.reload("loops", &next).unwrap().version, 2, "it stays meant");
+    // Nor does a reload get there.
+    host.submit("a").unwrap();
+    let looping = Reload { digest, force: true, ..Reload::default() };
+    assert!(matches!(host.jobs.reload("a", &looping), Err(Error::OwnSource { .. })));
+    assert_eq!(host.desired("a").unwrap().record.version, 1);
+}
+
+#[test]
+fn jobs_in_a_circle_are_told_so_until_it_is_broken() {
+    let host = TestHost::start(Memory::default());
+    let told = |job: &str| {
+        let conditions = host.jobs.show(job).unwrap().conditions;
+        conditions.into_iter().find(|told| told.part == "flow").map(|told| told.reason)
+    };
+    host.submit("there").unwrap();
+    host.submit("a").unwrap();
+    assert_eq!(told("there"), None);
+    host.submit("back").unwrap();
+    assert!(told("there").unwrap().contains("there → between → back → in → there"));
+    assert!(told("back").unwrap().contains("back → in → there → between → back"));
+    assert_eq!(told("a"), None, "it reads there and writes nothing");
+    host.jobs.cancel("back").unwrap().wait(&SystemClock).unwrap();
+    assert_eq!(told("there"), None);
+}

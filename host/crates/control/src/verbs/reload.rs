@@ -8,6 +8,7 @@ use crate::record::{DroppedFile, JobRecord, Note};
 use super::{Found, Prepared, tell};
 use crate::components::Component;
 use crate::error::Error;
+use crate::flow;
 use crate::jobs::Jobs;
 use crate::supervisor::Supervised;
 use crate::types::{JobView, Reload, Rollback};
@@ -115,6 +116,7 @@ impl Jobs {
         if !request.force && !diff.drops.is_empty() {
             return Err(Error::WouldDrop { job: record.name, lines: diff.lines() });
         }
+        flow::check(&record.name, component.spec(), record.allow_loop)?;
         self.services.checks.changed(&record, component.spec(), request.create)?;
         self.keep_component(wasm, "failed to keep the component")?;
         let mut parameters = record.parameters.clone();
@@ -140,6 +142,7 @@ impl Jobs {
                 return Err(Error::NoEarlierVersion { job: record.name, wanted: request.to, runs: record.version });
             };
             let component = self.kept(&to.digest)?;
+            flow::check(&record.name, component.spec(), record.allow_loop)?;
             self.services.checks.changed(&record, component.spec(), false)?;
             self.opened(supervised, record, &component, to.parameters, false, &note).map(Some)
         });

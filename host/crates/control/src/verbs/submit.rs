@@ -8,6 +8,8 @@ use pelton_model::name::check_name;
 use crate::checks::check_parallelism;
 use crate::components::Component;
 use crate::error::Error;
+use crate::flow;
+use crate::groups::Claim;
 use crate::guest::GuestHost;
 use crate::jobs::Jobs;
 use crate::types::{Guarantee, Submit, Submitted, Uploaded};
@@ -60,6 +62,9 @@ impl Jobs {
                 Some(_) => return Err(Error::AlreadySubmitted(name)),
                 None => {}
             }
+            flow::check(&name, &wanted.spec, wanted.allow_loop)?;
+            // Until the job is there for others to see.
+            let _claim = self.claim_group(&wanted)?;
             if !is_checked {
                 self.configure(&wanted, &component)?;
                 self.services.checks.submitted(&wanted, request.from, request.create)?;
@@ -91,10 +96,22 @@ impl Jobs {
             parallelism: request.parallelism.unwrap_or(1),
             submitted: note.at,
             file,
+            allow_loop: request.allow_loop,
             ..JobRecord::default()
         };
         record.adopt(&component.digest, component.spec(), request.parameters.clone(), &note);
         Ok(record)
+    }
+
+    /// Claims the group of a new job, which no other job has.
+    fn claim_group(&self, wanted: &JobRecord) -> Result<Claim, Error> {
+        let taken = |job: String| Error::GroupTaken { group: wanted.group.clone(), job };
+        let claim = self.groups.claim(&wanted.group, &wanted.name).map_err(taken)?;
+        let records = self.reconciler.all().into_iter().map(|supervised| supervised.record());
+        match records.into_iter().find(|other| other.group == wanted.group && other.name != wanted.name) {
+            Some(other) => Err(taken(other.name)),
+            None => Ok(claim),
+        }
     }
 
     /// Lets the job look at its parameters, once.

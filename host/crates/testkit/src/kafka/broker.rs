@@ -14,6 +14,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use tempfile::TempDir;
 
 use super::install::{Installation, KAFKA, OLD_KAFKA};
+use super::listeners::{self, Listener};
 
 /// A JVM on a busy machine takes a while to come up; recovery after a kill comes on top.
 const START_DEADLINE: Duration = Duration::from_secs(120);
@@ -26,6 +27,8 @@ pub struct Kafka {
     folder: TempDir,
     installation: Installation,
     guarded: Option<Guarded>,
+    /// Further ones, and their ports.
+    listeners: Vec<(Listener, u16)>,
 }
 
 /// A broker. The first is the controller, too.
@@ -86,31 +89,37 @@ impl Kafka {
 
     /// Starts a broker and waits until it serves.
     pub fn start() -> Result<Self> {
-        Self::start_with(KAFKA, 1, false)
+        Self::start_with(KAFKA, 1, false, Vec::new())
     }
 
     /// Starts a broker that has [guarded listeners](Self::guarded), too.
     pub fn start_guarded() -> Result<Self> {
-        Self::start_with(KAFKA, 1, true)
+        Self::start_with(KAFKA, 1, true, Vec::new())
     }
 
     /// Starts a broker of Kafka 3.9.
     pub fn start_old() -> Result<Self> {
-        Self::start_with(OLD_KAFKA, 1, false)
+        Self::start_with(OLD_KAFKA, 1, false, Vec::new())
     }
 
     /// Starts three brokers, on all of which each partition is. Whichever is its preferred leader leads again a second
     /// after it has come back. The first is the only controller: the others may both be stopped.
     pub fn start_three() -> Result<Self> {
-        Self::start_with(KAFKA, 3, false)
+        Self::start_with(KAFKA, 3, false, Vec::new())
     }
 
-    fn start_with(version: &'static str, nodes: usize, guarded: bool) -> Result<Self> {
+    /// Starts a broker that has these listeners, too.
+    pub fn start_with_listeners(listeners: Vec<Listener>) -> Result<Self> {
+        Self::start_with(KAFKA, 1, false, listeners)
+    }
+
+    fn start_with(version: &'static str, nodes: usize, guarded: bool, more: Vec<Listener>) -> Result<Self> {
         let installation = Installation::get(version).map_err(anyhow::Error::msg)?;
         let folder = tempfile::Builder::new().prefix("pelton-kafka-").tempdir()?;
         let guarded = guarded.then_some(Guarded { sasl: 0, tls: 0, elsewhere: 0 });
         let nodes = (1..=nodes).map(|id| Node { broker: Mutex::default(), id, port: 0 }).collect();
-        let mut kafka = Self { nodes, folder, installation, guarded };
+        let listeners = more.into_iter().map(|listener| (listener, 0)).collect();
+        let mut kafka = Self { nodes, folder, installation, guarded, listeners };
         // A port that was free may be another's by the time the broker binds it.
         for attempt in 1.. {
             kafka.format()?;
@@ -137,6 +146,17 @@ impl Kafka {
     /// Its guarded listeners.
     pub fn guarded(&self) -> Option<Guarded> {
         self.guarded
+    }
+
+    /// The port of a further listener.
+    pub fn port(&self, listener: &str) -> u16 {
+        self.listeners.iter().find(|(found, _)| found.name == listener).unwrap().1
+    }
+
+    /// Lets a user in by SCRAM, as `kafka-configs` does it.
+    pub fn add_scram_user(&self, name: &str, password: &str) {
+        let secret = format!("SCRAM-SHA-256=[password={password}],SCRAM-SHA-512=[password={password}]");
+        self.configure(&["--entity-type", "users", "--entity-name", name, "--add-config", &secret]);
     }
 
     /// The certificate of its TLS listener, as a PEM file.
@@ -236,11 +256,15 @@ impl Kafka {
     /// Limits the bytes that each of the clients of this id reads and writes a second, as `kafka-configs` does it.
     pub fn limit(&self, client: &str, bytes: u32) {
         let limits = format!("producer_byte_rate={bytes},consumer_byte_rate={bytes}");
+        self.configure(&["--entity-type", "clients", "--entity-name", client, "--add-config", &limits]);
+    }
+
+    fn configure(&self, arguments: &[&str]) {
         let output = self
             .installation
             .tool("kafka.admin.ConfigCommand")
-            .args(["--bootstrap-server", &self.bootstrap(), "--alter", "--entity-type", "clients"])
-            .args(["--entity-name", client, "--add-config", &limits])
+            .args(["--bootstrap-server", &self.bootstrap(), "--alter"])
+            .args(arguments)
             .output()
             .unwrap();
         assert!(output.status.success(), "{output:?}");
@@ -300,6 +324,7 @@ impl Kafka {
             let properties = properties.replace("VOTER", &controller.to_string());
             let path = self.properties(node);
             let properties = if self.guarded.is_some() { self.guard(properties)? } else { properties };
+            let properties = listeners::add(properties, &mut self.listeners)?;
             fs::write(&path, properties)?;
             let output = self
                 .installation
