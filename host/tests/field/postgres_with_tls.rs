@@ -51,24 +51,23 @@ fn verify_full_takes_the_right_server_and_tells_what_is_wrong_with_others() {
     assert_eq!(stage.query(encrypted).len(), 1);
 
     // A submit to another host is refused with the reason, and a job that is there tells it.
-    let mut wrong = |stage: &mut Stage, mut other: Host, words: &str| {
+    let wrong = |mut other: Host, words: &str| {
         other.start();
         let said = other.cli(&["submit", example(JOB).to_str().unwrap()]);
         assert_ne!(said.code, 0);
         assert!(said.stderr.contains(words), "{words}: {}", said.stderr);
         assert!(!said.stderr.contains("flinkpassword"), "{}", said.stderr);
         assert_eq!(other.sigterm(RUN), 0);
-        let _ = stage;
     };
     let untrusted = host(&stage, url(&stage, "verify-full", &other));
-    wrong(&mut stage, untrusted, "its certificate is signed by none that is trusted");
+    wrong(untrusted, "its certificate is signed by none that is trusted");
     for (issued, words) in [
         (ca.issue("expired", HERE, 0), "its certificate has expired"),
         (ca.issue("elsewhere", "DNS:elsewhere.example", 30), "its certificate is for another name"),
     ] {
         stage.postgres.set_certificate(&issued.certificate, &issued.key).unwrap();
         let refused = host(&stage, url(&stage, "verify-full", &ca));
-        wrong(&mut stage, refused, words);
+        wrong(refused, words);
         stage.kafka.produce("sensors", &readings(100..101));
         wait_until_told(&here, JOB, words);
     }

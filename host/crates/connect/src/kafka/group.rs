@@ -439,7 +439,9 @@ impl ConsumerContext for Group {
         match rebalance {
             Rebalance::Assign(partitions) => {
                 self.assigned(consumer, partitions);
-                self.waits.end(!self.assignment.is_empty());
+                if !self.closed.load(Ordering::Acquire) {
+                    self.waits.end(!self.assignment.is_empty());
+                }
             }
             Rebalance::Revoke(partitions) => {
                 self.revoked(consumer, partitions);

@@ -157,6 +157,9 @@ impl ConnectionUrl {
             let pem = std::fs::read(path).map_err(|error| format!("failed to read sslrootcert {shown}: {error}"))?;
             let chain = Certificate::stack_from_pem(&pem)
                 .map_err(|error| format!("sslrootcert {shown} holds no certificates in PEM: {error}"))?;
+            if chain.is_empty() {
+                return Err(format!("sslrootcert {shown} holds no certificates in PEM"));
+            }
             builder.disable_built_in_roots(true);
             for certificate in chain {
                 builder.add_root_certificate(certificate);

@@ -155,8 +155,11 @@ impl Kafka {
 
     /// Lets a user in by SCRAM, as `kafka-configs` does it.
     pub fn add_scram_user(&self, name: &str, password: &str) {
-        let secret = format!("SCRAM-SHA-256=[password={password}],SCRAM-SHA-512=[password={password}]");
-        self.configure(&["--entity-type", "users", "--entity-name", name, "--add-config", &secret]);
+        // The broker refuses both in one request.
+        for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
+            let secret = format!("{mechanism}=[password={password}]");
+            self.configure(&["--entity-type", "users", "--entity-name", name, "--add-config", &secret]);
+        }
     }
 
     /// The certificate of its TLS listener, as a PEM file.
