@@ -6,22 +6,22 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use pelton_testkit::certificates::{Authority, Issued};
 use tempfile::TempDir;
 
+use crate::certificates::{Issued, Signer};
 use crate::eventually::eventually;
 use crate::kafka::{Kafka, Listener, Record};
 use crate::pelton::Host;
 use crate::stage::{RUN, guest};
 
 const NO_POSTGRES: &str = "postgres://u:p@127.0.0.1:1/d";
-const HERE: &str = "IP:127.0.0.1";
+const HERE: &str = "127.0.0.1";
 
 /// A broker with a listener of each kind, and the certificates.
 struct Secured {
     kafka: Kafka,
-    ca: Authority,
-    other_ca: Authority,
+    ca: Signer,
+    other_ca: Signer,
     client: Issued,
     foreign_client: Issued,
     expired_client: Issued,
@@ -30,7 +30,7 @@ struct Secured {
 
 fn secured() -> Secured {
     let folder = tempfile::tempdir().unwrap();
-    let (ca, other_ca) = (Authority::new(folder.path(), "ca"), Authority::new(folder.path(), "other"));
+    let (ca, other_ca) = (Signer::new(folder.path(), "ca"), Signer::new(folder.path(), "other"));
     let keys = |issued: &Issued| {
         vec!["ssl.keystore.type=PEM".to_owned(), format!("ssl.keystore.location={}", issued.both.display())]
     };
@@ -57,16 +57,16 @@ fn secured() -> Secured {
         ),
         listener("PLAIN", "SASL_SSL", vec![good.clone(), texts(&["sasl.enabled.mechanisms=PLAIN", plain])]),
         listener("MUTUAL", "SSL", vec![good, trusted.to_vec(), texts(&["ssl.client.auth=required"])]),
-        listener("EXPIRED", "SSL", vec![keys(&ca.issue("expired", HERE, 0))]),
-        listener("ELSEWHERE", "SSL", vec![keys(&ca.issue("elsewhere", "DNS:elsewhere.example", 30))]),
+        listener("EXPIRED", "SSL", vec![keys(&ca.issue("expired", HERE, -1))]),
+        listener("ELSEWHERE", "SSL", vec![keys(&ca.issue("elsewhere", "elsewhere.example", 30))]),
     ])
     .unwrap();
     kafka.add_scram_user("alice", "right");
     for topic in ["sensors", "alerts"] {
         kafka.create_topic(topic, 1, &[]);
     }
-    let (client, expired_client) = (ca.issue("client", "DNS:client", 30), ca.issue("late", "DNS:client", 0));
-    let foreign_client = other_ca.issue("client", "DNS:client", 30);
+    let (client, expired_client) = (ca.issue("client", "client.example", 30), ca.issue("late", "client.example", -1));
+    let foreign_client = other_ca.issue("client", "client.example", 30);
     Secured { kafka, ca, other_ca, client, foreign_client, expired_client, folder }
 }
 
@@ -75,11 +75,11 @@ fn property(key: &str, value: impl AsRef<Path>) -> String {
 }
 
 /// Properties for TLS with these certificates trusted.
-fn tls(ca: &Authority) -> String {
+fn tls(ca: &Signer) -> String {
     property("security.protocol", "ssl") + &property("ssl.ca.location", ca.certificate())
 }
 
-fn sasl(ca: &Authority, mechanism: &str, user: &str, password: &str) -> String {
+fn sasl(ca: &Signer, mechanism: &str, user: &str, password: &str) -> String {
     property("security.protocol", "sasl_ssl")
         + &property("ssl.ca.location", ca.certificate())
         + &property("sasl.mechanism", mechanism)
@@ -87,7 +87,7 @@ fn sasl(ca: &Authority, mechanism: &str, user: &str, password: &str) -> String {
         + &(if password.is_empty() { String::new() } else { property("sasl.password", password) })
 }
 
-fn with_client(ca: &Authority, client: &Issued) -> String {
+fn with_client(ca: &Signer, client: &Issued) -> String {
     tls(ca) + &property("ssl.certificate.location", &client.certificate) + &property("ssl.key.location", &client.key)
 }
 
@@ -199,8 +199,8 @@ fn what_is_wrong_is_told_of_a_submitted_job() {
 #[test]
 fn files_that_are_not_there_or_not_right_end_the_start() {
     let folder = tempfile::tempdir().unwrap();
-    let ca = Authority::new(folder.path(), "ca");
-    let (client, other) = (ca.issue("client", "DNS:client", 30), ca.issue("other", "DNS:client", 30));
+    let ca = Signer::new(folder.path(), "ca");
+    let (client, other) = (ca.issue("client", "client.example", 30), ca.issue("other", "client.example", 30));
     let open = folder.path().join("open");
     fs::write(&open, "password").unwrap();
     fs::set_permissions(&open, fs::Permissions::from_mode(0o666)).unwrap();

@@ -31,6 +31,7 @@ mod schema;
 #[allow(dead_code, unused_imports, reason = "shared with other tests, which use more of it")]
 mod stage;
 
+mod certificates;
 mod pgbouncer;
 mod roles;
 mod waiting;

@@ -6,19 +6,19 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use pelton_local::postgres::Programs;
-use pelton_testkit::certificates::Authority;
 use tempfile::TempDir;
 
+use crate::certificates::Signer;
 use crate::pelton::{Host, example};
 use crate::readings::readings;
 use crate::stage::{RUN, Stage, require_stage};
 use crate::waiting::{ids, ids_of, wait_until_told};
 
 const JOB: &str = "sensor_pipeline";
-const HERE: &str = "IP:127.0.0.1";
+const HERE: &str = "127.0.0.1";
 
 /// The server's URL with this mode and these certificates trusted, without a password.
-fn url(stage: &Stage, mode: &str, ca: &Authority) -> String {
+fn url(stage: &Stage, mode: &str, ca: &Signer) -> String {
     let url = stage.postgres.url().replace(":flinkpassword@", "@");
     format!("{url}?sslmode={mode}&sslrootcert={}", ca.certificate().display())
 }
@@ -35,7 +35,7 @@ fn verify_full_takes_the_right_server_and_tells_what_is_wrong_with_others() {
     let mut stage = require_stage!().with_postgres(Programs::Any);
     stage.set(1);
     let folder = tempfile::tempdir().unwrap();
-    let (ca, other) = (Authority::new(folder.path(), "ca"), Authority::new(folder.path(), "other"));
+    let (ca, other) = (Signer::new(folder.path(), "ca"), Signer::new(folder.path(), "other"));
     let good = ca.issue("server", HERE, 30);
     stage.postgres.set_certificate(&good.certificate, &good.key).unwrap();
     let file = password_file(&folder, "flinkpassword");
@@ -62,8 +62,8 @@ fn verify_full_takes_the_right_server_and_tells_what_is_wrong_with_others() {
     let untrusted = host(&stage, url(&stage, "verify-full", &other));
     wrong(untrusted, "its certificate is signed by none that is trusted");
     for (issued, words) in [
-        (ca.issue("expired", HERE, 0), "its certificate has expired"),
-        (ca.issue("elsewhere", "DNS:elsewhere.example", 30), "its certificate is for another name"),
+        (ca.issue("expired", HERE, -1), "its certificate has expired"),
+        (ca.issue("elsewhere", "elsewhere.example", 30), "its certificate is for another name"),
     ] {
         stage.postgres.set_certificate(&issued.certificate, &issued.key).unwrap();
         let refused = host(&stage, url(&stage, "verify-full", &ca));
@@ -86,7 +86,7 @@ fn a_server_without_tls_and_a_wrong_password_are_told() {
     let stage = require_stage!();
     stage.set(1);
     let folder = tempfile::tempdir().unwrap();
-    let ca = Authority::new(folder.path(), "ca");
+    let ca = Signer::new(folder.path(), "ca");
     let without_tls = stage.host().flag("--postgres", url(&stage, "verify-full", &ca));
     let plain = stage.postgres.url().replace(":flinkpassword@", "@");
     let wrong = password_file(&folder, "wrong-password");
