@@ -1,0 +1,2 @@
+;; A component in a component, a thousand times.
+;; @nest 1000

@@ -1,0 +1,2 @@
+;; A guest whose second half is missing.
+;; @cut

@@ -1,0 +1,3 @@
+;; More data segments than WebAssembly allows.
+{{100001:(data "")
+}}

@@ -1,0 +1,2 @@
+;; A file of no bytes.
+(module binary)

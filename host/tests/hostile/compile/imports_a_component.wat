@@ -1,0 +1,2 @@
+;; Wants the host to give it a component.
+(component (import "another" (component)))

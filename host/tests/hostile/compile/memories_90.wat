@@ -1,0 +1,3 @@
+;; Ninety memories.
+{{90:(memory 1)
+}}

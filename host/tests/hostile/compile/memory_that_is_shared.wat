@@ -1,0 +1,2 @@
+;; A memory that is shared between threads.
+(memory $other 1 1 shared)

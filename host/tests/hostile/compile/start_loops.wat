@@ -1,0 +1,3 @@
+;; Loops as soon as it is instantiated.
+(func $start (loop $for_ever (br $for_ever)))
+(start $start)

@@ -1,0 +1,3 @@
+;; Traps as soon as it is instantiated.
+(func $start (unreachable))
+(start $start)

@@ -1,0 +1,3 @@
+;; More tables than an instance may have.
+{{101:(table 1 funcref)
+}}

@@ -1,0 +1,3 @@
+;; More types than WebAssembly allows.
+{{1000001:(type (func))
+}}

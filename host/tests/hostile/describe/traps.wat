@@ -1,0 +1,2 @@
+;; Traps when it is asked what it declares.
+(func $describe (result i32) (unreachable))

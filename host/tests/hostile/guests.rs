@@ -1,0 +1,230 @@
+//! The table of the corpus: each guest's test, and what is to become of it.
+
+use std::fs;
+use std::path::Path;
+
+use crate::Fate::{Fails, Letters, Logs, Refused, Runs};
+use crate::Guest;
+use crate::arena::attack;
+
+macro_rules! guests {
+    ($($folder:ident { $($name:ident: $fate:expr,)* })*) => {
+        /// All guests, in the order of `docs/security.md`.
+        pub(crate) const ALL: &[Guest] = &[$($(Guest {
+            test: concat!(stringify!($folder), "::", stringify!($name)),
+            text: include_str!(concat!(stringify!($folder), "/", stringify!($name), ".wat")),
+            fate: $fate,
+        },)*)*];
+
+        $(mod $folder {
+            $(#[test]
+            fn $name() {
+                super::test(concat!(stringify!($folder), "::", stringify!($name)));
+            })*
+        })*
+    };
+}
+
+#[track_caller]
+fn test(name: &str) {
+    attack(ALL.iter().find(|guest| guest.test == name).unwrap());
+}
+
+/// Panics where a file has no line in the table.
+pub(crate) fn check_all_have_tests() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile");
+    let inner = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+    let files = inner.flat_map(|folder| fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
+    for file in files {
+        let folder = file.parent().unwrap().file_name().unwrap().to_str().unwrap();
+        let test = format!("{folder}::{}", file.file_stem().unwrap().to_str().unwrap());
+        assert!(
+            ALL.iter().any(|guest| guest.test == test && file.extension().is_some_and(|extension| extension == "wat")),
+            "{} has no line in guests.rs",
+            file.display()
+        );
+    }
+}
+
+#[test]
+fn every_file_has_a_test() {
+    check_all_have_tests();
+}
+
+guests! {
+    describe {
+        traps: Refused("the job trapped: wasm trap: wasm `unreachable` instruction executed"),
+        loops: Refused("the job ran longer than 2s on one batch"),
+        allocates: Refused("the job needed more than 256 MiB of memory"),
+        recurses: Refused("the job trapped: wasm trap: call stack exhausted"),
+        spec_beyond_memory: Refused("pointer out of bounds"),
+        spec_unaligned: Refused("pointer not aligned"),
+        description_of_60_mb: Refused("description"),
+        description_of_escapes: Refused("description"),
+        description_right_to_left: Refused("description"),
+        name_of_10_mb: Refused("name"),
+        name_empty: Refused("name"),
+        name_not_utf8: Refused("utf-8"),
+        name_is_a_path: Refused("name"),
+        version_of_lines: Refused("version"),
+        version_of_10_mb: Refused("version"),
+        a_million_sinks: Refused("sinks"),
+        a_list_of_4_gib: Refused("out of bounds"),
+        sinks_without_sources: Refused("the job declares no source"),
+        sinks_of_one_name: Refused("declared twice"),
+        reads_an_internal_topic: Refused("__consumer_offsets"),
+        writes_an_internal_topic: Refused("__transaction_state"),
+        reads_its_own_letters: Refused("dead letters"),
+        writes_to_its_source: Refused("--allow-loop"),
+        topic_of_slashes: Refused("is not a legal topic name"),
+        target_of_no_kind: Refused("discriminant"),
+        column_of_no_type: Refused("discriminant"),
+        conflict_without_key: Refused("declares no key columns"),
+        column_of_another_type: Refused("integer"),
+        table_of_the_catalog: Refused("pg_authid"),
+        table_that_is_sql: Refused("DROP TABLE hostile_rows"),
+        statement_that_drops: Refused("DROP"),
+        statement_of_two: Refused("statement"),
+        statement_of_10_mb: Refused("statement"),
+    }
+    compile {
+        empty: Refused("not a valid WebAssembly component"),
+        text: Refused("not a valid WebAssembly component"),
+        machine_code: Refused("this is compiled code"),
+        cut: Refused("cannot read the module"),
+        number_without_end: Refused("cannot read the module"),
+        section_of_4_gib: Refused("cannot read the module"),
+        vector_of_4_billion: Refused("not a valid WebAssembly component"),
+        components_in_components: Refused("component"),
+        instances_of_an_empty_module: Refused("instance"),
+        type_that_doubles: Refused("type size"),
+        imports_a_component: Refused("another"),
+        another_world: Refused("pelton:job@0.1"),
+        functions_900k: Refused("functions"),
+        function_of_4_mb: Refused("bytes"),
+        blocks_in_blocks: Refused("x"),
+        branches_to_a_million_labels: Refused("x"),
+        locals_4_billion: Refused("bindings"),
+        locals_50k_in_functions: Refused("x"),
+        types_100k: Refused("types"),
+        types_a_million_and_one: Refused("types"),
+        globals_a_million_and_one: Refused("globals"),
+        data_segments_100k: Refused("data segments"),
+        memories_90: Refused("memories"),
+        tables_101: Refused("tables"),
+        table_of_a_billion: Refused("table"),
+        tables_of_60_million_elements: Refused("the job needed more than 256 MiB of memory"),
+        memory_of_4_gib: Refused("memory"),
+        memory_of_64_bits: Refused("x"),
+        memory_that_is_shared: Refused("shared"),
+        start_loops: Refused("the job ran longer than 2s on one batch"),
+        start_traps: Refused("the job trapped: wasm trap: wasm `unreachable` instruction executed"),
+        import_that_is_not_offered: Refused("env"),
+        import_of_another_type: Refused("log"),
+        section_of_100_mb: Refused("x"),
+        element_segment_of_a_million: Refused("x"),
+        exceptions: Refused("exceptions"),
+    }
+    configure {
+        traps: Refused("the job trapped: wasm trap: wasm `unreachable` instruction executed"),
+        loops: Refused("the job ran longer than 2s on one batch"),
+        allocates: Refused("the job needed more than 256 MiB of memory"),
+        grows_tables: Refused("the job needed more than 256 MiB of memory"),
+        recurses: Refused("the job trapped: wasm trap: call stack exhausted"),
+        logs_without_end: Refused("the job ran longer than 2s on one batch"),
+        refuses_in_60_mb: Refused("the job refuses its parameters: xxxx"),
+        refuses_in_escapes: Refused("the job refuses its parameters: no"),
+        answers_neither: Refused("discriminant"),
+        works_once: Refused("x"),
+    }
+    process {
+        traps_always: Fails("the job fails on every record: the job trapped: wasm trap: wasm `unreachable` instruction executed"),
+        traps_on_the_third_call: Runs,
+        traps_on_one_record: Letters("the job trapped: wasm trap: wasm `unreachable` instruction executed"),
+        traps_by_chance: Runs,
+        loops: Fails("the job fails on every record: the job ran longer than 1s on one batch"),
+        loops_on_one_record: Letters("the job ran longer than 1s on one batch"),
+        takes_almost_its_time: Runs,
+        fills_memory_in_one_instruction: Fails("the job fails on every record: the job ran longer than 1s on one batch"),
+        recurses: Fails("the job fails on every record: the job trapped: wasm trap: call stack exhausted"),
+        divides_by_zero: Fails("the job fails on every record: the job trapped: wasm trap: integer divide by zero"),
+        calls_nothing: Fails("the job fails on every record: the job trapped: wasm trap: uninitialized element"),
+        reads_beyond_memory: Fails("the job fails on every record: the job trapped: wasm trap: out of bounds memory access"),
+        takes_all_memory: Fails("the job fails on every record: the job needed more than 256 MiB of memory"),
+        goes_on_without_memory: Runs,
+        leaks: Runs,
+        grows_a_table_for_ever: Fails("the job fails on every record: the job needed more than 256 MiB of memory"),
+        forwards_one_record_15m_times: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        sends_5m_empty_messages: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        sends_1m_headers: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        sends_2m_outputs: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        sends_1m_rows: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        sends_60_mb: Letters("x"),
+        sends_a_key_of_2_mb: Letters("x"),
+        rejects_a_million_times: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        rejects_a_million_times_for_nothing: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        rejects_in_escapes: Letters("no\\u{1b}[2J"),
+        rejects_for_60_mb: Letters("xxxx"),
+        rejects_what_it_did_not_get: Fails("the job fails on every record: the job's answer breaks the contract: a reject of record 4000000000 in a batch of 1"),
+        fails_in_60_mb: Fails("the job fails on every record: the job failed: xxxx"),
+        fails_in_escapes: Fails("the job fails on every record: the job failed: no"),
+        fails_in_no_text: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        answers_neither: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        answers_beyond_memory: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        answers_unaligned: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        outputs_beyond_memory: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        length_overflows: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        indices_beyond_memory: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        forwards_what_it_did_not_get: Fails("the job fails on every record: the job's answer breaks the contract: output 0: origin 1000000 in a batch of 1 records"),
+        forwards_half_an_index: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        sink_that_is_not_declared: Fails("the job fails on every record: the job's answer breaks the contract: output 0: sink 99, but the job declares 1"),
+        rows_for_a_topic: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        messages_for_a_table: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        rows_of_too_few_columns: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        rows_of_another_type: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        rows_of_no_type: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        rows_of_other_lengths: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        validity_of_other_lengths: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        ends_that_fall: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        ends_of_4_gib: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        header_that_is_no_text: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        parts_that_overlap: Runs,
+        numeric_of_a_million_digits: Letters("x"),
+        numeric_that_is_none: Letters("x"),
+        text_of_nul: Letters("x"),
+        realloc_traps: Fails("the job fails on every record: the job trapped: wasm trap: wasm `unreachable` instruction executed"),
+        realloc_loops: Refused("the job ran longer than"),
+        realloc_beyond_memory: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        realloc_unaligned: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        realloc_always_the_same: Runs,
+        realloc_calls_the_host: Fails("the job fails on every record: the job trapped: wasm trap: cannot leave component instance"),
+        post_return_traps: Fails("the job fails on every record: the job trapped: wasm trap: wasm `unreachable` instruction executed"),
+        post_return_loops: Fails("the job fails on every record: the job ran longer than 1s on one batch"),
+        logs_10m_lines: Logs("further lines of process_logs_10m_lines were dropped"),
+        logs_a_line_of_60_mb: Logs("xxxx"),
+        logs_escapes: Logs("well\\u{1b}[2J"),
+        logs_of_no_level: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        logs_beyond_memory: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        counts_under_100k_names: Runs,
+        counts_under_a_name_of_lines: Runs,
+        counts_beyond_64_bits: Runs,
+    }
+    wasi {
+        prints_without_end: Fails("the job fails on every record: the job ran longer than 1s on one batch"),
+        prints_in_one_call: Fails("the job fails on every record: the job trapped: the job wrote 60000000 bytes in one call; 65536 are allowed"),
+        prints_escapes: Logs("u{1b}[2J"),
+        exits: Fails("the job fails on every record: the job trapped: the job exited, with success"),
+        exits_by_preview_1: Fails("the job fails on every record: the job trapped: wasm trap: wasm `unreachable` instruction executed"),
+        opens_files: Fails("the job fails on every record: the job failed: error no. 8"),
+        reads_the_environment: Fails("the job fails on every record: the job failed: variables: 0"),
+        opens_a_socket: Fails("the job fails on every record: the job failed: error no.1"),
+        draws_a_gibibyte: Fails("the job fails on every record: the job trapped: the job asked for 1073741824 random bytes in one call; 65536 are allowed"),
+        sleeps: Fails("the job fails on every record: the job ran longer than 1s on one batch"),
+        sleeps_by_preview_1: Runs,
+        holds_a_million_handles: Fails("the job fails on every record: the job trapped: the job holds more than 1000 handles of WASI"),
+        handle_that_it_does_not_have: Fails("the job fails on every record: x"),
+        polls_16_million_times: Fails("the job fails on every record: the job's answer breaks the contract: "),
+        reads_a_clock_without_end: Fails("the job fails on every record: the job ran longer than 1s on one batch"),
+        imports_http: Refused("wasi:http/outgoing-handler@0.2.0"),
+    }
+}

@@ -1,0 +1,10 @@
+;; A number that is none, and would end a statement.
+(data (i32.const 1060) "\02")
+(data (i32.const 4160) "\09\00\00\00\01\00\00\001); DROP--")
+(func $process (param $batch i32) (result i32)
+  (drop (call $rows (i32.const 1) (i32.const 4096)))
+  (i32.store (i32.const 3288) (i32.const 4164))
+  (i32.store (i32.const 3300) (i32.const 4160))
+  (i32.store (i32.const 3308) (i32.const 4168))
+  (i32.store (i32.const 3312) (i32.const 9))
+  (i32.const 3072))

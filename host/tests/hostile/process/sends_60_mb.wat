@@ -1,0 +1,10 @@
+;; One message of 60 MB, which no topic takes.
+(func $process (param $batch i32) (result i32)
+  (local $ends i32)
+  (local.set $ends (call $new (i32.const 4)))
+  (drop (call $messages (i32.const 1) (call $new (i32.const 4))))
+  (i32.store (local.get $ends) (i32.const 60000000))
+  (i32.store offset=48 (i32.const 3104) (local.get $ends))
+  (i32.store offset=56 (i32.const 3104) (call $text (i32.const 60000000)))
+  (i32.store offset=60 (i32.const 3104) (i32.const 60000000))
+  (i32.const 3072))

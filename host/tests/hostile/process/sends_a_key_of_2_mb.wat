@@ -1,0 +1,11 @@
+;; A message whose key is larger than its topic takes.
+(func $process (param $batch i32) (result i32)
+  (local $ends i32)
+  (local.set $ends (call $new (i32.const 4)))
+  (drop (call $messages (i32.const 1) (call $new (i32.const 4))))
+  (i32.store (local.get $ends) (i32.const 2000000))
+  (i32.store offset=20 (i32.const 3104) (i32.const 0))
+  (i32.store offset=24 (i32.const 3104) (local.get $ends))
+  (i32.store offset=32 (i32.const 3104) (call $text (i32.const 2000000)))
+  (i32.store offset=36 (i32.const 3104) (i32.const 2000000))
+  (i32.const 3072))

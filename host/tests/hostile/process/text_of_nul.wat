@@ -1,0 +1,10 @@
+;; Text with a NUL character, which Postgres can't hold.
+(data (i32.const 1060) "\02")
+(data (i32.const 4160) "\03\00\00\00\01\00\00\00a\00b")
+(func $process (param $batch i32) (result i32)
+  (drop (call $rows (i32.const 1) (i32.const 4096)))
+  (i32.store (i32.const 3260) (i32.const 4164))
+  (i32.store (i32.const 3272) (i32.const 4160))
+  (i32.store (i32.const 3280) (i32.const 4168))
+  (i32.store (i32.const 3284) (i32.const 3))
+  (i32.const 3072))

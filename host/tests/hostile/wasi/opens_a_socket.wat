@@ -1,0 +1,11 @@
+;; Opens a socket, and fails with the error that it gets.
+(import "wasi:sockets/tcp-create-socket@0.2.0" "create-tcp-socket" (func $open (param i32 i32)))
+(data (i32.const 4096) "error no.  ")
+(func $process (param $batch i32) (result i32)
+  (call $open (i32.const 0) (i32.const 4200))
+  (if (i32.eqz (i32.load8_u (i32.const 4200))) (then (unreachable)))
+  (i32.store8 (i32.const 4106) (i32.add (i32.const 48) (i32.load8_u offset=4 (i32.const 4200))))
+  (i32.store8 (i32.const 3072) (i32.const 1))
+  (i32.store offset=4 (i32.const 3072) (i32.const 4096))
+  (i32.store offset=8 (i32.const 3072) (i32.const 11))
+  (i32.const 3072))

@@ -1,0 +1,11 @@
+;; Reads the environment of the host, where passwords are, and fails with the number of variables.
+(import "wasi_snapshot_preview1" "environ_sizes_get" (func $sizes (param i32 i32) (result i32)))
+(data (i32.const 4096) "variables: ")
+(func $process (param $batch i32) (result i32)
+  (i32.store (i32.const 4200) (i32.const 77))
+  (drop (call $sizes (i32.const 4200) (i32.const 4204)))
+  (i32.store8 (i32.const 4107) (i32.add (i32.const 48) (i32.load (i32.const 4200))))
+  (i32.store8 (i32.const 3072) (i32.const 1))
+  (i32.store offset=4 (i32.const 3072) (i32.const 4096))
+  (i32.store offset=8 (i32.const 3072) (i32.const 12))
+  (i32.const 3072))
