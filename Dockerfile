@@ -11,7 +11,7 @@ COPY host host
 RUN rm -r host/crates/build/templates \
     && find guest-jobs -mindepth 2 -maxdepth 2 ! -path guest-jobs/sdk/rust -exec rm -r {} + \
     && find host guest-jobs -type f \
-        ! -name Cargo.toml ! -name lib.rs ! -name main.rs ! -path 'host/benches/*.rs' -exec rm {} + \
+        ! -name Cargo.toml ! -name lib.rs ! -name main.rs ! -path 'host/benches/*.rs' ! -path 'host/fuzz/targets/*.rs' -exec rm {} + \
     && find host guest-jobs -type f -name '*.rs' -exec truncate --size 0 {} + \
     && echo 'fn main() {}' > host/src/main.rs
 

@@ -31,6 +31,8 @@ struct Arena {
     neighbour: Neighbour,
     host: Host,
     servers: Servers,
+    /// Whether a guest is at it; still so in the next test where it has failed.
+    attacked: bool,
 }
 
 /// Lets a guest attack, and checks what becomes of it and of everybody else.
@@ -47,8 +49,9 @@ impl Arena {
     /// The arena, in order again where a test has failed there.
     fn take() -> MutexGuard<'static, Option<Self>> {
         let mut arena = ARENA.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*arena {
-            Some(arena) => arena.clear(),
+        match &mut *arena {
+            Some(arena) if arena.attacked => arena.restore(),
+            Some(_) => {}
             None => *arena = Some(Self::start()),
         }
         arena
@@ -68,21 +71,25 @@ impl Arena {
         host.submit(self::guest("identity"), &[]);
         let neighbour = Neighbour::start(&servers.kafka.bootstrap());
         neighbour.all_through();
-        Self { neighbour, host, servers }
+        Self { neighbour, host, servers, attacked: false }
     }
 
-    /// Cancels whatever a test has left behind.
-    fn clear(&self) {
+    /// Another process, so that a guest is not blamed for what the one before has left behind; without its job.
+    fn restore(&mut self) {
+        self.host.kill9();
+        self.host.start();
         for job in self.host.show_all().as_array().unwrap() {
             let name = job["name"].as_str().unwrap();
             if name != "identity" {
                 self.host.cli(&["cancel", name]);
             }
         }
+        self.attacked = false;
     }
 
     #[track_caller]
     fn attack(&mut self, guest: &Guest) {
+        self.attacked = true;
         let job = guest.job();
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("guest.wasm");
@@ -116,6 +123,7 @@ impl Arena {
         check_log(&self.host.log()[said_before..]);
         eprintln!("{}: {peak} MiB, a neighbour's record took {slowest:?} at most\n    {}", guest.test, told.trim_end());
         assert!(peak <= MOST_MEMORY, "the host held {peak} MiB");
+        self.attacked = false;
     }
 
     /// Waits until a guest that was submitted has met its fate; returns what its user is told.

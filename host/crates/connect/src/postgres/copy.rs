@@ -15,15 +15,12 @@ use std::pin::pin;
 use bytes::Bytes;
 use futures_util::SinkExt;
 
+use super::encode::{HEADER, TRAILER};
 use super::error::Failure;
 use super::relation::{Kind, Relation, Way, has_key};
 use super::sql::{ident, idents, literal, table_name};
 use super::transaction::Transaction;
 use pelton_model::spec::{Conflict, Table};
-
-/// Signature, no flags, no extension.
-const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
-const TRAILER: &[u8] = b"\xff\xff";
 
 /// The SQL of a COPY into one table.
 #[derive(Debug, Clone)]

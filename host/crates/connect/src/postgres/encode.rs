@@ -25,6 +25,11 @@ const TIMESTAMPS: Range<i64> = -211_813_488_000_000_000..9_223_371_331_200_000_0
 /// Postgres takes no message of a gigabyte or more; this leaves room for what surrounds a row.
 const MAX_ROW_BYTES: usize = 0x3fff_0000;
 
+/// What a binary `COPY` begins with: its signature, no flags, no extension.
+pub(super) const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+/// What it ends with.
+pub(super) const TRAILER: &[u8] = b"\xff\xff";
+
 /// Rows that are fit to be sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EncodedRows {
@@ -49,6 +54,16 @@ impl EncodedRows {
     /// Bytes of memory held, roughly.
     pub fn bytes(&self) -> usize {
         self.bytes.len() + self.ends.len() * size_of::<usize>() + self.origin.len() * size_of::<u32>()
+    }
+
+    /// All of them as a binary `COPY` takes them, with what stands before and after them.
+    pub fn copy_file(&self) -> Bytes {
+        [HEADER, &self.bytes, TRAILER].concat().into()
+    }
+
+    /// The cells of row `i` as a statement takes them: parameters in binary format, `None` for null.
+    pub fn parameters(&self, i: usize) -> Vec<Option<&[u8]>> {
+        self.cells(i).map(|cell| cell.value()).collect()
     }
 
     /// The index of the record that row `i` was made from.

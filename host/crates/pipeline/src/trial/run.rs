@@ -10,7 +10,7 @@ use pelton_connect::sink::RowCheck;
 use pelton_model::cause::Because as _;
 use pelton_model::record::Outcome;
 use pelton_model::spec::Spec;
-use pelton_runtime::{Engine, Failure};
+use pelton_runtime::{CompiledJob, Engine, Failure};
 
 use super::error::TrialError;
 use super::input::Records;
@@ -35,19 +35,28 @@ impl Trial {
     ) -> Result<Summary, TrialError> {
         let began = Instant::now();
         let job = engine.load(component)?;
-        let load = began.elapsed();
+        let load_milliseconds = began.elapsed().as_millis() as u64;
+        Ok(Summary { load_milliseconds, ..self.run_job(&job, input, print)? })
+    }
+
+    /// The same for a component that is loaded already.
+    ///
+    /// # Errors
+    /// As with [`run`](Self::run).
+    pub fn run_job(
+        &self,
+        job: &CompiledJob,
+        input: impl BufRead,
+        print: &mut dyn FnMut(&str) -> io::Result<()>,
+    ) -> Result<Summary, TrialError> {
         let parameters = job.parameters(&self.parameters)?;
         let spec = Arc::clone(job.spec());
         let outputs = spec.sinks.iter().map(|sink| SinkSummary { sink: sink.name.clone(), ..SinkSummary::default() });
         let mut run = Run {
             checks: spec.sinks.iter().map(|sink| row_check(&sink.target)).collect(),
-            summary: Summary {
-                load_milliseconds: load.as_millis() as u64,
-                outputs: outputs.collect(),
-                ..Summary::default()
-            },
+            summary: Summary { outputs: outputs.collect(), ..Summary::default() },
             recorder: Arc::default(),
-            version: Arc::new(Version::new(1, Arc::new(job), parameters, "")),
+            version: Arc::new(Version::new(1, Arc::new(job.clone()), parameters, "")),
             cpu: Duration::ZERO,
             called: Duration::ZERO,
             found: Vec::new(),
