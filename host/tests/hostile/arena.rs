@@ -1,5 +1,6 @@
 //! The host that is attacked: one for the whole corpus, with the settings that it has by default but for some times.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -45,6 +46,15 @@ pub(crate) fn attack(guest: &Guest) {
     arena.as_mut().unwrap().attack(guest);
 }
 
+/// A host with the neighbour's job.
+fn host(servers: &Servers) -> Host {
+    let mut host = servers.host().config(&format!("{SETTINGS}{PATIENCE}"));
+    host.start();
+    let said = host.cli(&[OsStr::new("submit"), guest("identity").as_os_str()]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    host
+}
+
 impl Arena {
     /// The arena, in order again where a test has failed there.
     fn take() -> MutexGuard<'static, Option<Self>> {
@@ -66,24 +76,17 @@ impl Arena {
         servers.kafka.produce("hostile", &records);
         servers.kafka.create_topic("spoils", 1, &[("retention.bytes", "50000000"), ("segment.bytes", "10000000")]);
         servers.sql("CREATE TABLE hostile_rows (id int4 NOT NULL, note text, amount numeric)");
-        let mut host = servers.host().config(&format!("{SETTINGS}{PATIENCE}"));
-        host.start();
-        host.submit(self::guest("identity"), &[]);
+        let host = host(&servers);
         let neighbour = Neighbour::start(&servers.kafka.bootstrap());
         neighbour.all_through();
         Self { neighbour, host, servers, attacked: false }
     }
 
-    /// Another process, so that a guest is not blamed for what the one before has left behind; without its job.
+    /// Another host, so that a guest is not blamed for what the one before has left behind.
     fn restore(&mut self) {
         self.host.kill9();
-        self.host.start();
-        for job in self.host.show_all().as_array().unwrap() {
-            let name = job["name"].as_str().unwrap();
-            if name != "identity" {
-                self.host.cli(&["cancel", name]);
-            }
-        }
+        self.host = host(&self.servers);
+        self.neighbour.all_through();
         self.attacked = false;
     }
 
@@ -169,14 +172,15 @@ impl Arena {
         assert_eq!(self.host.get("/livez").0, 200);
         let (status, list) = self.host.get("/api/v1/jobs");
         assert_eq!(status, 200);
-        let names: Vec<&str> = list["jobs"].as_array().unwrap().iter().map(|job| job["name"].as_str().unwrap()).collect();
+        let names: Vec<&str> =
+            list["jobs"].as_array().unwrap().iter().map(|job| job["name"].as_str().unwrap()).collect();
         assert_eq!(names.contains(&job), !refused, "{names:?}");
         assert!(list.to_string().len() < MOST_SAID, "the list of jobs has {} bytes", list.to_string().len());
         let (status, metrics) = self.host.get("/metrics");
         let metrics = metrics.as_str().unwrap();
         assert_eq!(status, 200);
         assert!(metrics.len() < 4 * MOST_SAID, "the metrics have {} bytes", metrics.len());
-        assert!(!metrics.contains("job=\"others\""), "{metrics}");
+        assert!(!metrics.lines().any(|line| line.starts_with("pelton_job_up{job=\"others\"")), "{metrics}");
         let said = self.host.cli(&["list"]);
         assert_eq!(said.code, 0, "{}", said.stderr);
         check_said(&said.stdout);
@@ -212,7 +216,10 @@ fn check_said(text: &str) {
 
 #[track_caller]
 fn check_terminal(text: &str) {
-    let acts = |c: char| c.is_control() && c != '\n' || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let acts = |c: char| {
+        c.is_control() && c != '\n'
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     if let Some(found) = text.chars().find(|&c| acts(c)) {
         let mut shown = String::new();
         write!(shown, "{text:?}").unwrap();

@@ -52,19 +52,20 @@ fn section(id: u8, content: &[u8]) -> Vec<u8> {
     section
 }
 
-/// The text with what is repeated written out.
+/// The text with what is repeated written out, the innermost first.
 fn repeat(text: &str) -> String {
-    let Some((before, rest)) = text.split_once("{{") else { return text.to_owned() };
-    let (count, rest) = rest.split_once(':').unwrap();
-    let (body, after) = rest.split_once("}}").unwrap();
-    let each = (0..count.parse::<usize>().unwrap()).map(|i| {
-        if body.contains(['#', '@']) {
-            body.replace('#', &i.to_string()).replace('@', &(i + 1).to_string())
-        } else {
-            body.to_owned()
-        }
-    });
-    format!("{before}{}{}", each.collect::<String>(), repeat(after))
+    let mut text = text.to_owned();
+    while let Some(end) = text.find("}}") {
+        let start = text[..end].rfind("{{").unwrap();
+        let (count, body) = text[start + 2..end].split_once(':').unwrap();
+        let each = |i: usize| match body.contains(['#', '@']) {
+            true => body.replace('#', &i.to_string()).replace('@', &(i + 1).to_string()),
+            false => body.to_owned(),
+        };
+        let all: String = (0..count.parse().unwrap()).map(each).collect();
+        text.replace_range(start..end + 2, &all);
+    }
+    text
 }
 
 /// A module of what the guest says, and of what it leaves out.

@@ -28,7 +28,7 @@ mod pelton;
 #[allow(dead_code, unused_imports, reason = "shared with other tests, which use more of it")]
 mod schema;
 #[path = "../it/stage.rs"]
-#[allow(dead_code, unused_imports, reason = "shared with other tests, which use more of it")]
+#[allow(dead_code, unused_imports, unused_macros, reason = "shared with other tests, which use more of it")]
 mod stage;
 
 mod arena;

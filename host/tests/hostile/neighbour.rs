@@ -44,10 +44,8 @@ impl Neighbour {
         let producer: BaseProducer = config.clone().set("enable.idempotence", "true").create().unwrap();
         let consumer: BaseConsumer = config.create().unwrap();
         let (writes, reads) = (Arc::clone(&state), Arc::clone(&state));
-        let threads = vec![
-            thread::spawn(move || writes.write(&producer)),
-            thread::spawn(move || reads.read(&consumer)),
-        ];
+        let threads =
+            vec![thread::spawn(move || writes.write(&producer)), thread::spawn(move || reads.read(&consumer))];
         Self { state, threads }
     }
 

@@ -1,3 +1,3 @@
-;; 400 functions with 49,000 local variables each.
-{{400:(func (local v128 {{48999:i32 }}))
+;; Forty functions with 49,000 local variables each, and a loop over them.
+{{40:(func (local v128 {{48999:i32 }}) (loop $again (local.set 7 (local.get 48000)) (br_if $again (local.get 40000))))
 }}
