@@ -5,13 +5,14 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::eventually::eventually;
 use crate::kafka::{Kafka, Record};
 use crate::neighbour::Neighbour;
 use crate::pelton::{Host, Said};
 use crate::skip;
-use crate::stage::{RUN, SETTINGS, Servers, guest};
+use crate::stage::{SETTINGS, Servers, guest};
 use crate::{Fate, Guest, assemble, guests};
 
 /// MiB that a host may hold while guests do their worst: 256 (`limits.memory_mib`) of theirs, and what docs/security.md
@@ -22,8 +23,10 @@ const RECORDS: i64 = 12;
 /// Bytes of whatever the host says of a guest: in a refusal, in a list, in metrics.
 const MOST_SAID: usize = 64 << 10;
 
+/// For a guest to meet its fate.
+const FATE: Duration = Duration::from_secs(60);
 /// What takes its time by default.
-const PATIENCE: &str = "[limits]\nstart_time = \"2s\"\ncompile_time = \"20s\"\n[kafka.properties]\n\"topic.metadata.refresh.interval.ms\" = \"5000\"\n";
+const PATIENCE: &str = "[limits]\nstart_time = \"2s\"\ncompile_time = \"10s\"\n[kafka.properties]\n\"topic.metadata.refresh.interval.ms\" = \"5000\"\n";
 
 static ARENA: Mutex<Option<Arena>> = Mutex::new(None);
 
@@ -72,6 +75,7 @@ impl Arena {
         let servers = Servers::of(Kafka::start().unwrap());
         servers.topics(1);
         servers.kafka.create_topic("hostile", 1, &[]);
+        servers.kafka.create_topic("describe_reads_its_own_letters.dlq", 1, &[]);
         let records: Vec<Record> = (0..RECORDS).map(|i| Record::new(format!("record {i}"))).collect();
         servers.kafka.produce("hostile", &records);
         servers.kafka.create_topic("spoils", 1, &[("retention.bytes", "50000000"), ("segment.bytes", "10000000")]);
@@ -144,7 +148,7 @@ impl Arena {
         };
         let last = Mutex::new(String::new());
         let shown = std::panic::AssertUnwindSafe(|| {
-            eventually(RUN, &format!("{job} meets its fate"), || {
+            eventually(FATE, &format!("{job} meets its fate"), || {
                 let said = self.host.cli(asked);
                 check_said(&said.stderr);
                 check_terminal(&said.stdout);
@@ -155,7 +159,7 @@ impl Arena {
         let shown = std::panic::catch_unwind(shown)
             .unwrap_or_else(|_| panic!("{job} is not shown with {words:?}:\n{}", last.lock().unwrap()));
         if ends {
-            eventually(RUN, &format!("{job} has handled all its records"), || {
+            eventually(FATE, &format!("{job} has handled all its records"), || {
                 let view = self.host.show(job);
                 (view["partitions"][0]["committed"] == RECORDS).then_some(())
             });

@@ -7,6 +7,7 @@
 //! other, and `@custom N` adds a section without meaning of so many bytes.
 
 use pelton_runtime::component::{embed, embed_world};
+use pelton_runtime::is_core_module;
 
 use crate::{Guest, spec};
 
@@ -29,8 +30,11 @@ pub(crate) fn assemble(guest: &Guest) -> Vec<u8> {
         let number: usize = number.parse().unwrap();
         match what {
             "cut" => bytes[..bytes.len() / 2].to_vec(),
-            // Section 4 of a component is a component.
-            "nest" => (0..number).fold(bytes, |inner, _| [b"\0asm\x0d\0\x01\0", &*section(4, &inner)].concat()),
+            "nest" => (0..number).fold(bytes, |inner, _| {
+                // Section 1 of a component is a module, section 4 a component.
+                let id = if is_core_module(&inner) { 1 } else { 4 };
+                [b"\0asm\x0d\0\x01\0", &*section(id, &inner)].concat()
+            }),
             "custom" => [bytes, section(0, &vec![0; number])].concat(),
             _ => panic!("there is no @{what}"),
         }
