@@ -106,7 +106,8 @@ impl Server {
             let select = client.prepare(&format!("SELECT {names} FROM fuzz ORDER BY id")).await.unwrap();
             (client, copy, insert, select)
         });
-        let columns = TYPES.map(|(column_type, name)| ColumnSpec { name: name.to_owned(), column_type, nullable: true });
+        let columns =
+            TYPES.map(|(column_type, name)| ColumnSpec { name: name.to_owned(), column_type, nullable: true });
         let encoder = Encoder::new(&Target::Table(Table {
             name: "fuzz".to_owned(),
             columns: columns.to_vec(),
@@ -216,7 +217,8 @@ pub fn run(data: &[u8]) {
     let mut u = Unstructured::new(data);
     let rows = (|| -> Result<Rows> {
         let count = u.int_in_range(1..=6)?;
-        let columns = TYPES.iter().map(|(column_type, _)| column(&mut u, *column_type, count)).collect::<Result<_>>()?;
+        let columns =
+            TYPES.iter().map(|(column_type, _)| column(&mut u, *column_type, count)).collect::<Result<_>>()?;
         Ok(Rows { columns, origin: (0..count as u32).collect() })
     })();
     let Ok(rows) = rows else { return };

@@ -28,11 +28,25 @@ fn list<T>(u: &mut Unstructured<'_>, make: fn(&mut Unstructured<'_>) -> Result<T
 
 fn column_type(u: &mut Unstructured<'_>) -> Result<ColumnType> {
     use ColumnType::{
-        Boolean, Bytea, Date, Float4, Float8, Int2, Int4, Int8, Json, Jsonb, Numeric, Text, Timestamp, Timestamptz, Uuid,
-        Varchar,
+        Boolean, Bytea, Date, Float4, Float8, Int2, Int4, Int8, Json, Jsonb, Numeric, Text, Timestamp, Timestamptz,
+        Uuid, Varchar,
     };
     u.choose(&[
-        Boolean, Int2, Int4, Int8, Float4, Float8, Numeric, Text, Varchar, Bytea, Timestamptz, Timestamp, Date, Uuid, Json,
+        Boolean,
+        Int2,
+        Int4,
+        Int8,
+        Float4,
+        Float8,
+        Numeric,
+        Text,
+        Varchar,
+        Bytea,
+        Timestamptz,
+        Timestamp,
+        Date,
+        Uuid,
+        Json,
         Jsonb,
     ])
     .copied()
@@ -61,7 +75,11 @@ fn spec(u: &mut Unstructured<'_>) -> Result<Spec> {
         sources: list(u, |u| Ok(Source { topic: name(u)?, headers: bool::arbitrary(u)? }))?,
         sinks: list(u, |u| Ok(Sink { name: name(u)?, target: target(u)? }))?,
         parameters: list(u, |u| {
-            Ok(Parameter { name: name(u)?, description: text(u)?, default: Option::<u8>::arbitrary(u)?.map(|_| text(u)).transpose()? })
+            Ok(Parameter {
+                name: name(u)?,
+                description: text(u)?,
+                default: Option::<u8>::arbitrary(u)?.map(|_| text(u)).transpose()?,
+            })
         })?,
     })
 }

@@ -36,7 +36,8 @@ pub fn run(data: &[u8]) {
     let ran = JOB.with_borrow(|job| trial.run_job(job, input, &mut print));
     match ran {
         Ok(summary) => {
-            let lines = input.split(|&byte| byte == b'\n').count() - usize::from(input.is_empty() || input.ends_with(b"\n"));
+            let lines =
+                input.split(|&byte| byte == b'\n').count() - usize::from(input.is_empty() || input.ends_with(b"\n"));
             assert_eq!(summary.records, lines as u64);
             assert_eq!((summary.failures, summary.rejects, printed), (0, 0, lines));
         }

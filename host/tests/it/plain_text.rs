@@ -138,7 +138,7 @@ fn a_declaration_with_more_than_text_is_refused_and_kept_nowhere() {
     let folder = tempfile::tempdir().unwrap();
     for (hostile, words) in [
         ("\x1b[2J", "the description has a control character, U+001B: \"\\u{1b}[2J"),
-        ("\r\n\r\n", "the description has a control character, U+000D: \"\\r\\n\\r\\n"),
+        ("\x07\x07\x07", "the description has a control character, U+0007: \"\\u{7}\\u{7}\\u{7}"),
         ("\u{202e}!", "the description has a character that turns or breaks lines, U+202E: \"\\u{202e}!"),
     ] {
         let to = format!("{hostile}{}", &about[hostile.len()..]);

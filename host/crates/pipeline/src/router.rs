@@ -57,7 +57,7 @@ impl Router {
             match self.sinks.get(output.sink() as usize) {
                 Some((_, sink)) => sink.write(delivery, output),
                 // The check of the answer leaves none.
-                None => self.report.fault.set(format!("an output that no sink takes: {output:?}")),
+                None => self.report.fault.set(format!("an output for sink {} that it does not take", output.sink())),
             }
         }
     }

@@ -18,10 +18,10 @@ use nix::sys::resource::{Resource, setrlimit};
 
 use crate::cache::Cache;
 use crate::compiles::on_compilers;
-use crate::component::componentize;
+use crate::component::{componentize, is_core_module};
 use crate::error::{Error, TooLong};
 use crate::limits::MIB;
-use crate::{bounds, compile, is_core_module, wasmtime_engine};
+use crate::{bounds, compile};
 use pelton_model::cause::Because as _;
 use pelton_model::digest::digest;
 use pelton_model::settings::Limits;
@@ -194,7 +194,7 @@ fn restrict(bounds: &Bounds) -> Result<()> {
 fn compile(bounds: &Bounds) -> Result<(), Error> {
     let mut wasm = Vec::new();
     std::io::stdin().read_to_end(&mut wasm).context("failed to read the component").because(Error::Engine)?;
-    let engine = wasmtime_engine().because(Error::Engine)?;
+    let engine = compile::engine().because(Error::Engine)?;
     let limit = (bounds.cache_mib as u64) << 20;
     let cache = Cache::open(&bounds.cache, &engine, limit, None).because(Error::Engine)?;
     let compiled = on_compilers(|| compiled(&engine, Some(&cache), &wasm)).because(Error::Engine)?;

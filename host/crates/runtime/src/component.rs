@@ -37,6 +37,11 @@ pub fn embed_world(module: &[u8], file: &str, wit: &str, world: &str) -> Result<
     Ok(module)
 }
 
+/// Whether these are the bytes of a core module: the layer field of the preamble is 0, a component's is 1.
+pub fn is_core_module(wasm: &[u8]) -> bool {
+    wasm.starts_with(b"\0asm\x01\0\0\0")
+}
+
 /// Makes a component of a core module that a guest's toolchain made with the contract's bindings, with an adapter where
 /// it imports WASI preview 1. Names, producers and other sections without meaning are left out.
 ///

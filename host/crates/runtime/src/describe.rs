@@ -12,17 +12,22 @@ pub(super) fn spec(raw: RawSpec) -> Result<Spec> {
     let spec = Spec {
         name: raw.name,
         version: raw.version,
-        description: raw.description,
+        description: one_line(raw.description),
         sources: raw.sources.into_iter().map(|s| Source { topic: s.topic, headers: s.headers }).collect(),
         sinks: raw.sinks.into_iter().map(|s| Sink { name: s.name, target: target(s.target) }).collect(),
         parameters: raw
             .parameters
             .into_iter()
-            .map(|p| Parameter { name: p.name, description: p.description, default: p.default })
+            .map(|p| Parameter { name: p.name, description: one_line(p.description), default: p.default })
             .collect(),
     };
     spec.check()?;
     Ok(spec)
+}
+
+/// A description may come wrapped into lines, as documentation in a source does.
+fn one_line(text: String) -> String {
+    if text.contains(['\n', '\r', '\t']) { text.split_whitespace().collect::<Vec<_>>().join(" ") } else { text }
 }
 
 fn target(raw: raw::Target) -> Target {
@@ -73,3 +78,15 @@ fn column_type(raw: raw::ColumnType) -> ColumnType {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_a_description_are_joined_and_nothing_else_is_changed() {
+        let joined = |text: &str| one_line(text.to_owned());
+        assert_eq!(joined("  Alerts,\r\n\tand  rows.\n"), "Alerts, and rows.");
+        assert_eq!(joined("two  spaces\u{1b}"), "two  spaces\u{1b}");
+    }
+}

@@ -32,10 +32,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use wasmtime::Config;
 use wasmtime::component::Linker;
 use wasmtime::component::types::ComponentItem;
 
+pub use component::is_core_module;
 pub use error::{Error, TooLong};
 pub use failure::Failure;
 pub use host::Host;
@@ -99,7 +99,7 @@ impl Engine {
     }
 
     fn set_up(limits: Limits, cache: Option<&Path>, commands: Option<PathBuf>) -> anyhow::Result<Self> {
-        let inner = wasmtime_engine()?;
+        let inner = compile::engine()?;
         let limit = (limits.cache_mib as u64) << 20;
         let cache = cache.map(|folder| Cache::open(folder, &inner, limit, commands)).transpose()?;
         let weak = inner.weak();
@@ -242,20 +242,6 @@ impl Engine {
         );
         Ok(())
     }
-}
-
-/// Wasmtime, set up alike wherever something is compiled or run: code fits only an engine of the same settings.
-fn wasmtime_engine() -> anyhow::Result<wasmtime::Engine> {
-    let mut config = Config::new();
-    config.epoch_interruption(true);
-    // Jobs are synchronous; this is a fifth of the cost of an empty call.
-    config.concurrency_support(false);
-    wasmtime::Engine::new(&config).map_err(anyhow::Error::from).context("failed to set up wasmtime")
-}
-
-/// Whether these are the bytes of a core module: the layer field of the preamble is 0, a component's is 1.
-pub fn is_core_module(wasm: &[u8]) -> bool {
-    wasm.starts_with(b"\0asm\x01\0\0\0")
 }
 
 #[cfg(test)]

@@ -57,7 +57,9 @@ impl Sink for TopicSink {
             Output::Forward { .. } => None,
             Output::Messages { messages, .. } => Some(messages),
             // The check of the answer leaves no other pair.
-            Output::Rows { .. } => return self.fault.set(format!("an output that no sink takes: {output:?}")),
+            Output::Rows { .. } => {
+                return self.fault.set(format!("an output for sink {} that it does not take", output.sink()));
+            }
         };
         let origin = output.origin();
         if origin.is_empty() {

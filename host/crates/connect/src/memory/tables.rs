@@ -162,7 +162,7 @@ impl Sink for TableSink {
     fn write(&self, delivery: &Arc<Delivery>, output: Output) {
         let bytes = output.bytes(delivery.batch());
         let Output::Rows { rows, .. } = output else {
-            return self.writer.report.fault.set(format!("an output that no sink takes: {output:?}"));
+            return self.writer.report.fault.set(format!("an output for sink {} that it does not take", output.sink()));
         };
         if rows.origin.is_empty() {
             return;

@@ -238,7 +238,12 @@ impl Sink for TopicSink {
             Output::Forward { .. } => None,
             Output::Messages { messages, .. } => Some(messages),
             Output::Rows { .. } => {
-                return self.shared.context.report.fault.set(format!("an output that no sink takes: {output:?}"));
+                return self
+                    .shared
+                    .context
+                    .report
+                    .fault
+                    .set(format!("an output for sink {} that it does not take", output.sink()));
             }
         };
         let message = |(n, &index): (usize, &u32)| {

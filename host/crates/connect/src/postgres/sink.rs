@@ -126,7 +126,7 @@ impl Sink for RowSink {
     fn write(&self, delivery: &Arc<Delivery>, output: Output) {
         let Output::Rows { rows, .. } = output else {
             // The check of the answer leaves no other pair.
-            return self.fault.set(format!("an output that no sink takes: {output:?}"));
+            return self.fault.set(format!("an output for sink {} that it does not take", output.sink()));
         };
         let encoded = self.encoder.encode(&rows);
         for (origin, reason) in &encoded.refused {
