@@ -78,15 +78,3 @@ fn column_type(raw: raw::ColumnType) -> ColumnType {
 
 #[cfg(test)]
 mod tests;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_of_a_description_are_joined_and_nothing_else_is_changed() {
-        let joined = |text: &str| one_line(text.to_owned());
-        assert_eq!(joined("  Alerts,\r\n\tand  rows.\n"), "Alerts, and rows.");
-        assert_eq!(joined("two  spaces\u{1b}"), "two  spaces\u{1b}");
-    }
-}

@@ -158,3 +158,10 @@ fn names_of_a_component_are_quoted_in_a_line() {
     let told = engine().load(&wat::parse_str(wat).unwrap()).unwrap_err().to_string();
     assert!(told.contains("is not a job") && told.len() < 2000, "{told:.500}");
 }
+
+#[test]
+fn lines_of_a_description_are_joined_and_nothing_else_is_changed() {
+    let joined = |text: &str| one_line(text.to_owned());
+    assert_eq!(joined("  Alerts,\r\n\tand  rows.\n"), "Alerts, and rows.");
+    assert_eq!(joined("two  spaces\u{1b}"), "two  spaces\u{1b}");
+}
