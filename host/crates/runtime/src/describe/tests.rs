@@ -1,5 +1,6 @@
 use std::fmt::Write as _;
 
+use super::one_line;
 use crate::component::{componentize, embed};
 use crate::tests::engine;
 use crate::{CompiledJob, Engine, Error};
