@@ -5,7 +5,7 @@
 //!   host; what a browser marks as coming from elsewhere is refused unless somebody just opens the page.
 //! - `gate`, for each route of the table: how often its address has shown a wrong token, the caller's role, a
 //!   [place](crate::places), names in the path, the content type, and the body, which is read here, within its size and
-//!   time. A change goes on to its end from here, also where the client goes away, and is [audited](crate::audit).
+//!   time. A change goes on to its end from here, also where the client goes away, and is in the audit.
 //!
 //! Tokens are kept as digests and compared in constant time.
 
