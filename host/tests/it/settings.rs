@@ -44,7 +44,7 @@ fn variables_that_are_no_settings_end_no_start_and_those_that_look_like_one_are_
         .env("PELTON_BATCH_MAX_RECORDS", "7")
         .env("PELTON_LIMITS__MEMORY_MIBS", "7")
         .env("PELTON_KAFKA__WHATEVER", "secret")
-        .env("PELTON_POSTGRES__PASSWORDS", "secret")
+        .env("PELTON_POSTGRES__WHATEVER", "secret")
         .env("PELTON_LISTEN_PORT", "tcp://10.3.240.20:80")
         .env("PELTON_LISTN", "secret");
     host.start();
@@ -53,7 +53,7 @@ fn variables_that_are_no_settings_end_no_start_and_those_that_look_like_one_are_
         ("PELTON_BATCH_MAX_RECORDS", "; did you mean PELTON_BATCH__MAX_RECORDS?"),
         ("PELTON_LIMITS__MEMORY_MIBS", "; did you mean PELTON_LIMITS__MEMORY_MIB?"),
         ("PELTON_KAFKA__WHATEVER", ""),
-        ("PELTON_POSTGRES__PASSWORDS", ""),
+        ("PELTON_POSTGRES__WHATEVER", ""),
         ("PELTON_LISTN", "; did you mean PELTON_LISTEN?"),
     ] {
         let told = format!("the variable {name} is ignored, for there is no such setting{meant}\n");
