@@ -132,7 +132,7 @@ fn jobs_run_on_scram_plain_and_mutual_tls() {
     ];
     for (name, mut host) in hosts {
         host.start();
-        host.submit(guest("identity"), &["--name", name, "--from", "latest"]);
+        host.submit(guest("identity"), &["--name", name]);
         secured.kafka.produce("sensors", &[Record::new(name)]);
         eventually(RUN, &format!("a record comes through {name}"), || {
             secured.kafka.read_all("alerts").iter().any(|record| record.text() == name).then_some(())

@@ -4,11 +4,13 @@
 const SIGNED: &str = "its certificate is signed by none that is trusted";
 
 /// OpenSSL's words for the result of a verification, and what they mean.
-const MEANINGS: [(&str, &str); 9] = [
+const MEANINGS: [(&str, &str); 10] = [
     ("certificate has expired", "its certificate has expired; the server needs a new one"),
     ("certificate is not yet valid", "its certificate is not valid yet; is a clock wrong?"),
     ("hostname mismatch", "its certificate is for another name than the settings call it by"),
     ("address mismatch", "its certificate is for another name than the settings call it by"),
+    // Another key than that of the authority of the same name.
+    ("certificate signature failure", SIGNED),
     ("unable to get local issuer certificate", SIGNED),
     ("unable to get issuer certificate", SIGNED),
     ("unable to verify the first certificate", SIGNED),

@@ -86,10 +86,11 @@ impl Failures {
         failures.retain(|_, (_, at)| at.elapsed() < BELIEVED);
         let certificates = lock(&self.0.certificates);
         let told = failures.iter().map(|(broker, (reason, _))| {
-            let certificate = certificates.get(broker).copied().flatten().unwrap_or_default();
-            match certificate {
-                wrong if reason.contains(REFUSED) && !wrong.is_empty() => format!("{broker}: {wrong} ({reason})"),
-                _ => format!("{broker}: {reason}"),
+            let certificate = certificates.get(broker).copied().flatten().filter(|wrong| !wrong.is_empty());
+            let certificate = certificate.filter(|_| reason.contains(REFUSED));
+            match certificate.or_else(|| self.0.trust.refused(reason)) {
+                Some(wrong) => format!("{broker}: {wrong} ({reason})"),
+                None => format!("{broker}: {reason}"),
             }
         });
         let told: Vec<_> = told.collect();
