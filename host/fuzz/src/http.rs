@@ -126,6 +126,7 @@ impl JobRunner for IdleRunner {
 
 struct Server {
     runtime: tokio::runtime::Runtime,
+    jobs: Arc<Jobs>,
     context: Context,
     config: Config,
 }
@@ -161,20 +162,24 @@ impl Server {
             tracer: None,
         };
         let jobs = Jobs::of_catalog(services).unwrap();
-        Self { runtime, context: Context { jobs, metrics, connectors }, config }
+        // It has tasks of its own.
+        let inside = runtime.enter();
+        let context = Context::new(Arc::clone(&jobs), metrics, connectors);
+        drop(inside);
+        Self { runtime, jobs, context, config }
     }
 
     /// Sees to it that there is the one job `job`.
     fn settle(&self) {
-        let names: Vec<String> = self.context.jobs.list().into_iter().map(|job| job.name).collect();
+        let names: Vec<String> = self.jobs.list().into_iter().map(|job| job.name).collect();
         for name in names.iter().filter(|name| *name != "job") {
-            let completion = self.context.jobs.cancel(name).unwrap();
+            let completion = self.jobs.cancel(name).unwrap();
             self.runtime.block_on(completion.done()).unwrap();
         }
         if !names.contains(&"job".to_owned()) {
-            let digest = self.context.jobs.upload(b"\0asm").unwrap().digest;
+            let digest = self.jobs.upload(b"\0asm").unwrap().digest;
             let request = Submit { digest: Some(digest), ..Submit::default() };
-            self.context.jobs.submit(&request).unwrap();
+            self.jobs.submit(&request).unwrap();
         }
     }
 
