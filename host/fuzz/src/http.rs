@@ -1,17 +1,17 @@
 //! What clients send: bytes on a connection to the API of a host whose jobs move nothing. Each is answered or refused as
 //! HTTP, a refusal of the API is a problem, and nothing makes the host fail by itself.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
-use hyper_util::service::TowerToHyperService;
 use pelton_api::Context;
 use pelton_api::guard::Guard;
+use pelton_api::places::Bounds;
+use pelton_api::serve::{Serving, listen, serve};
 use pelton_connect::memory::Memory;
 use pelton_connect::{Connectors, Requests};
 use pelton_control::catalog::memory::Memory as MemoryCatalog;
@@ -32,6 +32,7 @@ use pelton_model::spec::{Parameter, Source, Spec};
 use pelton_pipeline::{CurrentVersion, Ended, JobEnvironment, Pace};
 use pelton_runtime::{Failure, Host, Process, Program};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpSocket;
 
 /// Components are whatever begins with `\0asm`.
 #[derive(Debug)]
@@ -127,8 +128,9 @@ impl JobRunner for IdleRunner {
 struct Server {
     runtime: tokio::runtime::Runtime,
     jobs: Arc<Jobs>,
-    context: Context,
-    config: Config,
+    address: SocketAddr,
+    /// The number of the next client.
+    clients: Cell<u32>,
 }
 
 impl Debug for Server {
@@ -162,11 +164,16 @@ impl Server {
             tracer: None,
         };
         let jobs = Jobs::of_catalog(services).unwrap();
-        // It has tasks of its own.
         let inside = runtime.enter();
-        let context = Context::new(Arc::clone(&jobs), metrics, connectors);
+        let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let address = listener.local_addr().unwrap();
+        let router =
+            pelton_api::router(Context::new(Arc::clone(&jobs), metrics, connectors), Guard::new(&config).unwrap());
+        let time = Duration::from_secs(10);
+        let serving = Serving { bounds: Bounds::within(1024), read_time: time, write_time: time, tls: None };
+        runtime.spawn(serve(listener, router, serving, std::future::pending()));
         drop(inside);
-        Self { runtime, jobs, context, config }
+        Self { runtime, jobs, address, clients: Cell::new(0) }
     }
 
     /// Sees to it that there is the one job `job`.
@@ -185,15 +192,17 @@ impl Server {
 
     /// What is answered to these bytes, after which the client sends no more.
     fn answer(&self, request: &[u8]) -> Vec<u8> {
-        let router = pelton_api::router(self.context.clone(), Guard::new(&self.config).unwrap());
         self.runtime.block_on(async {
-            let (client, server) = tokio::io::duplex(1 << 20);
-            let service = TowerToHyperService::new(router);
-            let connection = tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(server), service));
-            let (mut read, mut write) = tokio::io::split(client);
+            // An address has so many ports, and each is taken for a while after its connection.
+            let client = self.clients.replace(self.clients.get().wrapping_add(1));
+            let socket = TcpSocket::new_v4().unwrap();
+            let [_, a, b, c] = (client % 0xff_fffe + 1).to_be_bytes();
+            socket.bind(SocketAddr::from(([127, a, b, c], 0))).unwrap();
+            let (mut read, mut write) = socket.connect(self.address).await.unwrap().into_split();
             let mut answer = vec![0; 64 << 10];
-            write.write_all(request).await.unwrap();
-            write.shutdown().await.unwrap();
+            // It may be refused before all of it is there.
+            let _ = write.write_all(request).await;
+            let _ = write.shutdown().await;
             let mut length = 0;
             // A stream of events has no end.
             while let Ok(Ok(more)) =
@@ -205,7 +214,6 @@ impl Server {
                     break;
                 }
             }
-            connection.abort();
             answer.truncate(length);
             answer
         })
