@@ -101,7 +101,7 @@ pub fn run(data: &[u8]) {
     for sink in &spec.sinks {
         if let Target::Table(table) = &sink.target {
             // Whatever the names are, quotes are even: none of them ends an identifier.
-            assert!(create_sql(table).matches('"').count() % 2 == 0, "{}", create_sql(table));
+            assert!(create_sql(table).matches('"').count().is_multiple_of(2), "{}", create_sql(table));
         }
     }
 }

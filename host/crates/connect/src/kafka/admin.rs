@@ -263,7 +263,7 @@ impl Admin {
         }
         // A group that has members takes offsets from these only.
         let committed = match members.of(group) {
-            Some(member) => member.commit(&start, CommitMode::Sync),
+            Some(member) => member.commit(&start),
             None => consumer.commit(&start, CommitMode::Sync),
         };
         committed.with_context(|| {

@@ -7,13 +7,25 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, Weak};
 
 use pelton_model::sync::lock;
-use rdkafka::consumer::BaseConsumer;
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, CommitMode, ConsumerContext};
+use rdkafka::error::KafkaResult;
 
-use super::group::Group;
+/// What a member does for others.
+pub(super) trait Commits: Send + Sync {
+    /// Commits offsets, and waits until that is done.
+    fn commit(&self, offsets: &TopicPartitionList) -> KafkaResult<()>;
+}
+
+impl<C: ConsumerContext> Commits for BaseConsumer<C> {
+    fn commit(&self, offsets: &TopicPartitionList) -> KafkaResult<()> {
+        rdkafka::consumer::Consumer::commit(self, offsets, CommitMode::Sync)
+    }
+}
 
 /// Consumers, by group.
 #[derive(Default)]
-pub(super) struct Members(Mutex<BTreeMap<String, Weak<BaseConsumer<Group>>>>);
+pub(super) struct Members(Mutex<BTreeMap<String, Weak<dyn Commits>>>);
 
 impl std::fmt::Debug for Members {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -23,20 +35,21 @@ impl std::fmt::Debug for Members {
 
 impl Members {
     /// Says that a consumer is a member of a group; it takes the place of one before.
-    pub(super) fn add(&self, group: &str, consumer: &Arc<BaseConsumer<Group>>) {
-        lock(&self.0).insert(group.to_owned(), Arc::downgrade(consumer));
+    pub(super) fn add<C: Commits + 'static>(&self, group: &str, consumer: &Arc<C>) {
+        let consumer: Weak<C> = Arc::downgrade(consumer);
+        lock(&self.0).insert(group.to_owned(), consumer);
     }
 
     /// Says that it is one no more.
-    pub(super) fn remove(&self, group: &str, consumer: &Arc<BaseConsumer<Group>>) {
+    pub(super) fn remove<C: Commits + 'static>(&self, group: &str, consumer: &Arc<C>) {
         let mut members = lock(&self.0);
-        if members.get(group).is_some_and(|member| std::ptr::eq(member.as_ptr(), Arc::as_ptr(consumer))) {
+        if members.get(group).is_some_and(|member| std::ptr::addr_eq(member.as_ptr(), Arc::as_ptr(consumer))) {
             members.remove(group);
         }
     }
 
     /// The member of a group. Keep it for a call only: who has it last closes it.
-    pub(super) fn of(&self, group: &str) -> Option<Arc<BaseConsumer<Group>>> {
+    pub(super) fn of(&self, group: &str) -> Option<Arc<dyn Commits>> {
         lock(&self.0).get(group).and_then(Weak::upgrade)
     }
 }
