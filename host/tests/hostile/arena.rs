@@ -17,7 +17,7 @@ use crate::{Fate, Guest, assemble, guests};
 
 /// MiB that a host may hold while guests do their worst: 256 (`limits.memory_mib`) of theirs, and what docs/security.md
 /// allows the host beside that.
-pub(crate) const MOST_MEMORY: u64 = 700;
+pub(crate) const MOST_MEMORY: u64 = 512;
 /// Records that each guest gets. Those that fail on some fail on number 7.
 const RECORDS: i64 = 12;
 /// Bytes of whatever the host says of a guest: in a refusal, in a list, in metrics.

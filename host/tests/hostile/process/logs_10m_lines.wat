@@ -6,7 +6,7 @@
   (loop $more
     (local.set $i (i32.const 1000))
     (loop $thousand
-      (call $log (i32.const 2) (i32.const 1040) (i32.const 10))
+      (call $log (i32.const 2) (i32.const 1280) (i32.const 10))
       (br_if $thousand (local.tee $i (i32.sub (local.get $i) (i32.const 1)))))
     (br_if $more (i64.lt_u (call $now) (local.get $end))))
   (call $forward_all (local.get $batch)))
