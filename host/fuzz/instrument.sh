@@ -1,6 +1,6 @@
 #!/bin/sh
 # Compiles this repository's crates so that libFuzzer sees where they go, and everything else as ever: what is built
-# already serves. Works with the stable compiler:
+# already serves. `FUZZ_OPT_LEVEL=3` pays for long runs. Works with the stable compiler:
 #
 #   RUSTC_WORKSPACE_WRAPPER=$PWD/host/fuzz/instrument.sh cargo build -p pelton-fuzz --features libfuzzer --bins
 #
@@ -16,4 +16,4 @@ exec "$rustc" "$@" \
   -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
   -Cllvm-args=-sanitizer-coverage-pc-table \
   -Cllvm-args=-sanitizer-coverage-trace-compares \
-  -Copt-level=3 -Cdebug-assertions=on -Coverflow-checks=on
+  -Copt-level="${FUZZ_OPT_LEVEL:-1}" -Cdebug-assertions=on -Coverflow-checks=on

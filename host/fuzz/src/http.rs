@@ -252,7 +252,8 @@ pub fn run(data: &[u8]) {
         let answer = server.answer(&request);
         let text = String::from_utf8_lossy(&answer);
         // Bytes that are no request may have no answer.
-        let Some(status) = text.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)) else {
+        let of_any = text.strip_prefix("HTTP/1.1 ").or_else(|| text.strip_prefix("HTTP/1.0 "));
+        let Some(status) = of_any.and_then(|rest| rest.get(..3)) else {
             assert!(answer.is_empty(), "{text}");
             return;
         };

@@ -158,11 +158,19 @@ impl Server {
                 if column == JSONB {
                     assert_eq!(there.is_some(), sent.is_some());
                 } else {
-                    assert_eq!(there, sent, "row {i}, {}", TYPES[column].1);
+                    let told = TYPES[column].1;
+                    let [there, sent] =
+                        [there, sent].map(|value| if told == "numeric" { infinite(value) } else { value });
+                    assert_eq!(there, sent, "row {i}, {told}");
                 }
             }
         }
     }
+}
+
+/// A numeric without what Postgres gives an infinite one as its scale, which is part of the mark itself.
+fn infinite(value: Option<&[u8]>) -> Option<&[u8]> {
+    value.map(|value| if matches!(value, [0, 0, 0, 0, 0xd0 | 0xf0, 0, ..]) { &value[..6] } else { value })
 }
 
 fn left_to_postgres(error: &tokio_postgres::Error) {

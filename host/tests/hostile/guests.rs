@@ -101,7 +101,7 @@ guests! {
         imports_a_component: Refused("root-level component imports are not supported"),
         another_world: Refused("does not have export `describe`"),
         functions_900k: Refused("functions; 200000 are allowed"),
-        function_of_7_mb: Refused("compiling it takes "),
+        function_of_1_mb: Runs,
         blocks_in_blocks: Runs,
         branches_to_a_million_labels: Refused("which exceeds the implementation limit of 65520"),
         locals_4_billion: Refused("holds no component's bindings"),

@@ -1,3 +1,0 @@
-;; One function of 3,600,000 instructions.
-(func $long (param i32) (result i32) local.get 0 {{900000:i32.const 7 i32.mul i32.const # i32.xor
-}})
