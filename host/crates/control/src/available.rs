@@ -4,7 +4,7 @@
 //! itself. A file is read once two looks in a row have found it the same, so one that is still being written never is;
 //! what was read is thrown away if the file has changed meanwhile. Reading and compiling go on beside the looking.
 //!
-//! Whatever is dropped there is told, and holds nothing else up: what is no file is [never opened](crate::drop_folder);
+//! Whatever is dropped there is told, and holds nothing else up: what is no file is never opened (see `drop_folder.rs`);
 //! what is known, or can't be read, is told by a thread that compiles nothing; and of those that are to be compiled the
 //! smaller ones come first, each for `limits.compile_time` at most.
 

@@ -6,8 +6,8 @@
 //!
 //! Two hosts with one id, as from a copied data folder, would take the place from each other for ever. So who loses it
 //! twice in a while tells, and is a member without an id from then on. Once is not enough: librdkafka takes an answer to
-//! a request of its own from before a lost session for that (confluentinc/librdkafka#3437). The consumer protocol of KIP-848 has no use for ids: there a
-//! group gives no place away before its session is over.
+//! a request of its own from before a lost session for that (confluentinc/librdkafka#3437). The consumer protocol of
+//! KIP-848 has no use for ids: there a group gives no place away before its session is over.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock};
