@@ -75,6 +75,29 @@ fn after_a_kill_records_flow_long_before_the_session_is_over() {
     check_all_forwarded(&stage, 1206);
 }
 
+/// A group gives a member that it knows what that had, so what was added meanwhile would be nobody's.
+#[test]
+fn partitions_that_came_while_a_host_was_dead_are_read() {
+    let stage = require_stage!();
+    stage.topics(4);
+    let mut host = host(&stage);
+    host.start();
+    host.submit(guest(JOB), &[]);
+    produce(&stage, 0..400);
+    stage.wait_until_done(JOB);
+    host.kill9();
+    stage.kafka.add_partitions("sensors", 6);
+    let began = Instant::now();
+    host.start();
+    let new: Vec<_> = (400..1000).map(|i| Record::new(i.to_string()).partition(i % 6)).collect();
+    stage.kafka.produce("sensors", &new);
+    stage.wait_until_done(JOB);
+    let took = began.elapsed();
+    assert!(took < SESSION / 2, "it has waited for {took:?} of a session of {SESSION:?}");
+    wait_for_partitions(&host, 6);
+    check_all_forwarded(&stage, 1000);
+}
+
 #[test]
 fn a_stop_or_a_cancel_leaves_the_partitions_to_others_at_once() {
     let stage = require_stage!();

@@ -6,8 +6,9 @@
 //! that is. It gets nothing of the host's environment, which may hold passwords, ends with the host, and is the first to
 //! go where the machine runs out of memory.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -75,8 +76,13 @@ impl Compiler {
             Some(code) if code == i32::from(NO_MEMORY) => Err(no_memory()),
             // As Rust does on a panic.
             Some(101) => Err(Error::NotAJob(format!("the compiler panicked on this component: {said}").into())),
-            // What fails to get memory aborts, what has no room on its stack too; the system kills who takes too much.
-            None if said.contains("memory") || status.signal() == Some(nix::libc::SIGKILL) => Err(no_memory()),
+            // What fails to get memory aborts, what has no room on its stack too.
+            None if said.contains("memory") => Err(no_memory()),
+            None if status.signal() == Some(nix::libc::SIGKILL) => {
+                let told = "failed to compile: something has killed the process that does it, as the system does where \
+                            memory runs out; try again";
+                Err(Error::Engine(told.to_owned().into()))
+            }
             None => Err(Error::NotAJob(format!("the compiler crashed on this component: {status}, {said}").into())),
             Some(_) => Err(Error::Engine(format!("failed to compile: {said}").into())),
         }
@@ -87,6 +93,8 @@ impl Compiler {
         // Files, since a pipe would have to be served meanwhile.
         let file = |bytes: &[u8]| -> Result<File> {
             let write = || -> std::io::Result<File> {
+                // It may be deleted at any time.
+                fs::DirBuilder::new().recursive(true).mode(0o700).create(cache)?;
                 let mut file = tempfile::tempfile_in(cache)?;
                 file.write_all(bytes)?;
                 file.rewind()?;

@@ -34,7 +34,7 @@ pub(super) fn leave(consumer: Arc<BaseConsumer<Group>>, is_static: bool, deadlin
 
 /// A static member that is closed keeps its place for as long as a session lasts (KIP-345), and nobody would read its
 /// partitions meanwhile. One that ends its subscription before that gives its place up.
-fn give_up_place(consumer: &BaseConsumer<Group>, deadline: Instant) {
+pub(super) fn give_up_place(consumer: &BaseConsumer<Group>, deadline: Instant) {
     consumer.unsubscribe();
     while is_member(consumer) && Instant::now() < deadline {
         // Has the partitions given up, which commits what is stored.

@@ -9,6 +9,7 @@
 //! - Before a partition is given up, what is in flight of it is drained and committed, within the drain timeout; what
 //!   is not acknowledged by then is read again by the next owner.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,7 +25,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use super::client::{NAME, position, refused};
 use super::context::Context;
 use super::group::Group;
-use super::leave::leave;
+use super::leave::{give_up_place, leave};
 use super::poll::{STRETCH, check};
 use super::sleep;
 use super::slots::{Slots, Turn};
@@ -49,6 +50,8 @@ const SEEK: Duration = Duration::from_secs(5);
 const PAUSING: &str = "failed to pause or resume partitions";
 /// How long a drain waits at a time.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
+/// How long a broker may take to tell the partitions of a topic.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long leaving the group may take where the drain has used up its time.
 const LEAVE: Duration = Duration::from_secs(3);
 /// Under what it is told that another process has taken the place of this one.
@@ -83,15 +86,46 @@ impl KafkaSource {
             config.create_with_context(group).map_err(refused).context("failed to make a Kafka consumer")?;
         let wake = Arc::clone(&context.job.requests.wake);
         consumer.set_nonempty_callback(move || wake.call());
-        let topics: Vec<&str> = context.job.topics.iter().map(String::as_str).collect();
-        consumer.subscribe(&topics).with_context(|| format!("failed to subscribe to {}", topics.join(", ")))?;
         // A job that sleeps has been woken, and was well all the time.
         consumer.context().waits().begin(if context.sleeper.slept() { waits::REBALANCE } else { Duration::ZERO });
         let consumer = Arc::new(consumer);
         context.members.add(&context.job.group, &consumer);
         let is_static = config.get("group.instance.id").is_some();
         let now = Instant::now();
-        Ok(Self { consumer, context, is_static, slots, change_from: now, last_record: now, joined: now })
+        let source = Self { consumer, context, is_static, slots, change_from: now, last_record: now, joined: now };
+        source.subscribe()?;
+        Ok(source)
+    }
+
+    /// Looks once after the host's start whether a member that its group knows from before has all partitions of its
+    /// topics and no others; else it leaves, joins again, and the group deals them out.
+    fn look_at_assignment(&mut self) -> Result<()> {
+        let member = Arc::clone(&self.context.member);
+        if !self.is_static || !member.is_to_look() || self.consumer.context().assignment().is_empty() {
+            return Ok(());
+        }
+        let mut all = BTreeSet::new();
+        for topic in &self.context.job.topics {
+            // Without an answer it is looked again later.
+            let Ok(metadata) = self.consumer.fetch_metadata(Some(topic), LOOK_TIMEOUT) else { return Ok(()) };
+            let Some(found) = metadata.topics().first() else { return Ok(()) };
+            all.extend(found.partitions().iter().map(|partition| (topic.clone(), partition.id())));
+        }
+        let assignment = self.consumer.assignment().context("failed to read the assignment")?;
+        let assigned = assignment.elements().iter().map(|one| (one.topic().to_owned(), one.partition())).collect();
+        member.has_looked();
+        if all == assigned {
+            return Ok(());
+        }
+        tracing::info!("has not just the partitions of its topics: joins its group once more, which deals them out");
+        // It drains what is in flight.
+        give_up_place(&self.consumer, Instant::now() + self.context.job.delivery.drain_timeout + LEAVE);
+        self.subscribe()
+    }
+
+    fn subscribe(&self) -> Result<()> {
+        let topics: Vec<&str> = self.context.job.topics.iter().map(String::as_str).collect();
+        self.consumer.subscribe(&topics).with_context(|| format!("failed to subscribe to {}", topics.join(", ")))
     }
 
     /// Reads a stretch of what is there, and hands over what is due; sleeps where there is nothing.
@@ -250,6 +284,7 @@ impl Source for KafkaSource {
             self.check_fault()?;
             if last_look.elapsed() >= LOOK {
                 self.check_place()?;
+                self.look_at_assignment().map_err(unavailable)?;
                 self.consumer.context().commit(&self.consumer);
                 self.observe();
                 if !paused {

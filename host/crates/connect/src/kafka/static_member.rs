@@ -4,12 +4,17 @@
 //! that it is the one that was there takes its place on the spot. The id is the host's, which is kept in its data
 //! folder, with the job's name. It is for crashes only: who stops, pauses or sleeps [leaves](super::leave) its group.
 //!
+//! What it is given on the spot is what it had: a group deals nothing out anew for a member that it knows. Partitions
+//! that were added meanwhile, and those of a topic that its job reads only now, would be nobody's. So one that comes
+//! back and has not just the partitions of its topics leaves once and joins again.
+//!
 //! Two hosts with one id, as from a copied data folder, would take the place from each other for ever. So who loses it
 //! twice in a while tells, and is a member without an id from then on. Once is not enough: librdkafka takes an answer to
 //! a request of its own from before a lost session for that (confluentinc/librdkafka#3437). The consumer protocol of
 //! KIP-848 has no use for ids: there a group gives no place away before its session is over.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -45,7 +50,12 @@ impl HostId {
     pub(super) fn job(&self, job: &str) -> StaticMember {
         let id = self.id.get_or_init(|| self.file.as_ref().and_then(read_or_make));
         let instance = id.as_ref().map(|id| format!("pelton-{id}-{job}"));
-        StaticMember { instance, file: self.file.clone().unwrap_or_default(), lost: Mutex::default() }
+        StaticMember {
+            instance,
+            file: self.file.clone().unwrap_or_default(),
+            lost: Mutex::default(),
+            has_looked: AtomicBool::new(false),
+        }
     }
 }
 
@@ -73,6 +83,7 @@ pub(super) struct StaticMember {
     instance: Option<String>,
     file: PathBuf,
     lost: Mutex<Lost>,
+    has_looked: AtomicBool,
 }
 
 /// Whether it has lost its place.
@@ -86,6 +97,17 @@ impl StaticMember {
     /// Its `group.instance.id`, where it is to have one.
     pub(super) fn instance(&self) -> Option<&str> {
         self.instance.as_deref().filter(|_| !lock(&self.lost).for_good)
+    }
+
+    /// Whether it is still to be looked whether the first assignment since the start of the host is one that the group
+    /// has dealt out, and not what the member had before a crash.
+    pub(super) fn is_to_look(&self) -> bool {
+        !self.has_looked.load(Ordering::Acquire)
+    }
+
+    /// Says that it has been looked.
+    pub(super) fn has_looked(&self) {
+        self.has_looked.store(true, Ordering::Release);
     }
 
     /// Says that it has lost its place; returns what is to be told of that, and whether that is for good.
