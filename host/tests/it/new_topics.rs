@@ -120,3 +120,32 @@ fn a_job_that_is_paused_or_shares_its_group_with_another_host_takes_a_new_topic(
     done(&one, &["resume", JOB]);
     wait_until_forwarded(&stage, 0..100);
 }
+
+/// Its group gives a member that comes back after a crash what that had before.
+#[test]
+fn a_host_that_dies_right_after_a_reload_reads_the_new_topic() {
+    let stage = require_stage!();
+    stage.topics(2);
+    stage.kafka.create_topic(OTHER, 3, &[]);
+    let mut host = stage.host();
+    host.start();
+    host.submit(guest(JOB), &[]);
+    stage.kafka.produce("sensors", &records(0..100));
+    wait_until_forwarded(&stage, 0..100);
+    let folder = tempfile::tempdir().unwrap();
+    let other = on_another_topic(&folder);
+    done(&host, &["reload", JOB, other.to_str().unwrap(), "--force"]);
+    host.kill9();
+    // What the version before would have read is not this one's, and no dead letter of it either.
+    stage.kafka.produce("sensors", &records(500..600));
+    stage.kafka.produce(OTHER, &records(100..200));
+    host.start();
+    wait_until_forwarded(&stage, 0..200);
+    eventually(RUN, "it has the new topic's partitions", || {
+        let view = host.show(JOB);
+        let partitions = view["partitions"].as_array()?;
+        (partitions.len() == 3 && partitions.iter().all(|one| one["topic"] == OTHER)).then_some(())
+    });
+    assert_eq!(host.show(JOB)["counts"]["dead_letters"], 0);
+    assert_eq!(forwarded(&stage), (0..200).collect::<Vec<_>>());
+}

@@ -17,10 +17,10 @@ use anyhow::{Context as _, Result};
 use pelton_delivery::delivery::Delivery;
 use pelton_model::partition::PartitionView;
 use pelton_model::status::Part;
-use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::{ClientConfig, Message as _};
 
 use super::client::{NAME, position, refused};
 use super::context::Context;
@@ -99,9 +99,8 @@ impl KafkaSource {
 
     /// Looks once after the host's start whether a member that its group knows from before has all partitions of its
     /// topics and no others; else it leaves, joins again, and the group deals them out.
-    fn look_at_assignment(&mut self) -> Result<()> {
-        let member = Arc::clone(&self.context.member);
-        if !self.is_static || !member.is_to_look() || self.consumer.context().assignment().is_empty() {
+    fn look_at_assignment(&self) -> Result<()> {
+        if !self.is_to_look() || self.consumer.context().assignment().is_empty() {
             return Ok(());
         }
         let mut all = BTreeSet::new();
@@ -113,7 +112,7 @@ impl KafkaSource {
         }
         let assignment = self.consumer.assignment().context("failed to read the assignment")?;
         let assigned = assignment.elements().iter().map(|one| (one.topic().to_owned(), one.partition())).collect();
-        member.has_looked();
+        self.context.member.has_looked();
         if all == assigned {
             return Ok(());
         }
@@ -121,6 +120,14 @@ impl KafkaSource {
         // It drains what is in flight.
         give_up_place(&self.consumer, Instant::now() + self.context.job.delivery.drain_timeout + LEAVE);
         self.subscribe()
+    }
+
+    fn is_to_look(&self) -> bool {
+        self.is_static && self.context.member.is_to_look()
+    }
+
+    fn reads(&self, topic: &str) -> bool {
+        self.context.job.topics.iter().any(|one| one == topic)
     }
 
     fn subscribe(&self) -> Result<()> {
@@ -135,6 +142,8 @@ impl KafkaSource {
         for _ in 0..STRETCH {
             let served = self.consumer.context().served();
             match self.consumer.poll(Duration::ZERO) {
+                // Of a topic that the job read before a crash, and reads no more.
+                Some(Ok(message)) if self.is_to_look() && !self.reads(message.topic()) => {}
                 Some(Ok(message)) => {
                     self.slots.push(self.consumer.context(), &message, hand_over);
                     came = true;
