@@ -60,7 +60,8 @@ fn after(servers: &Servers, records: &[Record]) -> Host {
     // Readings of this id are refused by the table.
     servers.sql("ALTER TABLE raw_sensors_data ADD CONSTRAINT fussy CHECK (message_id NOT LIKE 'refused%')");
     servers.kafka.produce("sensors", records);
-    let mut host = servers.host();
+    // However many are refused in a row.
+    let mut host = servers.host().env("PELTON_DELIVERY__HOLD_AFTER", "0");
     host.start();
     host.submit(example(JOB), &[]);
     servers.wait_until_done(JOB);
