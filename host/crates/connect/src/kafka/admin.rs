@@ -222,9 +222,13 @@ impl Admin {
             .when(|error| {
                 let code = error.downcast_ref::<KafkaError>().and_then(KafkaError::rdkafka_error_code);
                 match code {
-                    Some(Code::NotCoordinator | Code::CoordinatorNotAvailable | Code::CoordinatorLoadInProgress) => {
-                        true
-                    }
+                    // A member that has just joined anew is fenced where it commits by the id that it had.
+                    Some(
+                        Code::NotCoordinator
+                        | Code::CoordinatorNotAvailable
+                        | Code::CoordinatorLoadInProgress
+                        | Code::FencedInstanceId,
+                    ) => true,
                     Some(
                         Code::UnknownMemberId
                         | Code::IllegalGeneration
