@@ -23,6 +23,7 @@ pub mod letters;
 pub mod memory;
 pub mod outputs;
 pub mod postgres;
+mod refusals;
 pub mod sink;
 pub mod source;
 

@@ -30,13 +30,15 @@ impl Streak {
         *self = Self { bad: 0, has_worked: true, most: self.most };
     }
 
-    /// One was bad; says whether that is one too many.
+    /// One was bad; says whether that is one too many. Such a one is held and tried again, so it is not counted.
     pub fn bad(&mut self) -> bool {
-        self.bad = self.bad.saturating_add(1);
-        self.most > 0 && self.bad > if self.has_worked { self.most } else { self.most.min(MOST_BAD_AT_FIRST) }
+        let most = if self.has_worked { self.most } else { self.most.min(MOST_BAD_AT_FIRST) };
+        let is_too_many = self.most > 0 && self.bad >= most;
+        self.bad = self.bad.saturating_add(u32::from(!is_too_many));
+        is_too_many
     }
 
-    /// How many were bad since the last good one.
+    /// How many were bad since the last good one, without those that were too many.
     pub fn length(&self) -> u32 {
         self.bad
     }
@@ -63,6 +65,8 @@ mod tests {
         assert_eq!(allowed(&mut streak), MOST_BAD_AT_FIRST as usize);
         streak.good();
         assert_eq!(allowed(&mut streak), MOST_BAD as usize);
+        assert!(streak.bad() && streak.bad(), "until a good one comes");
+        assert_eq!(streak.length(), MOST_BAD);
         assert_eq!(allowed(&mut Streak::new(3)), 3);
         assert_eq!(allowed(&mut Streak::new(0)), 1000, "never");
     }

@@ -213,6 +213,12 @@ impl Batch {
         self.keys.items.bytes.len() + self.values.items.bytes.len()
     }
 
+    /// Where record `i` stands, for people: `topic/partition/offset`.
+    pub fn place(&self, i: usize) -> String {
+        let offset = self.offsets.get(i).copied().unwrap_or(-1);
+        format!("{}/{}/{offset}", self.topic, self.partition)
+    }
+
     /// Records `range` as a batch of their own, for isolating a bad one. The indices start anew at 0.
     pub fn slice(&self, range: std::ops::Range<usize>) -> Batch {
         let mut out = Batch { topic: Arc::clone(&self.topic), partition: self.partition, ..Batch::default() };

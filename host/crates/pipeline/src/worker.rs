@@ -275,8 +275,7 @@ impl Handler for Handling<'_> {
         self.desk.is_told = true;
         let Desk { context, part, router, .. } = &*self.desk;
         let batch = self.delivery.batch();
-        let offset = batch.offsets.get(index as usize).copied().unwrap_or(-1);
-        let told = format!("{}/{}/{offset}: {failure}", batch.topic, batch.partition);
+        let told = format!("{}: {failure}", batch.place(index as usize));
         // The first of a row is told with the state.
         if !context.report.status.raise(part, State::Failing, told.as_str()) {
             context.job.host.log(tracing::Level::ERROR, &told);

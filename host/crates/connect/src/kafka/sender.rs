@@ -39,6 +39,7 @@ use super::message::{Body, Message, Parcel, Tracked};
 use super::outbox::{Outbox, Refused};
 use super::reports::Reports;
 use crate::letters::form;
+use crate::refusals;
 
 /// How long librdkafka is asked to flush at a time.
 const FLUSH: Duration = Duration::from_millis(200);
@@ -73,9 +74,9 @@ pub(super) struct Sender {
 }
 
 /// The messages that each topic has refused alone, last.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Streaks {
-    pub(super) hold_after: u32,
+    hold_after: u32,
     of: Mutex<BTreeMap<Arc<str>, Streak>>,
 }
 
@@ -92,25 +93,21 @@ impl Streaks {
 
     /// A topic has taken a message; says whether it had refused one.
     fn good(&self, topic: &Arc<str>) -> bool {
-        let mut of = lock(&self.of);
-        let streak = of.entry(Arc::clone(topic)).or_insert_with(|| Streak::new(self.hold_after));
-        let had_refused = !streak.is_over();
-        streak.good();
-        had_refused
+        self.with(topic, |streak| {
+            let had_refused = !streak.is_over();
+            streak.good();
+            had_refused
+        })
     }
 
-    /// A topic has refused a message alone; says whether that is one too many, and gives all of them. One that is tried
-    /// again counts once.
+    /// A topic has refused a message alone; says whether that is one too many, and gives all of them.
     fn bad(&self, topic: &Arc<str>) -> (bool, Streak) {
+        self.with(topic, |streak| (streak.bad(), *streak))
+    }
+
+    fn with<T>(&self, topic: &Arc<str>, count: impl FnOnce(&mut Streak) -> T) -> T {
         let mut of = lock(&self.of);
-        let streak = of.entry(Arc::clone(topic)).or_insert_with(|| Streak::new(self.hold_after));
-        let before = *streak;
-        let is_held = streak.bad();
-        let after = *streak;
-        if is_held {
-            *streak = before;
-        }
-        (is_held, after)
+        count(of.entry(Arc::clone(topic)).or_insert_with(|| Streak::new(self.hold_after)))
     }
 }
 
@@ -154,12 +151,16 @@ impl Sender {
     /// Sends messages, each to its partition where it has one, and waits until the broker has answered; returns what it
     /// has refused.
     fn send(&self, messages: impl Iterator<Item = (Arc<Parcel>, Option<i32>)>) -> Vec<Refused> {
-        let mut sent: BTreeMap<Arc<str>, usize> = BTreeMap::new();
+        // A job writes to a few.
+        let mut sent: Vec<(Arc<str>, usize)> = Vec::new();
         for (parcel, partition) in messages {
-            *sent.entry(Arc::clone(&parcel.message.topic)).or_default() += 1;
+            match sent.iter_mut().find(|(topic, _)| *topic == parcel.message.topic) {
+                Some((_, count)) => *count += 1,
+                None => sent.push((Arc::clone(&parcel.message.topic), 1)),
+            }
             self.hand_over(parcel, partition);
         }
-        let topics = sent.keys().cloned().collect();
+        let topics = sent.iter().map(|(topic, _)| Arc::clone(topic)).collect();
         let mut stall = Stall { topics, left: 0, since: Instant::now(), is_told: false };
         while !self.outbox.is_closed() && !self.flush() {
             self.look(&mut stall);
@@ -190,20 +191,10 @@ impl Sender {
         if !is_held && !streak.is_long() {
             return false;
         }
-        let batch = group.delivery().batch();
-        let offset = batch.offsets.get(*index as usize).copied().unwrap_or(-1);
-        let (what, state) = if is_held {
-            ("it is held, and nothing more becomes a dead letter", State::Failed)
-        } else {
-            ("they are dead letters", State::Failing)
-        };
-        let mut told = format!(
-            "topic {topic:?} refuses every message, {} in a row, so {what}: {}, a message of {}/{}/{offset}",
-            streak.length(),
-            one.reason(),
-            batch.topic,
-            batch.partition
-        );
+        let state = if is_held { State::Failed } else { State::Failing };
+        let message = format!("a message of {}", group.delivery().batch().place(*index as usize));
+        let what = format!("topic {topic:?} refuses every message");
+        let mut told = refusals::told(&what, &streak, is_held, &one.reason(), &message);
         let wait = is_held.then(|| waits.get_or_insert_with(backoff).next().unwrap_or(LONGEST_WAIT));
         if let Some(wait) = wait {
             told.push_str(&format!("; trying again in {:.0} s", wait.as_secs_f64()));

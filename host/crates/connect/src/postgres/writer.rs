@@ -28,6 +28,7 @@ use super::plan::Plan;
 use super::timeouts::Timeouts;
 use super::transaction::Backend;
 use crate::dead_letters::DeadLetters;
+use crate::refusals;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// Jitter makes a pause up to twice as long.
@@ -268,16 +269,15 @@ impl Writer {
                 held = None;
             }
             next = one.row + 1;
-            let before = self.streak;
             if self.streak.bad() && held.is_none() {
-                held = Some((one, before));
+                held = Some(one);
             }
         }
         if next < rows.len() {
             self.streak.good();
             held = None;
         }
-        let done = held.map_or(rows.len(), |(one, _)| one.row);
+        let done = held.map_or(rows.len(), |one: &Refused| one.row);
         for Refused { row, refusal } in refused {
             if let Some(row) = rows.get(*row).filter(|_| *row < done) {
                 let reason = format!("sink `{}`: {}", self.sink, refusal.reason);
@@ -288,13 +288,9 @@ impl Writer {
             chunk.delivery.acknowledge(1);
         }
         match (held, refused.last()) {
-            (Some((one, before)), _) => {
-                self.streak = before;
-                let what = "it is held, and nothing more becomes a dead letter";
-                return Some((done, self.refuses(rows, one, before.length() + 1, what)));
-            }
+            (Some(one), _) => return Some((done, self.refuses(rows, one, true))),
             (None, Some(last)) if self.streak.is_long() => {
-                self.observer.refuses(&self.refuses(rows, last, self.streak.length(), "they are dead letters"), false);
+                self.observer.refuses(&self.refuses(rows, last, false), false);
             }
             _ => self.observer.takes(),
         }
@@ -302,14 +298,11 @@ impl Writer {
     }
 
     /// That it refuses one row after the other, of which this is the last.
-    fn refuses(&self, rows: &[Row<'_>], last: &Refused, count: u32, what: &str) -> String {
-        let of = rows.get(last.row).map(|row| {
-            let batch = row.chunk().delivery.batch();
-            let offset = batch.offsets.get(row.origin() as usize).copied().unwrap_or(-1);
-            format!("{}/{}/{offset}", batch.topic, batch.partition)
-        });
-        let (sink, of, reason) = (&self.sink, of.unwrap_or_default(), &last.refusal.reason);
-        format!("Postgres refuses every row of sink `{sink}`, {count} in a row, so {what}: {reason}, a row of {of}")
+    fn refuses(&self, rows: &[Row<'_>], last: &Refused, is_held: bool) -> String {
+        let of = rows.get(last.row).map(|row| row.chunk().delivery.batch().place(row.origin() as usize));
+        let what = format!("Postgres refuses every row of sink `{}`", self.sink);
+        let row = format!("a row of {}", of.unwrap_or_default());
+        refusals::told(&what, &self.streak, is_held, &last.refusal.reason, &row)
     }
 
     fn went_up(&self, state: &mut State) {
