@@ -168,9 +168,9 @@ pub struct CompileArgs {
 
 impl CompileArgs {
     /// What it may use.
-    pub fn bounds(&self) -> Bounds {
+    pub fn bounds(self) -> Bounds {
         let Self { cache, cache_mib, memory_mib, seconds } = self;
-        Bounds { cache: cache.clone(), cache_mib: *cache_mib, memory_mib: *memory_mib, seconds: *seconds }
+        Bounds { cache, cache_mib, memory_mib, seconds }
     }
 }
 

@@ -18,11 +18,8 @@ use tokio::runtime::Runtime;
 fn main() -> ExitCode {
     // Ends with exit code 2 by itself where the arguments are wrong.
     let cli = Cli::parse();
-    if let Command::Compile(args) = &cli.command {
-        return ExitCode::from(compiler::serve(&args.bounds()));
-    }
     match execute(cli.command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("pelton: {}", print::error(&error));
             ExitCode::FAILURE
@@ -30,8 +27,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn execute(command: Command) -> Result<()> {
-    match command {
+fn execute(command: Command) -> Result<ExitCode> {
+    let done = match command {
         Command::Run(args) => {
             let config = args.settings()?;
             telemetry::start(config.log_format);
@@ -61,8 +58,8 @@ fn execute(command: Command) -> Result<()> {
         }
         // It tells each step itself.
         Command::Dev(args) => cli::dev(args),
-        // Its exit code is one of its own.
-        Command::Compile(_) => Ok(()),
+        // Its exit code says whose fault it is.
+        Command::Compile(args) => return Ok(ExitCode::from(compiler::serve(&args.bounds()))),
         Command::Push(args) => cli::push(&args),
         Command::Pull(args) => cli::pull(&args),
         Command::Simulate(args) => {
@@ -76,7 +73,8 @@ fn execute(command: Command) -> Result<()> {
             telemetry::start_above(terminal.clone());
             Ok(Runtime::new()?.block_on(pelton_demo::run::<HostAdapter>(args, terminal, asked_to_end()?))?)
         }
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// Listens from now on for a Ctrl-C or SIGTERM, on which this completes; a second one ends the process at once.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use pelton_connect::CertificateFault;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
 
 /// Trusts the authorities in a file of PEM and no others; without one, those that the system trusts.
@@ -33,19 +34,22 @@ pub(super) fn explain(api: &str, error: &ureq::Error) -> Option<String> {
     let ureq::Error::NativeTls(error) = error else { return None };
     let words = error.to_string();
     let says = |any: &[&str]| any.iter().any(|part| words.contains(part));
-    let why = if says(&["ostname mismatch", "IP address mismatch"]) {
-        "its certificate is of another name; call it by a name that stands in the certificate"
-    } else if says(&["has expired"]) {
-        "its certificate has expired; renew it at the host, in api.tls_cert_file"
-    } else if says(&["not yet valid"]) {
-        "its certificate is not valid yet; look at the clocks of both machines"
-    } else if says(&["self-signed", "self signed", "issuer certificate", "signature failure", "not trusted"]) {
-        "its certificate is of an authority that is not trusted here; name a file with the authority's certificate by \
-         PELTON_API_CA or --api-ca"
-    } else if says(&["wrong version number", "record layer", "packet length"]) {
-        "it does not speak TLS; call it with http://"
-    } else {
-        "TLS with it fails; look at api.tls_cert_file of the host"
+    // macOS has words of its own.
+    let untrusted = || says(&["not trusted"]).then_some(CertificateFault::Untrusted);
+    let why = match CertificateFault::of(&words).or_else(untrusted) {
+        Some(CertificateFault::OtherName) => {
+            "its certificate is of another name; call it by a name that stands in the certificate"
+        }
+        Some(CertificateFault::Expired) => "its certificate has expired; renew it at the host, in api.tls_cert_file",
+        Some(CertificateFault::NotYetValid) => "its certificate is not valid yet; look at the clocks of both machines",
+        Some(CertificateFault::Untrusted) => {
+            "its certificate is of an authority that is not trusted here; name a file with the authority's certificate \
+             by PELTON_API_CA or --api-ca"
+        }
+        None if says(&["wrong version number", "record layer", "packet length"]) => {
+            "it does not speak TLS; call it with http://"
+        }
+        None => "TLS with it fails; look at api.tls_cert_file of the host",
     };
     Some(format!("the host at {api} is not talked to: {why}"))
 }

@@ -28,6 +28,7 @@ pub mod sink;
 pub mod source;
 
 pub use assignment::Assignment;
+pub use certificates::CertificateFault;
 pub use committer::{AtLeastOnce, Committer, Head, Offsets};
 pub use connector::{Connector, Finding, Fix, Needs};
 pub use connectors::Connectors;

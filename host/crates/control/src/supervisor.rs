@@ -231,8 +231,9 @@ impl Supervised {
         self.duty.scale(parallelism);
     }
 
-    /// Puts the version of a record to work between two batches, or with a new attempt: where it reads other topics, and
-    /// where a sink refuses everything that the version before made, which is to be made anew by this one. Without a version the job's thread is to make it, for it has not begun with any.
+    /// Puts the version of a record to work between two batches, or with a new attempt: where it reads other topics,
+    /// and where a sink refuses everything that the version before made, which is to be made anew by this one. Without
+    /// a version the job's thread is to make it, for it has not begun with any.
     pub(crate) fn put_to_work(&self, wanted: &JobRecord, version: Option<Version>) {
         let mut work = lock(&self.work);
         let before = work.record.spec.topics();

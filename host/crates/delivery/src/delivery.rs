@@ -4,8 +4,8 @@
 //! acknowledged every output of it, and [`Ledger::committable`] is the end of the contiguous complete head, never more.
 //! A [`Delivery`] is one batch on its way: it keeps the records (for *forward* and for dead letters), counts what is
 //! unacknowledged, and holds its bytes in the job's [`Budget`] until it is dropped, as its outputs hold theirs, so that
-//! queues, guests and sinks together are bounded by one figure. A delivery that is dropped before it is complete is never committed: its records
-//! are read again.
+//! queues, guests and sinks together are bounded by one figure. A delivery that is dropped before it is complete is never
+//! committed: its records are read again.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -129,17 +129,13 @@ impl Cache {
     /// Keeps a component. Failing to is no reason not to run it: that is only told.
     pub(super) fn put(&self, digest: &str, compiled: &Compiled, declared: &Spec) {
         let (code, _) = self.files(digest);
-        self.keep(&code, || {
-            write_durably(&code, &compiled.component.serialize()?)?;
-            self.write_kept(digest, compiled, Some(declared))
-        });
+        self.keep(&code, || self.write_all(digest, compiled, Some(declared)));
     }
 
     /// Keeps a component of which it is not known yet what it declares.
     pub(super) fn put_code(&self, digest: &str, compiled: &Compiled) -> Result<()> {
+        self.write_all(digest, compiled, None)?;
         let (code, _) = self.files(digest);
-        write_durably(&code, &compiled.component.serialize()?)?;
-        self.write_kept(digest, compiled, None)?;
         self.trim(&code)
     }
 
@@ -147,6 +143,12 @@ impl Cache {
     pub(super) fn put_declared(&self, digest: &str, compiled: &Compiled, declared: &Spec) {
         let (code, _) = self.files(digest);
         self.keep(&code, || self.write_kept(digest, compiled, Some(declared)));
+    }
+
+    fn write_all(&self, digest: &str, compiled: &Compiled, declared: Option<&Spec>) -> Result<()> {
+        let (code, _) = self.files(digest);
+        write_durably(&code, &compiled.component.serialize()?)?;
+        self.write_kept(digest, compiled, declared)
     }
 
     fn write_kept(&self, digest: &str, compiled: &Compiled, declared: Option<&Spec>) -> Result<()> {

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use pelton_model::text::is_unsafe;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error, Row};
 
@@ -96,7 +97,7 @@ fn texts(row: &Row) -> Result<[String; 4], Error> {
 
 /// A line of so many characters: whoever names a session writes no lines of a log.
 fn shown(text: &str, most: usize) -> String {
-    let line = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let line = text.split(|c: char| c.is_whitespace() || is_unsafe(c)).filter(|word| !word.is_empty());
     let line = line.collect::<Vec<_>>().join(" ");
     let mut shown: String = line.chars().take(most).collect();
     if line.chars().count() > most {

@@ -208,9 +208,9 @@ impl Session {
         }
     }
 
-    /// Has the server end what its process `backend` does for the session of this name, as far as it can be reached: a statement
-    /// that is only left alone goes on, with its locks, until it is done. By a function, since the protocol's own
-    /// request names the server's process to nobody but the server: pgbouncer 1.18 loses it, or dies of it.
+    /// Has the server end what its process `backend` does for the session of this name, as far as it can be reached: a
+    /// statement that is only left alone goes on, with its locks, until it is done. By a function, since the protocol's
+    /// own request names the server's process to nobody but the server: pgbouncer 1.18 loses it, or dies of it.
     pub(super) async fn cancel(url: &ConnectionUrl, application_name: &str, backend: i32) {
         let cancelling = async {
             let session = Self::connect(url, application_name, CANCEL_TIMEOUT).await.ok()?;

@@ -67,8 +67,8 @@ impl PostgresSink {
         Ok(Self { sender, end, task })
     }
 
-    /// Hands rows over, from any thread, without waiting; what waits is bounded by the job's budget, to
-    /// which it is charged. The chunk's one acknowledgement comes once all its rows are written or with the dead letters. After
+    /// Hands rows over, from any thread, without waiting; what waits is bounded by the job's budget, to which it is
+    /// charged. The chunk's one acknowledgement comes once all its rows are written or with the dead letters. After
     /// [`close`](Self::close) rows are dropped unacknowledged, as are those of a partition that is given up.
     pub fn send(&self, chunk: RowChunk) {
         if chunk.rows.is_empty() {
