@@ -40,8 +40,15 @@ pub(super) struct Failures(Arc<Heard>);
 struct Heard {
     trust: Trust,
     words: Mutex<BTreeMap<String, (String, Instant)>>,
-    /// What is wrong with certificates, by broker; nothing while it is looked at.
-    certificates: Mutex<BTreeMap<String, Option<&'static str>>>,
+    /// What is wrong with certificates, by broker.
+    certificates: Mutex<BTreeMap<String, Looked>>,
+}
+
+/// What was found of a broker's certificate the last time, and whether it is being looked at once more.
+#[derive(Debug, Default)]
+struct Looked {
+    wrong: Option<&'static str>,
+    looks: bool,
 }
 
 impl Failures {
@@ -64,17 +71,16 @@ impl Failures {
 
     /// Finds out why the certificate of a broker is refused, on a thread of its own.
     fn look_at_certificate(&self, broker: &str) {
-        let mut certificates = lock(&self.0.certificates);
-        if certificates.get(broker).is_some_and(Option::is_none) {
+        let is_under_way =
+            std::mem::replace(&mut lock(&self.0.certificates).entry(broker.to_owned()).or_default().looks, true);
+        if is_under_way {
             return;
         }
-        certificates.insert(broker.to_owned(), None);
-        drop(certificates);
         let (heard, broker) = (Arc::clone(&self.0), broker.to_owned());
         let looks = move || {
-            let found = heard.trust.look(&broker);
             // It is looked at again with the next failure, as it may be another one by then.
-            lock(&heard.certificates).insert(broker, Some(found.unwrap_or_default()));
+            let looked = Looked { wrong: heard.trust.look(&broker), looks: false };
+            lock(&heard.certificates).insert(broker, looked);
         };
         // Without a thread the words of librdkafka have to do.
         drop(std::thread::Builder::new().name("certificate".to_owned()).spawn(looks));
@@ -86,9 +92,9 @@ impl Failures {
         failures.retain(|_, (_, at)| at.elapsed() < BELIEVED);
         let certificates = lock(&self.0.certificates);
         let told = failures.iter().map(|(broker, (reason, _))| {
-            let certificate = certificates.get(broker).copied().flatten().filter(|wrong| !wrong.is_empty());
-            let certificate = certificate.filter(|_| reason.contains(REFUSED));
-            match certificate.or_else(|| self.0.trust.refused(reason)) {
+            // What was found before is told while it is looked at.
+            let wrong = certificates.get(broker).and_then(|looked| looked.wrong).filter(|_| reason.contains(REFUSED));
+            match wrong.or_else(|| self.0.trust.refused(reason)) {
                 Some(wrong) => format!("{broker}: {wrong} ({reason})"),
                 None => format!("{broker}: {reason}"),
             }
