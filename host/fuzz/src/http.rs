@@ -33,6 +33,7 @@ use pelton_pipeline::{CurrentVersion, Ended, JobEnvironment, Pace};
 use pelton_runtime::{Failure, Host, Process, Program};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpSocket;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Components are whatever begins with `\0asm`.
 #[derive(Debug)]
@@ -165,6 +166,9 @@ impl Server {
         };
         let jobs = Jobs::of_catalog(services).unwrap();
         let inside = runtime.enter();
+        // A write to a client that hung up is an error for programs with Rust's `main`, and the end of those with
+        // libFuzzer's, unless somebody takes the signal.
+        let _taken = signal(SignalKind::pipe()).unwrap();
         let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let address = listener.local_addr().unwrap();
         let router =
