@@ -76,14 +76,16 @@ impl Failures {
         if is_under_way {
             return;
         }
-        let (heard, broker) = (Arc::clone(&self.0), broker.to_owned());
+        let (heard, name) = (Arc::clone(&self.0), broker.to_owned());
         let looks = move || {
             // It is looked at again with the next failure, as it may be another one by then.
-            let looked = Looked { wrong: heard.trust.look(&broker), looks: false };
-            lock(&heard.certificates).insert(broker, looked);
+            let looked = Looked { wrong: heard.trust.look(&name), looks: false };
+            lock(&heard.certificates).insert(name, looked);
         };
-        // Without a thread the words of librdkafka have to do.
-        drop(std::thread::Builder::new().name("certificate".to_owned()).spawn(looks));
+        if std::thread::Builder::new().name("certificate".to_owned()).spawn(looks).is_err() {
+            // Without a thread the words of librdkafka have to do.
+            lock(&self.0.certificates).remove(broker);
+        }
     }
 
     /// Why brokers can't be reached, each with its host and port; nothing where no connection failed lately.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
+use pelton_delivery::streak::Streak;
 use tokio_postgres::types::Type;
 
 use super::batch::{Batch, Row};
@@ -26,6 +27,9 @@ use super::transaction::{Backend, Transaction, look, looks_for_client};
 
 /// Rows for each savepoint: few enough that a bad row makes few others run again.
 const SAVEPOINT_ROWS: usize = 64;
+/// Rows that are tried behind one that was refused after too many: a good one among them says that the others are bad by
+/// themselves. Each costs two round trips, so more would take seconds.
+const MOST_BEHIND: usize = 1_000;
 
 /// A row that Postgres refused.
 #[derive(Debug)]
@@ -33,6 +37,46 @@ pub(super) struct Refused {
     /// Index into the batch.
     pub(super) row: usize,
     pub(super) refusal: Refusal,
+}
+
+/// What became of a batch.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// How many of its rows were tried: all, unless one is held.
+    pub(super) rows: usize,
+    /// Those of them that are not there.
+    pub(super) refused: Vec<Refused>,
+    /// The first that was refused after too many, if no good one came behind it.
+    pub(super) held: Option<usize>,
+    pub(super) streak: Streak,
+}
+
+impl Written {
+    fn new(streak: Streak) -> Self {
+        Self { rows: 0, refused: Vec::new(), held: None, streak }
+    }
+
+    /// The next rows, at least one, are there.
+    fn good(&mut self, rows: usize) {
+        self.rows += rows;
+        self.held = None;
+        self.streak.good();
+    }
+
+    /// The next row is refused.
+    fn bad(&mut self, refusal: Refusal) {
+        if self.streak.bad() && self.held.is_none() {
+            self.held = Some(self.rows);
+        }
+        self.refused.push(Refused { row: self.rows, refusal });
+        self.rows += 1;
+    }
+
+    /// Whether enough was tried behind a row that is held. What may be no row's fault has all rows tried.
+    fn is_enough(&self) -> bool {
+        self.held.is_some_and(|held| self.rows - held >= MOST_BEHIND)
+            && self.refused.last().is_some_and(|last| last.refusal.is_certain)
+    }
 }
 
 /// A session, and how a plan is carried out in its database.
@@ -85,8 +129,8 @@ impl Ready {
         }
     }
 
-    /// Writes the batch, whose rows these are, and commits; says which it left out because Postgres refuses them. After
-    /// any error but that every row is refused the session must be dropped. Whether the rows are written is then not
+    /// Writes the batch, whose rows these are, behind so many that were refused, and commits; says which it left out
+    /// because Postgres refuses them. After any error but that every row is refused the session must be dropped. Whether the rows are written is then not
     /// certain if the connection was lost, or given up, while the commit was under way; in every other case they are
     /// not.
     pub(super) async fn write(
@@ -94,8 +138,10 @@ impl Ready {
         plan: &Plan,
         batch: &Batch,
         rows: &[Row<'_>],
+        streak: Streak,
         backoff: &mut CopyBackoff,
-    ) -> Result<Vec<Refused>, Failure> {
+    ) -> Result<Written, Failure> {
+        let mut written = Written::new(streak);
         if let Some(copy) = &self.copy
             && backoff.is_worth_it()
         {
@@ -103,7 +149,8 @@ impl Ready {
             match copy.write(transaction, batch.copy_rows()).await {
                 Ok(()) => {
                     backoff.succeeded();
-                    return Ok(Vec::new());
+                    written.good(rows.len());
+                    return Ok(written);
                 }
                 Err(Failure::Refused(_)) => {
                     backoff.failed();
@@ -116,14 +163,18 @@ impl Ready {
             }
         }
         let bad = match self.together(plan, rows).await {
-            Ok(()) => return Ok(Vec::new()),
+            Ok(()) => {
+                written.good(rows.len());
+                return Ok(written);
+            }
             Err((bad, Failure::Refused(_))) => bad,
             Err((_, failure)) => return Err(failure),
         };
-        match self.one_by_one(plan, rows, bad).await {
+        match self.one_by_one(plan, rows, bad, &mut written).await {
+            Ok(()) => Ok(written),
             // At the commit, when nobody can say which row it is about.
             Err(Failure::Refused(refusal)) => Err(Failure::Down(refusal.reason)),
-            result => result,
+            Err(failure) => Err(failure),
         }
     }
 
@@ -146,15 +197,20 @@ impl Ready {
         Transaction::begin(self.session.client(), &self.backend, &self.limits, sql, types).await
     }
 
-    async fn one_by_one(&self, plan: &Plan, rows: &[Row<'_>], bad: Option<usize>) -> Result<Vec<Refused>, Failure> {
+    async fn one_by_one(
+        &self,
+        plan: &Plan,
+        rows: &[Row<'_>],
+        bad: Option<usize>,
+        written: &mut Written,
+    ) -> Result<(), Failure> {
         let transaction = self.begin(&self.sql, &self.types).await?;
         // Deferred constraints would speak up only at the commit, when nobody could say which row it is about.
         self.command("SET CONSTRAINTS ALL IMMEDIATE").await?;
-        let mut refused = Vec::new();
-        let mut next = 0;
         // Where to stop on the way, the nearest last: before and behind a row that is known to be bad.
         let mut stops: Vec<usize> = bad.into_iter().flat_map(|bad| [bad + 1, bad]).collect();
-        while next < rows.len() {
+        while written.rows < rows.len() && !written.is_enough() {
+            let next = written.rows;
             let stop = stops.pop().unwrap_or(next + SAVEPOINT_ROWS).min(rows.len());
             if stop <= next {
                 continue;
@@ -164,13 +220,12 @@ impl Ready {
             match self.run(&transaction, plan, &each).await {
                 Ok(()) => {
                     self.command("RELEASE SAVEPOINT pelton").await?;
-                    next = stop;
+                    written.good(stop - next);
                 }
                 Err((at, Failure::Refused(refusal))) => {
                     self.command("ROLLBACK TO SAVEPOINT pelton; RELEASE SAVEPOINT pelton").await?;
                     if at == 0 {
-                        refused.push(Refused { row: next, refusal });
-                        next += 1;
+                        written.bad(refusal);
                     } else {
                         stops = vec![next + at + 1, next + at];
                     }
@@ -178,6 +233,7 @@ impl Ready {
                 Err((_, failure)) => return Err(failure),
             }
         }
+        let refused = &written.refused;
         if rows.len() > 1
             && refused.len() == rows.len()
             && refused.iter().all(|one| !one.refusal.is_certain)
@@ -187,8 +243,7 @@ impl Ready {
             transaction.end("ROLLBACK").await?;
             return Err(Failure::Everything(reason));
         }
-        transaction.end("COMMIT").await?;
-        Ok(refused)
+        transaction.end("COMMIT").await
     }
 
     async fn command(&self, sql: &str) -> Result<(), Failure> {
@@ -213,5 +268,26 @@ impl Ready {
             group += 1;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_are_tried_behind_one_that_is_held() {
+        let refusal = |is_certain| Refusal { reason: "no".to_owned(), without: None, is_certain };
+        let tried = |written: &mut Written, is_certain, most: usize| {
+            (0..most).take_while(|_| !written.is_enough()).map(|_| written.bad(refusal(is_certain))).count()
+        };
+        let mut written = Written::new(Streak::new(20));
+        written.good(3);
+        assert_eq!(tried(&mut written, true, 5_000), 20 + MOST_BEHIND);
+        assert_eq!((written.held, written.rows), (Some(23), 23 + MOST_BEHIND));
+        written.good(1);
+        assert!(written.held.is_none() && !written.is_enough(), "the others are bad by themselves");
+        assert_eq!(tried(&mut Written::new(Streak::new(20)), false, 5_000), 5_000, "as it may be no row's fault");
+        assert_eq!(tried(&mut Written::new(Streak::new(0)), true, 5_000), 5_000, "as it is never held");
     }
 }

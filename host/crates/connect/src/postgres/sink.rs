@@ -193,7 +193,7 @@ impl SinkObserver for SinkReport {
 
     fn up(&self) {
         if self.status.clear(&self.part) {
-            tracing::info!(job.name = &*self.job, "{}: Postgres is back", self.part);
+            tracing::info!(job.name = &*self.job, "{}: Postgres takes what is written", self.part);
         }
     }
 

@@ -17,7 +17,7 @@ use pelton_model::sync::lock;
 use tokio::sync::Notify;
 
 use super::activity;
-use super::apply::{Ready, Refused};
+use super::apply::{Ready, Refused, Written};
 use super::batch::{Batch, Queue, Row};
 use super::connect::{ConnectionUrl, Session};
 use super::copy::CopyBackoff;
@@ -151,7 +151,7 @@ impl Writer {
             let rows = first.rows();
             let began = Instant::now();
             let waited = Mutex::default();
-            let writing = ready.write(&self.plan, &first, &rows, &mut state.backoff);
+            let writing = ready.write(&self.plan, &first, &rows, self.streak, &mut state.backoff);
             let written = tokio::select! {
                 biased;
                 written = tokio::time::timeout(self.timeouts.write, writing) => written,
@@ -172,10 +172,10 @@ impl Writer {
             }
             self.backend.is_idle();
             let written = match written {
-                Ok(Ok(refused)) => {
-                    state.pace.wrote(rows.len(), began.elapsed());
+                Ok(Ok(written)) => {
+                    state.pace.wrote(written.rows, began.elapsed());
                     state.together = 0;
-                    self.account(&first, &rows, &refused)
+                    self.account(&first, &rows, &written)
                 }
                 Ok(Err(Failure::TimedOut(reason))) => {
                     state.pace.timed_out(rows.len(), began.elapsed());
@@ -201,12 +201,9 @@ impl Writer {
                     return Err(also(self.too_slow(&reason, rows.len())));
                 }
             };
-            let (rows, held) = match written {
-                None => (rows.len(), None),
-                Some((rows, reason)) => (rows, Some(reason)),
-            };
+            let (done, held) = written;
             // The rest may take a while: whoever has a partition by now reads its records again.
-            if !batch.skip(rows) || !batch.forget_revoked() {
+            if !batch.skip(done) || !batch.forget_revoked() {
                 state.unwritten = None;
             }
             self.went_up(state);
@@ -258,26 +255,13 @@ impl Writer {
         format!("{}: {rows} rows in one transaction took too long{next}: {reason}", self.url)
     }
 
-    /// Has the rows that were refused become dead letters, and acknowledges what is done by that. Where the last ones are
-    /// of too many in a row, they are not: gives the first of those, and why the sink is held.
-    fn account(&mut self, batch: &Batch, rows: &[Row<'_>], refused: &[Refused]) -> Option<(usize, String)> {
-        self.observer.wrote((rows.len() - refused.len()) as u64, batch.bytes() as u64);
-        let (mut held, mut next) = (None, 0);
-        for one in refused {
-            if one.row > next {
-                self.streak.good();
-                held = None;
-            }
-            next = one.row + 1;
-            if self.streak.bad() && held.is_none() {
-                held = Some(one);
-            }
-        }
-        if next < rows.len() {
-            self.streak.good();
-            held = None;
-        }
-        let done = held.map_or(rows.len(), |one: &Refused| one.row);
+    /// Has the rows that were refused become dead letters, and acknowledges what is done by that; gives how many rows that
+    /// is. Where too many in a row were refused the last ones are not done, and why the sink is held comes with it.
+    fn account(&mut self, batch: &Batch, rows: &[Row<'_>], written: &Written) -> (usize, Option<String>) {
+        let Written { refused, held, .. } = written;
+        self.streak = written.streak;
+        self.observer.wrote((written.rows - refused.len()) as u64, batch.bytes() as u64);
+        let done = held.unwrap_or(written.rows);
         for Refused { row, refusal } in refused {
             if let Some(row) = rows.get(*row).filter(|_| *row < done) {
                 let reason = format!("sink `{}`: {}", self.sink, refusal.reason);
@@ -287,14 +271,14 @@ impl Writer {
         for chunk in batch.first(done).finished() {
             chunk.delivery.acknowledge(1);
         }
-        match (held, refused.last()) {
-            (Some(one), _) => return Some((done, self.refuses(rows, one, true))),
+        match (refused.iter().find(|one| one.row >= done), refused.last()) {
+            (Some(held), _) => return (done, Some(self.refuses(rows, held, true))),
             (None, Some(last)) if self.streak.is_long() => {
                 self.observer.refuses(&self.refuses(rows, last, false), false);
             }
             _ => self.observer.takes(),
         }
-        None
+        (done, None)
     }
 
     /// That it refuses one row after the other, of which this is the last.
