@@ -1,5 +1,6 @@
 //! The command line. Client commands talk to a host's API and to nothing else.
 
+mod apply;
 mod args;
 pub mod client;
 mod dev;
@@ -25,7 +26,9 @@ use pelton_runtime::compiler::Bounds;
 use crate::api::types::{Guarantee, Submit};
 use crate::config::Config;
 use crate::kafka::StartFrom;
-use args::{Api, JobArgs, caller, key_value, settings};
+use apply::{ApplyArgs, ExportArgs};
+pub use apply::{apply, export};
+use args::{Api, JobArgs, Mapped, caller, parameter, settings};
 use dev::DevArgs;
 pub use dev::dev;
 use lifecycle::{LogsArgs, ReloadArgs, RollbackArgs, ScaleArgs, SetArgs};
@@ -56,6 +59,10 @@ pub enum Command {
     Run(RunArgs),
     /// Submit a job to a running host
     Submit(SubmitArgs),
+    /// Have jobs be what files say: show the difference, ask, and change it
+    Apply(ApplyArgs),
+    /// Write files that describe what runs, for `pelton apply`
+    Export(ExportArgs),
     /// List submitted and available jobs
     List(ListArgs),
     /// Show one job
@@ -127,6 +134,9 @@ pub struct RunArgs {
     /// Submit every job in the usr_jobs folder
     #[arg(long)]
     submit_all: bool,
+    /// Have jobs be what this file, or the files of this folder, say, as `pelton apply` does; may be repeated
+    #[arg(long, value_name = "FILE|DIR")]
+    pub apply: Vec<PathBuf>,
 }
 
 impl RunArgs {
@@ -191,8 +201,10 @@ pub struct SubmitArgs {
     #[arg(long)]
     name: Option<String>,
     /// Set a parameter
-    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    #[arg(long, value_name = "KEY=VALUE|KEY=@FILE", value_parser = parameter)]
     set: Vec<(String, String)>,
+    #[command(flatten)]
+    mapped: Mapped,
     /// Where to start, even where the consumer group has offsets [default: those, else latest]
     #[arg(long)]
     from: Option<StartFrom>,
@@ -266,6 +278,7 @@ pub fn submit(args: SubmitArgs) -> Result<()> {
         digest: named.digest,
         name: args.name,
         parameters: args.set.into_iter().collect(),
+        mapping: args.mapped.mapping(),
         from: args.from,
         parallelism: args.parallelism,
         guarantee: args.guarantee,

@@ -6,6 +6,7 @@
 
 pub mod cli;
 pub mod demo;
+mod job_file;
 pub mod run;
 pub mod signals;
 pub mod telemetry;

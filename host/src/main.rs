@@ -32,9 +32,12 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::Run(args) => {
             let config = args.settings()?;
             telemetry::start(config.log_format);
-            Runtime::new()?.block_on(run::run(config))
+            Runtime::new()?.block_on(run::run(config, &args.apply))
         }
         Command::Submit(args) => cli::submit(args),
+        // Its exit code says whether something would change.
+        Command::Apply(args) => return cli::apply(args),
+        Command::Export(args) => cli::export(&args),
         Command::List(args) => cli::list(&args),
         Command::Show(args) => cli::show(&args),
         Command::Pause(args) => cli::pause(&args),

@@ -52,6 +52,10 @@ impl Program for Idle {
         &self.0
     }
 
+    fn mapped(&self, spec: Arc<Spec>) -> Arc<dyn Program> {
+        Arc::new(Self(spec))
+    }
+
     fn instantiate(&self, _: &[(String, String)], _: Arc<dyn Host>) -> Result<Box<dyn Process>, Failure> {
         Ok(Box::new(Self(Arc::clone(&self.0))))
     }

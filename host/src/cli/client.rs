@@ -15,7 +15,7 @@ use ureq::{Agent, Body, SendBody};
 
 use super::tls;
 use crate::api::types::{
-    JobList, JobView, LogLine, LogLines, Problem, ShadowReport, ShadowRun, Submit, Submitted, Uploaded,
+    Applied, Apply, JobList, JobView, LogLine, LogLines, Problem, ShadowReport, ShadowRun, Submit, Submitted, Uploaded,
 };
 
 /// Longest refusal that is shown of somebody who is no host of Pelton.
@@ -93,6 +93,11 @@ impl Client {
     /// Submits a job.
     pub fn submit(&self, request: &Submit) -> Result<Submitted> {
         self.answer(self.agent.post(self.url("jobs")).send_json(request))
+    }
+
+    /// Has a job be so.
+    pub fn apply(&self, request: &Apply) -> Result<Applied> {
+        self.answer(self.agent.post(self.url("apply")).send_json(request))
     }
 
     /// All jobs.

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use pelton_model::text;
 
-use super::args::{key_value, settings};
+use super::args::{parameter, settings};
 use crate::engine::Engine;
 use crate::files::cache_folder;
 use crate::pipeline::trial::{Format, Golden, Summary, Trial as DryRun};
@@ -19,7 +19,7 @@ pub struct TestArgs {
     #[arg(value_name = "FILE.wasm")]
     component: PathBuf,
     /// Set a parameter
-    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    #[arg(long, value_name = "KEY=VALUE|KEY=@FILE", value_parser = parameter)]
     set: Vec<(String, String)>,
     /// Most records in a batch [default: as the host's, 1000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]

@@ -9,6 +9,7 @@
 )]
 
 mod api_safety;
+mod apply;
 mod audit;
 mod back_at_work;
 mod bad_guests;
@@ -32,6 +33,7 @@ mod isolation;
 mod lifecycle;
 mod load;
 mod logs;
+mod mapped;
 mod new;
 mod new_topics;
 mod oci;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::problem::Code;
 use crate::role::Role;
 use crate::types::dead_letters::{Purged, Redriven};
-use crate::types::{JobView, ShadowReport, Submitted, Uploaded};
+use crate::types::{Applied, JobView, ShadowReport, Submitted, Uploaded};
 
 /// Most characters of what a client says.
 const LONGEST: usize = 128;
@@ -37,6 +37,12 @@ impl Told for JobView {
 impl Told for Submitted {
     fn subject(&self) -> Subject {
         self.job.subject()
+    }
+}
+
+impl Told for Applied {
+    fn subject(&self) -> Subject {
+        Subject { job: Some(self.name.clone()), ..Subject::default() }
     }
 }
 

@@ -9,8 +9,8 @@ use crate::audit::Changed;
 use crate::context::Context;
 use crate::problem::{Body, Problem, blocking};
 use crate::types::{
-    Hold, JobList, JobView, Reload, Rollback, SampleList, Scale, SetParameters, ShadowReport, ShadowRun, Submit,
-    Submitted, Uploaded,
+    Applied, Apply, Hold, JobList, JobView, Reload, Rollback, SampleList, Scale, SetParameters, ShadowReport,
+    ShadowRun, Submit, Submitted, Uploaded,
 };
 
 pub(crate) async fn list(State(context): State<Context>) -> Json<JobList> {
@@ -34,6 +34,13 @@ pub(crate) async fn submit(
     Body(request): Body<Submit>,
 ) -> Result<(StatusCode, Changed<Submitted>), Problem> {
     Ok((StatusCode::CREATED, Changed(blocking(move || context.jobs.submit(&request)).await?)))
+}
+
+pub(crate) async fn apply(
+    State(context): State<Context>,
+    Body(request): Body<Apply>,
+) -> Result<Changed<Applied>, Problem> {
+    blocking(move || context.jobs.apply(&request)).await.map(Changed)
 }
 
 pub(crate) async fn reload(

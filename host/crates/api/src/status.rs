@@ -25,6 +25,7 @@ fn status(error: &Error) -> u16 {
         | Error::Contended(_)
         | Error::AlreadySubmitted(_)
         | Error::GroupTaken { .. }
+        | Error::OtherGroup { .. }
         | Error::WouldDrop { .. }
         | Error::NoEarlierVersion { .. }
         | Error::NotRunning(_)

@@ -16,8 +16,8 @@ use crate::{dead_letters, events, health, jobs, openapi, page, problem};
 
 use crate::types::dead_letters::{DeadLetter, DeadLetterList, ListDeadLetters, Purge, Purged, Redrive, Redriven};
 use crate::types::{
-    Hold, JobList, JobView, JobsEvent, LogLines, Reload, Rollback, SampleList, Scale, SetParameters, ShadowReport,
-    ShadowRun, Submit, Submitted, Uploaded,
+    Applied, Apply, Hold, JobList, JobView, JobsEvent, LogLines, Reload, Rollback, SampleList, Scale, SetParameters,
+    ShadowReport, ShadowRun, Submit, Submitted, Uploaded,
 };
 
 /// All routes but those of the page, which holds no data.
@@ -29,6 +29,9 @@ pub fn routes() -> Vec<Route> {
         Route::get("/api/v1/openapi.json", document, "this document").answers_object(),
         Route::get("/api/v1/jobs", jobs::list, "submitted jobs, and files in usr_jobs").answers::<JobList>(200),
         Route::post("/api/v1/jobs", jobs::submit, "submits a job").takes::<Submit>().answers::<Submitted>(201),
+        Route::post("/api/v1/apply", jobs::apply, "has a job be so: submits it, or changes what differs")
+            .takes::<Apply>()
+            .answers::<Applied>(200),
         Route::get("/api/v1/jobs/{name}", jobs::show, "one job").answers::<JobView>(200),
         Route::delete("/api/v1/jobs/{name}", jobs::cancel, "cancels a job, once it has drained")
             .answers::<JobView>(200),

@@ -66,6 +66,15 @@ pub enum Error {
         /// The job that has it.
         job: String,
     },
+    /// A submitted job is to have another consumer group.
+    OtherGroup {
+        /// The job.
+        job: String,
+        /// The group that it has.
+        has: String,
+        /// The one that it is to have.
+        wanted: String,
+    },
     /// A job would read its own dead letters.
     OwnLetters {
         /// The job.
@@ -214,6 +223,14 @@ impl Error {
                 &format!("the consumer group {group:?} is the one of the job {job}: they would take each other's records"),
             )
             .fix("leave --group out, or give it a group of its own; two jobs with a group each have all records both"),
+            Self::OtherGroup { job, has, wanted } => because(
+                "other-group",
+                &format!("{job} is not changed"),
+                &format!("it reads with the consumer group {has:?}, not with {wanted:?}: its offsets would be others"),
+            )
+            .fix(format!(
+                "leave `group` as it is, or cancel the job (`pelton cancel {job}`) and apply this again, with `from`"
+            )),
             Self::OwnLetters { job, topic } => because(
                 "own-dead-letters",
                 &format!("{job} can't read its own dead letters"),

@@ -2,4 +2,5 @@
 
 mod crashes;
 pub(crate) mod fake;
+mod mapped;
 mod verbs;

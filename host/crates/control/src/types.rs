@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::record::{Change, JobVersion};
 pub use pelton_model::log::LogLine;
+use pelton_model::mapping::Mapping;
 use pelton_model::partition::{PartitionView, StartFrom};
 use pelton_model::spec::Spec;
 use pelton_model::status::{Condition, State};
@@ -30,6 +31,9 @@ pub struct Submit {
     /// Parameters to set.
     #[serde(default)]
     pub parameters: BTreeMap<String, String>,
+    /// Topics and tables in the place of those that the component declares.
+    #[serde(default, skip_serializing_if = "Mapping::is_empty")]
+    pub mapping: Mapping,
     /// Where to start, also where the group has offsets already. Without it the job goes on from those, and starts at
     /// the latest where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,6 +67,29 @@ pub struct Submitted {
     /// The job.
     #[serde(flatten)]
     pub job: JobView,
+    /// What was asked for and not done, where that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
+}
+
+/// `POST /api/v1/apply`: what a job is to be, whatever it is by now.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Apply {
+    /// The job, as a submit has it. Where it starts counts only where it is not there yet.
+    pub job: Submit,
+    /// Whether it is only said what would change.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// The answer to an apply.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Applied {
+    /// The job's name.
+    pub name: String,
+    /// What is changed, or would be, a line each; none where it is so already.
+    pub changes: Vec<String>,
     /// What was asked for and not done, where that is so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,
@@ -102,8 +129,11 @@ pub struct JobView {
     pub version: u32,
     /// SHA-256 of its component.
     pub digest: String,
-    /// What it declares.
+    /// What it reads and writes: what its component declares, with `mapping`.
     pub spec: Spec,
+    /// Topics and tables in the place of those that its component declares.
+    #[serde(default, skip_serializing_if = "Mapping::is_empty")]
+    pub mapping: Mapping,
     /// All its parameters.
     pub parameters: BTreeMap<String, String>,
     /// The consumer group.
@@ -122,6 +152,9 @@ pub struct JobView {
     pub memory_bytes: u64,
     /// The file in `usr_jobs` that it came from.
     pub file: Option<String>,
+    /// Whether it may write into what it reads.
+    #[serde(default)]
+    pub allow_loop: bool,
     /// How far the probation of a new version is, while it is on one.
     pub probation: Option<ProbationView>,
     /// Every version that it had, the oldest first.
@@ -198,6 +231,9 @@ pub struct Reload {
     pub digest: Option<String>,
     /// Whether it may drop sources, sinks and parameters, or have another name.
     pub force: bool,
+    /// Topics and tables in the place of those that the component declares; the others stay as they are.
+    #[serde(skip_serializing_if = "Mapping::is_empty")]
+    pub mapping: Mapping,
     /// Whether missing topics and tables are created.
     pub create: bool,
     /// Who asks for it, for the history.

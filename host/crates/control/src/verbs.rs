@@ -5,6 +5,7 @@
 //! and prepared again if it is not; whatever fails before leaves the job as it was, running, with the reason among its
 //! notices.
 
+mod apply;
 mod cancel;
 mod files;
 mod hold;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Error, Result};
+use pelton_model::mapping::Mapping;
 
 use super::args::DevArgs;
 use super::trial::Tested;
@@ -27,6 +28,7 @@ pub(super) struct Submitter {
     client: Client,
     name: Option<String>,
     parameters: BTreeMap<String, String>,
+    mapping: Mapping,
     from: Option<StartFrom>,
     create: bool,
     force: bool,
@@ -38,6 +40,7 @@ impl Submitter {
             client: args.api.client()?,
             name: args.name.clone(),
             parameters: args.set.iter().cloned().collect(),
+            mapping: args.mapped.mapping(),
             from: args.from,
             create: args.create,
             force: args.force,
@@ -64,10 +67,12 @@ impl Submitter {
         let (by, why) = (caller(), Some("pelton dev".to_owned()));
         let live = |view: &JobView| format!("live as version {}", view.version);
         match before {
-            Some(view) if Some(&view.digest) == digest.as_ref() => Ok(format!("{} already", live(&view))),
+            Some(view) if Some(&view.digest) == digest.as_ref() && self.mapping.is_in(&view.mapping) => {
+                Ok(format!("{} already", live(&view)))
+            }
             Some(_) => {
-                let (force, create) = (self.force, self.create);
-                let request = Reload { available: None, digest, force, create, by, why };
+                let (mapping, force, create) = (self.mapping.clone(), self.force, self.create);
+                let request = Reload { available: None, digest, mapping, force, create, by, why };
                 self.client.change(name, "reload", &request).map(|view| live(&view))
             }
             None => {
@@ -75,6 +80,7 @@ impl Submitter {
                     digest,
                     name: self.name.clone(),
                     parameters: self.parameters.clone(),
+                    mapping: self.mapping.clone(),
                     from: self.from,
                     create: self.create,
                     by,

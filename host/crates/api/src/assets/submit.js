@@ -77,6 +77,38 @@ export function parameterFields(spec) {
   return { node, values };
 }
 
+/** A field for each topic and table; `values()` gives those that are not as declared. */
+export function mappingFields(spec) {
+  const one = (name, declared, hint) => {
+    const input = h("input", { type: "text", value: declared, spellcheck: "false", autocomplete: "off", required: true });
+    return { name, declared, input, node: field(name, input, hint) };
+  };
+  const sources = spec.sources.map((source) => one(source.topic, source.topic, "the topic that it reads"));
+  const sinks = spec.sinks
+    .map((sink) => {
+      if (sink.topic !== undefined) return one(sink.name, sink.topic, "the topic that it writes");
+      if (sink.table) return one(sink.name, sink.table.name, "the table that it writes");
+      // Quotes and comments aside, which the host knows.
+      const named = sink.statement.sql.match(/\{([^{}]+)\}/);
+      return named ? one(sink.name, named[1], "the table of its statement") : null;
+    })
+    .filter(Boolean);
+  const changed = (fields) =>
+    Object.fromEntries(
+      fields
+        .filter(({ declared, input }) => input.value.trim() !== declared)
+        .map(({ name, input }) => [name, input.value.trim()]),
+    );
+  return {
+    node: h(
+      "div",
+      { class: "columns" },
+      [...sources, ...sinks].map(({ node }) => node),
+    ),
+    values: () => ({ sources: changed(sources), sinks: changed(sinks) }),
+  };
+}
+
 /** Shows what a component declares and submits it. */
 export async function submitDialog(spec, component, file) {
   const name = h("input", { type: "text", value: spec.name, spellcheck: "false", autocomplete: "off", required: true });
@@ -96,6 +128,7 @@ export async function submitDialog(spec, component, file) {
   );
   const create = h("input", { type: "checkbox", id: "submit-create" });
   const parameters = parameterFields(spec);
+  const mapping = mappingFields(spec);
   const trouble = h("div");
   const act = button(
     "Submit",
@@ -106,6 +139,7 @@ export async function submitDialog(spec, component, file) {
         by: BY,
         name: name.value.trim() || spec.name,
         parameters: parameters.values(),
+        mapping: mapping.values(),
         parallelism: Math.max(1, Math.floor(Number(parallelism.value)) || 1),
         guarantee: guarantee.value,
         create: create.checked,
@@ -126,6 +160,8 @@ export async function submitDialog(spec, component, file) {
       h("p", { class: "hint" }, `declared by ${file}`),
       declaration(spec),
       spec.parameters.length > 0 ? [h("h3", null, "Parameters"), parameters.node] : null,
+      h("h3", null, "Topics and tables"),
+      mapping.node,
       h("h3", null, "How it runs"),
       h(
         "div",

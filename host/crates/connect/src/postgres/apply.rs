@@ -13,6 +13,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use pelton_delivery::streak::Streak;
+use pelton_model::sql::table_name;
 use tokio_postgres::types::Type;
 
 use super::batch::{Batch, Row};
@@ -21,7 +22,6 @@ use super::copy::{Copy, CopyBackoff};
 use super::error::{Failure, Refusal};
 use super::plan::Plan;
 use super::relation::relation;
-use super::sql::table_name;
 use super::timeouts::{Limits, Timeouts};
 use super::transaction::{Backend, Transaction, look, looks_for_client};
 

@@ -53,6 +53,8 @@ impl Supervised {
             version: record.version,
             digest: record.digest,
             spec: record.spec,
+            mapping: record.mapping,
+            allow_loop: record.allow_loop,
             group: record.group,
             parallelism: record.parallelism,
             submitted: record.submitted,

@@ -57,6 +57,10 @@ impl Program for FakeProgram {
         &self.0
     }
 
+    fn mapped(&self, spec: Arc<Spec>) -> Arc<dyn Program> {
+        Arc::new(Self(spec))
+    }
+
     fn instantiate(&self, parameters: &[(String, String)], _: Arc<dyn Host>) -> Result<Box<dyn Process>, Failure> {
         match parameters.iter().any(|(_, value)| value == "bad") {
             true => Err(Failure::Error("no such value".to_owned())),

@@ -1,6 +1,5 @@
 //! Reload and rollback: another version, between two batches.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::record::{DroppedFile, JobRecord, Note};
@@ -12,7 +11,7 @@ use crate::flow;
 use crate::jobs::Jobs;
 use crate::supervisor::Supervised;
 use crate::types::{JobView, Reload, Rollback};
-use pelton_model::spec::{Sink, Spec, Target};
+use pelton_model::spec::{Spec, Target};
 
 /// Who changes a job when its file does.
 pub(crate) const USR_JOBS: &str = "usr_jobs";
@@ -21,7 +20,7 @@ const OPENED: usize = 8;
 
 /// What a new version would change of a job's sources and sinks.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Diff {
+pub(super) struct Diff {
     /// What goes: records would no longer be read or written there.
     drops: Vec<String>,
     /// What comes.
@@ -29,7 +28,7 @@ struct Diff {
 }
 
 impl Diff {
-    fn new(before: &Spec, after: &Spec) -> Self {
+    pub(super) fn new(before: &Spec, after: &Spec) -> Self {
         let mut diff = Self::default();
         if before.name != after.name {
             diff.drops.push(format!("- name {}", before.name));
@@ -38,12 +37,7 @@ impl Diff {
         let sources =
             |spec: &Spec| -> Vec<String> { spec.sources.iter().map(|s| format!("source {}", s.topic)).collect() };
         let sinks = |spec: &Spec| -> Vec<String> {
-            let line = |sink: &Sink| match &sink.target {
-                Target::Topic(topic) => format!("sink {} (topic {topic})", sink.name),
-                Target::Table(table) => format!("sink {} (table {})", sink.name, table.name),
-                Target::Statement(statement) => format!("sink {} (statement {})", sink.name, statement.sql),
-            };
-            spec.sinks.iter().map(line).collect()
+            spec.sinks.iter().map(|sink| format!("sink {} ({})", sink.name, target(&sink.target))).collect()
         };
         for of in [&sources as &dyn Fn(&Spec) -> Vec<String>, &sinks] {
             let (before, after) = (of(before), of(after));
@@ -53,8 +47,17 @@ impl Diff {
         diff
     }
 
-    fn lines(self) -> Vec<String> {
+    pub(super) fn lines(self) -> Vec<String> {
         self.drops.into_iter().chain(self.adds).collect()
+    }
+}
+
+/// Where a sink leads, for people.
+pub(super) fn target(target: &Target) -> String {
+    match target {
+        Target::Topic(topic) => format!("topic {topic}"),
+        Target::Table(table) => format!("table {}", table.name),
+        Target::Statement(statement) => format!("statement {}", statement.sql),
     }
 }
 
@@ -90,6 +93,8 @@ impl Jobs {
     /// The component that a reload asks for.
     fn next(&self, record: &JobRecord, request: &Reload) -> Result<Next, Error> {
         let (wasm, file) = match (&request.available, &request.digest, &record.file) {
+            // It is the same with other topics or tables.
+            (None, None, None) if !request.mapping.is_empty() => (self.uploaded(&record.digest)?, None),
             (None, None, None) => return Err(Error::NoFile(record.name.clone())),
             (None, None, Some(file)) => self.component(Some(&file.name), None)?,
             (available, digest, _) => self.component(available.as_deref(), digest.as_deref())?,
@@ -106,34 +111,40 @@ impl Jobs {
         request: &Reload,
         note: &Note,
     ) -> Result<Option<Prepared>, Error> {
-        let before = record.file.clone();
+        let before = record.clone();
+        let declared = component.spec();
         record.file = file.clone().or(record.file);
-        if *component.digest == record.digest {
+        record.mapping.retain(declared);
+        // What is asked for now was not declared before, nor is it a surprise.
+        let diff = Diff::new(&before.spec, &record.mapping.apply(declared)?);
+        record.mapping.add(&request.mapping);
+        let spec = record.mapping.apply(declared)?;
+        record.mapping.retain(declared);
+        let is_another = *component.digest != before.digest;
+        if !is_another && record.mapping == before.mapping {
             // Only the file may be another one.
-            return Ok((record.file != before).then_some(Prepared { record, version: None }));
+            return Ok((record.file != before.file).then_some(Prepared { record, version: None }));
         }
-        let diff = Diff::new(&record.spec, component.spec());
         if !request.force && !diff.drops.is_empty() {
             return Err(Error::WouldDrop { job: record.name, lines: diff.lines() });
         }
-        flow::check(&record.name, component.spec(), record.allow_loop)?;
-        self.services.checks.changed(&record, component.spec(), request.create)?;
+        flow::check(&record.name, &spec, record.allow_loop)?;
+        self.services.checks.changed(&record, &spec, request.create)?;
         self.keep_component(wasm, "failed to keep the component")?;
-        let mut parameters = record.parameters.clone();
         if request.force {
-            parameters.retain(|name, _| component.spec().parameters.iter().any(|p| p.name == *name));
+            record.parameters.retain(|name, _| declared.parameters.iter().any(|p| p.name == *name));
         }
-        self.opened(supervised, record, component, parameters, true, note).map(Some)
+        self.opened(supervised, record, component, is_another, note).map(Some)
     }
 
-    /// Goes back to an earlier version and the parameters that it had; its component is kept by digest. That one is not
+    /// Goes back to an earlier version and the parameters, topics and tables that it had; its component is kept by digest. That one is not
     /// on probation.
     pub fn rollback(&self, job: &str, request: &Rollback) -> Result<JobView, Error> {
         let supervised = self.find(job)?;
         let note = self.note(request.by.as_deref(), request.why.as_deref().unwrap_or("rollback"))?;
         let mut is_there = false;
         let result = self.change(job, |entry, supervised| {
-            let record = entry.record.clone();
+            let mut record = entry.record.clone();
             is_there = request.to == Some(record.version);
             if is_there {
                 return Ok(None);
@@ -142,9 +153,11 @@ impl Jobs {
                 return Err(Error::NoEarlierVersion { job: record.name, wanted: request.to, runs: record.version });
             };
             let component = self.kept(&to.digest)?;
-            flow::check(&record.name, component.spec(), record.allow_loop)?;
-            self.services.checks.changed(&record, component.spec(), false)?;
-            self.opened(supervised, record, &component, to.parameters, false, &note).map(Some)
+            let spec = to.mapping.apply(component.spec())?;
+            flow::check(&record.name, &spec, record.allow_loop)?;
+            self.services.checks.changed(&record, &spec, false)?;
+            (record.parameters, record.mapping) = (to.parameters, to.mapping);
+            self.opened(supervised, record, &component, false, &note).map(Some)
         });
         if !is_there {
             tell(&supervised, &result);
@@ -152,20 +165,19 @@ impl Jobs {
         result.map(|Found { supervised, .. }| supervised.view())
     }
 
-    /// Makes a component the version of a record, and opens instances of it.
+    /// Makes a component the version of a record, with the record's parameters, topics and tables, and opens instances.
     pub(super) fn opened(
         &self,
         supervised: &Supervised,
         mut record: JobRecord,
         component: &Component,
-        parameters: BTreeMap<String, String>,
         probation: bool,
         note: &Note,
     ) -> Result<Prepared, Error> {
-        record.adopt(&component.digest, component.spec(), parameters, note);
+        record.adopt(&component.digest, &record.mapping.apply(component.spec())?, note);
         let refused = |error: &dyn std::fmt::Display| Error::BadParameters(format!("{error:#}"));
         let version = self.services.version(&record, component).map_err(|error| refused(&error))?;
-        let open = |_| component.program.instantiate(&version.parameters, Arc::clone(&supervised.observed.host));
+        let open = |_| version.job.instantiate(&version.parameters, Arc::clone(&supervised.observed.host));
         let ready = (0..record.parallelism.min(OPENED)).map(open).collect::<Result<Vec<_>, _>>();
         let mut version = version.with_ready(ready.map_err(|failure| refused(&failure))?);
         if probation {

@@ -80,7 +80,12 @@ impl Jobs {
     }
 
     /// The record that a submit asks for.
-    fn wanted(&self, request: &Submit, component: &Component, file: Option<DroppedFile>) -> Result<JobRecord, Error> {
+    pub(super) fn wanted(
+        &self,
+        request: &Submit,
+        component: &Component,
+        file: Option<DroppedFile>,
+    ) -> Result<JobRecord, Error> {
         if request.guarantee == Guarantee::ExactlyOnce {
             return Err(Error::NoExactlyOnce);
         }
@@ -90,6 +95,9 @@ impl Jobs {
         request.group.as_deref().map(bounds::group).transpose()?;
         bounds::parameters(&request.parameters)?;
         let note = self.note(request.by.as_deref(), request.why.as_deref().unwrap_or("submit"))?;
+        let spec = request.mapping.apply(component.spec())?;
+        let mut mapping = request.mapping.clone();
+        mapping.retain(component.spec());
         let mut record = JobRecord {
             group: request.group.clone().unwrap_or_else(|| format!("pelton-{name}")),
             name,
@@ -97,9 +105,11 @@ impl Jobs {
             submitted: note.at,
             file,
             allow_loop: request.allow_loop,
+            parameters: request.parameters.clone(),
+            mapping,
             ..JobRecord::default()
         };
-        record.adopt(&component.digest, component.spec(), request.parameters.clone(), &note);
+        record.adopt(&component.digest, &spec, &note);
         Ok(record)
     }
 
