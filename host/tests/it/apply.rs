@@ -41,13 +41,13 @@ fn jobs_are_what_files_say() {
     stage.kafka.create_topic("plant-2.sensors", 1, &[]);
     stage.sql("DROP TABLE IF EXISTS plant_2");
     let mut host = stage.host();
-    fs::copy(example("high_temperature_filter"), host.usr_jobs().join("high_temperature_filter.wasm")).unwrap();
+    fs::copy(example("sensor_alerts"), host.usr_jobs().join("sensor_alerts.wasm")).unwrap();
     host.start();
     let folder = tempfile::tempdir().unwrap();
     let (folder, plant) = (folder.path(), folder.path().join("plant-2.toml"));
     fs::copy(example("sensor_pipeline"), folder.join("sensor_pipeline.wasm")).unwrap();
     fs::write(&plant, PLANT).unwrap();
-    let filter = "name = \"filter\"\ncomponent = \"high_temperature_filter\"\n";
+    let filter = "name = \"filter\"\ncomponent = \"sensor_alerts\"\n";
     fs::write(folder.join("filter.toml"), filter).unwrap();
 
     // Without an answer nothing is changed.
@@ -79,7 +79,7 @@ fn jobs_are_what_files_say() {
     assert_eq!(exported.code, 0, "{}", exported.stderr);
     prints(&apply(&host, &out, &["--check"]), 0, same);
     let one = host.cli(&["export", "filter"]);
-    prints(&one, 0, "name = \"filter\"\ncomponent = \"high_temperature_filter.wasm\"\n");
+    prints(&one, 0, "name = \"filter\"\ncomponent = \"sensor_alerts.wasm\"\n");
 
     // One value, and another component: once, and without losing what comes meanwhile.
     let before = host.show("plant-2");
@@ -127,17 +127,18 @@ fn jobs_are_what_files_say() {
 fn files_are_applied_at_the_start() {
     let stage = require_stage!();
     stage.topics(1);
-    stage.sql("DROP TABLE IF EXISTS plant_2");
+    stage.kafka.create_topic("plant-2.sensors", 1, &[]);
+    stage.sql("DROP TABLE IF EXISTS plant_2; CREATE TABLE plant_2 (message_id integer)");
     let folder = tempfile::tempdir().unwrap();
     let plant = folder.path().join("plant-2.toml");
     fs::copy(example("sensor_pipeline"), folder.path().join("sensor_pipeline.wasm")).unwrap();
     fs::write(&plant, PLANT).unwrap();
     let mut host = stage.host().flag("--apply", folder.path());
-    // Its source is not there yet: that is told, and the host is up.
+    // Its table is another: that is told, and the host is up.
     host.start();
     eventually(RUN, "it is told", || host.log().contains("plant-2.toml is not applied").then_some(()));
-    assert!(host.log().contains("plant-2.sensors"), "{}", host.log());
-    stage.kafka.create_topic("plant-2.sensors", 1, &[]);
+    assert!(host.log().contains("column `message_id` is `integer`"), "{}", host.log());
+    stage.sql("DROP TABLE plant_2");
     assert_eq!(host.sigterm(RUN), 0);
     host.start();
     let threshold = |host: &Host| {
