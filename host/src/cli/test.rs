@@ -1,10 +1,11 @@
 //! `pelton test`: a job over records from standard input, without Kafka and Postgres.
 
 use std::io::{self, BufRead, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use pelton_build::write_whole;
 use pelton_model::text;
 
 use super::args::{parameter, settings};
@@ -30,6 +31,9 @@ pub struct TestArgs {
     /// Compare with what the job should print, where `…` stands for any text; print what differs, and fail
     #[arg(long, value_name = "FILE")]
     golden: Option<PathBuf>,
+    /// Write what the job prints into the golden file, in the place of what differs
+    #[arg(long, requires = "golden")]
+    update: bool,
     /// Print the summary as JSON too
     #[arg(long)]
     json: bool,
@@ -47,7 +51,8 @@ pub fn test(args: TestArgs) -> Result<()> {
         format: if args.envelope { Format::Envelope } else { Format::Value },
     };
     let engine = Engine::new(config.limits, Some(&cache_folder()?.join("compiled")))?;
-    let golden = args.golden.as_deref().map(Golden::open).transpose();
+    let read = |path: &Path| if args.update && !path.exists() { Ok(Golden::none()) } else { Golden::open(path) };
+    let golden = args.golden.as_deref().map(read).transpose();
     let golden = golden.context("nothing to compare with; `pelton test` without --golden prints what to put there")?;
     let mut out = BufWriter::new(io::stdout().lock());
     let summary = match golden {
@@ -63,6 +68,14 @@ pub fn test(args: TestArgs) -> Result<()> {
             let summary =
                 run.run(&engine, &wasm, &mut stdin(), &mut take).with_context(|| component.display().to_string());
             let differences = golden.differences();
+            if args.update {
+                let summary = summary?;
+                let path = args.golden.as_deref().unwrap_or(Path::new(""));
+                write_whole(path, golden.updated().as_bytes())?;
+                writeln!(out, "{}: {} lines changed", path.display(), differences.len()).context("failed to print")?;
+                out.flush().context("failed to print")?;
+                return tell(&summary, args.json);
+            }
             differences.iter().try_for_each(|line| writeln!(out, "{}", text::line(line))).context("failed to print")?;
             match (summary, differences.len()) {
                 (Ok(summary), 0) => Ok(summary),
