@@ -9,6 +9,7 @@ mod lifecycle;
 mod new;
 mod oci;
 pub mod print;
+mod seek;
 mod test;
 mod tls;
 
@@ -37,6 +38,8 @@ use new::NewArgs;
 pub use new::new;
 use oci::{Plain, PullArgs, PushArgs};
 pub use oci::{pull, push};
+use seek::SeekArgs;
+pub use seek::seek;
 use test::TestArgs;
 pub use test::test;
 
@@ -75,6 +78,8 @@ pub enum Command {
     Reload(ReloadArgs),
     /// Go back to an earlier version of a job
     Rollback(RollbackArgs),
+    /// Move where a held job goes on
+    Seek(SeekArgs),
     /// Change how many instances a job has
     Scale(ScaleArgs),
     /// Set parameters of a job while it runs
@@ -205,8 +210,9 @@ pub struct SubmitArgs {
     set: Vec<(String, String)>,
     #[command(flatten)]
     mapped: Mapped,
-    /// Where to start, even where the consumer group has offsets [default: those, else latest]
-    #[arg(long)]
+    /// Where to start, even where the consumer group has offsets: earliest, latest, 2026-11-29T10:00Z, -2h, or
+    /// TOPIC/PARTITION=OFFSET,… [default: those, else latest]
+    #[arg(long, value_name = "START", allow_hyphen_values = true)]
     from: Option<StartFrom>,
     /// How many instances share the partitions [default: 1]
     #[arg(long, value_name = "N")]

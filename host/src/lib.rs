@@ -20,5 +20,5 @@ pub use pelton_runtime as engine;
 /// Kafka, for tests and benchmarks.
 pub mod kafka {
     pub use pelton_connect::kafka::{Admin, client, consumer, log, producer, refused};
-    pub use pelton_model::partition::StartFrom;
+    pub use pelton_model::start::StartFrom;
 }

@@ -44,6 +44,7 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::Resume(args) => cli::resume(&args),
         Command::Reload(args) => cli::reload(args),
         Command::Rollback(args) => cli::rollback(args),
+        Command::Seek(args) => cli::seek(args),
         Command::Scale(args) => cli::scale(&args),
         Command::Set(args) => cli::set(args),
         Command::Logs(args) => cli::logs(&args),

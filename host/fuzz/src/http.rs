@@ -25,7 +25,7 @@ use pelton_control::{Error, Jobs};
 use pelton_delivery::clock::{Clock, SystemClock};
 use pelton_model::digest::digest;
 use pelton_model::metrics::Metrics;
-use pelton_model::partition::{PartitionView, StartFrom};
+use pelton_model::partition::{Moved, PartitionView};
 use pelton_model::record::{Batch, Outcome};
 use pelton_model::settings::Config;
 use pelton_model::spec::{Parameter, Source, Spec};
@@ -89,12 +89,16 @@ impl Components for AnyComponent {
 struct NoChecks;
 
 impl Checks for NoChecks {
-    fn submitted(&self, _: &JobRecord, _: Option<StartFrom>, _: bool) -> Result<(), Error> {
+    fn submitted(&self, _: &JobRecord, _: Option<&StartFrom>, _: bool) -> Result<(), Error> {
         Ok(())
     }
 
     fn changed(&self, _: &JobRecord, _: &Spec, _: bool) -> Result<(), Error> {
         Ok(())
+    }
+
+    fn seek(&self, _: &JobRecord, _: &StartFrom) -> Result<Vec<Moved>, Error> {
+        Ok(Vec::new())
     }
 }
 
@@ -124,6 +128,10 @@ impl JobRunner for IdleRunner {
     fn attempt_is_over(&self) {}
 
     fn rest(&self) {}
+
+    fn look(&self, _: &str, _: &[String]) -> Result<Vec<PartitionView>, pelton_connect::Error> {
+        Ok(Vec::new())
+    }
 
     fn partitions(&self) -> Vec<PartitionView> {
         Vec::new()

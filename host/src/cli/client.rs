@@ -133,6 +133,11 @@ impl Client {
 
     /// Changes a job by one of the verbs that answer with it: `pause`, `reload`, ….
     pub fn change(&self, name: &str, verb: &str, request: &impl Serialize) -> Result<JobView> {
+        self.verb(name, verb, request)
+    }
+
+    /// Changes a job by a verb that answers with something of its own.
+    pub fn verb<T: DeserializeOwned>(&self, name: &str, verb: &str, request: &impl Serialize) -> Result<T> {
         self.answer(self.agent.post(format!("{}/{verb}", self.job(name))).send_json(request))
     }
 

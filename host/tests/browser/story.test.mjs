@@ -59,7 +59,10 @@ test("the life of a job", async (t) => {
     await dialog(page).getByRole("button", { name: "Submit" }).click();
     await problem.getByText("not a legal topic name").waitFor();
     await alerts.fill("alerts");
-    await dialog(page).getByLabel("Read from").selectOption("earliest");
+    await dialog(page).getByLabel("Read from").fill("yesterday");
+    await dialog(page).getByRole("button", { name: "Submit" }).click();
+    await eventually("the start is refused", async () => /"yesterday" is no place/.test(await problem.innerText()));
+    await dialog(page).getByLabel("Read from").fill("earliest");
     await dialog(page).getByRole("button", { name: "Submit" }).click();
     await page.waitForURL(new RegExp(`#/jobs/${JOB}$`));
   });

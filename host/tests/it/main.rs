@@ -50,6 +50,7 @@ mod refusing_sinks;
 mod registry;
 mod reload;
 mod schema;
+mod seek;
 mod settings;
 mod sharing;
 mod simulate;

@@ -99,6 +99,7 @@ fn every_route_answers_as_documented() {
     tour.call("POST", "/api/v1/jobs/sensor_pipeline/set", &json!({"parameters": {"threshold": "28"}}));
     tour.call("POST", "/api/v1/jobs/sensor_pipeline/scale", &json!({"parallelism": 2}));
     tour.call("POST", "/api/v1/jobs/sensor_pipeline/pause", &json!({}));
+    tour.call("POST", "/api/v1/jobs/sensor_pipeline/seek", &json!({"from": "latest"}));
     tour.call("POST", "/api/v1/jobs/sensor_pipeline/resume", &json!({}));
     let open = crate::api_safety::open_to_others(&host.data());
     assert!(open.is_empty(), "{open:?}");

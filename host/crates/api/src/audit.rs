@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::problem::Code;
 use crate::role::Role;
 use crate::types::dead_letters::{Purged, Redriven};
-use crate::types::{Applied, JobView, ShadowReport, Submitted, Uploaded};
+use crate::types::{Applied, JobView, ShadowReport, Sought, Submitted, Uploaded};
 
 /// Most characters of what a client says.
 const LONGEST: usize = 128;
@@ -65,6 +65,12 @@ impl Told for Redriven {
 }
 
 impl Told for Purged {
+    fn subject(&self) -> Subject {
+        Subject::default()
+    }
+}
+
+impl Told for Sought {
     fn subject(&self) -> Subject {
         Subject::default()
     }

@@ -9,8 +9,8 @@ use crate::audit::Changed;
 use crate::context::Context;
 use crate::problem::{Body, Problem, blocking};
 use crate::types::{
-    Applied, Apply, Hold, JobList, JobView, Reload, Rollback, SampleList, Scale, SetParameters, ShadowReport,
-    ShadowRun, Submit, Submitted, Uploaded,
+    Applied, Apply, Hold, JobList, JobView, Reload, Rollback, SampleList, Scale, Seek, SetParameters, ShadowReport,
+    ShadowRun, Sought, Submit, Submitted, Uploaded,
 };
 
 pub(crate) async fn list(State(context): State<Context>) -> Json<JobList> {
@@ -90,6 +90,14 @@ pub(crate) async fn resume(
     Body(request): Body<Hold>,
 ) -> Result<Changed<JobView>, Problem> {
     blocking(move || context.jobs.resume(&name, request.by.as_deref())).await.map(Changed)
+}
+
+pub(crate) async fn seek(
+    State(context): State<Context>,
+    Path(name): Path<String>,
+    Body(request): Body<Seek>,
+) -> Result<Changed<Sought>, Problem> {
+    blocking(move || context.jobs.seek(&name, &request)).await.map(Changed)
 }
 
 pub(crate) async fn start_shadow(

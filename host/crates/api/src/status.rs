@@ -29,6 +29,8 @@ fn status(error: &Error) -> u16 {
         | Error::WouldDrop { .. }
         | Error::NoEarlierVersion { .. }
         | Error::NotRunning(_)
+        | Error::NotPaused(_)
+        | Error::GroupInUse { .. }
         | Error::Busy(_)
         | Error::NothingToRedriveThrough(_) => 409,
         Error::NotAJob { .. }
@@ -39,6 +41,7 @@ fn status(error: &Error) -> u16 {
         | Error::BadParameters(_)
         | Error::UnfitParameters(_)
         | Error::Missing { .. }
+        | Error::NoSuchOffset { .. }
         | Error::OwnLetters { .. }
         | Error::OwnSource { .. }
         | Error::BadShadowTime(_) => 422,

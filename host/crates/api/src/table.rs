@@ -16,8 +16,8 @@ use crate::{dead_letters, events, health, jobs, openapi, page, problem};
 
 use crate::types::dead_letters::{DeadLetter, DeadLetterList, ListDeadLetters, Purge, Purged, Redrive, Redriven};
 use crate::types::{
-    Applied, Apply, Hold, JobList, JobView, JobsEvent, LogLines, Reload, Rollback, SampleList, Scale, SetParameters,
-    ShadowReport, ShadowRun, Submit, Submitted, Uploaded,
+    Applied, Apply, Hold, JobList, JobView, JobsEvent, LogLines, Reload, Rollback, SampleList, Scale, Seek,
+    SetParameters, ShadowReport, ShadowRun, Sought, Submit, Submitted, Uploaded,
 };
 
 /// All routes but those of the page, which holds no data.
@@ -57,6 +57,9 @@ pub fn routes() -> Vec<Route> {
         Route::post("/api/v1/jobs/{name}/resume", jobs::resume, "lets a held job go on")
             .takes::<Hold>()
             .answers::<JobView>(200),
+        Route::post("/api/v1/jobs/{name}/seek", jobs::seek, "moves the committed offsets of a held job")
+            .takes::<Seek>()
+            .answers::<Sought>(200),
         Route::post("/api/v1/jobs/{name}/shadow", jobs::start_shadow, "runs another version beside, without writing")
             .takes::<ShadowRun>()
             .answers::<ShadowReport>(200),

@@ -26,6 +26,7 @@ pub mod postgres;
 mod refusals;
 pub mod sink;
 pub mod source;
+mod starts;
 
 pub use assignment::Assignment;
 pub use certificates::CertificateFault;

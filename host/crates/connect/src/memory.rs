@@ -11,6 +11,7 @@ mod dead_letters;
 mod group;
 mod letter_log;
 mod source;
+mod starts;
 mod state;
 mod table;
 mod tables;

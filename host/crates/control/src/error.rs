@@ -115,6 +115,20 @@ pub enum Error {
         /// Whether `--create` would help with any of it.
         creatable: bool,
     },
+    /// A job is to start where its topics have nothing.
+    NoSuchOffset {
+        /// What they have instead, by partition.
+        causes: Vec<String>,
+    },
+    /// A seek of a job that is not held.
+    NotPaused(String),
+    /// A seek of a job whose group has members.
+    GroupInUse {
+        /// The job.
+        job: String,
+        /// The group.
+        group: String,
+    },
     /// A reload names no component, and the job came from no file.
     NoFile(String),
     /// A reload would drop something.
@@ -272,6 +286,25 @@ impl Error {
                 causes: causes.clone(),
                 fix: creatable.then(|| "repeat it with --create to create what is missing".to_owned()),
             },
+            Self::NoSuchOffset { causes } => Explanation {
+                code: "no-such-offset",
+                title: "the job can't start there".to_owned(),
+                causes: causes.clone(),
+                fix: Some("name partitions and offsets that are there, or the next offset for the end".to_owned()),
+            },
+            Self::NotPaused(job) => {
+                because("not-paused", &format!("{job} is not moved"), "it is not paused, and commits its own offsets")
+                    .fix(format!("hold it first (`pelton pause {job}`), and let it go on afterwards (`pelton resume {job}`)"))
+            }
+            Self::GroupInUse { job, group } => because(
+                "group-in-use",
+                &format!("{job} is not moved"),
+                &format!(
+                    "its consumer group {group:?} has members elsewhere, such as on other hosts, and Kafka takes offsets from \
+                     these only"
+                ),
+            )
+            .fix("pause the job on every host that runs it in this group, and seek again"),
             Self::NoFile(job) => because(
                 "bad-request",
                 &format!("{job} is not reloaded"),

@@ -3,4 +3,5 @@
 mod crashes;
 pub(crate) mod fake;
 mod mapped;
+mod seek;
 mod verbs;

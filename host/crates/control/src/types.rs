@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 pub use crate::record::{Change, JobVersion};
 pub use pelton_model::log::LogLine;
 use pelton_model::mapping::Mapping;
-use pelton_model::partition::{PartitionView, StartFrom};
+use pelton_model::partition::{Moved, PartitionView};
 use pelton_model::spec::Spec;
+use pelton_model::start::StartFrom;
 use pelton_model::status::{Condition, State};
 pub use pelton_pipeline::ProbationView;
 pub use pelton_pipeline::sample::Sample;
@@ -144,7 +145,7 @@ pub struct JobView {
     pub submitted: DateTime<Utc>,
     /// Counts since the host started.
     pub counts: Counts,
-    /// The partitions that this host has.
+    /// The partitions that this host has; while the job is held, all of its topics.
     pub partitions: Vec<PartitionView>,
     /// Records not committed yet, where known of every partition.
     pub lag: Option<i64>,
@@ -288,6 +289,24 @@ pub struct Hold {
     /// Who asks for it, for the history.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+}
+
+/// `POST /api/v1/jobs/{name}/seek`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Seek {
+    /// Where the job goes on. Of offsets, partitions that are not named stay where they are.
+    pub from: StartFrom,
+    /// Who asks for it, for the history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+/// The answer to a seek.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Sought {
+    /// The partitions that it was about, in order.
+    pub partitions: Vec<Moved>,
 }
 
 /// `POST /api/v1/jobs/{name}/shadow`.

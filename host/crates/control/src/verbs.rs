@@ -11,6 +11,7 @@ mod files;
 mod hold;
 pub mod letters;
 mod reload;
+mod seek;
 mod settings;
 mod shadow;
 mod submit;

@@ -18,6 +18,7 @@ pub mod settings;
 pub mod spec;
 pub mod sql;
 pub mod stage;
+pub mod start;
 pub mod status;
 pub mod sync;
 pub mod text;

@@ -21,8 +21,9 @@ pub struct DevArgs {
     pub(super) set: Vec<(String, String)>,
     #[command(flatten)]
     pub(super) mapped: Mapped,
-    /// Where to start when it is submitted, even where the consumer group has offsets [default: those, else latest]
-    #[arg(long)]
+    /// Where to start when it is submitted, even where the consumer group has offsets, as `submit` takes it
+    /// [default: those, else latest]
+    #[arg(long, value_name = "START", allow_hyphen_values = true)]
     pub(super) from: Option<StartFrom>,
     /// Create missing topics and tables
     #[arg(long)]

@@ -41,7 +41,7 @@ impl Submitter {
             name: args.name.clone(),
             parameters: args.set.iter().cloned().collect(),
             mapping: args.mapped.mapping(),
-            from: args.from,
+            from: args.from.clone(),
             create: args.create,
             force: args.force,
         })
@@ -81,7 +81,7 @@ impl Submitter {
                     name: self.name.clone(),
                     parameters: self.parameters.clone(),
                     mapping: self.mapping.clone(),
-                    from: self.from,
+                    from: self.from.clone(),
                     create: self.create,
                     by,
                     why,

@@ -112,12 +112,17 @@ export function mappingFields(spec) {
 /** Shows what a component declares and submits it. */
 export async function submitDialog(spec, component, file) {
   const name = h("input", { type: "text", value: spec.name, spellcheck: "false", autocomplete: "off", required: true });
-  const from = h(
-    "select",
-    null,
-    h("option", { value: "" }, "committed, else latest"),
-    h("option", { value: "earliest" }, "earliest"),
-    h("option", { value: "latest" }, "latest"),
+  const from = h("input", {
+    type: "text",
+    list: "submit-from",
+    placeholder: "committed, else latest",
+    spellcheck: "false",
+    autocomplete: "off",
+  });
+  const starts = h(
+    "datalist",
+    { id: "submit-from" },
+    ["earliest", "latest", "-1h", "-1d"].map((value) => h("option", { value })),
   );
   const parallelism = h("input", { type: "number", min: "1", step: "1", value: "1" });
   const guarantee = h(
@@ -144,7 +149,7 @@ export async function submitDialog(spec, component, file) {
         guarantee: guarantee.value,
         create: create.checked,
       };
-      if (from.value) request.from = from.value;
+      if (from.value.trim()) request.from = from.value.trim();
       try {
         dialog.close(await send("POST", "/api/v1/jobs", request));
       } catch (error) {
@@ -167,7 +172,8 @@ export async function submitDialog(spec, component, file) {
         "div",
         { class: "columns" },
         field("Name", name),
-        field("Read from", from),
+        field("Read from", from, "earliest, latest, 2026-11-29T10:00Z, -2h, or topic/partition=offset"),
+        starts,
         field("Instances", parallelism, "they share the partitions"),
         field("Guarantee", guarantee),
       ),

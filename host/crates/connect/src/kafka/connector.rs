@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use pelton_model::metrics::JobMetrics;
-use pelton_model::partition::StartFrom;
+use pelton_model::partition::Moved;
 use pelton_model::settings::{self, Config};
+use pelton_model::start::StartFrom;
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::producer::BaseProducer;
 use tokio::runtime::Handle;
@@ -124,9 +125,12 @@ impl SourceConnector for Kafka {
         })
     }
 
-    fn pin_start(&self, group: &str, topics: &[String], from: StartFrom, anew: bool) -> Result<(), Error> {
-        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-        self.admin()?.pin_start(group, &topics, from, anew, &self.members)
+    fn pin_start(&self, group: &str, topics: &[String], from: &StartFrom, anew: bool) -> Result<(), Error> {
+        self.admin()?.pin_start(group, topics, from, anew, &self.members)
+    }
+
+    fn seek(&self, group: &str, topics: &[String], to: &StartFrom) -> Result<Vec<Moved>, Error> {
+        self.admin()?.seek(group, topics, to)
     }
 }
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pelton_model::metrics::JobMetrics;
-use pelton_model::partition::StartFrom;
+use pelton_model::partition::Moved;
 use pelton_model::spec::Target;
+use pelton_model::start::StartFrom;
 
 use super::away::{NAME, away};
 use super::dead_letters::MemoryDeadLetters;
@@ -95,20 +96,18 @@ impl SourceConnector for Memory {
         Arc::new(Member { memory: self.clone() })
     }
 
-    fn pin_start(&self, group: &str, topics: &[String], from: StartFrom, anew: bool) -> Result<(), Error> {
+    fn pin_start(&self, group: &str, topics: &[String], from: &StartFrom, anew: bool) -> Result<(), Error> {
+        self.topics_there()?;
+        self.with(|state| state.move_group(group, topics, from, anew)).map(drop)
+    }
+
+    fn seek(&self, group: &str, topics: &[String], to: &StartFrom) -> Result<Vec<Moved>, Error> {
         self.topics_there()?;
         self.with(|state| {
-            let found = state.groups.entry(group.to_owned()).or_default();
-            for topic in topics {
-                let partitions = state.topics.get(topic).ok_or_else(|| Error::NoTopic { topic: topic.clone() })?;
-                for (n, partition) in (0..).zip(partitions) {
-                    let key = (topic.clone(), n);
-                    if anew || found.committed(&key).is_none() {
-                        found.set(key, if from == StartFrom::Latest { partition.end() } else { partition.first });
-                    }
-                }
+            if state.groups.get(group).is_some_and(|group| group.view().members > 0) {
+                return Err(Error::HasMembers { group: group.to_owned() });
             }
-            Ok(())
+            state.move_group(group, topics, to, true)
         })
     }
 }

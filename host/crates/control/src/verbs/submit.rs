@@ -15,14 +15,20 @@ use crate::jobs::Jobs;
 use crate::types::{Guarantee, Submit, Submitted, Uploaded};
 use pelton_model::bounds;
 use pelton_model::metrics::Metrics;
-use pelton_model::partition::StartFrom;
+use pelton_model::start::StartFrom;
+use pelton_model::text::cut;
+
+/// Longest list of offsets that is told.
+const SHOWN_BYTES: usize = 1_000;
 
 /// What is said where a job that is submitted already was to start somewhere else.
-fn not_from(name: &str, from: StartFrom) -> String {
-    let from = from.as_str();
+fn not_from(name: &str, from: &StartFrom) -> String {
+    let text = from.to_string();
+    let text = cut(&text, SHOWN_BYTES);
+    let the = if matches!(from, StartFrom::Latest | StartFrom::Earliest) { "the " } else { "" };
     format!(
-        "{name} is submitted already and goes on from its committed offsets, not from the {from}; to begin there, cancel it \
-         (`pelton cancel {name}`) and submit it again with --from {from}"
+        "{name} is submitted already and goes on from its committed offsets, not from {the}{text}; to have it begin there, \
+         pause it, move it (`pelton seek {name} --from {text}`) and resume it"
     )
 }
 
@@ -56,7 +62,7 @@ impl Jobs {
                 }
                 Some(entry) if entry.record.is_same(&wanted) => {
                     self.reconciler.wait(&self.reconciler.slot(&name), entry.revision)?;
-                    let notice = request.from.map(|from| not_from(&name, from));
+                    let notice = request.from.as_ref().map(|from| not_from(&name, from));
                     return Ok(Submitted { job: self.show(&name)?, notice });
                 }
                 Some(_) => return Err(Error::AlreadySubmitted(name)),
@@ -67,7 +73,7 @@ impl Jobs {
             let _claim = self.claim_group(&wanted)?;
             if !is_checked {
                 self.configure(&wanted, &component)?;
-                self.services.checks.submitted(&wanted, request.from, request.create)?;
+                self.services.checks.submitted(&wanted, request.from.as_ref(), request.create)?;
                 is_checked = true;
                 // That took its time: others may have come.
                 continue;
