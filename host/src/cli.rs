@@ -10,6 +10,7 @@ mod new;
 mod oci;
 pub mod print;
 mod seek;
+mod tail;
 mod test;
 mod tls;
 
@@ -40,6 +41,8 @@ use oci::{Plain, PullArgs, PushArgs};
 pub use oci::{pull, push};
 use seek::SeekArgs;
 pub use seek::seek;
+use tail::TailArgs;
+pub use tail::tail;
 use test::TestArgs;
 pub use test::test;
 
@@ -91,6 +94,8 @@ pub enum Command {
     /// List, show, redrive and purge dead letters
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
+    /// Print messages of a topic, also as they come
+    Tail(TailArgs),
     /// Make a project for a new job
     New(NewArgs),
     /// Build a job into a component

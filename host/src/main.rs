@@ -49,6 +49,7 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::Set(args) => cli::set(args),
         Command::Logs(args) => cli::logs(&args),
         Command::Cancel(args) => cli::cancel(&args),
+        Command::Tail(args) => cli::tail(&args),
         Command::Dlq(command) => cli::dlq::run(command),
         Command::Completions(args) => cli::completions(&args),
         Command::New(args) => cli::new(&args),

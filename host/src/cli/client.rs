@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use pelton_model::text::cut;
+use pelton_model::text::{self, cut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::header::AUTHORIZATION;
@@ -158,11 +158,20 @@ impl Client {
     }
 
     /// The last lines of a job's log and all that come, until the stream ends or `each` fails.
-    pub fn follow_logs(&self, name: &str, limit: usize, mut each: impl FnMut(LogLine) -> Result<()>) -> Result<()> {
-        let request = self.agent.get(format!("{}/logs?follow=true&limit={limit}", self.job(name)));
+    pub fn follow_logs(&self, name: &str, limit: usize, each: impl FnMut(LogLine) -> Result<()>) -> Result<()> {
+        self.stream(&format!("{}/logs?follow=true&limit={limit}", self.job(name)), each)
+    }
+
+    /// The events of a stream below `/api/v1`, until it ends or `each` fails.
+    pub fn follow<T: DeserializeOwned>(&self, path: &str, each: impl FnMut(T) -> Result<()>) -> Result<()> {
+        self.stream(&self.url(path), each)
+    }
+
+    fn stream<T: DeserializeOwned>(&self, url: &str, mut each: impl FnMut(T) -> Result<()>) -> Result<()> {
+        let request = self.agent.get(url);
         let sent = request.config().timeout_global(None).build().call();
         if sent.as_ref().is_ok_and(|response| !response.status().is_success()) {
-            return self.answer::<LogLines>(sent).map(drop);
+            return self.answer::<serde_json::Value>(sent).map(drop);
         }
         let body = self.reached(sent)?.into_body().into_reader();
         for line in BufReader::new(body).lines() {
@@ -171,7 +180,7 @@ impl Client {
                 each(serde_json::from_str(data).context("the host's answer is not understood")?)?;
             } else if let Some(told) = line.strip_prefix(": ") {
                 // What the host says of the stream itself: that it leaves lines out.
-                writeln!(std::io::stderr(), "pelton: {}", told.escape_debug()).context("failed to print")?;
+                writeln!(std::io::stderr(), "pelton: {}", text::line(told)).context("failed to print")?;
             }
         }
         Ok(())

@@ -58,6 +58,7 @@ mod sleep;
 mod stage;
 mod starving;
 mod submit_checks;
+mod tail;
 mod tls;
 mod tracing;
 mod usr_jobs;

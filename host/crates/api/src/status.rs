@@ -20,7 +20,11 @@ impl From<Error> for Problem {
 fn status(error: &Error) -> u16 {
     match error {
         Error::WhichComponent | Error::NoFile(_) | Error::BadText(_) => 400,
-        Error::NoSuchJob(_) | Error::NoSuchComponent(_) | Error::NotAvailable { .. } | Error::NoShadow(_) => 404,
+        Error::NoSuchJob(_)
+        | Error::NoSuchComponent(_)
+        | Error::NotAvailable { .. }
+        | Error::NoSuchTopic(_)
+        | Error::NoShadow(_) => 404,
         Error::Ending(_)
         | Error::Contended(_)
         | Error::AlreadySubmitted(_)
@@ -46,7 +50,7 @@ fn status(error: &Error) -> u16 {
         | Error::OwnSource { .. }
         | Error::BadShadowTime(_) => 422,
         Error::Internal { .. } => 500,
-        Error::Unsettled { .. } | Error::Away { .. } | Error::Stopping(_) => 503,
+        Error::TooManyLooks(_) | Error::Unsettled { .. } | Error::Away { .. } | Error::Stopping(_) => 503,
         Error::Letters(error) => of_letters(error),
         Error::Redrive(ended) => of_redrive(&ended.error),
     }

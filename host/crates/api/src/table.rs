@@ -12,12 +12,12 @@ use bytes::Bytes;
 use crate::context::Context;
 use crate::guard::{self, Gate, Guard};
 use crate::route::Route;
-use crate::{dead_letters, events, health, jobs, openapi, page, problem};
+use crate::{dead_letters, events, health, jobs, openapi, page, problem, topics};
 
 use crate::types::dead_letters::{DeadLetter, DeadLetterList, ListDeadLetters, Purge, Purged, Redrive, Redriven};
 use crate::types::{
-    Applied, Apply, Hold, JobList, JobView, JobsEvent, LogLines, Reload, Rollback, SampleList, Scale, Seek,
-    SetParameters, ShadowReport, ShadowRun, Sought, Submit, Submitted, Uploaded,
+    Applied, Apply, Hold, JobList, JobView, JobsEvent, LogLines, LookInto, Messages, Reload, Rollback, SampleList,
+    Scale, Seek, SetParameters, ShadowReport, ShadowRun, Sought, Submit, Submitted, Uploaded,
 };
 
 /// All routes but those of the page, which holds no data.
@@ -100,6 +100,14 @@ pub fn routes() -> Vec<Route> {
         Route::post("/api/v1/jobs/{name}/dead-letters/purge", dead_letters::purge, "deletes dead letters for good")
             .takes::<Purge>()
             .answers::<Purged>(200),
+        Route::get(
+            "/api/v1/topics/{topic}/messages",
+            topics::messages,
+            "messages of a topic: the last ones, those from some place on, or all that come",
+        )
+        .write_only()
+        .query::<LookInto>()
+        .answers::<Messages>(200),
         Route::get("/api/v1/events", events::events, "jobs and files as they change: server-sent events `jobs`")
             .streams::<JobsEvent>(),
         Route::post("/api/v1/components", jobs::upload, "takes in a component, to be submitted by its digest")

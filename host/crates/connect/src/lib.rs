@@ -21,6 +21,7 @@ pub mod error;
 pub mod kafka;
 pub mod letters;
 pub mod memory;
+pub mod messages;
 pub mod outputs;
 pub mod postgres;
 mod refusals;

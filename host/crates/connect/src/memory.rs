@@ -15,6 +15,7 @@ mod starts;
 mod state;
 mod table;
 mod tables;
+mod topic_log;
 mod topics;
 mod world;
 

@@ -16,6 +16,7 @@ use crate::committer::Committer;
 use crate::connector::Connector;
 use crate::context::{Report, Requests};
 use crate::error::Error;
+use crate::messages::TopicLog;
 
 /// A connector that jobs can read from.
 pub trait SourceConnector: Connector {
@@ -35,6 +36,12 @@ pub trait SourceConnector: Connector {
     /// # Errors
     /// As of [`pin_start`](Self::pin_start); nothing is moved then.
     fn seek(&self, group: &str, topics: &[String], to: &StartFrom) -> Result<Vec<Moved>, Error>;
+
+    /// Opens a topic to look into, in no group; none where it is not there. Blocks.
+    ///
+    /// # Errors
+    /// The connector does not answer.
+    fn topic(&self, name: &str) -> Result<Option<Box<dyn TopicLog>>, Error>;
 }
 
 /// What one job reads with, over its attempts.

@@ -76,7 +76,8 @@ impl Checks for ConnectorChecks {
     }
 }
 
-fn away(error: ConnectError) -> Error {
+/// What a connector says, as it is told here.
+pub(crate) fn away(error: ConnectError) -> Error {
     if let ConnectError::NoSuchOffset { causes } = error {
         return Error::NoSuchOffset { causes };
     }

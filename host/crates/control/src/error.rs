@@ -120,6 +120,10 @@ pub enum Error {
         /// What they have instead, by partition.
         causes: Vec<String>,
     },
+    /// No topic of that name is there.
+    NoSuchTopic(String),
+    /// So many look into topics already.
+    TooManyLooks(usize),
     /// A seek of a job that is not held.
     NotPaused(String),
     /// A seek of a job whose group has members.
@@ -292,6 +296,13 @@ impl Error {
                 causes: causes.clone(),
                 fix: Some("name partitions and offsets that are there, or the next offset for the end".to_owned()),
             },
+            Self::NoSuchTopic(topic) => {
+                because("no-such-topic", &format!("there is no topic {topic:?}"), "Kafka has none of that name")
+            }
+            Self::TooManyLooks(most) => {
+                because("too-many-streams", "the topic is not looked into", &format!("{most} others look into topics"))
+                    .fix("end a `pelton tail -f` that nobody looks at, or try again in a second")
+            }
             Self::NotPaused(job) => {
                 because("not-paused", &format!("{job} is not moved"), "it is not paused, and commits its own offsets")
                     .fix(format!("hold it first (`pelton pause {job}`), and let it go on afterwards (`pelton resume {job}`)"))

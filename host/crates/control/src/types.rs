@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use crate::record::{Change, JobVersion};
+pub use pelton_connect::messages::{Message, Messages, WhyDead};
 pub use pelton_model::log::LogLine;
 use pelton_model::mapping::Mapping;
 use pelton_model::partition::{Moved, PartitionView};
@@ -300,6 +301,22 @@ pub struct Seek {
     /// Who asks for it, for the history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+}
+
+/// The query of `GET /api/v1/topics/{topic}/messages`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct LookInto {
+    /// How many messages: 10 where it isn't said, at most 1000; the last ones, or the first ones of `from`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n: Option<usize>,
+    /// Where they begin. Of offsets, only the partitions that are named are looked into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<StartFrom>,
+    /// Whether to go on with those that come, as server-sent events of the name `message`; with `from`, with all from
+    /// there on.
+    pub follow: bool,
 }
 
 /// The answer to a seek.

@@ -15,6 +15,7 @@ mod seek;
 mod settings;
 mod shadow;
 mod submit;
+pub mod topics;
 
 use std::sync::Arc;
 

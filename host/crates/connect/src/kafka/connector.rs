@@ -26,11 +26,13 @@ use super::producer::JobProducer;
 use super::sink::Topics;
 use super::sleep::Sleep;
 use super::static_member::HostId;
+use super::topic_log;
 use crate::connector::{Connector, Finding, Needs};
 use crate::dead_letters::DeadLetters;
 use crate::error::Error;
 use crate::letters::store::Opened;
 use crate::letters::{LetterLog, LetterStore, Marker};
+use crate::messages::TopicLog;
 use crate::sink::{Writers, WritersContext};
 use crate::source::{JobSource, SourceConnector};
 
@@ -131,6 +133,10 @@ impl SourceConnector for Kafka {
 
     fn seek(&self, group: &str, topics: &[String], to: &StartFrom) -> Result<Vec<Moved>, Error> {
         self.admin()?.seek(group, topics, to)
+    }
+
+    fn topic(&self, name: &str) -> Result<Option<Box<dyn TopicLog>>, Error> {
+        Ok(topic_log::Topic::open(&self.settings, &self.admin()?, name)?.map(|topic| Box::new(topic) as _))
     }
 }
 

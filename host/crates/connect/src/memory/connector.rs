@@ -13,6 +13,7 @@ use super::dead_letters::MemoryDeadLetters;
 use super::letter_log::{Log, LogMarker};
 use super::source::Member;
 use super::tables::Tables;
+use super::topic_log;
 use super::topics::Topics;
 use super::world::Memory;
 use crate::connector::{Connector, Finding, Fix, Needs};
@@ -20,6 +21,7 @@ use crate::dead_letters::{DeadLetters, topic};
 use crate::error::Error;
 use crate::letters::store::Opened;
 use crate::letters::{LetterLog, LetterStore, Marker};
+use crate::messages::TopicLog;
 use crate::sink::{Writers, WritersContext};
 use crate::source::{JobSource, SourceConnector};
 
@@ -109,6 +111,11 @@ impl SourceConnector for Memory {
             }
             state.move_group(group, topics, to, true)
         })
+    }
+
+    fn topic(&self, name: &str) -> Result<Option<Box<dyn TopicLog>>, Error> {
+        self.topics_there()?;
+        Ok(topic_log::Topic::open(self, name).map(|topic| Box::new(topic) as _))
     }
 }
 

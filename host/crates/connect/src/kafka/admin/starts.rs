@@ -106,7 +106,10 @@ impl Admin {
         let look = || -> Result<_> {
             let partitions = self.counted(topics, LOOK_TIMEOUT)?;
             let consumer = self.in_group(group)?;
-            let committed = self.committed(&consumer, group, &partitions, LOOK_TIMEOUT)?;
+            let names: Vec<&str> = partitions.keys().copied().collect();
+            // Without them it is shown as if none was another.
+            let ids = self.ids(&names, LOOK_TIMEOUT).unwrap_or_default();
+            let committed = committed(&consumer, group, &partitions, &ids, LOOK_TIMEOUT)?;
             let mut ends = all_of(&partitions);
             ends.set_all_offsets(Offset::End)?;
             // As of times: the end is one to Kafka, and one question serves all partitions of a broker.
@@ -115,7 +118,7 @@ impl Admin {
             let mut views = Vec::new();
             for element in ends.elements() {
                 let (topic, partition) = (element.topic(), element.partition());
-                let committed = committed.offsets.get(&key(topic, partition)).copied();
+                let committed = committed.get(&key(topic, partition)).copied();
                 let end = match (element.error(), element.offset()) {
                     (Ok(()), Offset::Offset(end)) => Some(end),
                     _ => None,
@@ -183,37 +186,6 @@ impl Admin {
         Ok(moved)
     }
 
-    /// What a group has committed of the topics that are there now.
-    fn committed(
-        &self,
-        consumer: &BaseConsumer<Failures>,
-        group: &str,
-        partitions: &BTreeMap<&str, i32>,
-        timeout: Duration,
-    ) -> Result<Committed> {
-        let found = consumer
-            .committed_offsets(all_of(partitions), timeout)
-            .with_context(|| format!("failed to read the offsets of group {group:?}"))?;
-        let topics: Vec<&str> = partitions.keys().copied().collect();
-        let ids = topic_id::ids(consumer.client(), &topics, topic_id::TIMEOUT.min(timeout)).unwrap_or_else(|error| {
-            tracing::warn!("whether topics of group {group:?} were created anew is not known: {error:#}");
-            TopicIds::new()
-        });
-        let of_topics = topic_id::committed(&found);
-        let mut offsets = BTreeMap::new();
-        for element in found.elements() {
-            let key = key(element.topic(), element.partition());
-            // One of a topic of that name that was there before is none.
-            let is_of_another = of_topics.get(&key).zip(ids.get(&key.0)).is_some_and(|(before, now)| before != now);
-            if let Offset::Offset(offset) = element.offset()
-                && !is_of_another
-            {
-                offsets.insert(key, offset);
-            }
-        }
-        Ok(Committed { offsets, ids })
-    }
-
     /// The offsets to commit where a job starts, each with the id of its topic.
     fn start(
         &self,
@@ -225,7 +197,12 @@ impl Admin {
     ) -> Result<Start> {
         let partitions = self.counted(topics, REQUEST_TIMEOUT)?;
         starts::check_places(from, &partitions)?;
-        let Committed { offsets: committed, ids } = self.committed(consumer, group, &partitions, REQUEST_TIMEOUT)?;
+        let names: Vec<&str> = partitions.keys().copied().collect();
+        let ids = topic_id::ids(consumer.client(), &names, topic_id::TIMEOUT).unwrap_or_else(|error| {
+            tracing::warn!("whether topics of group {group:?} were created anew is not known: {error:#}");
+            TopicIds::new()
+        });
+        let committed = committed(consumer, group, &partitions, &ids, REQUEST_TIMEOUT)?;
         let is_due = |key: &Key| match from {
             StartFrom::Offsets(named) => (anew && named.contains_key(key)) || !committed.contains_key(key),
             _ => anew || !committed.contains_key(key),
@@ -263,12 +240,30 @@ impl Admin {
     }
 }
 
-/// What a group has committed.
-struct Committed {
-    /// By topic and partition.
-    offsets: BTreeMap<Key, i64>,
-    /// Of the topics as they are now.
-    ids: TopicIds,
+/// What a group has committed of the topics with these ids.
+fn committed(
+    consumer: &BaseConsumer<Failures>,
+    group: &str,
+    partitions: &BTreeMap<&str, i32>,
+    ids: &TopicIds,
+    timeout: Duration,
+) -> Result<BTreeMap<Key, i64>> {
+    let found = consumer
+        .committed_offsets(all_of(partitions), timeout)
+        .with_context(|| format!("failed to read the offsets of group {group:?}"))?;
+    let of_topics = topic_id::committed(&found);
+    let mut offsets = BTreeMap::new();
+    for element in found.elements() {
+        let key = key(element.topic(), element.partition());
+        // One of a topic of that name that was there before is none.
+        let is_of_another = of_topics.get(&key).zip(ids.get(&key.0)).is_some_and(|(before, now)| before != now);
+        if let Offset::Offset(offset) = element.offset()
+            && !is_of_another
+        {
+            offsets.insert(key, offset);
+        }
+    }
+    Ok(offsets)
 }
 
 /// The first offsets of a timestamp or a later one, milliseconds since 1970, of the partitions that have any.
