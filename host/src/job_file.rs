@@ -231,7 +231,7 @@ mod tests {
         assert_eq!(job.place, Place::Available("sensor_pipeline".to_owned()));
         let submit = &job.submit;
         assert_eq!(
-            (submit.name.as_deref(), submit.parallelism, submit.from),
+            (submit.name.as_deref(), submit.parallelism, submit.from.clone()),
             (Some("plant-2"), Some(2), Some(StartFrom::Earliest))
         );
         let parameters: Vec<_> = submit.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();

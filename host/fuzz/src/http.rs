@@ -29,6 +29,7 @@ use pelton_model::partition::{Moved, PartitionView};
 use pelton_model::record::{Batch, Outcome};
 use pelton_model::settings::Config;
 use pelton_model::spec::{Parameter, Source, Spec};
+use pelton_model::start::StartFrom;
 use pelton_pipeline::{CurrentVersion, Ended, JobEnvironment, Pace};
 use pelton_runtime::{Failure, Host, Process, Program};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
