@@ -13,7 +13,8 @@ use crate::kafka::StartFrom;
 pub struct SeekArgs {
     /// The job's name
     job: String,
-    /// Where it goes on: earliest, latest, 2026-11-29T10:00Z, -2h, or TOPIC/PARTITION=OFFSET,… for these partitions only
+    /// Where it goes on: earliest, latest, 2026-11-29T10:00Z, -2h, or TOPIC/PARTITION=OFFSET,… for these partitions
+    /// only
     #[arg(long, value_name = "START", allow_hyphen_values = true)]
     from: StartFrom,
     #[command(flatten)]

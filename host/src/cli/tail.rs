@@ -19,7 +19,8 @@ pub struct TailArgs {
     /// How many messages: the last ones, or the first of --from [default: 10]
     #[arg(short = 'n', long, value_name = "N")]
     lines: Option<usize>,
-    /// Where they begin: earliest, latest, 2026-11-29T10:00Z, -2h, or TOPIC/PARTITION=OFFSET,… for these partitions only
+    /// Where they begin: earliest, latest, 2026-11-29T10:00Z, -2h, or TOPIC/PARTITION=OFFSET,… for these partitions
+    /// only
     #[arg(long, value_name = "START", allow_hyphen_values = true)]
     from: Option<StartFrom>,
     /// Go on with those that come, until Ctrl-C; with --from, with all from there on
@@ -59,7 +60,7 @@ fn path(topic: &str, request: &LookInto) -> Result<String> {
     Ok(format!("topics/{}/messages?{}", encoded(topic), query.join("&")))
 }
 
-/// A message on a line: where it is, its time, why it is dead where it is a dead letter, its key, its headers, its value.
+/// A message on a line: where it is, its time, why it is dead where it is a dead letter, its key, headers and value.
 fn line(topic: &str, message: &Message) -> String {
     let mut parts = vec![format!("{topic}/{}/{}", message.partition, message.offset), time(message.timestamp)];
     if let Some(letter) = &message.letter {

@@ -40,7 +40,8 @@ pub trait TopicLog: Send + Debug {
     /// The first offset and the one after the last, by partition.
     fn bounds(&self) -> &BTreeMap<i32, (i64, i64)>;
 
-    /// The first offsets of this or a later timestamp, milliseconds since 1970, of the partitions that have any. Blocks.
+    /// The first offsets of this or a later timestamp, milliseconds since 1970, of the partitions that have any.
+    /// Blocks.
     ///
     /// # Errors
     /// It can't be asked.

@@ -305,14 +305,16 @@ impl Error {
             }
             Self::NotPaused(job) => {
                 because("not-paused", &format!("{job} is not moved"), "it is not paused, and commits its own offsets")
-                    .fix(format!("hold it first (`pelton pause {job}`), and let it go on afterwards (`pelton resume {job}`)"))
+                    .fix(format!(
+                        "hold it first (`pelton pause {job}`), and let it go on afterwards (`pelton resume {job}`)"
+                    ))
             }
             Self::GroupInUse { job, group } => because(
                 "group-in-use",
                 &format!("{job} is not moved"),
                 &format!(
-                    "its consumer group {group:?} has members elsewhere, such as on other hosts, and Kafka takes offsets from \
-                     these only"
+                    "its consumer group {group:?} has members elsewhere, such as on other hosts, and Kafka takes \
+                     offsets from these only"
                 ),
             )
             .fix("pause the job on every host that runs it in this group, and seek again"),

@@ -1,7 +1,7 @@
 //! Reading a topic apart from any group: nothing is committed, so it disturbs nobody.
 //!
-//! Whatever is found is shown while it is borrowed from the fetch buffer: memory is bounded by that buffer and by what is
-//! kept of it.
+//! Whatever is found is shown while it is borrowed from the fetch buffer: memory is bounded by that buffer and by what
+//! is kept of it.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

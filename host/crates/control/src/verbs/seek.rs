@@ -12,8 +12,8 @@ const SHOWN_BYTES: usize = 1_000;
 
 impl Jobs {
     /// Moves the committed offsets of a job that is held; one that still delivers what is in flight is waited for.
-    /// Refused, with nothing moved, where the job is not held, its group has members on other hosts, or its topics don't
-    /// have what it is to go on at.
+    /// Refused, with nothing moved, where the job is not held, its group has members on other hosts, or its topics
+    /// don't have what it is to go on at.
     pub fn seek(&self, job: &str, request: &Seek) -> Result<Sought, Error> {
         let why = format!("seek {}", cut(&request.from.to_string(), SHOWN_BYTES));
         let note = self.note(request.by.as_deref(), &why)?;

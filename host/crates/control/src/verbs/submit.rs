@@ -27,8 +27,8 @@ fn not_from(name: &str, from: &StartFrom) -> String {
     let text = cut(&text, SHOWN_BYTES);
     let the = if matches!(from, StartFrom::Latest | StartFrom::Earliest) { "the " } else { "" };
     format!(
-        "{name} is submitted already and goes on from its committed offsets, not from {the}{text}; to have it begin there, \
-         pause it, move it (`pelton seek {name} --from {text}`) and resume it"
+        "{name} is submitted already and goes on from its committed offsets, not from {the}{text}; to have it begin \
+         there, pause it, move it (`pelton seek {name} --from {text}`) and resume it"
     )
 }
 

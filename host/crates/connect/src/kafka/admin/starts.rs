@@ -67,8 +67,8 @@ impl Admin {
     /// Commits where a job starts, before it first runs: on every partition of `topics` that its group has no offset
     /// for, or on all where `anew`. So nothing that is written from now on can be missed, whenever the job comes up.
     ///
-    /// The first use of a group makes the broker choose its coordinator, which takes a moment: that is waited for. So is
-    /// a rebalance where the group has a member among these.
+    /// The first use of a group makes the broker choose its coordinator, which takes a moment: that is waited for. So
+    /// is a rebalance where the group has a member among these.
     pub(in crate::kafka) fn pin_start(
         &self,
         group: &str,
