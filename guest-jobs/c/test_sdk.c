@@ -272,6 +272,18 @@ static void test_json(void) {
     EXPECT(!pelton_microseconds(pelton_str("1900-02-29T10:11:12Z"), &time) && !pelton_microseconds(PELTON_NULL, &time));
     pelton_buffer text = {0};
     EXPECT(pelton_dumps_end(&text).size == 2 && !memcmp(text.data, "{}", 2));
+    /* What repr(float) prints: of two as near the even one, and next to a power of two the one that reads back. */
+    static const struct { double number; const char *text; } printed[] = {
+        {1125899906842624.25, "1125899906842624.2"}, {1125899906842624.75, "1125899906842624.8"},
+        {-0x1p-25, "-2.9802322387695312e-08"}, {0x1p-44, "5.684341886080802e-14"}, {0x1p-1022, "2.2250738585072014e-308"},
+        {8.209073602596753e-289, "8.209073602596753e-289"}, {5e-324, "5e-324"}, {9999999999999998.0, "9999999999999998.0"},
+    };
+    for (size_t n = 0; n < sizeof printed / sizeof *printed; n++) {
+        text.size = 0;
+        pelton_dumps_float(&text, "", printed[n].number);
+        pelton_append(&text, "", 1);
+        EXPECT(!strcmp(text.data + 5, printed[n].text));
+    }
     /* The digits of doubles, against those that read back as the same. */
     uint64_t random = 88172645463325252u;
     for (int round = 0; round < 100000; round++) {

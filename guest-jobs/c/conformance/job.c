@@ -73,8 +73,9 @@ static bool process(const pelton_record *record, pelton_out *out) {
     if (IS("row")) send_row(out);
     if (IS("nulls")) pelton_row_of(out, &ROWS_OF_ALL, (const pelton_value[16]){{0}}, 16);
     if (IS("statement")) {
-        if (pelton_utf8(record->key) < record->key.size) return pelton_reject(out, "key is not UTF-8");
-        pelton_row(out, &NOTE, pelton_int8(record->offset), pelton_text(record->key));
+        pelton_bytes key;
+        if (!pelton_record_key_text(record, out, &key)) return false;
+        pelton_row(out, &NOTE, pelton_int8(record->offset), pelton_text(key));
     }
     if (IS("reject")) return pelton_reject(out, "asked to");
     if (IS("raise")) return pelton_fail(out, "raised on purpose");

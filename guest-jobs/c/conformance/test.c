@@ -43,7 +43,7 @@ int main(void) {
                   "\"uuid\": null, \"json\": null, \"jsonb\": null}}\n");
     pelton_expect(NULL, "statement", "{\"record\": 0, \"sink\": \"note\", \"row\": {\"1\": 0, \"2\": null}}\n");
     pelton_test_record odd_key = {.value = pelton_str("statement"), .key = pelton_str("\xff")};
-    pelton_expect_records(NULL, &odd_key, 1, "{\"record\": 0, \"reject\": \"key is not UTF-8\"}\n");
+    pelton_expect_records(NULL, &odd_key, 1, "{\"record\": 0, \"reject\": \"key is not UTF-8: invalid at byte 0\"}\n");
     pelton_expect(NULL, "log",
                   "{\"log\": \"trace\", \"message\": \"a trace line\"}\n{\"log\": \"debug\", \"message\": \"a debug line\"}\n"
                   "{\"log\": \"info\", \"message\": \"an info line\"}\n{\"log\": \"warn\", \"message\": \"a warn line\"}\n"

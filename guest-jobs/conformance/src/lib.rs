@@ -84,7 +84,7 @@ impl Job for Conformance {
             "row" => out.row(&ROWS, &ROW),
             "nulls" => out.row(&ROWS, &[Value::Null; ROW.len()]),
             "statement" => {
-                let note = record.key().map(str::from_utf8).transpose()?;
+                let note = record.key_text()?;
                 out.row(&NOTE, &[record.offset().into(), note.into()]);
             }
             "reject" => return Err("asked to".into()),

@@ -96,7 +96,15 @@ func obey(command string, record job.Record, to *job.Outputs) error {
 	case "nulls":
 		to.Row(rows, make([]any, 16)...)
 	case "statement":
-		to.Row(note, record.Offset(), record.Key())
+		key, ok, err := record.KeyText()
+		switch {
+		case err != nil:
+			return err
+		case ok:
+			to.Row(note, record.Offset(), key)
+		default:
+			to.Row(note, record.Offset(), nil)
+		}
 	case "reject":
 		return job.Reject("asked to")
 	case "log":

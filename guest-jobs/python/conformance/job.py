@@ -76,7 +76,7 @@ class Conformance(Job):
             case "nulls":
                 out.row(ROWS, *[None] * len(ROW))
             case "statement":
-                out.row(NOTE, record.offset, None if record.key is None else record.key.decode())
+                out.row(NOTE, record.offset, record.key_text())
             case "reject":
                 raise Reject("asked to")
             case "log":

@@ -450,6 +450,12 @@ bool pelton_record_text(const pelton_record *record, pelton_out *out, pelton_byt
     return valid == text->size || pelton_reject(out, "value is not UTF-8: invalid at byte %zu", valid);
 }
 
+bool pelton_record_key_text(const pelton_record *record, pelton_out *out, pelton_bytes *text) {
+    *text = record->key;
+    size_t valid = pelton_utf8(*text);
+    return valid == text->size || pelton_reject(out, "key is not UTF-8: invalid at byte %zu", valid);
+}
+
 /* === Outputs === */
 
 /* A column, keys or values in the making; `validity` stays empty until the first null. */

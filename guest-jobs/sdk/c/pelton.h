@@ -249,6 +249,9 @@ pelton_header pelton_record_header(const pelton_record *record, uint32_t index);
 /* The value as text; false where it is null, empty or not UTF-8, after rejecting the record for that. */
 bool pelton_record_text(const pelton_record *record, pelton_out *out, pelton_bytes *text);
 
+/* The key as text, null where it is null; false where it is not UTF-8, after rejecting the record for that. */
+bool pelton_record_key_text(const pelton_record *record, pelton_out *out, pelton_bytes *text);
+
 /* === Outputs, each tied to the record at hand === */
 
 /* Passes the record on to a topic unchanged: key, value and headers. Costs next to nothing. */

@@ -70,6 +70,16 @@ static void json_append_digits(pelton_buffer *to, uint64_t number, int least) {
     pelton_append(to, first, (size_t)(digits + sizeof digits - first));
 }
 
+/* Makes the number whose digits are printed the next larger one of as many digits, in size; false where that has one more. */
+static bool json_next_digits(char *digits) {
+    for (char *at = strchr(digits, 'e') - 1; at >= digits && *at != '-'; at--) {
+        if (*at == '.') continue;
+        if (++*at <= '9') return true;
+        *at = '0';
+    }
+    return false;
+}
+
 /* Prints a number as `repr(float)` does: the fewest digits that read back as the same, `30.0`, `1e-05`, `1e+16`. */
 static void json_append_float(pelton_buffer *to, double number) {
     /* Of up to 15 digits no two say the same number: where one to three places are enough, these are the digits. */
@@ -85,11 +95,15 @@ static void json_append_float(pelton_buffer *to, double number) {
         return;
     }
     /* Where 15 digits read back as the same, the fewest are these without zeros at their end; but a number close to
-     * zero has fewer. */
+     * zero has fewer. Above a power of two doubles lie half as dense as below: there the digits that are nearest may read
+     * back as another number, and the next larger ones as this. */
     char digits[32];
     int precision = fabs(number) < 0x1p-1022 ? 1 : 15;
-    do snprintf(digits, sizeof digits, "%.*e", precision - 1, number);
-    while (strtod(digits, NULL) != number && ++precision <= 17);
+    for (;; precision++) {
+        snprintf(digits, sizeof digits, "%.*e", precision - 1, number);
+        if (precision == 17 || strtod(digits, NULL) == number) break;
+        if (json_next_digits(digits) && strtod(digits, NULL) == number) break;
+    }
     char *exponent = strchr(digits, 'e'), *last = exponent - 1;
     int ten = atoi(exponent + 1);
     for (; *last == '0' && precision > 1; last--) precision--;

@@ -83,6 +83,29 @@ func TestTextSaysWhatIsNone(t *testing.T) {
 	})
 }
 
+func TestAKeyIsTextOrAReject(t *testing.T) {
+	var texts []any
+	outcome := run(t, func(record job.Record, _ *job.Outputs) error {
+		text, ok, err := record.KeyText()
+		texts = append(texts, text, ok)
+		return err
+	}, jobtest.Record{}, jobtest.Record{Key: []byte{}}, jobtest.Record{Key: []byte("é")}, jobtest.Record{Key: []byte("a\xff")})
+	equal(t, texts, []any{"", false, "", true, "é", true, "", false})
+	equal(t, outcome.Rejects, []jobtest.Reject{{Index: 3, Reason: "key is not UTF-8: invalid at byte 1"}})
+}
+
+func TestTextOfARowIsUTF8(t *testing.T) {
+	for _, value := range []any{"a\xff", []byte("\xff")} {
+		_, err := jobtest.Run(of(func(_ job.Record, out *job.Outputs) error {
+			out.Row(note, value)
+			return nil
+		}), nil, jobtest.Values("")...)
+		if err == nil || err.Error() != "sink `note`: placeholder 1 is text and takes a string, not what is not UTF-8 (at offset 0)" {
+			t.Error(err)
+		}
+	}
+}
+
 func TestOutputsKeepTheirOrderAndOrigin(t *testing.T) {
 	outcome := run(t, func(record job.Record, out *job.Outputs) error {
 		switch string(record.Value()) {

@@ -25,6 +25,16 @@ type Header struct {
 // Key is the key; nil where it is null, and only there.
 func (r Record) Key() []byte { return r.batch.Keys.Get(r.index) }
 
+// KeyText is the key as text; false where it is null. One that isn't UTF-8 is an error, made to be returned.
+func (r Record) KeyText() (text string, ok bool, err error) {
+	key := r.Key()
+	if !utf8.Valid(key) {
+		return "", false, Reject("key is not UTF-8: invalid at byte " + strconv.Itoa(validUpTo(key)))
+	}
+	// The SDK never writes to the memory of a batch again.
+	return unsafe.String(unsafe.SliceData(key), len(key)), key != nil, nil
+}
+
 // Value is the value; nil where it is null, which makes the record a tombstone, and only there.
 func (r Record) Value() []byte { return r.batch.Values.Get(r.index) }
 

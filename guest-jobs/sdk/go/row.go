@@ -4,6 +4,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"pelton/job/internal/wire"
 )
@@ -38,6 +39,10 @@ func push(c *wire.Column, row int, value any) string {
 			problem = "a string"
 			break
 		}
+		if !utf8.ValidString(value) {
+			problem = notUTF8
+			break
+		}
 		c.Packed.PushString(value)
 	case Object:
 		if c.Type.Data() != wire.PackedData || c.Type == Bytea || c.Type == UUID {
@@ -54,6 +59,8 @@ func push(c *wire.Column, row int, value any) string {
 			problem = "a []byte"
 		case c.Type == UUID && len(value) != 16:
 			problem = strconv.Itoa(len(value))
+		case c.Type != UUID && c.Type != Bytea && !utf8.Valid(value):
+			problem = notUTF8
 		default:
 			c.Packed.Push(value)
 		}
@@ -102,6 +109,8 @@ func push(c *wire.Column, row int, value any) string {
 	c.Validity = c.Validity.Push(row, valid)
 	return ""
 }
+
+const notUTF8 = "what is not UTF-8"
 
 func pushInteger(c *wire.Column, value int64, name string) string {
 	switch c.Type.Data() {

@@ -1,5 +1,6 @@
 /** Fields of a record's JSON. The engine brings the same natively; what stands here serves under node. */
 
+import { exact } from './exact.js';
 import { rawOf } from './raw.js';
 import { reject } from './reject.js';
 import { respace } from './python.js';
@@ -49,8 +50,7 @@ const KINDS = {
   },
   int4: (name, raw) => Number(integer(name, raw, 32, 'INT')),
   int8(name, raw) {
-    const value = integer(name, raw, 64, 'BIGINT');
-    return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+    return exact(integer(name, raw, 64, 'BIGINT'));
   },
   float8(name, raw) {
     if (!/^[-\d]/.test(raw)) wrong(name, 'not a number', raw);

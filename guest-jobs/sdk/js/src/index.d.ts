@@ -84,7 +84,7 @@ export function statement<const T extends readonly Type[]>(
  *   exact, else as a bigint;
  * - `float8`: a number that a double can hold;
  * - `boolean`;
- * - `timestamptz`: a string that is a time with an offset (see `microseconds`), in microseconds since 1970-01-01 00:00:00 UTC;
+ * - `timestamptz`: a string that is a time with an offset, in microseconds since 1970-01-01 00:00:00 UTC: see `microseconds`;
  * - `object`: the text of an object, its strings and numbers as they are written, spaced as Python's `json.dumps` spaces it; it
  *   holds no NUL, not even escaped, which Postgres refuses in JSON. */
 interface Kinds {
@@ -93,7 +93,7 @@ interface Kinds {
   int8: number | bigint;
   float8: number;
   boolean: boolean;
-  timestamptz: number;
+  timestamptz: number | bigint;
   object: string;
 }
 
@@ -141,10 +141,11 @@ export interface Record {
   keyText(): string | null;
   /** In order; a name may repeat. None where the source was declared without headers. */
   readonly headers: [name: string, value: Uint8Array | null][];
-  /** Milliseconds since the Unix epoch. */
-  readonly timestamp: number | null;
+  /** Milliseconds since the Unix epoch; null where there is none. A bigint beyond 2^53, where a number would be rounded. */
+  readonly timestamp: number | bigint | null;
   readonly partition: number;
-  readonly offset: number;
+  /** A bigint beyond 2^53, where a number would be rounded. */
+  readonly offset: number | bigint;
   /** Which of the job's sources: 0 for the first. */
   readonly source: number;
 }
@@ -197,8 +198,9 @@ export function defineJob<S = undefined>(job: Job<S>): Job<S>;
 export function isText(value: unknown): value is string;
 
 /** Microseconds since 1970-01-01 00:00:00 UTC of a time as RFC 3339 writes it, such as `2024-05-02T10:11:12.123456+00:00`; null
- * where the text is none. Digits beyond the microsecond are cut off; second 60 is the first of the next minute. */
-export function microseconds(text: string): number | null;
+ * where the text is none. Digits beyond the microsecond are cut off; second 60 is the first of the next minute. It is a number
+ * where that is exact, and a bigint before 1684-07-28 and after 2255-06-05; a column takes both. */
+export function microseconds(text: string): number | bigint | null;
 
 /** Gives up on the record at hand: it goes to the dead-letter topic with this reason. Call it outside of `try`. */
 export function reject(reason: unknown): never;

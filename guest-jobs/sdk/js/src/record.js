@@ -1,5 +1,6 @@
 /** A record as a job sees it: a view into the batch. What is not asked for costs nothing. */
 
+import { exact } from './exact.js';
 import { itemOf, nullableItemOf, openedHeaders, openedNullable, textOf, validUpTo } from './packed.js';
 import { Fields } from './fields.js';
 import { rawOf } from './raw.js';
@@ -24,10 +25,21 @@ export class View {
   }
 }
 
-// 64-bit integers as numbers, without making a BigInt: exact up to 2^53, which no offset and no time reaches.
 function int64(bytes, index) {
-  const halves = new DataView(bytes.buffer, bytes.byteOffset + index * 8, 8);
-  return halves.getInt32(4, true) * 4294967296 + halves.getUint32(0, true);
+  return exact(new DataView(bytes.buffer, bytes.byteOffset + index * 8, 8).getBigInt64(0, true));
+}
+
+/** How deep arrays and objects may lie in each other, in every SDK. */
+const MAX_DEPTH = 128;
+
+// Of what is JSON.
+function isTooDeep(json) {
+  let depth = 0;
+  return (json.match(/"(?:[^"\\]|\\.)*"|[{}[\]]/g) ?? []).some((token) => {
+    if (token === '{' || token === '[') depth++;
+    else if (token[0] !== '"') depth--;
+    return depth > MAX_DEPTH;
+  });
 }
 
 export class Record {
@@ -57,11 +69,13 @@ export class Record {
 
   json() {
     const text = this.text();
+    let value;
     try {
-      return JSON.parse(text);
+      value = JSON.parse(text);
     } catch (error) {
       return reject(`value is not JSON: ${error.message}`);
     }
+    return isTooDeep(text) ? reject('value is not JSON: nested too deeply') : value;
   }
 
   fields(fields) {

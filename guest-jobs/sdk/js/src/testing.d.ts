@@ -3,7 +3,13 @@ import type { Bytes, Job, Rows, Topic } from './index.js';
 /** A record for a test: its value, or all of it. */
 export type Input =
   | Bytes
-  | { key?: Bytes; value?: Bytes; headers?: readonly (readonly [string, Bytes])[]; timestamp?: number | null };
+  | {
+    key?: Bytes;
+    value?: Bytes;
+    headers?: readonly (readonly [string, Bytes])[];
+    timestamp?: number | bigint | null;
+    offset?: number | bigint;
+  };
 
 /** Text where it is UTF-8, else bytes. */
 export interface Message {
@@ -25,7 +31,7 @@ export interface Run {
 }
 
 /**
- * Configures a job and hands it one batch: partition 0, offsets from 0. Parameters that aren't given have their defaults.
+ * Configures a job and hands it one batch: partition 0, offsets from 0 where records have none. Parameters that aren't given have their defaults.
  * Throws what `configure` throws, and an Error with the reason where the job fails on the batch.
  */
 export function run(job: Job<any>, records: Iterable<Input>, parameters?: { [name: string]: string | number }): Run;

@@ -16,7 +16,7 @@ import {
 } from './packed.js';
 import { Runner } from './runner.js';
 
-/** Configures a job and hands it one batch: partition 0, offsets from 0. `index.d.ts` has the details. */
+/** Configures a job and hands it one batch: partition 0. `testing.d.ts` has the details. */
 export function run(job, records, parameters = {}) {
   const runner = new Runner(job);
   const logs = [];
@@ -50,8 +50,8 @@ function settingsOf(spec, given) {
 
 function inputOf(record) {
   const plain = record === null || typeof record === 'string' || record instanceof Uint8Array;
-  const { key = null, value = null, headers = [], timestamp = null } = plain ? { value: record } : record;
-  return { key, value, headers, timestamp };
+  const { key = null, value = null, headers = [], timestamp = null, offset } = plain ? { value: record } : record;
+  return { key, value, headers, timestamp, offset };
 }
 
 /** Records as they cross. */
@@ -61,7 +61,7 @@ export function batchOf(inputs, partition = 0, source = 0) {
   return {
     source,
     partition,
-    offsets: bytesOf(BigInt64Array.from(inputs, (_, index) => BigInt(index))),
+    offsets: bytesOf(BigInt64Array.from(inputs, ({ offset }, index) => BigInt(offset ?? index))),
     timestamps: bytesOf(BigInt64Array.from(inputs, (input) => BigInt(input.timestamp ?? -1))),
     keys: packNullable(inputs.map((input) => input.key)),
     values: packNullable(inputs.map((input) => input.value)),

@@ -1,5 +1,7 @@
 /** Times as RFC 3339 writes them. The engine brings the same natively; what stands here serves under node. */
 
+import { exact } from './exact.js';
+
 const TIME = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
 
 function parsed(text) {
@@ -14,7 +16,7 @@ function parsed(text) {
   if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return null;
   const zone = (+zoneHour * 60 + +zoneMinute) * (sign === '-' ? -1 : 1);
   const minutes = date.getTime() / 60000 + hour * 60 + minute - zone;
-  return (minutes * 60 + second) * 1e6 + +fraction.slice(0, 6).padEnd(6, '0');
+  return exact(BigInt(minutes * 60 + second) * 1_000_000n + BigInt(fraction.slice(0, 6).padEnd(6, '0')));
 }
 
 export const microseconds = globalThis.pelton?.microseconds ?? parsed;

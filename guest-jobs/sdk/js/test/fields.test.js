@@ -39,6 +39,15 @@ test('unusual but valid', () => {
   assert.equal(read(GOOD.replace('pressure', 'temperature')).temperature, 1000.12);
 });
 
+test('times are exact in every year', () => {
+  const micros = (time) => read(GOOD.replace('2024-05-02T10:11:12.123456+00:00', time)).micros;
+  assert.equal(micros('2255-06-05T23:47:34.740991Z'), Number.MAX_SAFE_INTEGER);
+  assert.equal(micros('2255-06-05T23:47:34.740993Z'), 9007199254740993n);
+  assert.equal(micros('1684-07-28T00:12:25.259007Z'), -9007199254740993n);
+  assert.equal(micros('0001-01-01T00:00:00Z'), -62135596800000000n);
+  assert.equal(micros('9999-12-31T23:59:59.999999Z'), 253402300799999999n);
+});
+
 test('every bad value says why', () => {
   for (const [from, to, reason] of [
     [GOOD, '[]', 'value is not a JSON object'],
@@ -50,6 +59,11 @@ test('every bad value says why', () => {
     ['0a1b', '0\\u0000', '`message_id` holds a NUL character'],
     ['1000.12', '"\\\\\\u0000"', '`message` holds a NUL character'],
     ['7,', '7.5,', '`sensor_id` is not an integer: 7.5'],
+    ['7,', '1e0,', '`sensor_id` is not an integer: 1e0'],
+    ['7,', '0.0,', '`sensor_id` is not an integer: 0.0'],
+    ['7,', '2147483647.00000001,', '`sensor_id` is not an integer: 2147483647.00000001'],
+    ['7,', '[ 1,2 ],', '`sensor_id` is not an integer: [ 1,2 ]'],
+    ['7,', `1${'0'.repeat(4300)},`, `\`sensor_id\` is beyond the range of INT: 1${'0'.repeat(59)}…`],
     ['7,', '2147483648,', '`sensor_id` is beyond the range of INT: 2147483648'],
     ['30.5', '"30.5"', '`temperature` is not a number: "30.5"'],
     ['30.5', '1e999', '`temperature` is beyond the range of a double: 1e999'],

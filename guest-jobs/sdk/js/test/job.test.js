@@ -55,6 +55,23 @@ test('a record tells what is wrong with it', () => {
   assert.match(reasons[4], /^4 value is not JSON: ./);
 });
 
+test('integers of 64 bits are exact', () => {
+  const seen = [];
+  const big = 2n ** 53n + 1n;
+  run(job((record) => { seen.push(record.offset, record.timestamp); }), [
+    { value: 'a', offset: 5, timestamp: 1714644672123 },
+    { value: 'a', offset: Number.MAX_SAFE_INTEGER, timestamp: Number.MAX_SAFE_INTEGER },
+    { value: 'a', offset: big, timestamp: 2n ** 63n - 1n },
+  ]);
+  assert.deepEqual(seen, [5, 1714644672123, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, big, 2n ** 63n - 1n]);
+});
+
+test('nesting ends at 128', () => {
+  const nested = (depth) => `${'['.repeat(depth)}"[[[\\""${']'.repeat(depth)}`;
+  const { rejects } = run(job((record) => record.json()), [nested(128), nested(129)]);
+  assert.deepEqual(rejects, [[1, 'value is not JSON: nested too deeply']]);
+});
+
 test('what was emitted before a reject stands', () => {
   const result = run(job((_, out) => (out.forward(OUT), reject('no'))), ['a']);
   assert.deepEqual([result.forwards(OUT), result.rejects], [[0], [[0, 'no']]]);

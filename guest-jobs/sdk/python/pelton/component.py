@@ -1,11 +1,13 @@
 """The component: the contract's ``task``, served by the job in ``job.py``. ``pelton build`` hands this module to
 componentize-py; nothing else imports it, since what it imports from ``wit_world`` is made by that.
 
-All of it up to the first call runs at build time, and is kept as the memory that an instance starts with.
+All of it up to the first call runs at build time, and is kept as the memory that an instance starts with. That is what
+``_pylong`` is imported for: Python reads and prints integers of thousands of digits with it, and a job has no files to import from.
 """
 
 from __future__ import annotations
 
+import _pylong  # type: ignore[import-not-found]  # noqa: F401
 import gc
 import io
 import linecache

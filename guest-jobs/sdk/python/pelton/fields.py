@@ -16,7 +16,7 @@ from json.encoder import encode_basestring_ascii
 from typing import Any, Literal
 
 from . import shape
-from .record import Record, Reject
+from .record import Record, Reject, must_be_object
 from .times import microseconds
 
 Kind = Literal["text", "int4", "int8", "float8", "boolean", "timestamptz", "object"]
@@ -59,10 +59,9 @@ class Fields:
 
     def _miss(self, record: Record, text: str) -> tuple[Any, ...]:
         """Reads a record that is printed like none before, and goes by it from now on."""
-        if not isinstance(record.json(), dict):
-            raise Reject("value is not a JSON object")
+        must_be_object(record.text())
         tokens = _TOKEN.findall(text)
-        values = tuple(self._value(tokens, *path) for path in self._paths)
+        values = tuple(self._value(text, tokens, *path) for path in self._paths)
         self._misses += 1
         # Making the expression takes long, so it is made again only where twice as many records have missed it.
         if self._misses & (self._misses - 1) == 0:
@@ -71,16 +70,27 @@ class Fields:
                 self.read = fast  # type: ignore[assignment, method-assign]
         return values
 
-    def _value(self, tokens: list[str], path: list[str], kind: Kind, nullable: bool) -> Any:
-        found: list[str] | None = tokens
+    def _value(self, text: str, tokens: list[str], path: list[str], kind: Kind, nullable: bool) -> Any:
+        found: tuple[int, int] | None = (0, len(tokens))
         for name in path:
-            found = _members(found).get(name) if found and found[0] == "{" else None
-        if nullable and (found is None or found == ["null"]):
+            found = _members(tokens, found[0]).get(name) if found and tokens[found[0]] == "{" else None
+        if nullable and (found is None or tokens[found[0]] == "null"):
             return None
         if found is None:
             place = f"`{'.'.join(path[:-1])}`" if path[1:] else "value"
             raise Reject(f"missing field `{path[-1]}` in {place}")
-        return _KINDS[kind](path[-1], found)
+        try:
+            return _KINDS[kind](path[-1], tokens[slice(*found)])
+        except _Wrong as wrong:
+            # As it is written: the text from its first token to its last.
+            places = [token.span() for token in _TOKEN.finditer(text)]
+            source = text[places[found[0]][0] : places[found[1] - 1][1]]
+            shown = source if len(source) <= 60 else f"{source[:60]}…"
+            raise Reject(f"`{path[-1]}` is {wrong}: {shown}") from None
+
+
+class _Wrong(Exception):
+    """What a field is not, or beyond."""
 
 
 quote = encode_basestring_ascii
@@ -96,27 +106,27 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[{}\[\]:,]|[^\s"{}\[\]:,]++')
 _ESCAPED_NUL = re.compile(r'"(?:[^\\]|\\[^u]|\\u(?!0000))*?\\u0000').match
 
 
-def _members(tokens: list[str]) -> dict[str, list[str]]:
-    """The tokens of each member of an object, by its name."""
+def _members(tokens: list[str], at: int) -> dict[str, tuple[int, int]]:
+    """Where the tokens of each member of the object lie that begins there, by its name."""
     members = {}
-    at = 1
+    at += 1
     while tokens[at] != "}":
         name, start = json.loads(tokens[at]), at + 2
         at, depth = start, 0
         while depth or tokens[at] not in (",", "}"):
             depth += (tokens[at] in ("{", "[")) - (tokens[at] in ("}", "]"))
             at += 1
-        members[name] = tokens[start:at]
+        members[name] = (start, at)
         at += tokens[at] == ","
     return members
 
 
 def _text(name: str, field: list[str]) -> str:
     if field[0][0] != '"':
-        raise _wrong(name, "not a string", field)
+        raise _Wrong("not a string")
     text: str = json.loads(field[0])
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise _wrong(name, "not valid Unicode", field)
+        raise _Wrong("not valid Unicode")
     if "\0" in text:
         raise Reject(f"`{name}` holds a NUL character")
     return text
@@ -125,10 +135,10 @@ def _text(name: str, field: list[str]) -> str:
 def _integer(bits: int, column: str) -> Callable[[str, list[str]], int]:
     def read(name: str, field: list[str]) -> int:
         if not re.fullmatch("-?[0-9]+", field[0]):
-            raise _wrong(name, "not an integer", field)
-        # Nineteen digits hold any of them, and Python refuses to read thousands.
+            raise _Wrong("not an integer")
+        # Nineteen digits hold any of them, and to read thousands takes long.
         if len(field[0]) > 20 or not -(2**bits) <= int(field[0]) < 2**bits:
-            raise _wrong(name, f"beyond the range of {column}", field)
+            raise _Wrong(f"beyond the range of {column}")
         return int(field[0])
 
     return read
@@ -136,28 +146,28 @@ def _integer(bits: int, column: str) -> Callable[[str, list[str]], int]:
 
 def _number(name: str, field: list[str]) -> float:
     if field[0][0] not in "-0123456789":
-        raise _wrong(name, "not a number", field)
+        raise _Wrong("not a number")
     if math.isinf(float(field[0])):
-        raise _wrong(name, "beyond the range of a double", field)
+        raise _Wrong("beyond the range of a double")
     return float(field[0])
 
 
 def _boolean(name: str, field: list[str]) -> bool:
     if field[0] not in ("true", "false"):
-        raise _wrong(name, "not a boolean", field)
+        raise _Wrong("not a boolean")
     return field[0] == "true"
 
 
 def _timestamptz(name: str, field: list[str]) -> int:
     time = microseconds(_text(name, field))
     if time is None:
-        raise _wrong(name, "not a time with offset (RFC 3339)", field)
+        raise _Wrong("not a time with offset (RFC 3339)")
     return time
 
 
 def _object(name: str, field: list[str]) -> str:
     if field[0] != "{":
-        raise _wrong(name, "not a JSON object", field)
+        raise _Wrong("not a JSON object")
     if any(map(_ESCAPED_NUL, field)):
         raise Reject(f"`{name}` holds a NUL character")
     return shape.spaced(field)
@@ -172,10 +182,3 @@ _KINDS: dict[Kind, Callable[[str, list[str]], Any]] = {
     "timestamptz": _timestamptz,
     "object": _object,
 }
-
-
-def _wrong(name: str, what: str, field: list[str]) -> Reject:
-    """Names the field, and shows the beginning of what it holds."""
-    text = shape.spaced(field)
-    shown = text if len(text) <= 60 else f"{text[:60]}…"
-    return Reject(f"`{name}` is {what}: {shown}")

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta, timezone
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 _TIME = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}):([0-9]{2})(?:\.([0-9]+))?(Z|z|[+-][0-9]{2}:[0-5][0-9])"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]((?:[01][0-9]|2[0-3]):[0-5][0-9]):([0-9]{2})(?:\.([0-9]+))?"
+    r"(Z|z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 ).fullmatch
 
 
@@ -27,6 +28,7 @@ def microseconds(text: str) -> int | None:
     if int(second) > 60:
         return None
     try:
+        # The expression has held the hours to below 24: newer versions of Python read `24:00` as the next day.
         start = datetime.fromisoformat(f"{day}T{minute}:00{zone.upper()}")
     except ValueError:
         return None

@@ -110,6 +110,13 @@ def test_what_is_printed_alike_is_read_to_the_same_values() -> None:
         ("1000.12", r'"\u0000"', "`message` holds a NUL character"),
         ("1000.12", r'"\\\u0000"', "`message` holds a NUL character"),
         ("7,", "7.5,", "`sensor_id` is not an integer: 7.5"),
+        ("7,", "1e0,", "`sensor_id` is not an integer: 1e0"),
+        ("7,", "0.0,", "`sensor_id` is not an integer: 0.0"),
+        ("7,", "2147483647.00000001,", "`sensor_id` is not an integer: 2147483647.00000001"),
+        ("7,", f"1{'0' * 4300},", f"`sensor_id` is beyond the range of INT: 1{'0' * 59}…"),
+        ("7,", '[ 1,2\t, {"a":1.50} ],', '`sensor_id` is not an integer: [ 1,2\t, {"a":1.50} ]'),
+        (MESSAGE, '[ 30.50,\t1e+2 ]', '`message` is not a JSON object: [ 30.50,\t1e+2 ]'),
+        ("30.5", '{ "b":1 }', '`temperature` is not a number: { "b":1 }'),
         ("7,", '"7",', '`sensor_id` is not an integer: "7"'),
         ("7,", "2147483648,", "`sensor_id` is beyond the range of INT: 2147483648"),
         ("7,", "-99999999999999999999,", "`sensor_id` is beyond the range of INT: -99999999999999999999"),
@@ -129,6 +136,14 @@ def test_every_bad_value_says_why(old: str, new: str, reason: str) -> None:
     assert str(caught.value) == reason or reason.endswith("JSON: ") and str(caught.value).startswith(reason)
 
 
+def test_a_number_has_as_many_digits_as_it_likes() -> None:
+    long = "1" + "0" * 4300
+    assert read(GOOD.replace("30.5", f'31, "n": {long}, "f": 0.{long}'))[3] == 31.0
+    whole = of(f'{{"n": {long}, "m": [-{long}]}}').json()
+    assert whole == {"n": 10**4300, "m": [-(10**4300)]}
+    assert str(whole["n"]) == long
+
+
 def test_a_backslash_before_u0000_is_no_nul() -> None:
     assert r"\\u0000" in read(GOOD.replace("1000.12", r'"\\u0000 \u0001"'))[2]
 
@@ -140,15 +155,29 @@ def test_times() -> None:
         ("2024-05-02 10:11:12.1234567z", 1714644672123456),
         ("2016-12-31T23:59:60Z", 1483228800000000),
         ("0001-01-01T00:00:00+23:59", -62135683140000000),
+        ("1600-02-29T23:59:59.999999Z", -11670912000000001),
+        ("2400-02-29T12:00:00.123457Z", 13574606400123457),
+        ("9999-12-31T23:59:60.999999-23:59", 253402387140999999),
     ]:
         assert microseconds(text) == expected, text
     for text in [
         "", "yesterday", "2024-05-02", "2024-05-02T10:11:12", "2024-05-02T10:11:12.Z", "2024-05-02T10:11:12Z ",
         "2024-05-02T10:11:12+0000", "2024-05-02T10:11:12+24:00", "2024-05-02T24:00:00Z", "2024-05-02T10:60:00Z",
+        "2024-05-02T24:00:00.000000Z", "2024-05-02T00:00:00-24:00", "2024-05-02T00:00:00+00:60", "1700-02-29T00:00:00Z",
         "2024-05-02T10:11:61Z", "2024-13-02T10:11:12Z", "2024-00-02T10:11:12Z", "2024-02-30T10:11:12Z",
         "2023-02-29T10:11:12Z", "0000-01-01T00:00:00Z", "+2024-05-02T10:11:12Z", "2024-05-02T10:11:12.12\u0664Z",
     ]:  # fmt: skip
         assert microseconds(text) is None, text
+
+
+def test_no_text_is_none_for_the_expression_too() -> None:
+    fields = Fields(*PATHS)
+    fields.read(of(GOOD))
+    assert outcome(fields, "") == "value is empty"
+    for value, reason in [(None, "value is null (a tombstone)"), (b"\xff", "value is not UTF-8: invalid at byte 0")]:
+        with pytest.raises(Reject) as caught:
+            fields.read(Record(None, value, (), None, 0, 0, 0))
+        assert str(caught.value) == reason
 
 
 def test_more_minutes_than_are_kept() -> None:

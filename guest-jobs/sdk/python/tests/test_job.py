@@ -70,6 +70,8 @@ class Puppet(Job):
                 metrics.gauge("level", 0.5)
             case "raise":
                 {}["nothing"]  # type: ignore[index]
+            case "key":
+                raise Reject(repr(record.key_text()))
             case other:
                 raise Reject(f"cannot {other}")
 
@@ -81,6 +83,14 @@ def failure(*records: str) -> str:
     with pytest.raises(Failure) as caught:
         run(Puppet, ["forward", *records], COUNT, partition=3, first_offset=40)
     return str(caught.value)
+
+
+def test_a_key_is_text_or_a_reject() -> None:
+    keys = [None, b"", "é".encode(), b"a\xff", b"\xe2\x82"]
+    result = run(Puppet, [Input("key", key=key) for key in keys], COUNT)
+    assert [reason for _, reason in result.rejects] == [
+        "None", "''", "'é'", "key is not UTF-8: invalid at byte 1", "key is not UTF-8: invalid at byte 0",
+    ]  # fmt: skip
 
 
 def test_every_output_names_its_record() -> None:

@@ -44,6 +44,15 @@ impl<'a> Record<'a> {
         self.batch.keys.get(self.index)
     }
 
+    /// The key as text; nothing where it is null.
+    ///
+    /// # Errors
+    /// A key that isn't UTF-8.
+    pub fn key_text(&self) -> Result<Option<&'a str>, Reject> {
+        let text = self.key().map(str::from_utf8).transpose();
+        text.map_err(|error| Reject(format!("key is not UTF-8: invalid at byte {}", error.valid_up_to())))
+    }
+
     /// The value; nothing where it is null, which makes the record a tombstone.
     pub fn value(&self) -> Option<&'a [u8]> {
         self.batch.values.get(self.index)

@@ -57,6 +57,7 @@ impl Job for Puppet {
             "row to topic" => out.row(&TOPIC, &[]),
             "message to table" => out.forward(&TABLE),
             "undeclared" => out.forward(&Sink::topic("elsewhere")),
+            "key" => return Err(format!("{:?}", record.key_text()?).into()),
             other => return Err(format!("cannot {other}").into()),
         }
         Ok(())
@@ -93,6 +94,16 @@ fn every_output_names_its_record() {
     assert_eq!(run.rows(&TABLE), rows);
     assert_eq!(run.rows(&STATEMENT), [(7, vec![Value::Int4(7)])]);
     assert_eq!(run.rejects(), [(6, "cannot fly")]);
+}
+
+#[test]
+fn a_key_is_text_or_a_reject() {
+    let of = |key: &[u8]| Input { key: Some(key.to_vec()), ..Input::from("key") };
+    let run =
+        run::<Puppet>(&[COUNT], [Input::from("key"), of(b""), of(b"\xc3\xa9"), of(b"a\xff"), of(b"\xe2\x82")]).unwrap();
+    let reasons: Vec<&str> = run.rejects().into_iter().map(|(_, reason)| reason).collect();
+    let odd = ["key is not UTF-8: invalid at byte 1", "key is not UTF-8: invalid at byte 0"];
+    assert_eq!(reasons, ["None", "Some(\"\")", "Some(\"\u{e9}\")", odd[0], odd[1]]);
 }
 
 #[test]

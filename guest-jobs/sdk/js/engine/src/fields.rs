@@ -9,9 +9,7 @@ use std::ffi::CStr;
 
 use crate::{
     native::{self, Call, Class},
-    text,
-    value::SAFE,
-    web,
+    text, value, web,
 };
 
 /// What a script reads of each record; it lives as long as the script.
@@ -103,21 +101,12 @@ impl Kind {
             Self::Text => text::string(ctx, &field.text().map_err(rejected)?),
             Self::Object => text::string(ctx, &field.object().map_err(rejected)?),
             Self::Int4 => Ok(Value::new_int(ctx.clone(), field.int4().map_err(rejected)?)),
-            Self::Int8 => integer(ctx, field.int8().map_err(rejected)?),
+            Self::Int8 => value::integer(ctx, field.int8().map_err(rejected)?),
             Self::Float8 => Ok(Value::new_number(ctx.clone(), field.float8().map_err(rejected)?)),
             Self::Boolean => Ok(Value::new_bool(ctx.clone(), field.boolean().map_err(rejected)?)),
-            Self::Timestamptz => integer(ctx, field.timestamptz().map_err(rejected)?),
+            Self::Timestamptz => value::integer(ctx, field.timestamptz().map_err(rejected)?),
         }
     }
-}
-
-/// A number where it is one exactly, else a bigint.
-fn integer<'js>(ctx: &Ctx<'js>, value: i64) -> Result<Value<'js>> {
-    let number = value as f64;
-    if number.abs() <= SAFE {
-        return Ok(Value::new_number(ctx.clone(), number));
-    }
-    rquickjs::BigInt::from_i64(ctx.clone(), value).map(rquickjs::BigInt::into_value)
 }
 
 /// The fields that the argument names, of a record's value.

@@ -6,19 +6,39 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use std::{cell::RefCell, fmt, mem};
 
 /// What `JSON.parse` makes of a text. What the parser here refuses (halves of surrogate pairs, numbers beyond a double's range,
-/// and what is no JSON) is left to QuickJS's, so that the two agree. But its stack has no end that it would see: JSON of more
-/// than 127 levels is refused.
+/// what is no JSON, and what lies 128 deep) is left to QuickJS's, so that the two agree. But its stack has no end that it would
+/// see: JSON of more levels is refused.
 pub(crate) fn parse<'js>(ctx: &Ctx<'js>, text: &str) -> Result<Value<'js>> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = Place(ctx).deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
     match value {
         // SAFETY: it is owned, and of this context.
         Ok(value) => Ok(unsafe { Value::from_raw(ctx.clone(), value.into_raw()) }),
-        Err(error) if error.to_string().starts_with("recursion limit exceeded") => {
-            Err(Exception::throw_syntax(ctx, "nested too deeply"))
-        }
+        Err(_) if is_too_deep(text) => Err(Exception::throw_syntax(ctx, "nested too deeply")),
         Err(_) => ctx.json_parse(text),
     }
+}
+
+/// How deep arrays and objects may lie in each other, in every SDK.
+const MAX_DEPTH: i32 = 128;
+
+/// Whether brackets, as far as they stand outside of strings, open deeper than that.
+pub(crate) fn is_too_deep(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let (mut at, mut depth) = (0, 0);
+    while let Some(byte) = bytes.get(at) {
+        at += 1;
+        match byte {
+            b'"' => at = end_of_string(bytes, at),
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return true;
+        }
+    }
+    false
 }
 
 /// The text of a member of an object, of valid JSON: the last of the name. Nothing where there is none, or the text is no object.

@@ -8,7 +8,7 @@ use crate::{
     fields, json,
     native::{self, Call, Class},
     text::{self, Text},
-    web,
+    value, web,
 };
 
 /// A record of a batch, which lives as long as a job keeps one of its records.
@@ -72,16 +72,15 @@ pub(crate) fn define(ctx: &Ctx<'_>) -> Result<()> {
     native::getter(&prototype, c"key", |call| text::nullable(call.ctx, call.this::<Record>()?.record().key()))?;
     native::getter(&prototype, c"value", |call| text::nullable(call.ctx, call.this::<Record>()?.record().value()))?;
     native::getter(&prototype, c"headers", |call| call.this::<Record>()?.headers(call.ctx))?;
-    native::getter(&prototype, c"timestamp", |call| {
-        let timestamp = call.this::<Record>()?.record().timestamp();
-        Ok(timestamp.map_or_else(|| Value::new_null(call.ctx.clone()), |timestamp| number(call, timestamp as f64)))
+    native::getter(&prototype, c"timestamp", |call| match call.this::<Record>()?.record().timestamp() {
+        Some(timestamp) => value::integer(call.ctx, timestamp),
+        None => Ok(Value::new_null(call.ctx.clone())),
     })?;
     native::getter(&prototype, c"partition", |call| Ok(number(call, call.this::<Record>()?.batch.partition.into())))?;
-    native::getter(&prototype, c"offset", |call| Ok(number(call, call.this::<Record>()?.record().offset() as f64)))?;
+    native::getter(&prototype, c"offset", |call| value::integer(call.ctx, call.this::<Record>()?.record().offset()))?;
     native::getter(&prototype, c"source", |call| Ok(number(call, call.this::<Record>()?.batch.source.into())))
 }
 
-/// Exact up to 2^53, which no offset and no time reaches.
 fn number<'js>(call: &Call<'_, 'js>, number: f64) -> Value<'js> {
     Value::new_number(call.ctx.clone(), number)
 }
@@ -105,12 +104,9 @@ impl Record {
     }
 
     fn key_text<'js>(&self, ctx: &Ctx<'js>) -> Result<Value<'js>> {
-        let Some(key) = self.record().key() else {
-            return Ok(Value::new_null(ctx.clone()));
-        };
-        match str::from_utf8(key) {
-            Ok(key) => text::string(ctx, key),
-            Err(error) => Err(web::reject(ctx, &format!("key is not UTF-8: invalid at byte {}", error.valid_up_to()))),
+        match self.record().key_text().map_err(|reject| web::reject(ctx, reject.reason()))? {
+            Some(key) => text::string(ctx, key),
+            None => Ok(Value::new_null(ctx.clone())),
         }
     }
 

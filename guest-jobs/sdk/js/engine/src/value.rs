@@ -1,7 +1,7 @@
 //! Values that a job emits, read as their column or message takes them.
 
 use pelton_job::{Type, Value as Field};
-use rquickjs::{Result, Value, qjs};
+use rquickjs::{BigInt, Ctx, Result, Value, qjs};
 
 use crate::text::{Text, copied};
 
@@ -43,13 +43,13 @@ impl<'js> Read<'js> {
                 return Ok(bytes.map(Self::Bytes));
             }
             Type::Boolean => value.as_bool().map(Field::Boolean),
-            Type::Int2 => integer(value).and_then(|value| value.try_into().ok()).map(Field::Int2),
-            Type::Int4 | Type::Date => integer(value).and_then(|value| value.try_into().ok()).map(Field::Int4),
-            Type::Int8 => match integer(value) {
+            Type::Int2 => safe(value).and_then(|value| value.try_into().ok()).map(Field::Int2),
+            Type::Int4 | Type::Date => safe(value).and_then(|value| value.try_into().ok()).map(Field::Int4),
+            Type::Int8 => match safe(value) {
                 Some(value) => Some(Field::Int8(value)),
                 None => big(value)?.map(Field::Int8),
             },
-            Type::Timestamptz | Type::Timestamp => match integer(value) {
+            Type::Timestamptz | Type::Timestamp => match safe(value) {
                 Some(value) => Some(Field::Int8(value)),
                 None => match date(value) {
                     Some(value) => Some(Field::Int8(value)),
@@ -81,14 +81,22 @@ impl<'js> Read<'js> {
 }
 
 /// `Number.MAX_SAFE_INTEGER`
-pub(crate) const SAFE: f64 = 9_007_199_254_740_991.0;
+const SAFE: i64 = 9_007_199_254_740_991;
+
+/// A number where it is a safe integer, else a bigint.
+pub(crate) fn integer<'js>(ctx: &Ctx<'js>, value: i64) -> Result<Value<'js>> {
+    if (-SAFE..=SAFE).contains(&value) {
+        return Ok(Value::new_number(ctx.clone(), value as f64));
+    }
+    BigInt::from_i64(ctx.clone(), value).map(BigInt::into_value)
+}
 
 /// A safe integer.
-fn integer(value: &Value<'_>) -> Option<i64> {
+fn safe(value: &Value<'_>) -> Option<i64> {
     if let Some(value) = value.as_int() {
         return Some(value.into());
     }
-    value.as_float().filter(|value| value.trunc() == *value && value.abs() <= SAFE).map(|value| value as i64)
+    value.as_float().filter(|value| value.trunc() == *value && value.abs() <= SAFE as f64).map(|value| value as i64)
 }
 
 /// A bigint of 64 bits. QuickJS would cut it to them.

@@ -33,7 +33,10 @@
   };
 
   const { parse: reviving } = JSON;
-  JSON.parse = (text, reviver) => (typeof reviver === 'function' ? reviving(text, reviver) : parse(text));
+  JSON.parse = (text, reviver) => {
+    const value = parse(text);
+    return typeof reviver === 'function' ? reviving(text, reviver) : value;
+  };
 
   const NAMES = ['utf-8', 'utf8', 'unicode-1-1-utf-8'];
 

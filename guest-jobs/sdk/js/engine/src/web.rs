@@ -13,6 +13,7 @@ use crate::{
     fields, json,
     native::{self, Call},
     text::{self, Text, copied},
+    value,
 };
 
 const LEVELS: [(&str, log::Level); 5] = [
@@ -130,7 +131,7 @@ fn ascii<'js>(call: &Call<'_, 'js>, printed: &[u8]) -> Result<Value<'js>> {
 fn microseconds<'js>(call: &Call<'_, 'js>) -> Result<Value<'js>> {
     let text = Text::of(&call.argument(0))?;
     Ok(match time::microseconds(text.as_str()) {
-        Some(microseconds) => Value::new_number(call.ctx.clone(), microseconds as f64),
+        Some(microseconds) => value::integer(call.ctx, microseconds)?,
         None => Value::new_null(call.ctx.clone()),
     })
 }
