@@ -2,6 +2,7 @@
 #include "../../sdk/c/pelton.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 static const pelton_sink OUT = {.name = "out", .topic = "conformance_out"};
 static const pelton_sink ROWS_OF_ALL = {
@@ -58,6 +59,23 @@ static void send_row(pelton_out *out) {
                pelton_text(pelton_str("[]")));
 }
 
+/* More outputs of one record than a byte has bits: a batch that is halved can't hide a mistake in them. */
+static void send_many(pelton_out *out) {
+    for (int n = 0; n < 20; n++) {
+        char digits[8];
+        snprintf(digits, sizeof digits, "%d", n);
+        pelton_bytes text = pelton_str(digits);
+        pelton_header header = {pelton_str("n"), n % 2 ? PELTON_NULL : text};
+        pelton_send(out, &OUT, (pelton_message){n % 3 ? text : PELTON_NULL, n < 9 || n >= 18 ? text : PELTON_NULL,
+                                                &header, n < 10 ? 0 : 1});
+        pelton_row(out, &NOTE, pelton_int8(n), n % 4 == 1 ? pelton_null() : pelton_text(text));
+        if (n == 9 || n == 16) pelton_row_of(out, &ROWS_OF_ALL, (const pelton_value[16]){{0}}, 16);
+        else send_row(out);
+    }
+    pelton_forward(out, &OUT);
+    pelton_forward(out, &OUT);
+}
+
 static bool process(const pelton_record *record, pelton_out *out) {
     pelton_bytes text = record->value;
     seen++;
@@ -77,6 +95,7 @@ static bool process(const pelton_record *record, pelton_out *out) {
         if (!pelton_record_key_text(record, out, &key)) return false;
         pelton_row(out, &NOTE, pelton_int8(record->offset), pelton_text(key));
     }
+    if (IS("many")) send_many(out);
     if (IS("reject")) return pelton_reject(out, "asked to");
     if (IS("raise")) return pelton_fail(out, "raised on purpose");
     if (IS("log")) {

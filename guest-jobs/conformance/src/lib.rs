@@ -87,6 +87,7 @@ impl Job for Conformance {
                 let note = record.key_text()?;
                 out.row(&NOTE, &[record.offset().into(), note.into()]);
             }
+            "many" => many(out),
             "reject" => return Err("asked to".into()),
             "log" => log_all(),
             "metrics" => {
@@ -111,6 +112,21 @@ impl Conformance {
         headers.push(("source", Some(source.as_bytes())));
         out.send(&OUT, record.key(), Some(text.as_bytes()), &headers);
     }
+}
+
+/// More outputs of one record than a byte has bits: a batch that is halved can't hide a mistake in them.
+fn many(out: &mut Outputs) {
+    for n in 0..20_i64 {
+        let text = n.to_string();
+        let some = |wanted: bool| wanted.then_some(text.as_bytes());
+        let headers = [("n", some(n % 2 == 0))];
+        let headers = if n < 10 { &[][..] } else { &headers };
+        out.send(&OUT, some(n % 3 != 0), some(!(9..18).contains(&n)), headers);
+        out.row(&NOTE, &[n.into(), (n % 4 != 1).then_some(text.as_str()).into()]);
+        out.row(&ROWS, if n == 9 || n == 16 { &[Value::Null; ROW.len()] } else { &ROW });
+    }
+    out.forward(&OUT);
+    out.forward(&OUT);
 }
 
 fn log_all() {

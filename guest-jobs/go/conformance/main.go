@@ -71,6 +71,37 @@ var conformance = &job.Job{
 	},
 }
 
+var row = []any{
+	true, -32768, -2147483648, -9223372036854775808, float32(1.5), 0.1, "-12.50", "é😀", "", []byte{0x00, 0xff},
+	1714644672123456, -1, -719162, []byte("\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff"),
+	`{"a": 1}`, `[]`,
+}
+
+// many makes more outputs of one record than a byte has bits: a batch that is halved can't hide a mistake in them.
+func many(to *job.Outputs) {
+	for n := range 20 {
+		some := func(wanted bool) []byte {
+			if !wanted {
+				return nil
+			}
+			return strconv.AppendInt(nil, int64(n), 10)
+		}
+		var headers []job.Header
+		if n >= 10 {
+			headers = []job.Header{{Name: "n", Value: some(n%2 == 0)}}
+		}
+		to.Send(out, some(n%3 != 0), some(n < 9 || n >= 18), headers...)
+		to.Row(note, n, some(n%4 != 1))
+		if n == 9 || n == 16 {
+			to.Row(rows, make([]any, len(row))...)
+		} else {
+			to.Row(rows, row...)
+		}
+	}
+	to.Forward(out)
+	to.Forward(out)
+}
+
 // echo sends the record's key, coordinates and headers.
 func echo(prefix string, record job.Record, to *job.Outputs) {
 	timestamp := "-"
@@ -90,11 +121,11 @@ func obey(command string, record job.Record, to *job.Outputs) error {
 	case "tombstone":
 		to.Send(out, record.Key(), nil)
 	case "row":
-		to.Row(rows, true, -32768, -2147483648, -9223372036854775808, float32(1.5), 0.1, "-12.50", "é😀", "",
-			[]byte{0x00, 0xff}, 1714644672123456, -1, -719162,
-			[]byte("\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff"), `{"a": 1}`, `[]`)
+		to.Row(rows, row...)
 	case "nulls":
-		to.Row(rows, make([]any, 16)...)
+		to.Row(rows, make([]any, len(row))...)
+	case "many":
+		many(to)
 	case "statement":
 		key, ok, err := record.KeyText()
 		switch {

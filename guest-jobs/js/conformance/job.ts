@@ -1,6 +1,6 @@
 /** Exercises every part of the contract: the value of a record is a command. `guest-jobs/golden` has the commands. */
 
-import { defineJob, log, metrics, reject, statement, table, topic } from 'pelton-job';
+import { defineJob, log, metrics, reject, statement, table, topic, type Outputs, type Rows } from 'pelton-job';
 
 export const OUT = topic('conformance_out', { name: 'out' });
 export const ROWS = table(
@@ -17,6 +17,27 @@ export const ROWS = table(
 export const NOTE = statement('note', 'INSERT INTO notes (id, note) VALUES (?, ?)', ['int8', 'text']);
 
 const UUID = Uint8Array.from({ length: 16 }, (_, index) => index * 0x11);
+
+type Row = typeof ROWS extends Rows<infer V> ? V : never;
+const ROW: Row = [
+  true, -32768, -2147483648, -9223372036854775808n, 1.5, 0.1, '-12.50', 'é😀', '', Uint8Array.of(0, 255), 1714644672123456n,
+  -1, -719162, UUID, '{"a": 1}', '[]',
+];
+const NULLS: Row = [
+  null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
+];
+
+/** More outputs of one record than a byte has bits: a batch that is halved can't hide a mistake in them. */
+function many(out: Outputs) {
+  for (let n = 0; n < 20; n++) {
+    const some = (wanted: boolean) => (wanted ? String(n) : null);
+    out.send(OUT, some(n % 3 !== 0), some(n < 9 || n >= 18), n < 10 ? [] : [['n', some(n % 2 === 0)]]);
+    out.row(NOTE, [n, some(n % 4 !== 1)]);
+    out.row(ROWS, n === 9 || n === 16 ? NULLS : ROW);
+  }
+  out.forward(OUT);
+  out.forward(OUT);
+}
 
 export default defineJob({
   name: 'conformance',
@@ -43,16 +64,13 @@ export default defineJob({
       case 'tombstone':
         return out.send(OUT, record.key, null);
       case 'row':
-        return out.row(ROWS, [
-          true, -32768, -2147483648, -9223372036854775808n, 1.5, 0.1, '-12.50', 'é😀', '', Uint8Array.of(0, 255),
-          1714644672123456n, -1, -719162, UUID, '{"a": 1}', '[]',
-        ]);
+        return out.row(ROWS, ROW);
       case 'nulls':
-        return out.row(ROWS, [
-          null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
-        ]);
+        return out.row(ROWS, NULLS);
       case 'statement':
         return out.row(NOTE, [record.offset, record.keyText()]);
+      case 'many':
+        return many(out);
       case 'reject':
         return reject('asked to');
       case 'log':

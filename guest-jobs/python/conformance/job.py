@@ -37,6 +37,17 @@ ROW = (
 )  # fmt: skip
 
 
+def many(out: Outputs) -> None:
+    """More outputs of one record than a byte has bits: a batch that is halved can't hide a mistake in them."""
+    for n in range(20):
+        key, value = str(n) if n % 3 else None, None if 9 <= n < 18 else str(n)
+        out.send(OUT, key, value, [] if n < 10 else [("n", None if n % 2 else str(n))])
+        out.row(NOTE, n, None if n % 4 == 1 else str(n))
+        out.row(ROWS, *([None] * len(ROW) if n in (9, 16) else ROW))
+    out.forward(OUT)
+    out.forward(OUT)
+
+
 class Conformance(Job):
     """The job."""
 
@@ -77,6 +88,8 @@ class Conformance(Job):
                 out.row(ROWS, *[None] * len(ROW))
             case "statement":
                 out.row(NOTE, record.offset, record.key_text())
+            case "many":
+                many(out)
             case "reject":
                 raise Reject("asked to")
             case "log":

@@ -184,11 +184,11 @@ func put(value any, field string) string {
 	case *int32:
 		number, err := strconv.ParseInt(field, 10, 32)
 		*value = int32(number)
-		return numberProblem(err, "not an integer", "beyond the range of INT")
+		return integerProblem(err, field, "beyond the range of INT")
 	case *int64:
 		number, err := strconv.ParseInt(field, 10, 64)
 		*value = number
-		return numberProblem(err, "not an integer", "beyond the range of BIGINT")
+		return integerProblem(err, field, "beyond the range of BIGINT")
 	case *float64:
 		if number, ok := shortNumber(field); ok {
 			*value = number
@@ -276,6 +276,14 @@ func putText(to *string, field string) string {
 	}
 	*to = text
 	return ""
+}
+
+// integerProblem says of what ended beyond the range before a point or an exponent that it is no integer.
+func integerProblem(err error, field, beyond string) string {
+	if err != nil && strings.ContainsAny(field, ".eE") {
+		return "not an integer"
+	}
+	return numberProblem(err, "not an integer", beyond)
 }
 
 func numberProblem(err error, not, beyond string) string {

@@ -52,6 +52,12 @@ pub(crate) fn hold_conformance(component: &Path, folder: &Path) {
     is_silent(component, &pelton_test(component, folder, "conformance.jsonl", &arguments));
 }
 
+/// The same with a parameter of its own.
+fn hold_limit(component: &Path) {
+    let arguments = ["--golden", "limit.golden.jsonl", "--set", "limit=11"];
+    is_silent(component, &pelton_test(component, &files(), "limit.jsonl", &arguments));
+}
+
 #[test]
 fn rusts_jobs_are_golden() {
     for batch in ["1", "7", "1000"] {
@@ -62,7 +68,9 @@ fn rusts_jobs_are_golden() {
 
 #[test]
 pub(crate) fn conformance() {
-    hold_conformance(&repository().join("host/tests/guests/conformance.wasm"), &files());
+    let component = repository().join("host/tests/guests/conformance.wasm");
+    hold_conformance(&component, &files());
+    hold_limit(&component);
 }
 
 #[test]
@@ -73,6 +81,7 @@ fn cs_jobs_are_golden() {
         hold(&guests.join("sensor_pipeline.wasm"), "sensor_pipeline", batch);
     }
     hold_conformance(&guests.join("conformance.wasm"), &files());
+    hold_limit(&guests.join("conformance.wasm"));
 }
 
 /// Builds a job of a language; nothing where a tool is missing, which skips the test.
@@ -99,6 +108,7 @@ fn built_jobs_are_golden(test: &str, language: &str) {
         let Some(component) = build(test, language, job, out.path()) else { return };
         if job == "conformance" {
             hold_conformance(&component, &files());
+            hold_limit(&component);
         } else {
             ["1", "7", "1000"].iter().for_each(|batch| hold(&component, job, batch));
         }

@@ -22,7 +22,7 @@ mod reader;
 
 use self::reader::{Error, Reader, unescape};
 use crate::{Reject, python, time};
-use std::{borrow::Cow, num::IntErrorKind};
+use std::borrow::Cow;
 
 /// What a path leads to in one text. Each reading says what was expected where the field is missing or of another kind,
 /// with the beginning of what is there: ``missing field `celsius` in `inner` ``, `` `celsius` is not a number: "hot" ``.
@@ -286,7 +286,7 @@ impl<'a> Field<'a> {
     /// It is no such integer.
     pub fn int4(&self) -> Result<i32, Reject> {
         let number = self.raw()?.parse::<i32>();
-        number.map_err(|error| self.no_integer(error.kind(), "beyond the range of INT"))
+        number.map_err(|_| self.no_integer("beyond the range of INT"))
     }
 
     /// An integer within the range of `BIGINT`, written without point or exponent.
@@ -295,7 +295,7 @@ impl<'a> Field<'a> {
     /// It is no such integer.
     pub fn int8(&self) -> Result<i64, Reject> {
         let number = self.raw()?.parse::<i64>();
-        number.map_err(|error| self.no_integer(error.kind(), "beyond the range of BIGINT"))
+        number.map_err(|_| self.no_integer("beyond the range of BIGINT"))
     }
 
     /// A number, as the nearest double.
@@ -378,12 +378,12 @@ impl<'a> Field<'a> {
         Reject(format!("`{}` holds a NUL character", self.name()))
     }
 
+    /// Parsing ends where the range does, which may be before a point.
     #[cold]
-    fn no_integer(&self, kind: &IntErrorKind, beyond: &str) -> Reject {
-        self.is(match kind {
-            IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => beyond,
-            _ => "not an integer",
-        })
+    fn no_integer(&self, beyond: &str) -> Reject {
+        let text = self.found.as_ref().map_or("", |found| found.text);
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        self.is(if digits.bytes().all(|byte| byte.is_ascii_digit()) { beyond } else { "not an integer" })
     }
 
     /// Says what it is instead, and shows its first 60 characters.

@@ -99,6 +99,7 @@ fn every_bad_value_says_why() {
         (with("1000.12", r#""\u0000""#), "`message` holds a NUL character".to_owned()),
         (with("7,", "7.5,"), "`sensor_id` is not an integer: 7.5".to_owned()),
         (with("7,", "1e0,"), "`sensor_id` is not an integer: 1e0".to_owned()),
+        (with("7,", "3156058897.75,"), "`sensor_id` is not an integer: 3156058897.75".to_owned()),
         (with("7,", "0.0,"), "`sensor_id` is not an integer: 0.0".to_owned()),
         (with("7,", "2147483647.00000001,"), "`sensor_id` is not an integer: 2147483647.00000001".to_owned()),
         (with("7,", "[ 1,2 ],"), "`sensor_id` is not an integer: [ 1,2 ]".to_owned()),
