@@ -268,7 +268,7 @@ pub struct ShowArgs {
 /// `pelton build`.
 #[derive(Debug, Args)]
 pub struct BuildArgs {
-    /// The folder of a project in Rust, JavaScript, Python, Go or C; or a workspace of crates
+    /// The folder of a project in Rust, JavaScript, Python, Go or C, or a workspace of crates; or a core module, FILE.wasm
     #[arg(default_value = ".")]
     folder: PathBuf,
     /// Where the components go

@@ -84,6 +84,21 @@ fn cs_jobs_are_golden() {
     hold_limit(&guests.join("conformance.wasm"));
 }
 
+/// What a compiler prints without any tool of the component model: `pelton build` gives it the contract's type.
+#[test]
+fn a_core_module_becomes_a_job() {
+    let folder = tempfile::tempdir().unwrap();
+    let component = std::fs::read(repository().join("host/tests/guests/c/conformance.wasm")).unwrap();
+    std::fs::write(folder.path().join("core.wasm"), crate::core_module::first(&component)).unwrap();
+    let built = Command::new(env!("CARGO_BIN_EXE_pelton"))
+        .args(["build", "core.wasm", "--out", "out"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    hold_conformance(&folder.path().join("out/core.wasm"), &files());
+}
+
 /// Builds a job of a language; nothing where a tool is missing, which skips the test.
 fn build(test: &str, language: &str, job: &str, out: &Path) -> Option<PathBuf> {
     let built = Command::new(env!("CARGO_BIN_EXE_pelton"))

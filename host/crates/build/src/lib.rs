@@ -21,7 +21,7 @@ use pelton_model::cause::Because as _;
 use pelton_model::error::Error as ModelError;
 use pelton_model::files::cache_folder;
 use pelton_model::settings::Limits;
-use pelton_runtime::Engine;
+use pelton_runtime::{Engine, component::componentize_any};
 
 pub use error::Error;
 pub use language::Language;
@@ -29,7 +29,8 @@ pub use language::Language;
 /// What to build, and where to.
 #[derive(Debug)]
 pub struct BuildOptions {
-    /// The folder of a project. Of a crate or of a workspace of crates every `cdylib` becomes a component.
+    /// The folder of a project. Of a crate or of a workspace of crates every `cdylib` becomes a component. Or a core
+    /// module that a compiler made for the contract.
     pub source: PathBuf,
     /// Where the components go. Made if it is missing.
     pub output: PathBuf,
@@ -93,18 +94,44 @@ pub fn build(
     options: &BuildOptions,
     limits: impl FnOnce() -> Result<Limits, ModelError>,
 ) -> Result<Vec<BuiltComponent>, Error> {
-    let project = Project::open(&options.source)?;
-    let components = project.components(options.install, false)?;
-    // Fixtures of a workspace may be none that a host takes.
-    if project.language != Language::Rust {
-        check(&components, limits()?)?;
+    let components = if options.source.is_file() {
+        vec![module(&options.source)?]
+    } else {
+        let project = Project::open(&options.source)?;
+        let components = project.components(options.install, false)?;
+        // Fixtures of a workspace may be none that a host takes.
+        if project.language == Language::Rust {
+            return keep(components, &options.output);
+        }
+        components
+    };
+    check(&components, limits()?)?;
+    keep(components, &options.output)
+}
+
+/// The component of a core module, with the name of its file.
+fn module(path: &Path) -> Result<(String, Vec<u8>), Error> {
+    let read = fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    let module = read.because(Error::NoProject)?;
+    let not_one = |what: &str| anyhow::anyhow!("{} is {what}", path.display());
+    if !pelton_runtime::is_core_module(&module) {
+        return Err(not_one(match module.starts_with(b"\0asm") {
+            true => "a component already: `pelton test` and `pelton submit` take it as it is",
+            false => "no WebAssembly module: `pelton build` takes the folder of a project, or a core module",
+        }))
+        .because(Error::NoProject);
     }
-    fs::create_dir_all(&options.output)
-        .with_context(|| format!("cannot make {}", options.output.display()))
-        .because(Error::Write)?;
+    let component = componentize_any(&module).with_context(|| path.display().to_string()).because(Error::Toolchain)?;
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    Ok((name.into_owned(), component))
+}
+
+/// Writes components into a folder.
+fn keep(components: Vec<(String, Vec<u8>)>, output: &Path) -> Result<Vec<BuiltComponent>, Error> {
+    fs::create_dir_all(output).with_context(|| format!("cannot make {}", output.display())).because(Error::Write)?;
     let mut built = Vec::new();
     for (name, component) in components {
-        let path = options.output.join(format!("{name}.wasm"));
+        let path = output.join(format!("{name}.wasm"));
         write_whole(&path, &component)?;
         tracing::info!(build.component = %path.display(), build.bytes = component.len(), "built");
         built.push(BuiltComponent { path, size: component.len() });
@@ -165,6 +192,25 @@ mod tests {
         let options = BuildOptions { source, output, install: false };
         let error = build(&options, || Ok(Limits::default())).unwrap_err();
         assert!(error.to_string().contains("holds no job: it has none of Cargo.toml"), "{error}");
+    }
+
+    #[test]
+    fn a_file_is_a_core_module_or_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = |bytes: &[u8]| {
+            let source = folder.path().join("job.wasm");
+            fs::write(&source, bytes).unwrap();
+            let options = BuildOptions { source, output: folder.path().join("out"), install: false };
+            build(&options, || Ok(Limits::default())).unwrap_err().to_string()
+        };
+        let component = refused(b"\0asm\x0d\0\x01\0");
+        let submit = "job.wasm is a component already: `pelton test` and `pelton submit` take it as it is";
+        assert!(component.ends_with(submit), "{component}");
+        let text = refused(b"hello");
+        assert!(text.contains("job.wasm is no WebAssembly module: `pelton build` takes the folder"), "{text}");
+        let other = refused(b"\0asm\x01\0\0\0");
+        assert!(other.contains("job.wasm: ") && other.contains("pelton:job/task@0.1.0"), "{other}");
+        assert!(!folder.path().join("out").exists());
     }
 
     #[test]

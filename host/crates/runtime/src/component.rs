@@ -11,7 +11,8 @@ const PREVIEW1: &[u8] = include_bytes!("preview1.wasm");
 /// What such a module imports from.
 const PREVIEW1_NAME: &str = "wasi_snapshot_preview1";
 const NO_BINDINGS: &str = "this is a core WebAssembly module that holds no component's bindings; use an SDK of Pelton or \
-                           wit-bindgen, or make a component of it with `pelton build` or `wasm-tools component new`";
+                           wit-bindgen, or make a component of it with `pelton build FILE.wasm`, or put the contract's \
+                           type into it with `wasm-tools component embed wit/job.wit --world job`";
 
 /// Puts the contract's component type into a core module whose toolchain leaves it out, as Go's does: what
 /// [`componentize()`] asks for.
@@ -55,6 +56,15 @@ pub fn componentize(module: &[u8]) -> Result<Vec<u8>, Error> {
     // An adapter's types must fit those of the module, so it comes only where it is wanted, or where the bytes look so.
     let wants_wasi = module.windows(PREVIEW1_NAME.len()).any(|bytes| bytes == PREVIEW1_NAME.as_bytes());
     encode(module, if wants_wasi { &[(PREVIEW1_NAME, PREVIEW1)] } else { &[] })
+}
+
+/// Makes a component of a core module that may lack the component type: it is given the contract's, as [`embed`] does.
+///
+/// # Errors
+/// As of [`componentize()`].
+pub fn componentize_any(module: &[u8]) -> Result<Vec<u8>, Error> {
+    let decoded = wit_component::metadata::decode(module).context("cannot read the module").because(Error::Module)?;
+    if decoded.0.is_none() { componentize(&embed(module)?) } else { componentize(module) }
 }
 
 /// Makes a component of a core module with bindings, and of modules that give it what it imports by their names.

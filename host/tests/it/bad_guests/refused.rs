@@ -47,7 +47,8 @@ fn core_module() {
     let file = folder.path().join("core.wasm");
     fs::write(&file, b"\0asm\x01\0\0\0").unwrap();
     let words = "this is a core WebAssembly module that holds no component's bindings; use an SDK of Pelton or \
-                 wit-bindgen, or make a component of it with `pelton build` or `wasm-tools component new`";
+                 wit-bindgen, or make a component of it with `pelton build FILE.wasm`, or put the contract's type into \
+                 it with `wasm-tools component embed wit/job.wit --world job`";
     refused(&file, words);
 }
 
