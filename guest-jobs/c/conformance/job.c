@@ -74,6 +74,7 @@ static void send_many(pelton_out *out) {
     }
     pelton_forward(out, &OUT);
     pelton_forward(out, &OUT);
+    for (int n = 0; n < 9; n++) pelton_send(out, &OUT, (pelton_message){.key = PELTON_NULL});
 }
 
 static bool process(const pelton_record *record, pelton_out *out) {

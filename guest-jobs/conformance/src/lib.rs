@@ -127,6 +127,9 @@ fn many(out: &mut Outputs) {
     }
     out.forward(&OUT);
     out.forward(&OUT);
+    for _ in 0..9 {
+        out.send(&OUT, None, None, &[]);
+    }
 }
 
 fn log_all() {

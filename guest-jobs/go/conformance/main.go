@@ -100,6 +100,9 @@ func many(to *job.Outputs) {
 	}
 	to.Forward(out)
 	to.Forward(out)
+	for range 9 {
+		to.Send(out, nil, nil)
+	}
 }
 
 // echo sends the record's key, coordinates and headers.
