@@ -15,7 +15,7 @@ use ureq::{Agent, Body, SendBody};
 
 use super::tls;
 use crate::api::types::{
-    JobList, JobView, LogLine, LogLines, Problem, ShadowReport, ShadowRun, Submit, Submitted, Uploaded,
+    Done, JobList, JobView, LogLine, LogLines, Problem, ShadowReport, ShadowRun, Submit, Uploaded,
 };
 
 /// Longest refusal that is shown of somebody who is no host of Pelton.
@@ -91,7 +91,7 @@ impl Client {
     }
 
     /// Submits a job.
-    pub fn submit(&self, request: &Submit) -> Result<Submitted> {
+    pub fn submit(&self, request: &Submit) -> Result<Done> {
         self.answer(self.agent.post(self.url("jobs")).send_json(request))
     }
 
@@ -128,6 +128,11 @@ impl Client {
 
     /// Changes a job by one of the verbs that answer with it: `pause`, `reload`, ….
     pub fn change(&self, name: &str, verb: &str, request: &impl Serialize) -> Result<JobView> {
+        self.answer(self.agent.post(format!("{}/{verb}", self.job(name))).send_json(request))
+    }
+
+    /// Changes a job by one of the verbs that tell what they have done: `reload`.
+    pub fn done(&self, name: &str, verb: &str, request: &impl Serialize) -> Result<Done> {
         self.answer(self.agent.post(format!("{}/{verb}", self.job(name))).send_json(request))
     }
 

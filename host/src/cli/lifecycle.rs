@@ -27,9 +27,12 @@ pub struct ReloadArgs {
     /// Also where the new version drops a source, a sink or a parameter
     #[arg(long)]
     force: bool,
-    /// Create missing topics and tables
+    /// Create missing topics that it writes, and tables
     #[arg(long)]
     create: bool,
+    /// Create this topic, which it reads, where it is missing
+    #[arg(long, value_name = "TOPIC")]
+    create_source: Vec<String>,
     /// Run it beside the job without writing anything, and print what would differ
     #[arg(long, requires = "file")]
     shadow: bool,
@@ -192,9 +195,9 @@ pub fn reload(args: ReloadArgs) -> Result<()> {
     if args.shadow {
         return shadow(&client, &args, digest, available);
     }
-    let ReloadArgs { force, create, .. } = args;
-    let request = Reload { available, digest, force, create, by: caller(), why };
-    print::job(&client.change(&args.job, "reload", &request)?, args.api.json)
+    let ReloadArgs { force, create, create_source: create_sources, .. } = args;
+    let request = Reload { available, digest, force, create, create_sources, by: caller(), why };
+    print::done(&client.done(&args.job, "reload", &request)?, args.api.json)
 }
 
 fn shadow(client: &Client, args: &ReloadArgs, digest: Option<String>, available: Option<String>) -> Result<()> {

@@ -11,7 +11,7 @@ use comfy_table::{Color, ContentArrangement, presets};
 use pelton_model::text;
 use serde::Serialize;
 
-use crate::api::types::{JobList, JobView, LogLine, Problem, ShadowReport};
+use crate::api::types::{Done, JobList, JobView, LogLine, Problem, ShadowReport};
 use crate::spec::{Conflict, Target};
 use crate::status::State;
 
@@ -207,6 +207,17 @@ fn target(target: &Target) -> String {
             }
         }
     }
+}
+
+/// What a verb has done.
+pub(super) fn done(done: &Done, as_json: bool) -> Result<()> {
+    for created in &done.created {
+        let told = format!("created {created}");
+        // Nothing but JSON stands where programs read it.
+        if as_json { note(&told)? } else { line(&told)? }
+    }
+    done.notice.iter().try_for_each(|notice| note(notice))?;
+    job(&done.job, as_json)
 }
 
 pub(super) fn job(job: &JobView, as_json: bool) -> Result<()> {

@@ -9,8 +9,8 @@ use crate::audit::Changed;
 use crate::context::Context;
 use crate::problem::{Body, Problem, blocking};
 use crate::types::{
-    Hold, JobList, JobView, Reload, Rollback, SampleList, Scale, SetParameters, ShadowReport, ShadowRun, Submit,
-    Submitted, Uploaded,
+    Done, Hold, JobList, JobView, Reload, Rollback, SampleList, Scale, SetParameters, ShadowReport, ShadowRun, Submit,
+    Uploaded,
 };
 
 pub(crate) async fn list(State(context): State<Context>) -> Json<JobList> {
@@ -32,7 +32,7 @@ pub(crate) async fn cancel(
 pub(crate) async fn submit(
     State(context): State<Context>,
     Body(request): Body<Submit>,
-) -> Result<(StatusCode, Changed<Submitted>), Problem> {
+) -> Result<(StatusCode, Changed<Done>), Problem> {
     Ok((StatusCode::CREATED, Changed(blocking(move || context.jobs.submit(&request)).await?)))
 }
 
@@ -40,7 +40,7 @@ pub(crate) async fn reload(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<Reload>,
-) -> Result<Changed<JobView>, Problem> {
+) -> Result<Changed<Done>, Problem> {
     blocking(move || context.jobs.reload(&name, &request)).await.map(Changed)
 }
 

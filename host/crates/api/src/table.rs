@@ -16,8 +16,8 @@ use crate::{dead_letters, events, health, jobs, openapi, page, problem};
 
 use crate::types::dead_letters::{DeadLetter, DeadLetterList, ListDeadLetters, Purge, Purged, Redrive, Redriven};
 use crate::types::{
-    Hold, JobList, JobView, JobsEvent, LogLines, Reload, Rollback, SampleList, Scale, SetParameters, ShadowReport,
-    ShadowRun, Submit, Submitted, Uploaded,
+    Done, Hold, JobList, JobView, JobsEvent, LogLines, Reload, Rollback, SampleList, Scale, SetParameters,
+    ShadowReport, ShadowRun, Submit, Uploaded,
 };
 
 /// All routes but those of the page, which holds no data.
@@ -28,13 +28,13 @@ pub fn routes() -> Vec<Route> {
         Route::get("/metrics", health::metrics, "metrics for Prometheus").answers_text(health::OPENMETRICS),
         Route::get("/api/v1/openapi.json", document, "this document").answers_object(),
         Route::get("/api/v1/jobs", jobs::list, "submitted jobs, and files in usr_jobs").answers::<JobList>(200),
-        Route::post("/api/v1/jobs", jobs::submit, "submits a job").takes::<Submit>().answers::<Submitted>(201),
+        Route::post("/api/v1/jobs", jobs::submit, "submits a job").takes::<Submit>().answers::<Done>(201),
         Route::get("/api/v1/jobs/{name}", jobs::show, "one job").answers::<JobView>(200),
         Route::delete("/api/v1/jobs/{name}", jobs::cancel, "cancels a job, once it has drained")
             .answers::<JobView>(200),
         Route::post("/api/v1/jobs/{name}/reload", jobs::reload, "puts a new version to work, while the job runs")
             .takes::<Reload>()
-            .answers::<JobView>(200),
+            .answers::<Done>(200),
         Route::post("/api/v1/jobs/{name}/rollback", jobs::rollback, "goes back to an earlier version")
             .takes::<Rollback>()
             .answers::<JobView>(200),

@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use pelton_connect::kafka::Admin;
 use pelton_model::cause::{Because as _, Cause};
+use pelton_model::near::did_you_mean;
 use pelton_model::settings::{self, Config};
 
 use crate::error::Error;
@@ -81,11 +82,14 @@ async fn send<Stop: Future<Output = ()>>(
 }
 
 fn check_topic(kafka: &settings::Kafka, topic: &str) -> Result<()> {
-    let partitions = Admin::new(kafka)?.partitions(topic)?;
+    let admin = Admin::new(kafka)?;
+    let partitions = admin.partitions(topic)?;
     ensure!(
         partitions.is_some(),
-        "topic {topic:?} does not exist on Kafka at {}; create it, or submit a job that reads it with `--create`",
-        kafka.bootstrap
+        "topic {topic:?} does not exist on Kafka at {}; create it, or submit a job that reads it with \
+         `--create-source {topic}`{}",
+        kafka.bootstrap,
+        did_you_mean(topic, admin.topics().iter().map(String::as_str), '"')
     );
     Ok(())
 }
@@ -112,6 +116,9 @@ mod tests {
         check_topic(&kafka, "sensors").unwrap();
         let missing = check_topic(&kafka, "nowhere").unwrap_err().to_string();
         assert!(missing.starts_with(r#"topic "nowhere" does not exist on Kafka at 127.0.0.1:"#), "{missing}");
+        assert!(missing.ends_with("`--create-source nowhere`"), "{missing}");
+        let slip = check_topic(&kafka, "sensor").unwrap_err().to_string();
+        assert!(slip.ends_with("`--create-source sensor`; did you mean \"sensors\"?"), "{slip}");
         let nobody = settings::Kafka { bootstrap: "127.0.0.1:1".to_owned(), ..settings::Kafka::default() };
         let away = format!("{:#}", check_topic(&nobody, "sensors").unwrap_err());
         assert!(away.contains("Kafka at 127.0.0.1:1"), "{away}");

@@ -11,6 +11,7 @@ pub mod files;
 pub mod log;
 pub mod metrics;
 pub mod name;
+pub mod near;
 pub mod partition;
 pub mod record;
 pub mod settings;

@@ -22,9 +22,12 @@ pub struct DevArgs {
     /// Where to start when it is submitted, even where the consumer group has offsets [default: those, else latest]
     #[arg(long)]
     pub(super) from: Option<StartFrom>,
-    /// Create missing topics and tables
+    /// Create missing topics that it writes, and tables
     #[arg(long)]
     pub(super) create: bool,
+    /// Create this topic, which it reads, where it is missing
+    #[arg(long, value_name = "TOPIC")]
+    pub(super) create_source: Vec<String>,
     /// Also where a version drops a source, a sink or a parameter
     #[arg(long)]
     pub(super) force: bool,

@@ -7,7 +7,7 @@ use anyhow::{Error, Result};
 
 use super::args::DevArgs;
 use super::trial::Tested;
-use crate::api::types::{JobView, Problem, Reload, Submit};
+use crate::api::types::{Done, JobView, Problem, Reload, Submit};
 use crate::cli::args::caller;
 use crate::cli::client::Client;
 use crate::kafka::StartFrom;
@@ -29,6 +29,7 @@ pub(super) struct Submitter {
     parameters: BTreeMap<String, String>,
     from: Option<StartFrom>,
     create: bool,
+    create_sources: Vec<String>,
     force: bool,
 }
 
@@ -40,6 +41,7 @@ impl Submitter {
             parameters: args.set.iter().cloned().collect(),
             from: args.from,
             create: args.create,
+            create_sources: args.create_source.clone(),
             force: args.force,
         })
     }
@@ -63,12 +65,17 @@ impl Submitter {
         };
         let (by, why) = (caller(), Some("pelton dev".to_owned()));
         let live = |view: &JobView| format!("live as version {}", view.version);
+        let done = |done: &Done| {
+            let created: String = done.created.iter().map(|created| format!(", created {created}")).collect();
+            live(&done.job) + &created
+        };
+        let create_sources = self.create_sources.clone();
         match before {
             Some(view) if Some(&view.digest) == digest.as_ref() => Ok(format!("{} already", live(&view))),
             Some(_) => {
                 let (force, create) = (self.force, self.create);
-                let request = Reload { available: None, digest, force, create, by, why };
-                self.client.change(name, "reload", &request).map(|view| live(&view))
+                let request = Reload { available: None, digest, force, create, create_sources, by, why };
+                self.client.done(name, "reload", &request).map(|reloaded| done(&reloaded))
             }
             None => {
                 let request = Submit {
@@ -77,11 +84,12 @@ impl Submitter {
                     parameters: self.parameters.clone(),
                     from: self.from,
                     create: self.create,
+                    create_sources,
                     by,
                     why,
                     ..Submit::default()
                 };
-                self.client.submit(&request).map(|submitted| live(&submitted.job))
+                self.client.submit(&request).map(|submitted| done(&submitted))
             }
         }
     }

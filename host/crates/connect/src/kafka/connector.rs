@@ -12,7 +12,7 @@ use rdkafka::producer::BaseProducer;
 use tokio::runtime::Handle;
 
 use super::admin::{Admin, NO_SENSE};
-use super::check::check;
+use super::check::{check, make};
 use super::client::{NAME, consumer, producer, refused};
 use super::dead_letters::KafkaDeadLetters;
 use super::feeds::Feeds;
@@ -102,6 +102,10 @@ impl Connector for Kafka {
 
     fn check(&self, needs: &Needs<'_>) -> Result<Vec<Finding>, Error> {
         check(&self.admin()?, &self.runtime, needs)
+    }
+
+    fn make(&self, needs: &Needs<'_>, made: &mut Vec<String>) -> Result<(), Error> {
+        make(&self.admin()?, &self.runtime, needs, made)
     }
 
     /// What the broker refuses goes to the dead letters of its own: `letters` is not needed.

@@ -17,7 +17,7 @@ use pelton_model::spec::{Parameter, Sink, Source, Spec, Target};
 use pelton_model::sync::lock;
 
 use crate::changes::Changes;
-use crate::checks::Checks;
+use crate::checks::{Checks, May};
 use crate::components::{Component, Components};
 use crate::error::Error;
 use crate::jobs::Jobs;
@@ -104,12 +104,12 @@ impl Components for FakeComponents {
 pub(crate) struct FakeChecks;
 
 impl Checks for FakeChecks {
-    fn submitted(&self, _: &JobRecord, _: Option<StartFrom>, _: bool) -> Result<(), Error> {
-        Ok(())
+    fn submitted(&self, _: &JobRecord, _: Option<StartFrom>, _: May<'_>) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
     }
 
-    fn changed(&self, _: &JobRecord, _: &Spec, _: bool) -> Result<(), Error> {
-        Ok(())
+    fn changed(&self, _: &JobRecord, _: &Spec, _: May<'_>) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
     }
 }
 

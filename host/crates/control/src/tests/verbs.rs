@@ -26,7 +26,7 @@ fn every_verb_does_its_work_and_may_be_repeated() {
     for _ in 0..2 {
         assert_eq!(jobs.scale("a", &scale(3)).unwrap().parallelism, 3);
         assert_eq!(jobs.set("a", &set("7")).unwrap().parameters["p"], "7");
-        assert_eq!(jobs.reload("a", &next).unwrap().version, 2);
+        assert_eq!(jobs.reload("a", &next).unwrap().job.version, 2);
     }
     assert!(jobs.show("a").unwrap().probation.is_some(), "the version that was opened for it is at work");
     assert_eq!(host.flowing.current("a").get().0.number, 2);
@@ -258,7 +258,7 @@ fn what_feeds_itself_is_refused_unless_it_is_meant() {
     host.jobs.submit(&meant).unwrap();
     assert!(host.desired("loops").unwrap().record.allow_loop);
     let next = Reload { digest: Some(host.upload("loops", 2).unwrap()), ..Reload::default() };
-    assert_eq!(host.jobs.reload("loops", &next).unwrap().version, 2, "it stays meant");
+    assert_eq!(host.jobs.reload("loops", &next).unwrap().job.version, 2, "it stays meant");
     // Nor does a reload get there.
     host.submit("a").unwrap();
     let looping = Reload { digest, force: true, ..Reload::default() };

@@ -6,6 +6,7 @@ use crate::record::DroppedFile;
 use pelton_delivery::wake::Wake;
 
 use super::reload::USR_JOBS;
+use crate::error::Error;
 use crate::jobs::Jobs;
 use crate::types::{Reload, Submit};
 use pelton_model::spec::Spec;
@@ -40,7 +41,7 @@ impl Jobs {
                 why: Some("--submit-all".to_owned()),
                 ..Submit::default()
             };
-            match self.submit(&request) {
+            match self.submit(&request).map_err(Error::without_create) {
                 Ok(_) => return,
                 Err(_) if self.reconciler.is_closed() => return,
                 Err(error) if error.is_temporary() => tracing::warn!("{file} is not submitted yet: {error}"),

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use crate::record::{DroppedFile, JobRecord, Note};
 
 use super::{Found, Prepared, tell};
+use crate::checks::May;
 use crate::components::Component;
 use crate::error::Error;
 use crate::flow;
 use crate::jobs::Jobs;
 use crate::supervisor::Supervised;
-use crate::types::{JobView, Reload, Rollback};
+use crate::types::{Done, JobView, Reload, Rollback};
 use pelton_model::spec::{Sink, Spec, Target};
 
 /// Who changes a job when its file does.
@@ -68,23 +69,24 @@ struct Next {
 impl Jobs {
     /// Puts another component to work in a running job, between two batches. Refused, with the job going on as it was,
     /// where the component is no job, lacks something, or would drop a source or sink without being forced to.
-    pub fn reload(&self, job: &str, request: &Reload) -> Result<JobView, Error> {
+    pub fn reload(&self, job: &str, request: &Reload) -> Result<Done, Error> {
         let supervised = self.find(job)?;
         // Who asks a question has the answer; what a file asks is told in the job.
         let by_a_file = request.by.as_deref() == Some(USR_JOBS);
         let note = self.note(request.by.as_deref(), request.why.as_deref().unwrap_or("reload"))?;
-        let mut next = None;
+        let (mut next, mut created) = (None, Vec::new());
         let result = self.change(job, |entry, supervised| {
             let next = match &next {
                 Some(next) => next,
                 None => next.insert(self.next(&entry.record, request)?),
             };
-            self.reloaded(entry.record.clone(), supervised, next, request, &note)
+            self.reloaded(entry.record.clone(), supervised, next, request, &note, &mut created)
         });
+        let result = if by_a_file { result.map_err(Error::without_create) } else { result };
         if by_a_file || !result.as_ref().is_err_and(Error::is_question) {
             tell(&supervised, &result);
         }
-        result.map(|found| found.supervised.view())
+        result.map(|found| Done { job: found.supervised.view(), created, notice: None })
     }
 
     /// The component that a reload asks for.
@@ -105,6 +107,7 @@ impl Jobs {
         Next { wasm, file, component }: &Next,
         request: &Reload,
         note: &Note,
+        created: &mut Vec<String>,
     ) -> Result<Option<Prepared>, Error> {
         let before = record.file.clone();
         record.file = file.clone().or(record.file);
@@ -117,13 +120,16 @@ impl Jobs {
             return Err(Error::WouldDrop { job: record.name, lines: diff.lines() });
         }
         flow::check(&record.name, component.spec(), record.allow_loop)?;
-        self.services.checks.changed(&record, component.spec(), request.create)?;
-        self.keep_component(wasm, "failed to keep the component")?;
         let mut parameters = record.parameters.clone();
         if request.force {
             parameters.retain(|name, _| component.spec().parameters.iter().any(|p| p.name == *name));
         }
-        self.opened(supervised, record, component, parameters, true, note).map(Some)
+        let prepared = self.opened(supervised, record.clone(), component, parameters, true, note)?;
+        self.keep_component(wasm, "failed to keep the component")?;
+        // The last, since it may make what is missing.
+        let may = May { create: request.create, create_sources: &request.create_sources };
+        created.extend(self.services.checks.changed(&record, component.spec(), may)?);
+        Ok(Some(prepared))
     }
 
     /// Goes back to an earlier version and the parameters that it had; its component is kept by digest. That one is not
@@ -143,8 +149,10 @@ impl Jobs {
             };
             let component = self.kept(&to.digest)?;
             flow::check(&record.name, component.spec(), record.allow_loop)?;
-            self.services.checks.changed(&record, component.spec(), false)?;
-            self.opened(supervised, record, &component, to.parameters, false, &note).map(Some)
+            let prepared = self.opened(supervised, record.clone(), &component, to.parameters, false, &note)?;
+            let checked = self.services.checks.changed(&record, component.spec(), May::default());
+            checked.map_err(Error::without_create)?;
+            Ok(Some(prepared))
         });
         if !is_there {
             tell(&supervised, &result);
