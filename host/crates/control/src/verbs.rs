@@ -2,8 +2,8 @@
 //! changes nothing.
 //!
 //! A change is prepared aside, then written as the job's desired state if that is still the one that was read, and read
-//! and prepared again if it is not; whatever fails before leaves the job as it was, running, with the reason among its
-//! notices.
+//! and prepared again if it is not; whatever fails before leaves the job as it was, running, with the reason in its
+//! log.
 
 mod cancel;
 mod files;
@@ -130,13 +130,13 @@ impl Jobs {
     }
 }
 
-/// Tells in the job itself how a change of its version went.
-fn tell(supervised: &Supervised, result: &Result<Found, Error>) {
-    match result {
-        Ok(_) => drop(supervised.observed.status.clear_notice(&Part::Reload)),
-        Err(error) => {
-            let version = supervised.record().version;
-            supervised.notice(&Part::Reload, &format!("{error}\nversion {version} goes on"));
-        }
+/// Tells in the job itself that a change of its version was refused: to whoever looks at what its file asks for, as long
+/// as that is there; of all others, who have the answer, a line of the log is enough.
+fn tell_refused(supervised: &Supervised, part: &Part, error: &Error, by_a_file: bool) {
+    let told = format!("{error}\nversion {} goes on", supervised.record().version);
+    if by_a_file {
+        supervised.notice(part, &told);
+    } else {
+        supervised.log_only(part, &told);
     }
 }

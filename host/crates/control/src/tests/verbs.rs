@@ -62,8 +62,14 @@ fn what_is_refused_leaves_the_job_as_it_was() {
     assert!(host.jobs.show("a").unwrap().conditions.is_empty(), "who asked has the answer");
     let none = Reload { digest: Some("0".repeat(64)), ..Reload::default() };
     assert!(matches!(host.jobs.reload("a", &none), Err(Error::NoSuchComponent(_))));
-    let told = host.jobs.show("a").unwrap().conditions.remove(0);
-    assert!(told.part == "reload" && told.reason.ends_with("version 1 goes on"), "{told:?}");
+    let to = Rollback { to: Some(7), ..Rollback::default() };
+    assert!(matches!(host.jobs.rollback("a", &to), Err(Error::NoEarlierVersion { .. })));
+    assert!(host.jobs.show("a").unwrap().conditions.is_empty(), "nothing of it goes on");
+    let log: Vec<_> = host.jobs.log("a").unwrap().since(0, 100).iter().map(|kept| kept.line.message.clone()).collect();
+    for part in ["reload", "rollback"] {
+        let is_told = |line: &&String| line.starts_with(&format!("{part}: ")) && line.ends_with("version 1 goes on");
+        assert_eq!(log.iter().filter(is_told).count(), 1, "{log:?}");
+    }
     assert_eq!(host.desired("a").unwrap(), before);
     assert_eq!(host.flowing.current("a").get().0.number, 1);
 }
@@ -166,11 +172,42 @@ fn a_version_that_the_pipeline_has_rolled_back_is_kept_so() {
     eventually("it is shown", || host.jobs.show("a").unwrap().version == 1);
     let view = host.jobs.show("a").unwrap();
     let told = "version 2 was rolled back by the host: it fails on every record: it traps";
-    assert_eq!((view.conditions[0].reason.as_str(), view.conditions[0].part.as_str()), (told, "reload"));
+    assert_eq!((view.conditions[0].reason.as_str(), view.conditions[0].part.as_str()), (told, "rollback"));
     assert_eq!(view.history.last().map(|change| (change.by.as_str(), change.why.as_str())), Some(("host", told)));
+    // It is told until another version is put to work, which new parameters are not.
+    host.jobs.set("a", &set("7")).unwrap();
+    assert_eq!(host.jobs.show("a").unwrap().conditions[0].reason, told);
     let catalog = host.stop();
     let host = TestHost::start(catalog);
     assert_eq!(host.flowing.current("a").get().0.number, 1);
+    let current = host.flowing.current("a");
+    let next = Reload { digest: Some(host.upload("a", 3).unwrap()), ..Reload::default() };
+    host.jobs.reload("a", &next).unwrap();
+    assert!(current.hopeless(&current.get().0, "it traps once more"));
+    eventually("it is told", || !host.jobs.show("a").unwrap().conditions.is_empty());
+    let mended = Reload { digest: Some(host.upload("a", 4).unwrap()), ..Reload::default() };
+    assert_eq!(host.jobs.reload("a", &mended).unwrap().job.conditions, []);
+}
+
+#[test]
+fn what_a_file_asks_for_is_told_until_another_version_comes() {
+    let host = TestHost::start(Memory::default());
+    host.submit("a").unwrap();
+    let by_its_file =
+        |digest: String| Reload { digest: Some(digest), by: Some("usr_jobs".to_owned()), ..Reload::default() };
+    host.jobs.reload("a", &by_its_file("0".repeat(64))).unwrap_err();
+    let told = || host.jobs.show("a").unwrap().conditions.pop().map(|told| (told.part, told.reason));
+    let (part, reason) = told().unwrap();
+    assert!(part == "reload" && reason.ends_with("version 1 goes on"), "{reason}");
+    host.jobs.set("a", &set("7")).unwrap();
+    host.jobs.scale("a", &scale(2)).unwrap();
+    assert_eq!(told(), Some((part, reason)), "the file asks for it yet");
+    let next = Reload { digest: Some(host.upload("a", 2).unwrap()), ..Reload::default() };
+    assert_eq!(host.jobs.reload("a", &next).unwrap().job.conditions, []);
+    host.jobs.reload("a", &by_its_file("0".repeat(64))).unwrap_err();
+    assert!(told().is_some());
+    host.jobs.rollback("a", &Rollback::default()).unwrap();
+    assert_eq!(told(), None);
 }
 
 #[test]

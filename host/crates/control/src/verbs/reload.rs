@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::record::{DroppedFile, JobRecord, Note};
 
-use super::{Found, Prepared, tell};
+use super::{Found, Prepared, tell_refused};
 use crate::checks::May;
 use crate::components::Component;
 use crate::error::Error;
@@ -14,6 +14,7 @@ use crate::jobs::Jobs;
 use crate::supervisor::Supervised;
 use crate::types::{Done, JobView, Reload, Rollback};
 use pelton_model::spec::{Sink, Spec, Target};
+use pelton_model::status::Part;
 
 /// Who changes a job when its file does.
 pub(crate) const USR_JOBS: &str = "usr_jobs";
@@ -83,8 +84,10 @@ impl Jobs {
             self.reloaded(entry.record.clone(), supervised, next, request, &note, &mut created)
         });
         let result = if by_a_file { result.map_err(Error::without_create) } else { result };
-        if by_a_file || !result.as_ref().is_err_and(Error::is_question) {
-            tell(&supervised, &result);
+        match &result {
+            Ok(_) => drop(supervised.observed.status.clear_notice(&Part::Reload)),
+            Err(error) if error.is_question() && !by_a_file => {}
+            Err(error) => tell_refused(&supervised, &Part::Reload, error, by_a_file),
         }
         result.map(|found| Done { job: found.supervised.view(), created, notice: None })
     }
@@ -137,11 +140,9 @@ impl Jobs {
     pub fn rollback(&self, job: &str, request: &Rollback) -> Result<JobView, Error> {
         let supervised = self.find(job)?;
         let note = self.note(request.by.as_deref(), request.why.as_deref().unwrap_or("rollback"))?;
-        let mut is_there = false;
         let result = self.change(job, |entry, supervised| {
             let record = entry.record.clone();
-            is_there = request.to == Some(record.version);
-            if is_there {
+            if request.to == Some(record.version) {
                 return Ok(None);
             }
             let Some(to) = record.earlier(request.to).cloned() else {
@@ -154,8 +155,8 @@ impl Jobs {
             checked.map_err(Error::without_create)?;
             Ok(Some(prepared))
         });
-        if !is_there {
-            tell(&supervised, &result);
+        if let Err(error) = &result {
+            tell_refused(&supervised, &Part::Rollback, error, false);
         }
         result.map(|Found { supervised, .. }| supervised.view())
     }
