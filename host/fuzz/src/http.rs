@@ -92,6 +92,10 @@ impl Checks for NoChecks {
     fn changed(&self, _: &JobRecord, _: &Spec, _: May<'_>) -> Result<Vec<String>, Error> {
         Ok(Vec::new())
     }
+
+    fn partitions(&self, _: &Spec) -> Option<usize> {
+        None
+    }
 }
 
 #[derive(Debug)]

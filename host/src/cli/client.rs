@@ -13,7 +13,7 @@ use ureq::http::{HeaderValue, Request, Response};
 use ureq::middleware::MiddlewareNext;
 use ureq::{Agent, Body, SendBody};
 
-use super::tls;
+use super::{print, tls};
 use crate::api::types::{
     Done, JobList, JobView, LogLine, LogLines, Problem, ShadowReport, ShadowRun, Submit, Uploaded,
 };
@@ -166,7 +166,7 @@ impl Client {
                 each(serde_json::from_str(data).context("the host's answer is not understood")?)?;
             } else if let Some(told) = line.strip_prefix(": ") {
                 // What the host says of the stream itself: that it leaves lines out.
-                writeln!(std::io::stderr(), "pelton: {}", told.escape_debug()).context("failed to print")?;
+                print::printed(writeln!(std::io::stderr(), "pelton: {}", told.escape_debug()))?;
             }
         }
         Ok(())

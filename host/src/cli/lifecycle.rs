@@ -160,7 +160,7 @@ pub(super) fn component(client: &Client, job: &str, plain: &Plain) -> Result<Nam
     let path = PathBuf::from(job);
     let (digest, available, from) = if let Some(reference) = oci::reference(job) {
         let pulled = oci::fetch(&reference?, plain)?;
-        writeln!(std::io::stderr(), "pulled {}", pulled.reference).context("failed to print")?;
+        print::printed(writeln!(std::io::stderr(), "pulled {}", pulled.reference))?;
         (Some(upload(client, job, &pulled.wasm)?), None, Some(pulled.reference))
     } else if path.is_file() {
         let wasm = std::fs::read(&path).with_context(|| format!("failed to read {job}"))?;
@@ -234,7 +234,7 @@ pub fn rollback(args: RollbackArgs) -> Result<()> {
 /// Changes the number of instances.
 pub fn scale(args: &ScaleArgs) -> Result<()> {
     let request = Scale { parallelism: args.parallelism, by: caller() };
-    print::job(&args.api.client()?.change(&args.job, "scale", &request)?, args.api.json)
+    print::done(&args.api.client()?.done(&args.job, "scale", &request)?, args.api.json)
 }
 
 /// Sets parameters.

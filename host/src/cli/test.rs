@@ -8,6 +8,7 @@ use clap::Args;
 use pelton_model::text;
 
 use super::args::{key_value, settings};
+use super::print;
 use crate::engine::Engine;
 use crate::files::cache_folder;
 use crate::pipeline::trial::{Format, Golden, Summary, Trial as DryRun};
@@ -63,11 +64,15 @@ pub fn test(args: TestArgs) -> Result<()> {
             let summary =
                 run.run(&engine, &wasm, &mut stdin(), &mut take).with_context(|| component.display().to_string());
             let differences = golden.differences();
-            differences.iter().try_for_each(|line| writeln!(out, "{}", text::line(line))).context("failed to print")?;
+            let shown = differences.iter().try_for_each(|line| writeln!(out, "{}", text::line(line)));
             match (summary, differences.len()) {
                 (Ok(summary), 0) => Ok(summary),
                 (Ok(summary), lines) => {
-                    tell(&summary, args.json)?;
+                    let told = tell(&summary, args.json);
+                    // That they differ is to be known also where nobody reads which do.
+                    if shown.is_ok() {
+                        told?;
+                    }
                     bail!("{lines} lines differ; `-` should be there, `+` should not");
                 }
                 (Err(error), _) => Err(error),
@@ -75,7 +80,7 @@ pub fn test(args: TestArgs) -> Result<()> {
         }
     };
     // Also what came before an error is worth reading.
-    out.flush().context("failed to print")?;
+    print::printed(out.flush())?;
     tell(&summary?, args.json)
 }
 
@@ -86,5 +91,5 @@ fn stdin() -> impl BufRead {
 /// The summary goes to standard error: standard output is for what the job made.
 fn tell(summary: &Summary, as_json: bool) -> Result<()> {
     let told = if as_json { serde_json::to_string(summary)? } else { summary.to_string() };
-    writeln!(io::stderr(), "{}", text::json(&told)).context("failed to print")
+    print::printed(writeln!(io::stderr(), "{}", text::json(&told)))
 }

@@ -64,7 +64,7 @@ pub(crate) async fn scale(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<Scale>,
-) -> Result<Changed<JobView>, Problem> {
+) -> Result<Changed<Done>, Problem> {
     blocking(move || context.jobs.scale(&name, &request)).await.map(Changed)
 }
 

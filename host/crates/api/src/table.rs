@@ -43,7 +43,7 @@ pub fn routes() -> Vec<Route> {
             .answers::<JobView>(200),
         Route::post("/api/v1/jobs/{name}/scale", jobs::scale, "changes how many instances a job has")
             .takes::<Scale>()
-            .answers::<JobView>(200),
+            .answers::<Done>(200),
         Route::post(
             "/api/v1/jobs/{name}/pause",
             jobs::pause,

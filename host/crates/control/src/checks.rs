@@ -22,6 +22,9 @@ pub trait Checks: Send + Sync + Debug {
     /// starts on topics that are new to it. One that declares what the version before did is not asked for anything.
     /// Returns what was made, for people.
     fn changed(&self, before: &JobRecord, spec: &Spec, may: May<'_>) -> Result<Vec<String>, Error>;
+
+    /// How many partitions a job reads; nothing where that can't be told soon.
+    fn partitions(&self, spec: &Spec) -> Option<usize>;
 }
 
 /// What may be made for a job.
@@ -59,6 +62,20 @@ impl May<'_> {
 /// Refuses a number of instances that can't be had.
 pub(crate) fn check_parallelism(parallelism: usize) -> Result<(), Error> {
     if (1..=MOST_INSTANCES).contains(&parallelism) { Ok(()) } else { Err(Error::BadParallelism(parallelism)) }
+}
+
+/// What is said of more instances than there are partitions.
+pub(crate) fn idle_instances(checks: &dyn Checks, record: &JobRecord) -> Option<String> {
+    // One has something to do wherever there is anything.
+    let partitions = (record.parallelism > 1).then(|| checks.partitions(&record.spec)).flatten()?;
+    (partitions < record.parallelism).then(|| {
+        let of = if partitions == 1 { "partition" } else { "partitions" };
+        format!(
+            "parallelism {} is above the {partitions} {of} of {}: an instance without a partition does nothing",
+            record.parallelism,
+            record.spec.topics().join(", ")
+        )
+    })
 }
 
 /// Asks the connectors.
@@ -115,6 +132,10 @@ impl Checks for ConnectorChecks {
         }
         Ok(made)
     }
+
+    fn partitions(&self, spec: &Spec) -> Option<usize> {
+        self.0.sources().partitions(&spec.topics()).ok()
+    }
 }
 
 /// The refusal of a job with these in its way.
@@ -166,5 +187,12 @@ mod tests {
         let all = May { create: true, create_sources: &["in".to_owned()] };
         assert_eq!(submitted(all).unwrap(), ["topic \"in\"", "topic \"out\"", "topic \"a.dlq\""]);
         assert!(submitted(all).unwrap().is_empty());
+        // Each topic that is made here has one partition.
+        let with = |parallelism| idle_instances(&checks, &JobRecord { parallelism, ..record.clone() });
+        assert_eq!(with(1), None);
+        let told = "parallelism 3 is above the 1 partition of in: an instance without a partition does nothing";
+        assert_eq!(with(3).as_deref(), Some(told));
+        memory.set_topics_away(Some("no reason"));
+        assert_eq!(with(3), None, "nobody waits for that");
     }
 }

@@ -62,7 +62,7 @@ impl Admin {
             self.again.finds_none(self.consumer.client());
         }
         let explained = found.map_err(|error| match error.downcast::<KafkaError>() {
-            Ok(error) => self.failures.explain(error),
+            Ok(error) => self.failures.explain(error, &self.kafka.bootstrap),
             Err(error) => error,
         });
         explained.with_context(|| format!("Kafka at {} does not answer", self.kafka.bootstrap)).map_err(unavailable)
@@ -71,7 +71,7 @@ impl Admin {
     /// The same error, with the reason why no broker can be reached where that is behind it.
     fn reason(&self, error: KafkaError) -> anyhow::Error {
         listen(&self.consumer);
-        self.failures.explain(error)
+        self.failures.explain(error, &self.kafka.bootstrap)
     }
 
     /// The number of partitions of a topic; `None` where it does not exist.

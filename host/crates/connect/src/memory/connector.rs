@@ -101,6 +101,11 @@ impl SourceConnector for Memory {
         Arc::new(Member { memory: self.clone() })
     }
 
+    fn partitions(&self, topics: &[String]) -> Result<usize, Error> {
+        self.topics_there()?;
+        Ok(self.look(|state| topics.iter().filter_map(|topic| state.topics.get(topic)).map(Vec::len).sum()))
+    }
+
     fn pin_start(&self, group: &str, topics: &[String], from: StartFrom, anew: bool) -> Result<(), Error> {
         self.topics_there()?;
         self.with(|state| {

@@ -111,6 +111,10 @@ impl Checks for FakeChecks {
     fn changed(&self, _: &JobRecord, _: &Spec, _: May<'_>) -> Result<Vec<String>, Error> {
         Ok(Vec::new())
     }
+
+    fn partitions(&self, _: &Spec) -> Option<usize> {
+        None
+    }
 }
 
 /// The runners of a host: what runs, and whose drain is held up.

@@ -24,7 +24,7 @@ fn every_verb_does_its_work_and_may_be_repeated() {
     }
     let next = Reload { digest: Some(host.upload("a", 2).unwrap()), ..Reload::default() };
     for _ in 0..2 {
-        assert_eq!(jobs.scale("a", &scale(3)).unwrap().parallelism, 3);
+        assert_eq!(jobs.scale("a", &scale(3)).unwrap().job.parallelism, 3);
         assert_eq!(jobs.set("a", &set("7")).unwrap().parameters["p"], "7");
         assert_eq!(jobs.reload("a", &next).unwrap().job.version, 2);
     }

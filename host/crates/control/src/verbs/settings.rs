@@ -1,10 +1,10 @@
 //! Set and scale.
 
 use super::Prepared;
-use crate::checks::check_parallelism;
+use crate::checks::{check_parallelism, idle_instances};
 use crate::error::Error;
 use crate::jobs::Jobs;
-use crate::types::{JobView, Scale, SetParameters};
+use crate::types::{Done, JobView, Scale, SetParameters};
 use pelton_model::bounds;
 use pelton_model::text::cut;
 
@@ -36,7 +36,7 @@ impl Jobs {
     }
 
     /// Changes the number of instances, once what is in flight is delivered.
-    pub fn scale(&self, job: &str, request: &Scale) -> Result<JobView, Error> {
+    pub fn scale(&self, job: &str, request: &Scale) -> Result<Done, Error> {
         let parallelism = request.parallelism;
         check_parallelism(parallelism)?;
         let note = self.note(request.by.as_deref(), &format!("scale {parallelism}"))?;
@@ -50,6 +50,7 @@ impl Jobs {
             Ok(Some(Prepared { record, version: None }))
         })?;
         tracing::info!(job.name = job, "{} of {job} by {}", note.why, note.by);
-        Ok(found.supervised.view())
+        let notice = idle_instances(&*self.services.checks, &found.supervised.record());
+        Ok(Done { job: found.supervised.view(), created: Vec::new(), notice })
     }
 }

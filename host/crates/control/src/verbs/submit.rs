@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::record::{DroppedFile, JobRecord};
 use pelton_model::name::check_name;
 
-use crate::checks::{May, check_parallelism};
+use crate::checks::{May, check_parallelism, idle_instances};
 use crate::components::Component;
 use crate::error::Error;
 use crate::flow;
@@ -75,7 +75,8 @@ impl Jobs {
             if self.begin(&wanted, &wasm, &component)? {
                 tracing::info!(job.name = name, "submitted {name} ({})", wanted.digest);
                 let job = self.show(&name)?;
-                return Ok(Done { job, created: created.clone(), notice: None });
+                let notice = idle_instances(&*self.services.checks, &wanted);
+                return Ok(Done { job, created: created.clone(), notice });
             }
         }
     }
