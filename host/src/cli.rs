@@ -315,7 +315,7 @@ pub fn show(args: &ShowArgs) -> Result<()> {
 
 /// Cancels a job, once it has drained.
 pub fn cancel(args: &JobArgs) -> Result<()> {
-    print::job(&args.api.client()?.cancel(&args.job)?, args.api.json)
+    print::done(&args.api.client()?.cancel(&args.job)?, args.api.json)
 }
 
 /// Prints completions.

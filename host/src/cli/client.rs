@@ -106,7 +106,7 @@ impl Client {
     }
 
     /// Cancels a job.
-    pub fn cancel(&self, name: &str) -> Result<JobView> {
+    pub fn cancel(&self, name: &str) -> Result<Done> {
         self.answer(self.agent.delete(self.job(name)).call())
     }
 
@@ -126,13 +126,8 @@ impl Client {
         self.answer(request.send_json(body))
     }
 
-    /// Changes a job by one of the verbs that answer with it: `pause`, `reload`, ….
-    pub fn change(&self, name: &str, verb: &str, request: &impl Serialize) -> Result<JobView> {
-        self.answer(self.agent.post(format!("{}/{verb}", self.job(name))).send_json(request))
-    }
-
-    /// Changes a job by one of the verbs that tell what they have done: `reload`.
-    pub fn done(&self, name: &str, verb: &str, request: &impl Serialize) -> Result<Done> {
+    /// Changes a job by one of its verbs: `pause`, `reload`, ….
+    pub fn change(&self, name: &str, verb: &str, request: &impl Serialize) -> Result<Done> {
         self.answer(self.agent.post(format!("{}/{verb}", self.job(name))).send_json(request))
     }
 

@@ -175,12 +175,12 @@ pub(super) fn component(client: &Client, job: &str, plain: &Plain) -> Result<Nam
 
 /// Holds a job.
 pub fn pause(args: &JobArgs) -> Result<()> {
-    print::job(&args.api.client()?.change(&args.job, "pause", &Hold { by: caller() })?, args.api.json)
+    print::done(&args.api.client()?.change(&args.job, "pause", &Hold { by: caller() })?, args.api.json)
 }
 
 /// Lets a held job go on.
 pub fn resume(args: &JobArgs) -> Result<()> {
-    print::job(&args.api.client()?.change(&args.job, "resume", &Hold { by: caller() })?, args.api.json)
+    print::done(&args.api.client()?.change(&args.job, "resume", &Hold { by: caller() })?, args.api.json)
 }
 
 /// Puts a new version to work, or runs it beside the job.
@@ -197,7 +197,7 @@ pub fn reload(args: ReloadArgs) -> Result<()> {
     }
     let ReloadArgs { force, create, create_source: create_sources, .. } = args;
     let request = Reload { available, digest, force, create, create_sources, by: caller(), why };
-    print::done(&client.done(&args.job, "reload", &request)?, args.api.json)
+    print::done(&client.change(&args.job, "reload", &request)?, args.api.json)
 }
 
 fn shadow(client: &Client, args: &ReloadArgs, digest: Option<String>, available: Option<String>) -> Result<()> {
@@ -228,13 +228,13 @@ pub fn rollback(args: RollbackArgs) -> Result<()> {
         }
     };
     let request = Rollback { to, by: caller(), why: args.why };
-    print::job(&client.change(&args.job, "rollback", &request)?, args.api.json)
+    print::done(&client.change(&args.job, "rollback", &request)?, args.api.json)
 }
 
 /// Changes the number of instances.
 pub fn scale(args: &ScaleArgs) -> Result<()> {
     let request = Scale { parallelism: args.parallelism, by: caller() };
-    print::done(&args.api.client()?.done(&args.job, "scale", &request)?, args.api.json)
+    print::done(&args.api.client()?.change(&args.job, "scale", &request)?, args.api.json)
 }
 
 /// Sets parameters.
@@ -242,7 +242,7 @@ pub fn set(args: SetArgs) -> Result<()> {
     let set = args.set.into_iter().map(|(key, value)| (key, Some(value)));
     let parameters = set.chain(args.unset.into_iter().map(|key| (key, None))).collect();
     let request = SetParameters { parameters, by: caller() };
-    print::job(&args.api.client()?.change(&args.job, "set", &request)?, args.api.json)
+    print::done(&args.api.client()?.change(&args.job, "set", &request)?, args.api.json)
 }
 
 /// Prints a job's log, as it is or as it comes.

@@ -245,7 +245,7 @@ fn target(target: &Target) -> String {
     }
 }
 
-/// What a verb has done.
+/// What a verb has done: a line that says what is another now, or that nothing is; for programs the job as it is.
 pub(super) fn done(done: &Done, as_json: bool) -> Result<()> {
     for created in &done.created {
         let told = format!("created {created}");
@@ -253,7 +253,11 @@ pub(super) fn done(done: &Done, as_json: bool) -> Result<()> {
         if as_json { note(&told)? } else { line(&told)? }
     }
     done.notice.iter().try_for_each(|notice| note(notice))?;
-    job(&done.job, as_json)
+    if as_json {
+        return json(&done.job);
+    }
+    let changed = done.changed.as_deref().unwrap_or("nothing changed: it is as asked for already");
+    line(&format!("{}: {changed}", done.job.name))
 }
 
 pub(super) fn job(job: &JobView, as_json: bool) -> Result<()> {

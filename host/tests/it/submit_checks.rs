@@ -16,6 +16,9 @@ fn submit(host: &Host, job: impl Into<OsString>, flags: &[&str]) -> Said {
     host.cli(&arguments)
 }
 
+/// What is said where all is as it is asked for.
+const NOTHING_CHANGED: &str = "sensor_pipeline: nothing changed: it is as asked for already\n";
+
 /// Submits in vain: exit code 1, and exactly this message.
 #[track_caller]
 fn refused(host: &Host, job: impl Into<OsString>, flags: &[&str], message: &str) {
@@ -114,13 +117,14 @@ fn nothing_is_made_before_all_else_is_well() {
     let said = submit(&host, example("sensor_pipeline"), &both);
     assert_eq!(said.code, 0, "{}", said.stderr);
     let told: String = made.iter().map(|made| format!("created {made}\n")).collect();
-    assert!(said.stdout.starts_with(&told), "{}", said.stdout);
+    let line = "sensor_pipeline: submitted, version 1 (0.1.0) reads sensors and writes raw_sensors_data, alerts\n";
+    assert_eq!(said.stdout, told + line);
     for made in made {
         assert!(host.log().contains(&format!("created {made} for job sensor_pipeline")), "{made}");
     }
     // Whoever repeats it has nothing made.
     let said = submit(&host, example("sensor_pipeline"), &both);
-    assert!(said.code == 0 && !said.stdout.contains("created"), "{} {}", said.stdout, said.stderr);
+    assert_eq!((said.code, said.stdout.as_str()), (0, NOTHING_CHANGED), "{}", said.stderr);
 }
 
 #[test]
@@ -194,7 +198,8 @@ fn servers_that_are_away_are_named() {
     assert_eq!(said.code, 1);
     let message = "pelton: Kafka can't be asked for what the job needs: failed to ask Kafka at ";
     assert!(said.stderr.starts_with(message), "{}", said.stderr);
-    assert!(said.stderr.contains(&stage.kafka.bootstrap()), "{}", said.stderr);
+    assert_eq!(said.stderr.matches(&stage.kafka.bootstrap()).count(), 1, "{}", said.stderr);
+    assert_eq!(said.stderr.matches("--kafka HOST:PORT").count(), 1, "{}", said.stderr);
     assert_eq!(host.show_all(), json!([]));
 }
 
@@ -245,10 +250,24 @@ fn what_makes_no_sense_is_refused() {
         &["submit", "a", "--guarantee", "perhaps"],
         &["show"],
         &["frobnicate"],
+        &["sumbit"],
     ] {
         let said = host.cli(wrong);
         assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{wrong:?}: {}", said.stderr);
     }
+    for (wrong, meant) in [(&["sumbit"][..], "submit"), (&["lits"], "list"), (&["dlq", "redirve"], "redrive")] {
+        assert!(host.cli(wrong).stderr.contains(&format!("'{meant}'")), "{wrong:?}");
+    }
+    // Whatever else a file is, nothing of it is shown.
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("page.wasm");
+    std::fs::write(&page, "<html>").unwrap();
+    let told = format!(
+        "failed to upload {}: the file is not a job: not a valid WebAssembly component: the file is no WebAssembly, which \
+         begins with \\0asm; `pelton build` makes a component of a project",
+        page.display()
+    );
+    refused(&host, &page, &[], &told);
     assert_eq!(host.show_all(), json!([]));
     let said = pelton(&["list"], &[("PELTON_API", "http://127.0.0.1:1")]);
     assert_eq!(said.code, 1);
@@ -367,6 +386,15 @@ fn instances_share_the_partitions() {
     stage.kafka.produce("sensors", &records);
     stage.wait_until_done("identity");
     let view = host.show("identity");
+    // More of them than partitions are remarked on.
+    let told =
+        "note: parallelism 5 is above the 4 partitions of sensors: an instance without a partition does nothing\n";
+    let said = host.cli(&["scale", "identity", "5"]);
+    assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("identity: parallelism is 5 (was 2)\n", told));
+    let said = submit(&host, guest("identity"), &["--name", "other", "--parallelism", "5"]);
+    assert_eq!((said.code, said.stderr.as_str()), (0, told));
+    let said = host.cli(&["scale", "identity", "4"]);
+    assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("identity: parallelism is 4 (was 5)\n", ""));
     let mut instances: Vec<i64> =
         view["partitions"].as_array().unwrap().iter().map(|p| p["instance"].as_i64().unwrap()).collect();
     instances.sort_unstable();

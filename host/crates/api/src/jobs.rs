@@ -21,10 +21,7 @@ pub(crate) async fn show(State(context): State<Context>, Path(name): Path<String
     Ok(Json(context.jobs.show(&name)?))
 }
 
-pub(crate) async fn cancel(
-    State(context): State<Context>,
-    Path(name): Path<String>,
-) -> Result<Changed<JobView>, Problem> {
+pub(crate) async fn cancel(State(context): State<Context>, Path(name): Path<String>) -> Result<Changed<Done>, Problem> {
     let completion = blocking(move || context.jobs.cancel(&name)).await?;
     Ok(Changed(completion.done().await?))
 }
@@ -48,7 +45,7 @@ pub(crate) async fn rollback(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<Rollback>,
-) -> Result<Changed<JobView>, Problem> {
+) -> Result<Changed<Done>, Problem> {
     blocking(move || context.jobs.rollback(&name, &request)).await.map(Changed)
 }
 
@@ -56,7 +53,7 @@ pub(crate) async fn set(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<SetParameters>,
-) -> Result<Changed<JobView>, Problem> {
+) -> Result<Changed<Done>, Problem> {
     blocking(move || context.jobs.set(&name, &request)).await.map(Changed)
 }
 
@@ -72,7 +69,7 @@ pub(crate) async fn pause(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<Hold>,
-) -> Result<Changed<JobView>, Problem> {
+) -> Result<Changed<Done>, Problem> {
     let completion = blocking(move || context.jobs.pause(&name, request.by.as_deref())).await?;
     Ok(Changed(completion.done().await?))
 }
@@ -81,7 +78,7 @@ pub(crate) async fn resume(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<Hold>,
-) -> Result<Changed<JobView>, Problem> {
+) -> Result<Changed<Done>, Problem> {
     blocking(move || context.jobs.resume(&name, request.by.as_deref())).await.map(Changed)
 }
 

@@ -30,17 +30,16 @@ pub fn routes() -> Vec<Route> {
         Route::get("/api/v1/jobs", jobs::list, "submitted jobs, and files in usr_jobs").answers::<JobList>(200),
         Route::post("/api/v1/jobs", jobs::submit, "submits a job").takes::<Submit>().answers::<Done>(201),
         Route::get("/api/v1/jobs/{name}", jobs::show, "one job").answers::<JobView>(200),
-        Route::delete("/api/v1/jobs/{name}", jobs::cancel, "cancels a job, once it has drained")
-            .answers::<JobView>(200),
+        Route::delete("/api/v1/jobs/{name}", jobs::cancel, "cancels a job, once it has drained").answers::<Done>(200),
         Route::post("/api/v1/jobs/{name}/reload", jobs::reload, "puts a new version to work, while the job runs")
             .takes::<Reload>()
             .answers::<Done>(200),
         Route::post("/api/v1/jobs/{name}/rollback", jobs::rollback, "goes back to an earlier version")
             .takes::<Rollback>()
-            .answers::<JobView>(200),
+            .answers::<Done>(200),
         Route::post("/api/v1/jobs/{name}/set", jobs::set, "sets parameters, while the job runs")
             .takes::<SetParameters>()
-            .answers::<JobView>(200),
+            .answers::<Done>(200),
         Route::post("/api/v1/jobs/{name}/scale", jobs::scale, "changes how many instances a job has")
             .takes::<Scale>()
             .answers::<Done>(200),
@@ -50,10 +49,10 @@ pub fn routes() -> Vec<Route> {
             "holds a job: it delivers what is in flight and reads no more",
         )
         .takes::<Hold>()
-        .answers::<JobView>(200),
+        .answers::<Done>(200),
         Route::post("/api/v1/jobs/{name}/resume", jobs::resume, "lets a held job go on")
             .takes::<Hold>()
-            .answers::<JobView>(200),
+            .answers::<Done>(200),
         Route::post("/api/v1/jobs/{name}/shadow", jobs::start_shadow, "runs another version beside, without writing")
             .takes::<ShadowRun>()
             .answers::<ShadowReport>(200),

@@ -292,7 +292,7 @@ impl Supervised {
         self.running()?.take_rolled_back()
     }
 
-    /// Tells something that has happened and is over, for a day, or until it is cleared; it is a line in the log as well.
+    /// Tells what has happened and is over, for a day, or until it is cleared; it is a line in the log as well.
     pub(crate) fn event(&self, part: &Part, reason: &str) {
         tracing::warn!(job.name = self.observed.name, "{part}: {reason}");
         self.observed.status.event(part, reason, TOLD);

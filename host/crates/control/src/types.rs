@@ -66,6 +66,9 @@ pub struct Done {
     /// The job.
     #[serde(flatten)]
     pub job: JobView,
+    /// What was changed, in a line; nothing where all was as asked for already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<String>,
     /// Topics and tables that were created for it, each as people call it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub created: Vec<String>,

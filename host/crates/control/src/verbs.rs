@@ -6,6 +6,7 @@
 //! log.
 
 mod cancel;
+mod difference;
 mod files;
 mod hold;
 pub mod letters;
@@ -24,6 +25,7 @@ use crate::error::Error;
 use crate::jobs::Jobs;
 use crate::slot::Slot;
 use crate::supervisor::Supervised;
+use crate::types::Done;
 use pelton_model::bounds;
 use pelton_model::status::Part;
 use pelton_pipeline::Version;
@@ -44,6 +46,15 @@ struct Found {
     supervised: Arc<Supervised>,
     /// Of the record that the verb wants, whether or not the verb has written it.
     revision: Revision,
+    /// What the verb has changed; nothing where all was so already.
+    changed: Option<String>,
+}
+
+impl Found {
+    /// The answer, once that is carried out.
+    fn done(self) -> Done {
+        Done { job: self.supervised.view(), changed: self.changed, created: Vec::new(), notice: None }
+    }
 }
 
 impl Jobs {
@@ -68,15 +79,18 @@ impl Jobs {
             if entry.record.cancelled {
                 return Err(Error::Ending(job.to_owned()));
             }
-            let revision = match prepare(&entry, &supervised)? {
-                Some(prepared) => match self.write(&slot, prepared, entry.revision)? {
-                    Some(revision) => revision,
-                    None => continue,
-                },
-                None => entry.revision,
+            let (revision, changed) = match prepare(&entry, &supervised)? {
+                Some(prepared) => {
+                    let changed = difference::between(&entry.record, &prepared.record);
+                    match self.write(&slot, prepared, entry.revision)? {
+                        Some(revision) => (revision, changed),
+                        None => continue,
+                    }
+                }
+                None => (entry.revision, None),
             };
             self.reconciler.wait(&slot, revision)?;
-            return Ok(Found { slot, supervised, revision });
+            return Ok(Found { slot, supervised, revision, changed });
         }
         Err(Error::Contended(job.to_owned()))
     }
@@ -130,8 +144,8 @@ impl Jobs {
     }
 }
 
-/// Tells in the job itself that a change of its version was refused: to whoever looks at what its file asks for, as long
-/// as that is there; of all others, who have the answer, a line of the log is enough.
+/// Tells in the job itself that a change of its version was refused: where its file asks for it, for as long as it does.
+/// Of all others, who have the answer, a line of the log is enough.
 fn tell_refused(supervised: &Supervised, part: &Part, error: &Error, by_a_file: bool) {
     let told = format!("{error}\nversion {} goes on", supervised.record().version);
     if by_a_file {

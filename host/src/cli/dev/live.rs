@@ -75,7 +75,7 @@ impl Submitter {
             Some(_) => {
                 let (force, create) = (self.force, self.create);
                 let request = Reload { available: None, digest, force, create, create_sources, by, why };
-                self.client.done(name, "reload", &request).map(|reloaded| done(&reloaded))
+                self.client.change(name, "reload", &request).map(|reloaded| done(&reloaded))
             }
             None => {
                 let request = Submit {

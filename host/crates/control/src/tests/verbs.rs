@@ -5,7 +5,7 @@ use pelton_delivery::clock::SystemClock;
 
 use super::fake::{TestHost, eventually};
 use crate::error::Error;
-use crate::types::{Reload, Rollback, Scale, SetParameters, Submit};
+use crate::types::{Done, Reload, Rollback, Scale, SetParameters, Submit};
 
 fn set(value: &str) -> SetParameters {
     SetParameters { parameters: [("p".to_owned(), Some(value.to_owned()))].into(), by: None }
@@ -25,13 +25,13 @@ fn every_verb_does_its_work_and_may_be_repeated() {
     let next = Reload { digest: Some(host.upload("a", 2).unwrap()), ..Reload::default() };
     for _ in 0..2 {
         assert_eq!(jobs.scale("a", &scale(3)).unwrap().job.parallelism, 3);
-        assert_eq!(jobs.set("a", &set("7")).unwrap().parameters["p"], "7");
+        assert_eq!(jobs.set("a", &set("7")).unwrap().job.parameters["p"], "7");
         assert_eq!(jobs.reload("a", &next).unwrap().job.version, 2);
     }
     assert!(jobs.show("a").unwrap().probation.is_some(), "the version that was opened for it is at work");
     assert_eq!(host.flowing.current("a").get().0.number, 2);
     for _ in 0..2 {
-        assert_eq!(jobs.rollback("a", &Rollback { to: Some(1), ..Rollback::default() }).unwrap().version, 1);
+        assert_eq!(jobs.rollback("a", &Rollback { to: Some(1), ..Rollback::default() }).unwrap().job.version, 1);
     }
     for _ in 0..2 {
         jobs.pause("a", None).unwrap().wait(&SystemClock).unwrap();
@@ -44,10 +44,35 @@ fn every_verb_does_its_work_and_may_be_repeated() {
     let why: Vec<_> = jobs.show("a").unwrap().history.into_iter().map(|change| change.why).collect();
     assert_eq!(why, ["submit", "scale 3", "set p", "reload", "rollback", "pause", "resume"]);
 
-    let last = jobs.cancel("a").unwrap().wait(&SystemClock).unwrap();
+    let last = jobs.cancel("a").unwrap().wait(&SystemClock).unwrap().job;
     assert_eq!((last.name.as_str(), last.state), ("a", pelton_model::status::State::Stopped));
     assert!(matches!(jobs.cancel("a"), Err(Error::NoSuchJob(job)) if job == "a"));
     assert!(host.desired("a").is_none() && jobs.list().is_empty());
+}
+
+#[test]
+fn each_verb_tells_what_it_has_changed_and_a_repeated_one_that_nothing_is() {
+    let host = TestHost::start(Memory::default());
+    let jobs = &host.jobs;
+    let submit = Submit { digest: Some(host.upload("a", 1).unwrap()), ..Submit::default() };
+    let next = Reload { digest: Some(host.upload("a", 2).unwrap()), ..Reload::default() };
+    let back = Rollback { to: Some(1), ..Rollback::default() };
+    let (seven, three) = (set("7"), scale(3));
+    let verbs: [(&dyn Fn() -> Result<Done, Error>, &str); 7] = [
+        (&|| jobs.submit(&submit), "submitted, version 1 (1) reads in"),
+        (&|| jobs.set("a", &seven), "p = 7 (was 0)"),
+        (&|| jobs.scale("a", &three), "parallelism is 3 (was 1)"),
+        (&|| jobs.reload("a", &next), "version 2 (2) takes over from version 1 (1)"),
+        (&|| jobs.rollback("a", &back), "version 1 (1) takes over from version 2 (2)"),
+        (&|| jobs.pause("a", None)?.wait(&SystemClock), "paused"),
+        (&|| jobs.resume("a", None), "resumed"),
+    ];
+    for (verb, told) in verbs {
+        assert_eq!(verb().unwrap().changed.as_deref(), Some(told));
+        assert_eq!(verb().unwrap().changed, None, "{told}");
+    }
+    let told = "cancelled; the offsets of group \"pelton-a\" and its dead letters are kept";
+    assert_eq!(jobs.cancel("a").unwrap().wait(&SystemClock).unwrap().changed.as_deref(), Some(told));
 }
 
 #[test]
@@ -98,8 +123,8 @@ fn other_jobs_and_other_verbs_do_not_wait_for_a_drain() {
         });
         waits.wait();
         host.flowing.let_go("slow");
-        assert_eq!(gone.wait(&SystemClock).unwrap().name, "slow");
-        assert_eq!(again.wait(&SystemClock).unwrap().name, "slow");
+        assert_eq!(gone.wait(&SystemClock).unwrap().job.name, "slow");
+        assert_eq!(again.wait(&SystemClock).unwrap().job.name, "slow");
         assert_eq!(anew.join().unwrap().unwrap().history.len(), 1);
     });
     assert!(!host.desired("slow").unwrap().record.cancelled);

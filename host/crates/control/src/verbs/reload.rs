@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::flow;
 use crate::jobs::Jobs;
 use crate::supervisor::Supervised;
-use crate::types::{Done, JobView, Reload, Rollback};
+use crate::types::{Done, Reload, Rollback};
 use pelton_model::spec::{Sink, Spec, Target};
 use pelton_model::status::Part;
 
@@ -89,7 +89,7 @@ impl Jobs {
             Err(error) if error.is_question() && !by_a_file => {}
             Err(error) => tell_refused(&supervised, &Part::Reload, error, by_a_file),
         }
-        result.map(|found| Done { job: found.supervised.view(), created, notice: None })
+        result.map(|found| Done { created, ..found.done() })
     }
 
     /// The component that a reload asks for.
@@ -137,7 +137,7 @@ impl Jobs {
 
     /// Goes back to an earlier version and the parameters that it had; its component is kept by digest. That one is not
     /// on probation.
-    pub fn rollback(&self, job: &str, request: &Rollback) -> Result<JobView, Error> {
+    pub fn rollback(&self, job: &str, request: &Rollback) -> Result<Done, Error> {
         let supervised = self.find(job)?;
         let note = self.note(request.by.as_deref(), request.why.as_deref().unwrap_or("rollback"))?;
         let result = self.change(job, |entry, supervised| {
@@ -158,7 +158,7 @@ impl Jobs {
         if let Err(error) = &result {
             tell_refused(&supervised, &Part::Rollback, error, false);
         }
-        result.map(|Found { supervised, .. }| supervised.view())
+        result.map(Found::done)
     }
 
     /// Makes a component the version of a record, and opens instances of it.

@@ -4,7 +4,7 @@ use super::Prepared;
 use crate::checks::{check_parallelism, idle_instances};
 use crate::error::Error;
 use crate::jobs::Jobs;
-use crate::types::{Done, JobView, Scale, SetParameters};
+use crate::types::{Done, Scale, SetParameters};
 use pelton_model::bounds;
 use pelton_model::text::cut;
 
@@ -13,7 +13,7 @@ const SHOWN_BYTES: usize = 1_000;
 
 impl Jobs {
     /// Sets parameters, between two batches. A job that refuses them goes on with those that it had.
-    pub fn set(&self, job: &str, request: &SetParameters) -> Result<JobView, Error> {
+    pub fn set(&self, job: &str, request: &SetParameters) -> Result<Done, Error> {
         request.parameters.keys().try_for_each(|key| bounds::parameter(key))?;
         let shown: Vec<_> = request.parameters.keys().map(String::as_str).collect();
         let note = self.note(request.by.as_deref(), &format!("set {}", cut(&shown.join(", "), SHOWN_BYTES)))?;
@@ -32,7 +32,7 @@ impl Jobs {
             let component = self.kept(&entry.record.digest)?;
             self.opened(supervised, entry.record.clone(), &component, parameters, false, &note).map(Some)
         })?;
-        Ok(found.supervised.view())
+        Ok(found.done())
     }
 
     /// Changes the number of instances, once what is in flight is delivered.
@@ -51,6 +51,6 @@ impl Jobs {
         })?;
         tracing::info!(job.name = job, "{} of {job} by {}", note.why, note.by);
         let notice = idle_instances(&*self.services.checks, &found.supervised.record());
-        Ok(Done { job: found.supervised.view(), created: Vec::new(), notice })
+        Ok(Done { notice, ..found.done() })
     }
 }

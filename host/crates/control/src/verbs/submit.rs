@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::record::{DroppedFile, JobRecord};
 use pelton_model::name::check_name;
 
+use super::difference;
 use crate::checks::{May, check_parallelism, idle_instances};
 use crate::components::Component;
 use crate::error::Error;
@@ -57,7 +58,7 @@ impl Jobs {
                 Some(entry) if entry.record.is_same(&wanted) => {
                     self.reconciler.wait(&self.reconciler.slot(&name), entry.revision)?;
                     let notice = request.from.map(|from| not_from(&name, from));
-                    return Ok(Done { job: self.show(&name)?, created: Vec::new(), notice });
+                    return Ok(Done { job: self.show(&name)?, changed: None, created: Vec::new(), notice });
                 }
                 Some(_) => return Err(Error::AlreadySubmitted(name)),
                 None => {}
@@ -76,7 +77,8 @@ impl Jobs {
                 tracing::info!(job.name = name, "submitted {name} ({})", wanted.digest);
                 let job = self.show(&name)?;
                 let notice = idle_instances(&*self.services.checks, &wanted);
-                return Ok(Done { job, created: created.clone(), notice });
+                let changed = Some(difference::of_new(&wanted));
+                return Ok(Done { job, changed, created: created.clone(), notice });
             }
         }
     }
