@@ -1,5 +1,6 @@
 //! The command line. Client commands talk to a host's API and to nothing else.
 
+mod apply;
 mod args;
 pub mod client;
 mod dev;
@@ -8,6 +9,8 @@ mod lifecycle;
 mod new;
 mod oci;
 pub mod print;
+mod seek;
+mod tail;
 mod test;
 mod tls;
 
@@ -25,7 +28,9 @@ use pelton_runtime::compiler::Bounds;
 use crate::api::types::{Guarantee, Submit};
 use crate::config::Config;
 use crate::kafka::StartFrom;
-use args::{Api, JobArgs, caller, key_value, settings};
+use apply::{ApplyArgs, ExportArgs};
+pub use apply::{apply, export};
+use args::{Api, JobArgs, Mapped, caller, parameter, settings};
 use dev::DevArgs;
 pub use dev::dev;
 use lifecycle::{LogsArgs, ReloadArgs, RollbackArgs, ScaleArgs, SetArgs};
@@ -34,6 +39,10 @@ use new::NewArgs;
 pub use new::new;
 use oci::{Plain, PullArgs, PushArgs};
 pub use oci::{pull, push};
+use seek::SeekArgs;
+pub use seek::seek;
+use tail::TailArgs;
+pub use tail::tail;
 use test::TestArgs;
 pub use test::test;
 
@@ -56,6 +65,10 @@ pub enum Command {
     Run(RunArgs),
     /// Submit a job to a running host
     Submit(SubmitArgs),
+    /// Have jobs be what files say: show the difference, ask, and change it
+    Apply(ApplyArgs),
+    /// Write files that describe what runs, for `pelton apply`
+    Export(ExportArgs),
     /// List submitted and available jobs
     List(ListArgs),
     /// Show one job
@@ -68,6 +81,8 @@ pub enum Command {
     Reload(ReloadArgs),
     /// Go back to an earlier version of a job
     Rollback(RollbackArgs),
+    /// Move where a held job goes on
+    Seek(SeekArgs),
     /// Change how many instances a job has
     Scale(ScaleArgs),
     /// Set parameters of a job while it runs
@@ -79,6 +94,8 @@ pub enum Command {
     /// List, show, redrive and purge dead letters
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
+    /// Print messages of a topic, also as they come
+    Tail(TailArgs),
     /// Make a project for a new job
     New(NewArgs),
     /// Build a job into a component
@@ -127,6 +144,9 @@ pub struct RunArgs {
     /// Submit every job in the usr_jobs folder
     #[arg(long)]
     submit_all: bool,
+    /// Have jobs be what this file, or the files of this folder, say, as `pelton apply` does; may be repeated
+    #[arg(long, value_name = "FILE|DIR")]
+    pub apply: Vec<PathBuf>,
 }
 
 impl RunArgs {
@@ -191,10 +211,13 @@ pub struct SubmitArgs {
     #[arg(long)]
     name: Option<String>,
     /// Set a parameter
-    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    #[arg(long, value_name = "KEY=VALUE|KEY=@FILE", value_parser = parameter)]
     set: Vec<(String, String)>,
-    /// Where to start, even where the consumer group has offsets [default: those, else latest]
-    #[arg(long)]
+    #[command(flatten)]
+    mapped: Mapped,
+    /// Where to start, even where the consumer group has offsets: earliest, latest, 2026-11-29T10:00Z, -2h, or
+    /// TOPIC/PARTITION=OFFSET,… [default: those, else latest]
+    #[arg(long, value_name = "START", allow_hyphen_values = true)]
     from: Option<StartFrom>,
     /// How many instances share the partitions [default: 1]
     #[arg(long, value_name = "N")]
@@ -269,6 +292,7 @@ pub fn submit(args: SubmitArgs) -> Result<()> {
         digest: named.digest,
         name: args.name,
         parameters: args.set.into_iter().collect(),
+        mapping: args.mapped.mapping(),
         from: args.from,
         parallelism: args.parallelism,
         guarantee: args.guarantee,

@@ -6,6 +6,7 @@
 
 pub mod cli;
 pub mod demo;
+mod job_file;
 pub mod run;
 pub mod signals;
 pub mod telemetry;
@@ -19,5 +20,5 @@ pub use pelton_runtime as engine;
 /// Kafka, for tests and benchmarks.
 pub mod kafka {
     pub use pelton_connect::kafka::{Admin, client, consumer, log, producer, refused};
-    pub use pelton_model::partition::StartFrom;
+    pub use pelton_model::start::StartFrom;
 }

@@ -35,19 +35,24 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::Run(args) => {
             let config = args.settings()?;
             telemetry::start(config.log_format);
-            Runtime::new()?.block_on(run::run(config))
+            Runtime::new()?.block_on(run::run(config, &args.apply))
         }
         Command::Submit(args) => cli::submit(args),
+        // Its exit code says whether something would change.
+        Command::Apply(args) => return cli::apply(args),
+        Command::Export(args) => cli::export(&args),
         Command::List(args) => cli::list(&args),
         Command::Show(args) => cli::show(&args),
         Command::Pause(args) => cli::pause(&args),
         Command::Resume(args) => cli::resume(&args),
         Command::Reload(args) => cli::reload(args),
         Command::Rollback(args) => cli::rollback(args),
+        Command::Seek(args) => cli::seek(args),
         Command::Scale(args) => cli::scale(&args),
         Command::Set(args) => cli::set(args),
         Command::Logs(args) => cli::logs(&args),
         Command::Cancel(args) => cli::cancel(&args),
+        Command::Tail(args) => cli::tail(&args),
         Command::Dlq(command) => cli::dlq::run(command),
         Command::Completions(args) => cli::completions(&args),
         Command::New(args) => cli::new(&args),

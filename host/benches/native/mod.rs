@@ -75,6 +75,10 @@ impl Program for Filter {
         &self.spec
     }
 
+    fn mapped(&self, spec: Arc<Spec>) -> Arc<dyn Program> {
+        Arc::new(Self { spec, rows: self.rows })
+    }
+
     fn instantiate(&self, _: &[(String, String)], _: Arc<dyn Host>) -> Result<Box<dyn Process>, Failure> {
         Ok(Box::new(Instance { rows: self.rows }))
     }

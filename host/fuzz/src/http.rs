@@ -25,10 +25,11 @@ use pelton_control::{Error, Jobs};
 use pelton_delivery::clock::{Clock, SystemClock};
 use pelton_model::digest::digest;
 use pelton_model::metrics::Metrics;
-use pelton_model::partition::{PartitionView, StartFrom};
+use pelton_model::partition::{Moved, PartitionView};
 use pelton_model::record::{Batch, Outcome};
 use pelton_model::settings::Config;
 use pelton_model::spec::{Parameter, Source, Spec};
+use pelton_model::start::StartFrom;
 use pelton_pipeline::{CurrentVersion, Ended, JobEnvironment, Pace};
 use pelton_runtime::{Failure, Host, Process, Program};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -50,6 +51,10 @@ impl Process for Idle {
 impl Program for Idle {
     fn spec(&self) -> &Arc<Spec> {
         &self.0
+    }
+
+    fn mapped(&self, spec: Arc<Spec>) -> Arc<dyn Program> {
+        Arc::new(Self(spec))
     }
 
     fn instantiate(&self, _: &[(String, String)], _: Arc<dyn Host>) -> Result<Box<dyn Process>, Failure> {
@@ -85,7 +90,7 @@ impl Components for AnyComponent {
 struct NoChecks;
 
 impl Checks for NoChecks {
-    fn submitted(&self, _: &JobRecord, _: Option<StartFrom>, _: May<'_>) -> Result<Vec<String>, Error> {
+    fn submitted(&self, _: &JobRecord, _: Option<&StartFrom>, _: May<'_>) -> Result<Vec<String>, Error> {
         Ok(Vec::new())
     }
 
@@ -95,6 +100,10 @@ impl Checks for NoChecks {
 
     fn partitions(&self, _: &Spec) -> Option<usize> {
         None
+    }
+
+    fn seek(&self, _: &JobRecord, _: &StartFrom) -> Result<Vec<Moved>, Error> {
+        Ok(Vec::new())
     }
 }
 
@@ -124,6 +133,10 @@ impl JobRunner for IdleRunner {
     fn attempt_is_over(&self) {}
 
     fn rest(&self) {}
+
+    fn look(&self, _: &str, _: &[String]) -> Result<Vec<PartitionView>, pelton_connect::Error> {
+        Ok(Vec::new())
+    }
 
     fn partitions(&self) -> Vec<PartitionView> {
         Vec::new()

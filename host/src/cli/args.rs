@@ -1,16 +1,18 @@
 //! Arguments that commands share.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
 use pelton_model::error::Error as ModelError;
+use pelton_model::mapping::Mapping;
 use pelton_model::text;
 
 use super::client::Client;
 use crate::api;
 use crate::config::Config;
+use crate::job_file::parameter_file;
 
 /// Where the host is.
 #[derive(Debug, Args)]
@@ -51,7 +53,37 @@ pub struct JobArgs {
     pub(super) api: Api,
 }
 
-/// A value of `--set`.
+/// Topics and tables in the place of those that a component declares.
+#[derive(Debug, Args)]
+pub struct Mapped {
+    /// Read this topic in the place of a declared one
+    #[arg(long, value_name = "TOPIC=TOPIC", value_parser = key_value)]
+    source: Vec<(String, String)>,
+    /// Have a sink lead to this topic or table; of a statement, to this one where it names a table as {table}
+    #[arg(long, value_name = "SINK=TOPIC|TABLE", value_parser = key_value)]
+    sink: Vec<(String, String)>,
+}
+
+impl Mapped {
+    pub(super) fn mapping(&self) -> Mapping {
+        Mapping { sources: self.source.iter().cloned().collect(), sinks: self.sink.iter().cloned().collect() }
+    }
+}
+
+/// A value of `--set`: `KEY=VALUE`, `KEY=@FILE`, or `KEY=@@…` for a value that begins with `@`.
+pub(super) fn parameter(text: &str) -> Result<(String, String), String> {
+    let (key, value) = key_value(text)?;
+    let value = match value.strip_prefix('@') {
+        Some(rest) if !rest.starts_with('@') => {
+            parameter_file(Path::new(rest)).map_err(|error| format!("{error:#}"))?
+        }
+        Some(rest) => rest.to_owned(),
+        None => value,
+    };
+    Ok((key, value))
+}
+
+/// `KEY=VALUE`.
 pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
     text.split_once('=')
         .map(|(key, value)| (key.to_owned(), value.to_owned()))

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use pelton_model::text::cut;
+use pelton_model::text::{self, cut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::header::AUTHORIZATION;
@@ -15,7 +15,7 @@ use ureq::{Agent, Body, SendBody};
 
 use super::{print, tls};
 use crate::api::types::{
-    Done, JobList, JobView, LogLine, LogLines, Problem, ShadowReport, ShadowRun, Submit, Uploaded,
+    Applied, Apply, Done, JobList, JobView, LogLine, LogLines, Problem, ShadowReport, ShadowRun, Submit, Uploaded,
 };
 
 /// Longest refusal that is shown of somebody who is no host of Pelton.
@@ -95,6 +95,11 @@ impl Client {
         self.answer(self.agent.post(self.url("jobs")).send_json(request))
     }
 
+    /// Has a job be so.
+    pub fn apply(&self, request: &Apply) -> Result<Applied> {
+        self.answer(self.agent.post(self.url("apply")).send_json(request))
+    }
+
     /// All jobs.
     pub fn list(&self) -> Result<JobList> {
         self.answer(self.agent.get(self.url("jobs")).call())
@@ -128,6 +133,11 @@ impl Client {
 
     /// Changes a job by one of its verbs: `pause`, `reload`, ….
     pub fn change(&self, name: &str, verb: &str, request: &impl Serialize) -> Result<Done> {
+        self.verb(name, verb, request)
+    }
+
+    /// Changes a job by a verb that answers with something of its own.
+    pub fn verb<T: DeserializeOwned>(&self, name: &str, verb: &str, request: &impl Serialize) -> Result<T> {
         self.answer(self.agent.post(format!("{}/{verb}", self.job(name))).send_json(request))
     }
 
@@ -148,11 +158,20 @@ impl Client {
     }
 
     /// The last lines of a job's log and all that come, until the stream ends or `each` fails.
-    pub fn follow_logs(&self, name: &str, limit: usize, mut each: impl FnMut(LogLine) -> Result<()>) -> Result<()> {
-        let request = self.agent.get(format!("{}/logs?follow=true&limit={limit}", self.job(name)));
+    pub fn follow_logs(&self, name: &str, limit: usize, each: impl FnMut(LogLine) -> Result<()>) -> Result<()> {
+        self.stream(&format!("{}/logs?follow=true&limit={limit}", self.job(name)), each)
+    }
+
+    /// The events of a stream below `/api/v1`, until it ends or `each` fails.
+    pub fn follow<T: DeserializeOwned>(&self, path: &str, each: impl FnMut(T) -> Result<()>) -> Result<()> {
+        self.stream(&self.url(path), each)
+    }
+
+    fn stream<T: DeserializeOwned>(&self, url: &str, mut each: impl FnMut(T) -> Result<()>) -> Result<()> {
+        let request = self.agent.get(url);
         let sent = request.config().timeout_global(None).build().call();
         if sent.as_ref().is_ok_and(|response| !response.status().is_success()) {
-            return self.answer::<LogLines>(sent).map(drop);
+            return self.answer::<serde_json::Value>(sent).map(drop);
         }
         let body = self.reached(sent)?.into_body().into_reader();
         for line in BufReader::new(body).lines() {
@@ -161,7 +180,7 @@ impl Client {
                 each(serde_json::from_str(data).context("the host's answer is not understood")?)?;
             } else if let Some(told) = line.strip_prefix(": ") {
                 // What the host says of the stream itself: that it leaves lines out.
-                print::printed(writeln!(std::io::stderr(), "pelton: {}", told.escape_debug()))?;
+                print::printed(writeln!(std::io::stderr(), "pelton: {}", text::line(told)))?;
             }
         }
         Ok(())

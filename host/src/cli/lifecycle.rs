@@ -9,7 +9,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use pelton_build::oci::{Reference, SCHEME};
 
-use super::args::{Api, JobArgs, caller, key_value};
+use super::args::{Api, JobArgs, Mapped, caller, parameter};
 use super::client::Client;
 use super::oci::{self, Plain};
 use super::print;
@@ -27,6 +27,8 @@ pub struct ReloadArgs {
     /// Also where the new version drops a source, a sink or a parameter
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    mapped: Mapped,
     /// Create missing topics that it writes, and tables
     #[arg(long)]
     create: bool,
@@ -80,7 +82,7 @@ pub struct SetArgs {
     /// The job's name
     job: String,
     /// Parameters to set
-    #[arg(value_name = "KEY=VALUE", value_parser = key_value, required_unless_present = "unset")]
+    #[arg(value_name = "KEY=VALUE|KEY=@FILE", value_parser = parameter, required_unless_present = "unset")]
     set: Vec<(String, String)>,
     /// A parameter that gets its default back
     #[arg(long, value_name = "KEY")]
@@ -105,7 +107,7 @@ pub struct LogsArgs {
 }
 
 /// Uploads a component, with a bar on a terminal while it is on its way and while it is compiled; returns its digest.
-fn upload(client: &Client, name: &str, wasm: &Vec<u8>) -> Result<String> {
+pub(super) fn upload(client: &Client, name: &str, wasm: &Vec<u8>) -> Result<String> {
     let bar = if std::io::stderr().is_terminal() { ProgressBar::new(wasm.len() as u64) } else { ProgressBar::hidden() };
     bar.set_style(ProgressStyle::with_template("uploading {wide_bar} {bytes}/{total_bytes}")?);
     let compiling = ProgressStyle::with_template("{spinner} compiling ({elapsed})")?;
@@ -195,8 +197,9 @@ pub fn reload(args: ReloadArgs) -> Result<()> {
     if args.shadow {
         return shadow(&client, &args, digest, available);
     }
+    let mapping = args.mapped.mapping();
     let ReloadArgs { force, create, create_source: create_sources, .. } = args;
-    let request = Reload { available, digest, force, create, create_sources, by: caller(), why };
+    let request = Reload { available, digest, mapping, force, create, create_sources, by: caller(), why };
     print::done(&client.change(&args.job, "reload", &request)?, args.api.json)
 }
 

@@ -281,10 +281,14 @@ pub(super) fn job(job: &JobView, as_json: bool) -> Result<()> {
         facts.fact("parameter", format!("{name} = {value}"));
     }
     for source in &job.spec.sources {
-        facts.fact("source", format!("topic {}", source.topic));
+        let declared = job.mapping.sources.iter().find(|(_, topic)| **topic == source.topic);
+        let instead = declared.map_or_else(String::new, |(declared, _)| format!(", for {declared}"));
+        facts.fact("source", format!("topic {}{instead}", source.topic));
     }
     for (sink, counts) in job.spec.sinks.iter().zip(&job.counts.sinks) {
-        facts.fact("sink", format!("{}: {} ({} out)", sink.name, target(&sink.target), counts.records_out));
+        let mapped = if job.mapping.sinks.contains_key(&sink.name) { ", not as declared" } else { "" };
+        let to = target(&sink.target);
+        facts.fact("sink", format!("{}: {to}{mapped} ({} out)", sink.name, counts.records_out));
     }
     facts.fact("group", &job.group);
     facts.fact("parallelism", job.parallelism);

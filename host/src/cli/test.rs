@@ -1,13 +1,14 @@
 //! `pelton test`: a job over records from standard input, without Kafka and Postgres.
 
 use std::io::{self, BufRead, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use pelton_build::write_whole;
 use pelton_model::text;
 
-use super::args::{key_value, settings};
+use super::args::{parameter, settings};
 use super::print;
 use crate::engine::Engine;
 use crate::files::cache_folder;
@@ -20,7 +21,7 @@ pub struct TestArgs {
     #[arg(value_name = "FILE.wasm")]
     component: PathBuf,
     /// Set a parameter
-    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    #[arg(long, value_name = "KEY=VALUE|KEY=@FILE", value_parser = parameter)]
     set: Vec<(String, String)>,
     /// Most records in a batch [default: as the host's, 1000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -31,6 +32,9 @@ pub struct TestArgs {
     /// Compare with what the job should print, where `…` stands for any text; print what differs, and fail
     #[arg(long, value_name = "FILE")]
     golden: Option<PathBuf>,
+    /// Write what the job prints into the golden file, in the place of what differs
+    #[arg(long, requires = "golden")]
+    update: bool,
     /// Print the summary as JSON too
     #[arg(long)]
     json: bool,
@@ -48,7 +52,8 @@ pub fn test(args: TestArgs) -> Result<()> {
         format: if args.envelope { Format::Envelope } else { Format::Value },
     };
     let engine = Engine::new(config.limits, Some(&cache_folder()?.join("compiled")))?;
-    let golden = args.golden.as_deref().map(Golden::open).transpose();
+    let read = |path: &Path| if args.update && !path.exists() { Ok(Golden::none()) } else { Golden::open(path) };
+    let golden = args.golden.as_deref().map(read).transpose();
     let golden = golden.context("nothing to compare with; `pelton test` without --golden prints what to put there")?;
     let mut out = BufWriter::new(io::stdout().lock());
     let summary = match golden {
@@ -64,6 +69,14 @@ pub fn test(args: TestArgs) -> Result<()> {
             let summary =
                 run.run(&engine, &wasm, &mut stdin(), &mut take).with_context(|| component.display().to_string());
             let differences = golden.differences();
+            if args.update {
+                let summary = summary?;
+                let path = args.golden.as_deref().unwrap_or(Path::new(""));
+                write_whole(path, golden.updated().as_bytes())?;
+                print::printed(writeln!(out, "{}: {} lines changed", path.display(), differences.len()))?;
+                print::printed(out.flush())?;
+                return tell(&summary, args.json);
+            }
             let shown = differences.iter().try_for_each(|line| writeln!(out, "{}", text::line(line)));
             match (summary, differences.len()) {
                 (Ok(summary), 0) => Ok(summary),

@@ -52,7 +52,17 @@ test("the life of a job", async (t) => {
     assert.match(await problem.innerText(), /threshold.*hot/s);
     await accessible(page, "a problem in a dialog");
     await dialog(page).getByLabel("threshold").fill("25");
-    await dialog(page).getByLabel("Read from").selectOption("earliest");
+    // A topic that stands for the declared one is checked as that is.
+    const alerts = dialog(page).getByLabel("alerts", { exact: true });
+    assert.equal(await alerts.inputValue(), "alerts");
+    await alerts.fill("no topic");
+    await dialog(page).getByRole("button", { name: "Submit" }).click();
+    await problem.getByText("not a legal topic name").waitFor();
+    await alerts.fill("alerts");
+    await dialog(page).getByLabel("Read from").fill("yesterday");
+    await dialog(page).getByRole("button", { name: "Submit" }).click();
+    await eventually("the start is refused", async () => /"yesterday" is no place/.test(await problem.innerText()));
+    await dialog(page).getByLabel("Read from").fill("earliest");
     await dialog(page).getByRole("button", { name: "Submit" }).click();
     await page.waitForURL(new RegExp(`#/jobs/${JOB}$`));
   });

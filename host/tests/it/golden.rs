@@ -2,6 +2,7 @@
 //! `guest-jobs/golden` says. The components of Rust and C are kept in the repository; those of the other languages, up
 //! to 25 MB each, are built.
 
+use std::fs;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -143,4 +144,38 @@ fn what_differs_is_printed_and_fails() {
     assert!(text.lines().all(|line| line.starts_with("- ") || line.starts_with("+ ")), "{text}");
     assert!(text.contains(r#"- {"record": 0, "sink": "raw_sensors_data""#), "{text}");
     assert!(String::from_utf8(output.stderr).unwrap().contains("lines differ"));
+}
+
+#[test]
+fn a_golden_file_is_written_from_what_a_job_prints() {
+    let folder = tempfile::tempdir().unwrap();
+    let component = repository().join("usr_jobs/sensor_alerts.wasm");
+    let golden = folder.path().join("golden.jsonl");
+    let test = |more: &[&str]| {
+        let arguments = [&["--golden", golden.to_str().unwrap()], more].concat();
+        pelton_test(&component, &files(), "sensors.jsonl", &arguments)
+    };
+    assert_eq!(test(&[]).status.code(), Some(1), "there is none yet");
+    assert!(test(&["--update"]).status.success());
+    is_silent(&component, &test(&[]));
+    // Who has put a wildcard finds it there.
+    let text = fs::read_to_string(&golden).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    let (first, second) = (lines[0].replace("\"record\": 0", "\"record\": …"), lines[1]);
+    lines[0] = &first;
+    lines[1] = "{}";
+    fs::write(&golden, lines.join("\n")).unwrap();
+    let updated = test(&["--update"]);
+    assert!(String::from_utf8_lossy(&updated.stdout).contains("golden.jsonl: 2 lines changed"), "{updated:?}");
+    let text = fs::read_to_string(&golden).unwrap();
+    assert_eq!(text.lines().take(2).collect::<Vec<_>>(), [first.as_str(), second]);
+    // What is no job's print is not kept.
+    let before = fs::read(&golden).unwrap();
+    let output = pelton_test(
+        &component,
+        &files(),
+        "sensors.jsonl",
+        &["--golden", golden.to_str().unwrap(), "--update", "--set", "threshold=hot"],
+    );
+    assert_eq!((output.status.code(), fs::read(&golden).unwrap()), (Some(1), before));
 }

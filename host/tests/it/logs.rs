@@ -1,6 +1,5 @@
 //! The host's own log, as machines read it. No server is needed: a job that can't run has most to tell.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
@@ -35,7 +34,7 @@ fn every_line_in_json_is_an_object_and_names_its_job() {
         ..JobRecord::default()
     };
     let note = Note { by: "somebody".to_owned(), why: "submit".to_owned(), at: record.submitted };
-    record.adopt(&digest, &Spec { sources, ..Spec::default() }, BTreeMap::new(), &note);
+    record.adopt(&digest, &Spec { sources, ..Spec::default() }, &note);
     catalog.put(&record, None).unwrap();
     drop(catalog);
     host.drop_job("broken", b"not a component:\n\"two lines\"");

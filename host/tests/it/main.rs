@@ -9,6 +9,7 @@
 )]
 
 mod api_safety;
+mod apply;
 mod audit;
 mod back_at_work;
 mod bad_guests;
@@ -33,6 +34,7 @@ mod isolation;
 mod lifecycle;
 mod load;
 mod logs;
+mod mapped;
 mod new;
 mod new_topics;
 mod oci;
@@ -49,6 +51,7 @@ mod refusing_sinks;
 mod registry;
 mod reload;
 mod schema;
+mod seek;
 mod settings;
 mod sharing;
 mod simulate;
@@ -56,6 +59,7 @@ mod sleep;
 mod stage;
 mod starving;
 mod submit_checks;
+mod tail;
 mod tls;
 mod tracing;
 mod usr_jobs;

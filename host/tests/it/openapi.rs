@@ -33,6 +33,7 @@ impl Tour<'_> {
         };
         assert!(status < 300, "{method} {path}: {status} {answer}");
         let route = path.replace("/sensor_pipeline", "/{name}").replace("/0/0", "/{partition}/{offset}");
+        let route = route.replace("/topics/sensors/", "/topics/{topic}/");
         let route = format!("{method} {route}");
         assert!(self.left.remove(&route), "{route} is not in the table, or was called before");
         answer
@@ -79,6 +80,7 @@ fn every_route_answers_as_documented() {
     assert!(tour.left.remove("GET /api/v1/jobs/{name}/dead-letters/files/{file}"));
     assert_eq!(tour.call("POST", &format!("{letters}/redrive"), &json!({"all": true}))["redriven"], 1);
     tour.call("POST", &format!("{letters}/purge"), &json!({}));
+    tour.call("GET", "/api/v1/topics/sensors/messages", &Value::Null);
     let mut events = Connection::open(host.port());
     events.send(b"GET /api/v1/events HTTP/1.1\r\nhost: localhost\r\n\r\n");
     assert_eq!(events.answer().header("content-type"), Some("text/event-stream"));
@@ -99,6 +101,7 @@ fn every_route_answers_as_documented() {
     tour.call("POST", "/api/v1/jobs/sensor_pipeline/set", &json!({"parameters": {"threshold": "28"}}));
     tour.call("POST", "/api/v1/jobs/sensor_pipeline/scale", &json!({"parallelism": 2}));
     tour.call("POST", "/api/v1/jobs/sensor_pipeline/pause", &json!({}));
+    tour.call("POST", "/api/v1/jobs/sensor_pipeline/seek", &json!({"from": "latest"}));
     tour.call("POST", "/api/v1/jobs/sensor_pipeline/resume", &json!({}));
     let open = crate::api_safety::open_to_others(&host.data());
     assert!(open.is_empty(), "{open:?}");

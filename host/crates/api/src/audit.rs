@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::problem::Code;
 use crate::role::Role;
 use crate::types::dead_letters::{Purged, Redriven};
-use crate::types::{Done, JobView, ShadowReport, Uploaded};
+use crate::types::{Applied, Done, JobView, ShadowReport, Sought, Uploaded};
 
 /// Most characters of what a client says.
 const LONGEST: usize = 128;
@@ -40,6 +40,12 @@ impl Told for Done {
     }
 }
 
+impl Told for Applied {
+    fn subject(&self) -> Subject {
+        Subject { job: Some(self.name.clone()), ..Subject::default() }
+    }
+}
+
 impl Told for Uploaded {
     fn subject(&self) -> Subject {
         Subject { digest: Some(self.digest.clone()), ..Subject::default() }
@@ -59,6 +65,12 @@ impl Told for Redriven {
 }
 
 impl Told for Purged {
+    fn subject(&self) -> Subject {
+        Subject::default()
+    }
+}
+
+impl Told for Sought {
     fn subject(&self) -> Subject {
         Subject::default()
     }

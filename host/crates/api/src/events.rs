@@ -26,12 +26,12 @@ use pelton_model::log::JobLog;
 /// Most lines of a log in one answer.
 const MOST_LINES: usize = 1000;
 /// How often a comment says that the stream is there, where nothing else does.
-const ALIVE_EVERY: Duration = Duration::from_secs(15);
-const ALIVE: &[u8] = b":\n\n";
+pub(crate) const ALIVE_EVERY: Duration = Duration::from_secs(15);
+pub(crate) const ALIVE: &[u8] = b":\n\n";
 /// What a client is told last that reads too slowly.
 const TOO_SLOW: &[u8] = b": this stream ends, for its events came faster than they were read; ask again\n\n";
 
-fn stream_of<E: Into<BoxError>>(events: impl Stream<Item = Result<Bytes, E>> + Send + 'static) -> Response {
+pub(crate) fn stream_of<E: Into<BoxError>>(events: impl Stream<Item = Result<Bytes, E>> + Send + 'static) -> Response {
     let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
     (headers, Body::from_stream(events)).into_response()
 }

@@ -9,8 +9,8 @@ use crate::audit::Changed;
 use crate::context::Context;
 use crate::problem::{Body, Problem, blocking};
 use crate::types::{
-    Done, Hold, JobList, JobView, Reload, Rollback, SampleList, Scale, SetParameters, ShadowReport, ShadowRun, Submit,
-    Uploaded,
+    Applied, Apply, Done, Hold, JobList, JobView, Reload, Rollback, SampleList, Scale, Seek, SetParameters,
+    ShadowReport, ShadowRun, Sought, Submit, Uploaded,
 };
 
 pub(crate) async fn list(State(context): State<Context>) -> Json<JobList> {
@@ -31,6 +31,13 @@ pub(crate) async fn submit(
     Body(request): Body<Submit>,
 ) -> Result<(StatusCode, Changed<Done>), Problem> {
     Ok((StatusCode::CREATED, Changed(blocking(move || context.jobs.submit(&request)).await?)))
+}
+
+pub(crate) async fn apply(
+    State(context): State<Context>,
+    Body(request): Body<Apply>,
+) -> Result<Changed<Applied>, Problem> {
+    blocking(move || context.jobs.apply(&request)).await.map(Changed)
 }
 
 pub(crate) async fn reload(
@@ -80,6 +87,14 @@ pub(crate) async fn resume(
     Body(request): Body<Hold>,
 ) -> Result<Changed<Done>, Problem> {
     blocking(move || context.jobs.resume(&name, request.by.as_deref())).await.map(Changed)
+}
+
+pub(crate) async fn seek(
+    State(context): State<Context>,
+    Path(name): Path<String>,
+    Body(request): Body<Seek>,
+) -> Result<Changed<Sought>, Problem> {
+    blocking(move || context.jobs.seek(&name, &request)).await.map(Changed)
 }
 
 pub(crate) async fn start_shadow(

@@ -33,6 +33,7 @@ mod status;
 pub mod table;
 pub mod tls;
 mod tokens;
+mod topics;
 pub mod types;
 mod watched;
 

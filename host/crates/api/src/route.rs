@@ -122,6 +122,12 @@ impl Route {
         Self::new((Method::DELETE, MethodFilter::DELETE), path, handler, summary)
     }
 
+    /// For those who may do everything, although it changes nothing: it shows more than the host's own.
+    pub(crate) fn write_only(mut self) -> Self {
+        self.role = Some(Role::Write);
+        self
+    }
+
     /// Open to all: it tells nothing but that it is there.
     pub(crate) fn open(mut self) -> Self {
         self.role = None;

@@ -20,14 +20,21 @@ impl From<Error> for Problem {
 fn status(error: &Error) -> u16 {
     match error {
         Error::WhichComponent | Error::NoFile(_) | Error::BadText(_) => 400,
-        Error::NoSuchJob(_) | Error::NoSuchComponent(_) | Error::NotAvailable { .. } | Error::NoShadow(_) => 404,
+        Error::NoSuchJob(_)
+        | Error::NoSuchComponent(_)
+        | Error::NotAvailable { .. }
+        | Error::NoSuchTopic(_)
+        | Error::NoShadow(_) => 404,
         Error::Ending(_)
         | Error::Contended(_)
         | Error::AlreadySubmitted(_)
         | Error::GroupTaken { .. }
+        | Error::OtherGroup { .. }
         | Error::WouldDrop { .. }
         | Error::NoEarlierVersion { .. }
         | Error::NotRunning(_)
+        | Error::NotPaused(_)
+        | Error::GroupInUse { .. }
         | Error::Busy(_)
         | Error::NothingToRedriveThrough(_) => 409,
         Error::NotAJob { .. }
@@ -38,11 +45,12 @@ fn status(error: &Error) -> u16 {
         | Error::BadParameters(_)
         | Error::UnfitParameters(_)
         | Error::Missing { .. }
+        | Error::NoSuchOffset { .. }
         | Error::OwnLetters { .. }
         | Error::OwnSource { .. }
         | Error::BadShadowTime(_) => 422,
         Error::Internal { .. } => 500,
-        Error::Unsettled { .. } | Error::Away { .. } | Error::Stopping(_) => 503,
+        Error::TooManyLooks(_) | Error::Unsettled { .. } | Error::Away { .. } | Error::Stopping(_) => 503,
         Error::Letters(error) => of_letters(error),
         Error::Redrive(ended) => of_redrive(&ended.error),
     }

@@ -12,12 +12,12 @@ use bytes::Bytes;
 use crate::context::Context;
 use crate::guard::{self, Gate, Guard};
 use crate::route::Route;
-use crate::{dead_letters, events, health, jobs, openapi, page, problem};
+use crate::{dead_letters, events, health, jobs, openapi, page, problem, topics};
 
 use crate::types::dead_letters::{DeadLetter, DeadLetterList, ListDeadLetters, Purge, Purged, Redrive, Redriven};
 use crate::types::{
-    Done, Hold, JobList, JobView, JobsEvent, LogLines, Reload, Rollback, SampleList, Scale, SetParameters,
-    ShadowReport, ShadowRun, Submit, Uploaded,
+    Applied, Apply, Done, Hold, JobList, JobView, JobsEvent, LogLines, LookInto, Messages, Reload, Rollback,
+    SampleList, Scale, Seek, SetParameters, ShadowReport, ShadowRun, Sought, Submit, Uploaded,
 };
 
 /// All routes but those of the page, which holds no data.
@@ -29,6 +29,9 @@ pub fn routes() -> Vec<Route> {
         Route::get("/api/v1/openapi.json", document, "this document").answers_object(),
         Route::get("/api/v1/jobs", jobs::list, "submitted jobs, and files in usr_jobs").answers::<JobList>(200),
         Route::post("/api/v1/jobs", jobs::submit, "submits a job").takes::<Submit>().answers::<Done>(201),
+        Route::post("/api/v1/apply", jobs::apply, "has a job be so: submits it, or changes what differs")
+            .takes::<Apply>()
+            .answers::<Applied>(200),
         Route::get("/api/v1/jobs/{name}", jobs::show, "one job").answers::<JobView>(200),
         Route::delete("/api/v1/jobs/{name}", jobs::cancel, "cancels a job, once it has drained").answers::<Done>(200),
         Route::post("/api/v1/jobs/{name}/reload", jobs::reload, "puts a new version to work, while the job runs")
@@ -53,6 +56,9 @@ pub fn routes() -> Vec<Route> {
         Route::post("/api/v1/jobs/{name}/resume", jobs::resume, "lets a held job go on")
             .takes::<Hold>()
             .answers::<Done>(200),
+        Route::post("/api/v1/jobs/{name}/seek", jobs::seek, "moves the committed offsets of a held job")
+            .takes::<Seek>()
+            .answers::<Sought>(200),
         Route::post("/api/v1/jobs/{name}/shadow", jobs::start_shadow, "runs another version beside, without writing")
             .takes::<ShadowRun>()
             .answers::<ShadowReport>(200),
@@ -93,6 +99,14 @@ pub fn routes() -> Vec<Route> {
         Route::post("/api/v1/jobs/{name}/dead-letters/purge", dead_letters::purge, "deletes dead letters for good")
             .takes::<Purge>()
             .answers::<Purged>(200),
+        Route::get(
+            "/api/v1/topics/{topic}/messages",
+            topics::messages,
+            "messages of a topic: the last ones, those from some place on, or all that come",
+        )
+        .write_only()
+        .query::<LookInto>()
+        .answers::<Messages>(200),
         Route::get("/api/v1/events", events::events, "jobs and files as they change: server-sent events `jobs`")
             .streams::<JobsEvent>(),
         Route::post("/api/v1/components", jobs::upload, "takes in a component, to be submitted by its digest")

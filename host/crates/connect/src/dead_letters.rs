@@ -12,6 +12,9 @@ use std::sync::Arc;
 use pelton_delivery::delivery::Delivery;
 use pelton_model::stage::Stage;
 
+/// What the name of a dead-letter topic ends with.
+const SUFFIX: &str = ".dlq";
+
 /// Where records go that can't go on.
 pub trait DeadLetters: Send + Sync + Debug {
     /// Sends record `index` of the delivery's batch to the dead letters. Never blocks for long. The delivery completes
@@ -21,5 +24,10 @@ pub trait DeadLetters: Send + Sync + Debug {
 
 /// The name of a job's dead-letter topic.
 pub fn topic(job: &str) -> String {
-    format!("{job}.dlq")
+    format!("{job}{SUFFIX}")
+}
+
+/// The job whose dead-letter topic that is, by its name.
+pub fn job(topic: &str) -> Option<&str> {
+    topic.strip_suffix(SUFFIX)
 }

@@ -35,6 +35,18 @@ pub enum Error {
         /// The sink.
         sink: String,
     },
+    /// A topic doesn't have what a job is to start at.
+    #[error("{}", causes.join("; "))]
+    NoSuchOffset {
+        /// What it has instead, by partition.
+        causes: Vec<String>,
+    },
+    /// A group that has members takes offsets from these only.
+    #[error("the consumer group {group:?} has members, and takes offsets from these only")]
+    HasMembers {
+        /// The group.
+        group: String,
+    },
     /// A part of the attempt failed for good. The next attempt goes on from what is committed.
     #[error("{reason}")]
     Fault {
@@ -55,7 +67,7 @@ impl Error {
             Self::Settings { connector, .. }
             | Self::Unavailable { connector, .. }
             | Self::NotTaken { connector, .. } => Some(connector),
-            Self::NoTopic { .. } | Self::Fault { .. } => None,
+            Self::NoTopic { .. } | Self::NoSuchOffset { .. } | Self::HasMembers { .. } | Self::Fault { .. } => None,
         }
     }
 

@@ -30,6 +30,7 @@ mod outbox;
 mod poll;
 mod producer;
 mod reach;
+mod reader;
 mod reports;
 mod sender;
 mod sink;
@@ -38,6 +39,7 @@ mod slots;
 mod source;
 mod static_member;
 mod topic_id;
+mod topic_log;
 mod waits;
 mod watch;
 

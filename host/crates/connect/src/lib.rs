@@ -21,11 +21,13 @@ pub mod error;
 pub mod kafka;
 pub mod letters;
 pub mod memory;
+pub mod messages;
 pub mod outputs;
 pub mod postgres;
 mod refusals;
 pub mod sink;
 pub mod source;
+mod starts;
 
 pub use assignment::Assignment;
 pub use certificates::CertificateFault;

@@ -11,9 +11,11 @@ mod dead_letters;
 mod group;
 mod letter_log;
 mod source;
+mod starts;
 mod state;
 mod table;
 mod tables;
+mod topic_log;
 mod topics;
 mod world;
 

@@ -7,14 +7,16 @@ use std::time::Duration;
 use pelton_delivery::budget::Budget;
 use pelton_delivery::delivery::Delivery;
 use pelton_delivery::wake::Wake;
-use pelton_model::partition::{PartitionView, StartFrom};
+use pelton_model::partition::{Moved, PartitionView};
 use pelton_model::settings::{Batching, DeliverySettings};
+use pelton_model::start::StartFrom;
 
 use crate::assignment::Assignment;
 use crate::committer::Committer;
 use crate::connector::Connector;
 use crate::context::{Report, Requests};
 use crate::error::Error;
+use crate::messages::TopicLog;
 
 /// A connector that jobs can read from.
 pub trait SourceConnector: Connector {
@@ -31,8 +33,21 @@ pub trait SourceConnector: Connector {
     /// or on all where `anew`. Blocks.
     ///
     /// # Errors
-    /// A topic is missing, the connector does not answer, or a member of the group is running.
-    fn pin_start(&self, group: &str, topics: &[String], from: StartFrom, anew: bool) -> Result<(), Error>;
+    /// A topic is missing or has no such offset, the connector does not answer, or a member of the group is running.
+    fn pin_start(&self, group: &str, topics: &[String], from: &StartFrom, anew: bool) -> Result<(), Error>;
+
+    /// Moves the committed offsets of a group without members, on every partition of `topics` that `to` tells of; gives
+    /// them in order. Blocks.
+    ///
+    /// # Errors
+    /// As of [`pin_start`](Self::pin_start); nothing is moved then.
+    fn seek(&self, group: &str, topics: &[String], to: &StartFrom) -> Result<Vec<Moved>, Error>;
+
+    /// Opens a topic to look into, in no group; none where it is not there. Blocks.
+    ///
+    /// # Errors
+    /// The connector does not answer.
+    fn topic(&self, name: &str) -> Result<Option<Box<dyn TopicLog>>, Error>;
 }
 
 /// What one job reads with, over its attempts.
@@ -48,6 +63,13 @@ pub trait JobSource: Send + Sync + Debug {
 
     /// Says that the job has no attempt that runs.
     fn rest(&self);
+
+    /// Where the group is on all partitions of `topics`, and where those end, while the job has no attempt that runs.
+    /// Blocks, for some seconds at most.
+    ///
+    /// # Errors
+    /// A topic is missing, or the connector does not answer.
+    fn look(&self, group: &str, topics: &[String]) -> Result<Vec<PartitionView>, Error>;
 
     /// Sleeps until there is anything in these partitions after what is committed, or `over`, which is looked at when
     /// `wake` is called.

@@ -4,9 +4,10 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use pelton_connect::{Connectors, Finding, Fix};
-use pelton_model::partition::StartFrom;
+use pelton_connect::{Connectors, Error as ConnectError, Finding, Fix};
+use pelton_model::partition::Moved;
 use pelton_model::spec::Spec;
+use pelton_model::start::StartFrom;
 use pelton_model::text::quoted;
 
 use crate::error::{Error, Help, MOST_INSTANCES};
@@ -16,7 +17,7 @@ use crate::record::JobRecord;
 pub trait Checks: Send + Sync + Debug {
     /// Checks all that a new job needs, makes what is missing where it may be made, and pins where the job starts.
     /// Returns what was made, for people.
-    fn submitted(&self, record: &JobRecord, from: Option<StartFrom>, may: May<'_>) -> Result<Vec<String>, Error>;
+    fn submitted(&self, record: &JobRecord, from: Option<&StartFrom>, may: May<'_>) -> Result<Vec<String>, Error>;
 
     /// Checks what a new version of a job needs, makes what is missing where it may be made, and pins where the job
     /// starts on topics that are new to it. One that declares what the version before did is not asked for anything.
@@ -25,6 +26,9 @@ pub trait Checks: Send + Sync + Debug {
 
     /// How many partitions a job reads; nothing where that can't be told soon.
     fn partitions(&self, spec: &Spec) -> Option<usize>;
+
+    /// Moves where a job that is held goes on; gives the partitions on which it does.
+    fn seek(&self, record: &JobRecord, to: &StartFrom) -> Result<Vec<Moved>, Error>;
 }
 
 /// What may be made for a job.
@@ -108,15 +112,15 @@ impl ConnectorChecks {
         if findings.is_empty() { Ok(made) } else { Err(missing(findings)) }
     }
 
-    fn pin(&self, group: &str, topics: &[String], from: StartFrom, anew: bool) -> Result<(), Error> {
+    fn pin(&self, group: &str, topics: &[String], from: &StartFrom, anew: bool) -> Result<(), Error> {
         self.0.sources().pin_start(group, topics, from, anew).map_err(away)
     }
 }
 
 impl Checks for ConnectorChecks {
-    fn submitted(&self, record: &JobRecord, from: Option<StartFrom>, may: May<'_>) -> Result<Vec<String>, Error> {
+    fn submitted(&self, record: &JobRecord, from: Option<&StartFrom>, may: May<'_>) -> Result<Vec<String>, Error> {
         let made = self.all_there(&record.name, &record.spec, may)?;
-        self.pin(&record.group, &record.spec.topics(), from.unwrap_or(StartFrom::Latest), from.is_some())?;
+        self.pin(&record.group, &record.spec.topics(), from.unwrap_or(&StartFrom::Latest), from.is_some())?;
         Ok(made)
     }
 
@@ -128,9 +132,17 @@ impl Checks for ConnectorChecks {
         let made = self.all_there(&before.name, spec, may)?;
         topics.retain(|topic| !read.contains(topic));
         if !topics.is_empty() {
-            self.pin(&before.group, &topics, StartFrom::Latest, false)?;
+            self.pin(&before.group, &topics, &StartFrom::Latest, false)?;
         }
         Ok(made)
+    }
+
+    fn seek(&self, record: &JobRecord, to: &StartFrom) -> Result<Vec<Moved>, Error> {
+        let sought = self.0.sources().seek(&record.group, &record.spec.topics(), to);
+        sought.map_err(|error| match error {
+            ConnectError::HasMembers { group } => Error::GroupInUse { job: record.name.clone(), group },
+            error => away(error),
+        })
     }
 
     fn partitions(&self, spec: &Spec) -> Option<usize> {
@@ -148,7 +160,11 @@ fn missing(findings: Vec<Finding>) -> Error {
     Error::Missing { causes, help: Help { by_hand, creatable, sources } }
 }
 
-fn away(error: pelton_connect::Error) -> Error {
+/// What a connector says, as it is told here.
+pub(crate) fn away(error: ConnectError) -> Error {
+    if let ConnectError::NoSuchOffset { causes } = error {
+        return Error::NoSuchOffset { causes };
+    }
     let server = error.connector().unwrap_or("what is beside the host").to_owned();
     Error::Away { server, cause: error.to_string() }
 }

@@ -66,6 +66,15 @@ pub enum Error {
         /// The job that has it.
         job: String,
     },
+    /// A submitted job is to have another consumer group.
+    OtherGroup {
+        /// The job.
+        job: String,
+        /// The group that it has.
+        has: String,
+        /// The one that it is to have.
+        wanted: String,
+    },
     /// A job would read its own dead letters.
     OwnLetters {
         /// The job.
@@ -105,6 +114,24 @@ pub enum Error {
         causes: Vec<String>,
         /// What would help.
         help: Help,
+    },
+    /// A job is to start where its topics have nothing.
+    NoSuchOffset {
+        /// What they have instead, by partition.
+        causes: Vec<String>,
+    },
+    /// No topic of that name is there.
+    NoSuchTopic(String),
+    /// So many look into topics already.
+    TooManyLooks(usize),
+    /// A seek of a job that is not held.
+    NotPaused(String),
+    /// A seek of a job whose group has members.
+    GroupInUse {
+        /// The job.
+        job: String,
+        /// The group.
+        group: String,
     },
     /// A reload names no component, and the job came from no file.
     NoFile(String),
@@ -250,6 +277,14 @@ impl Error {
                 &format!("the consumer group {group:?} is the one of the job {job}: they would take each other's records"),
             )
             .fix("leave --group out, or give it a group of its own; two jobs with a group each have all records both"),
+            Self::OtherGroup { job, has, wanted } => because(
+                "other-group",
+                &format!("{job} is not changed"),
+                &format!("it reads with the consumer group {has:?}, not with {wanted:?}: its offsets would be others"),
+            )
+            .fix(format!(
+                "leave `group` as it is, or cancel the job (`pelton cancel {job}`) and apply this again, with `from`"
+            )),
             Self::OwnLetters { job, topic } => because(
                 "own-dead-letters",
                 &format!("{job} can't read its own dead letters"),
@@ -291,6 +326,34 @@ impl Error {
                 causes: causes.clone(),
                 fix: help.told(),
             },
+            Self::NoSuchOffset { causes } => Explanation {
+                code: "no-such-offset",
+                title: "the job can't start there".to_owned(),
+                causes: causes.clone(),
+                fix: Some("name partitions and offsets that are there, or the next offset for the end".to_owned()),
+            },
+            Self::NoSuchTopic(topic) => {
+                because("no-such-topic", &format!("there is no topic {topic:?}"), "Kafka has none of that name")
+            }
+            Self::TooManyLooks(most) => {
+                because("too-many-streams", "the topic is not looked into", &format!("{most} others look into topics"))
+                    .fix("end a `pelton tail -f` that nobody looks at, or try again in a second")
+            }
+            Self::NotPaused(job) => {
+                because("not-paused", &format!("{job} is not moved"), "it is not paused, and commits its own offsets")
+                    .fix(format!(
+                        "hold it first (`pelton pause {job}`), and let it go on afterwards (`pelton resume {job}`)"
+                    ))
+            }
+            Self::GroupInUse { job, group } => because(
+                "group-in-use",
+                &format!("{job} is not moved"),
+                &format!(
+                    "its consumer group {group:?} has members elsewhere, such as on other hosts, and Kafka takes \
+                     offsets from these only"
+                ),
+            )
+            .fix("pause the job on every host that runs it in this group, and seek again"),
             Self::NoFile(job) => because(
                 "bad-request",
                 &format!("{job} is not reloaded"),

@@ -21,6 +21,7 @@ use crate::catalog::files::Files;
 use crate::checks::ConnectorChecks;
 use crate::error::Error;
 use crate::groups::Groups;
+use crate::looks::Looks;
 use crate::pipeline_runner::PipelineRunners;
 use crate::reconciler::Reconciler;
 use crate::redrives::Redrives;
@@ -42,6 +43,8 @@ pub struct Jobs {
     pub(crate) redrives: Redrives,
     /// Of jobs that are about to be submitted.
     pub(crate) groups: Groups,
+    /// Into topics.
+    pub(crate) looks: Looks,
 }
 
 impl Jobs {
@@ -111,6 +114,7 @@ impl Jobs {
             available,
             redrives: Redrives::default(),
             groups: Groups::default(),
+            looks: Looks::default(),
         });
         sweep::start(&jobs.services).because(StartError::Thread)?;
         Ok(jobs)

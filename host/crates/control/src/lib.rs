@@ -21,6 +21,7 @@ mod flow;
 mod groups;
 pub mod guest;
 pub mod jobs;
+mod looks;
 pub mod pipeline_runner;
 pub mod reconcile;
 mod reconciler;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use pelton_connect::{Assignment, AtLeastOnce, Committer, JobSource, Requests};
+use pelton_connect::{Assignment, AtLeastOnce, Committer, Error as ConnectError, JobSource, Requests};
 use pelton_model::partition::PartitionView;
 use pelton_model::sync::lock;
 use pelton_pipeline::trace::Tracer;
@@ -89,6 +89,10 @@ impl JobRunner for PipelineRunner {
 
     fn rest(&self) {
         *lock(&self.assignment) = Arc::default();
+    }
+
+    fn look(&self, group: &str, topics: &[String]) -> Result<Vec<PartitionView>, ConnectError> {
+        self.source.look(group, topics)
     }
 
     fn partitions(&self) -> Vec<PartitionView> {

@@ -367,7 +367,9 @@ impl Reconciler {
         };
         let mut record = record.clone();
         let note = Note { by: HOST.to_owned(), why: reason.clone(), at: self.services.clock().date() };
-        record.adopt(&good.digest, told.good.job.spec(), good.parameters, &note);
+        record.parameters = good.parameters;
+        record.mapping = good.mapping;
+        record.adopt(&good.digest, told.good.job.spec(), &note);
         let job = Arc::clone(&told.good.job);
         let version = Version::new(record.version, job, told.good.parameters.to_vec(), &record.digest);
         slot.prepare(&record, version);

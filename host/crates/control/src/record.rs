@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use pelton_model::mapping::Mapping;
 use pelton_model::spec::Spec;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,8 +21,11 @@ pub struct JobRecord {
     pub version: u32,
     /// SHA-256 of that version's component, in hexadecimal.
     pub digest: String,
-    /// What that version declares.
+    /// What that version reads and writes: what it declares, with [`mapping`](Self::mapping).
     pub spec: Spec,
+    /// Topics and tables in the place of those that the component declares.
+    #[serde(skip_serializing_if = "Mapping::is_empty")]
+    pub mapping: Mapping,
     /// The parameters as they were set; defaults are not among them.
     pub parameters: BTreeMap<String, String>,
     /// The consumer group.
@@ -56,6 +60,7 @@ impl Default for JobRecord {
             version: 0,
             digest: String::new(),
             spec: Spec::default(),
+            mapping: Mapping::default(),
             parameters: BTreeMap::new(),
             group: String::new(),
             parallelism: 1,
@@ -107,6 +112,9 @@ pub struct JobVersion {
     /// The parameters that were set when it last ran; a rollback brings them back.
     #[schema(required)]
     pub parameters: BTreeMap<String, String>,
+    /// And the topics and tables that stood for declared ones.
+    #[serde(skip_serializing_if = "Mapping::is_empty")]
+    pub mapping: Mapping,
 }
 
 /// An entry of a job's history.
@@ -147,15 +155,16 @@ impl JobRecord {
         self.history.drain(..surplus);
     }
 
-    /// Makes a component the version that runs: a new one, or that which already has this digest.
-    pub fn adopt(&mut self, digest: &str, spec: &Spec, parameters: BTreeMap<String, String>, note: &Note) {
-        self.parameters = parameters;
+    /// Makes a component the version that runs, with the parameters and the mapping that the record has by now: a new
+    /// one, or that which already has this digest.
+    pub fn adopt(&mut self, digest: &str, spec: &Spec, note: &Note) {
         self.digest = digest.to_owned();
         self.spec = spec.clone();
         let known = self.versions.iter_mut().find(|version| version.digest == digest);
         self.version = match known {
             Some(version) => {
                 version.parameters = self.parameters.clone();
+                version.mapping = self.mapping.clone();
                 version.number
             }
             None => {
@@ -168,6 +177,7 @@ impl JobRecord {
                     by: note.by.clone(),
                     why: note.why.clone(),
                     parameters: self.parameters.clone(),
+                    mapping: self.mapping.clone(),
                 });
                 number
             }
@@ -193,8 +203,8 @@ impl JobRecord {
 
     /// Whether submitting the other would change nothing.
     pub fn is_same(&self, other: &Self) -> bool {
-        (&self.digest, &self.parameters, &self.group, self.parallelism)
-            == (&other.digest, &other.parameters, &other.group, other.parallelism)
+        (&self.digest, &self.parameters, &self.mapping, &self.group, self.parallelism)
+            == (&other.digest, &other.parameters, &other.mapping, &other.group, other.parallelism)
     }
 
     /// Whether both are of one submit: a job that was cancelled and submitted anew is another one.
@@ -202,9 +212,10 @@ impl JobRecord {
         (&self.name, &self.group, self.submitted) == (&other.name, &other.group, other.submitted)
     }
 
-    /// Whether both ask for the same version with the same parameters.
+    /// Whether both ask for the same version with the same parameters, topics and tables.
     pub fn is_version_of(&self, other: &Self) -> bool {
-        (self.version, &self.digest, &self.parameters) == (other.version, &other.digest, &other.parameters)
+        (self.version, &self.digest, &self.parameters, &self.mapping)
+            == (other.version, &other.digest, &other.parameters, &other.mapping)
     }
 
     /// Digests of all components that it may need.
@@ -223,14 +234,15 @@ mod tests {
         let set = |v: &str| BTreeMap::from([("t".to_owned(), v.to_owned())]);
         let note = Note { by: "ana".to_owned(), why: "because".to_owned(), at: DateTime::UNIX_EPOCH };
         for (digest, value) in [("d1", "1"), ("d2", "2"), ("d1", "3")] {
-            record.adopt(digest, &Spec::default(), set(value), &note);
+            record.parameters = set(value);
+            record.adopt(digest, &Spec::default(), &note);
         }
         assert_eq!((record.version, record.versions.len(), record.history.len()), (1, 2, 3));
         assert_eq!(record.versions[0].parameters, set("3"));
         assert_eq!(record.earlier(None), None);
         assert_eq!(record.earlier(Some(2)).unwrap().digest, "d2");
         for i in 0..KEPT * 2 {
-            record.adopt(&format!("x{i}"), &Spec::default(), set("1"), &note);
+            record.adopt(&format!("x{i}"), &Spec::default(), &note);
         }
         assert_eq!((record.versions.len(), record.history.len()), (KEPT, KEPT));
         assert_eq!(record.earlier(None).unwrap().number, record.version - 1);

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use pelton_connect::Requests;
+use pelton_connect::{Error as ConnectError, Requests};
 use pelton_model::log::JobLog;
 use pelton_model::metrics::JobMetrics;
 use pelton_model::partition::PartitionView;
@@ -58,6 +58,13 @@ pub trait JobRunner: Send + Sync + Debug {
 
     /// Says that the job does nothing from now on, so that it is on no partition.
     fn rest(&self);
+
+    /// Where the group is on all partitions of these topics, while the job does nothing. Blocks, for some seconds at
+    /// most.
+    ///
+    /// # Errors
+    /// A topic is missing, or what the job reads from does not answer.
+    fn look(&self, group: &str, topics: &[String]) -> Result<Vec<PartitionView>, ConnectError>;
 
     /// Where the job is on the partitions that this host has.
     fn partitions(&self) -> Vec<PartitionView>;

@@ -58,10 +58,14 @@ impl Services {
         }
     }
 
-    /// The version that a record asks for.
+    /// The version that a record asks for, with its parameters, topics and tables.
     pub(crate) fn version(&self, record: &JobRecord, component: &Component) -> Result<Version, ModelError> {
         let set: Vec<_> = record.parameters.clone().into_iter().collect();
         let parameters = component.spec().complete(&set)?;
-        Ok(Version::new(record.version, Arc::clone(&component.program), parameters, &record.digest))
+        let spec = record.mapping.apply(component.spec())?;
+        let is_declared = spec == **component.spec();
+        let program =
+            if is_declared { Arc::clone(&component.program) } else { component.program.mapped(Arc::new(spec)) };
+        Ok(Version::new(record.version, program, parameters, &record.digest))
     }
 }

@@ -1,6 +1,7 @@
 //! Keeping a job running: attempt after attempt, with backoff, until it is told to pause or to stop.
 
 mod duty;
+mod held;
 mod view;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,6 +23,7 @@ use crate::services::Services;
 use crate::types::JobView;
 use duty::Duty;
 pub(crate) use duty::Phase;
+use held::{Held, Look};
 use pelton_model::status::{Part, State, Status, TOLD};
 use pelton_pipeline::sample::Samples;
 use pelton_pipeline::{CurrentVersion, Ended, RolledBack, Version};
@@ -47,6 +49,7 @@ pub(crate) struct Supervised {
     pub(crate) duty: Duty,
     work: Mutex<Work>,
     runner: Arc<dyn JobRunner>,
+    held: Held,
     services: Arc<Services>,
     tells: Tells,
     /// The job as it was when it had ended and all of it was forgotten.
@@ -87,6 +90,7 @@ impl Supervised {
         let this = Arc::new(Self {
             duty: Duty::new(phase, record.parallelism, changes),
             runner: services.runners.of(&observed),
+            held: Held::default(),
             observed,
             work: Mutex::new(Work { record, revision: entry.revision, current: None }),
             services: Arc::clone(services),
@@ -115,7 +119,7 @@ impl Supervised {
     fn run(&self) {
         let (clock, status) = (&**self.services.clock(), &self.observed.status);
         let mut waits = self.services.environment.pace.backoff();
-        while self.duty.may_run(clock, || self.rest(State::Paused)) {
+        while self.duty.may_run(clock, || self.hold_still()) {
             status.set(State::Starting);
             let began = clock.now();
             let ended = catch_unwind(AssertUnwindSafe(|| self.attempt()));
@@ -151,6 +155,32 @@ impl Supervised {
         self.runner.sleep(partitions, self.duty.requests());
         self.observed.status.clear_notice(&part);
         tracing::debug!("job {name} wakes");
+    }
+
+    /// Rests until the job may go on, and shows where it is.
+    fn hold_still(&self) {
+        self.held.begin(self.runner.partitions());
+        self.rest(State::Paused);
+        self.look_if_due();
+    }
+
+    /// Has somebody look where the job is, which is held, where that has not been done for a while.
+    fn look_if_due(&self) {
+        let clock = self.services.clock();
+        let Some(look) = self.held.look_if_due(clock.now()) else { return };
+        let see = self.see(look);
+        // Without a thread it stays as it was last seen.
+        let _: Result<Task, _> = clock.spawn(&format!("look-{}", self.observed.name), Box::new(see));
+    }
+
+    /// Looks where the job is, which is held. Blocks.
+    pub(crate) fn look(&self) {
+        self.see(self.held.look(self.services.clock().now()))();
+    }
+
+    fn see(&self, look: Look) -> impl FnOnce() + Send + use<> {
+        let (runner, record) = (Arc::clone(&self.runner), self.record());
+        move || look.saw(runner.look(&record.group, &record.spec.topics()))
     }
 
     fn rest(&self, state: State) {

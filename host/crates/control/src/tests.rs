@@ -2,4 +2,6 @@
 
 mod crashes;
 pub(crate) mod fake;
+mod mapped;
+mod seek;
 mod verbs;

@@ -6,9 +6,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use crate::record::{Change, JobVersion};
+pub use pelton_connect::messages::{Message, Messages, WhyDead};
 pub use pelton_model::log::LogLine;
-use pelton_model::partition::{PartitionView, StartFrom};
+use pelton_model::mapping::Mapping;
+use pelton_model::partition::{Moved, PartitionView};
 use pelton_model::spec::Spec;
+use pelton_model::start::StartFrom;
 use pelton_model::status::{Condition, State};
 pub use pelton_pipeline::ProbationView;
 pub use pelton_pipeline::sample::Sample;
@@ -30,6 +33,9 @@ pub struct Submit {
     /// Parameters to set.
     #[serde(default)]
     pub parameters: BTreeMap<String, String>,
+    /// Topics and tables in the place of those that the component declares.
+    #[serde(default, skip_serializing_if = "Mapping::is_empty")]
+    pub mapping: Mapping,
     /// Where to start, also where the group has offsets already. Without it the job goes on from those, and starts at
     /// the latest where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,6 +83,32 @@ pub struct Done {
     pub notice: Option<String>,
 }
 
+/// `POST /api/v1/apply`: what a job is to be, whatever it is by now.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Apply {
+    /// The job, as a submit has it. Where it starts counts only where it is not there yet.
+    pub job: Submit,
+    /// Whether it is only said what would change.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// The answer to an apply.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Applied {
+    /// The job's name.
+    pub name: String,
+    /// What is changed, or would be, a line each; none where it is so already.
+    pub changes: Vec<String>,
+    /// Topics and tables that were created for it, each as people call it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub created: Vec<String>,
+    /// What was asked for and not done, where that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
+}
+
 /// How often an output may appear.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
@@ -111,8 +143,11 @@ pub struct JobView {
     pub version: u32,
     /// SHA-256 of its component.
     pub digest: String,
-    /// What it declares.
+    /// What it reads and writes: what its component declares, with `mapping`.
     pub spec: Spec,
+    /// Topics and tables in the place of those that its component declares.
+    #[serde(default, skip_serializing_if = "Mapping::is_empty")]
+    pub mapping: Mapping,
     /// All its parameters.
     pub parameters: BTreeMap<String, String>,
     /// The consumer group.
@@ -123,7 +158,7 @@ pub struct JobView {
     pub submitted: DateTime<Utc>,
     /// Counts since the host started.
     pub counts: Counts,
-    /// The partitions that this host has.
+    /// The partitions that this host has; while the job is held, all of its topics.
     pub partitions: Vec<PartitionView>,
     /// Records not committed yet, where known of every partition.
     pub lag: Option<i64>,
@@ -131,6 +166,9 @@ pub struct JobView {
     pub memory_bytes: u64,
     /// The file in `usr_jobs` that it came from.
     pub file: Option<String>,
+    /// Whether it may write into what it reads.
+    #[serde(default)]
+    pub allow_loop: bool,
     /// How far the probation of a new version is, while it is on one.
     pub probation: Option<ProbationView>,
     /// Every version that it had, the oldest first.
@@ -207,6 +245,9 @@ pub struct Reload {
     pub digest: Option<String>,
     /// Whether it may drop sources, sinks and parameters, or have another name.
     pub force: bool,
+    /// Topics and tables in the place of those that the component declares; the others stay as they are.
+    #[serde(skip_serializing_if = "Mapping::is_empty")]
+    pub mapping: Mapping,
     /// Whether topics that the job writes, and tables, are created where they are missing.
     pub create: bool,
     /// Topics that the job reads which are created where they are missing: a new one has nothing to read.
@@ -264,6 +305,40 @@ pub struct Hold {
     /// Who asks for it, for the history.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+}
+
+/// `POST /api/v1/jobs/{name}/seek`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Seek {
+    /// Where the job goes on. Of offsets, partitions that are not named stay where they are.
+    pub from: StartFrom,
+    /// Who asks for it, for the history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+/// The query of `GET /api/v1/topics/{topic}/messages`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct LookInto {
+    /// How many messages: 10 where it isn't said, at most 1000; the last ones, or the first ones of `from`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n: Option<usize>,
+    /// Where they begin. Of offsets, only the partitions that are named are looked into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<StartFrom>,
+    /// Whether to go on with those that come, as server-sent events of the name `message`; with `from`, with all from
+    /// there on.
+    pub follow: bool,
+}
+
+/// The answer to a seek.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Sought {
+    /// The partitions that it was about, in order.
+    pub partitions: Vec<Moved>,
 }
 
 /// `POST /api/v1/jobs/{name}/shadow`.

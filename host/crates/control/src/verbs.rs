@@ -5,15 +5,18 @@
 //! and prepared again if it is not; whatever fails before leaves the job as it was, running, with the reason in its
 //! log.
 
+mod apply;
 mod cancel;
 mod difference;
 mod files;
 mod hold;
 pub mod letters;
 mod reload;
+mod seek;
 mod settings;
 mod shadow;
 mod submit;
+pub mod topics;
 
 use std::sync::Arc;
 

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashSet};
 use crate::error::Error;
 use crate::name::check_name;
 use crate::spec::{Conflict, Spec, Statement, Table, Target};
+use crate::sql::{relation, with_tables};
 use crate::text::{is_unsafe, quoted};
 
 /// Most sources, sinks, columns, placeholders or parameters, each: far above any real job.
@@ -116,47 +117,6 @@ pub fn why(why: &str) -> Result<(), Error> {
     long("`why`", why, 4 * WHY)
 }
 
-/// The parts of `table` or `schema.table`. Each stands for itself, upper case included; one in double quotes may
-/// contain a dot (and `""` for a quote). `None` where it is neither.
-pub fn relation(name: &str) -> Option<Vec<String>> {
-    let mut parts = Vec::new();
-    let mut rest = name;
-    loop {
-        let (part, tail) = match rest.strip_prefix('"') {
-            Some(quoted) => quoted_part(quoted)?,
-            None => {
-                let (part, tail) = rest.split_at(rest.find('.').unwrap_or(rest.len()));
-                (part.to_owned(), tail)
-            }
-        };
-        if part.is_empty() || part.contains('\0') {
-            return None;
-        }
-        parts.push(part);
-        match tail.strip_prefix('.') {
-            Some(next) if parts.len() < 2 => rest = next,
-            None if tail.is_empty() => return Some(parts),
-            _ => return None,
-        }
-    }
-}
-
-fn quoted_part(text: &str) -> Option<(String, &str)> {
-    let mut part = String::new();
-    let mut rest = text;
-    loop {
-        let (before, after) = rest.split_once('"')?;
-        part.push_str(before);
-        match after.strip_prefix('"') {
-            Some(more) => {
-                part.push('"');
-                rest = more;
-            }
-            None => return Some((part, after)),
-        }
-    }
-}
-
 /// Refuses too many, nameless and repeated ones.
 fn distinct<'a>(what: &str, names: impl ExactSizeIterator<Item = &'a str>) -> Result<(), Error> {
     ensure(names.len() <= ITEMS, || format!("more than {ITEMS} {what}s"))?;
@@ -175,14 +135,16 @@ fn identifier(what: &str, name: &str) -> Result<(), Error> {
     clean(what, name, is_unsafe)
 }
 
-fn table(sink: &str, table: &Table) -> Result<(), Error> {
-    let parts = relation(&table.name);
-    let parts = parts.ok_or_else(|| {
-        Error::Illegal(format!("sink {sink:?}: {} is neither `table` nor `schema.table`", quoted(&table.name)))
+/// The name of a table that a sink may write to.
+pub(crate) fn table_name(sink: &str, name: &str) -> Result<(), Error> {
+    let parts = relation(name).ok_or_else(|| {
+        Error::Illegal(format!("sink {sink:?}: {} is neither `table` nor `schema.table`", quoted(name)))
     })?;
-    for part in &parts {
-        identifier(&format!("sink {sink:?}: the name of its table"), part)?;
-    }
+    parts.iter().try_for_each(|part| identifier(&format!("sink {sink:?}: the name of its table"), part))
+}
+
+fn table(sink: &str, table: &Table) -> Result<(), Error> {
+    table_name(sink, &table.name)?;
     distinct("column", table.columns.iter().map(|column| column.name.as_str()))?;
     for column in &table.columns {
         identifier(&format!("sink {sink:?}: the name of a column"), &column.name)?;
@@ -201,7 +163,8 @@ fn table(sink: &str, table: &Table) -> Result<(), Error> {
 fn statement(sink: &str, statement: &Statement) -> Result<(), Error> {
     let fits = statement.placeholders.len() <= ITEMS && !statement.sql.contains('\0');
     ensure(fits, || format!("sink {sink:?}: a statement with NUL or more than {ITEMS} placeholders"))?;
-    long(&format!("sink {sink:?}: the statement"), &statement.sql, VALUE_BYTES)
+    long(&format!("sink {sink:?}: the statement"), &statement.sql, VALUE_BYTES)?;
+    with_tables(&statement.sql, None).map(drop).map_err(|error| Error::Illegal(format!("sink {sink:?}: {error}")))
 }
 
 impl Spec {

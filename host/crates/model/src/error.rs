@@ -29,6 +29,22 @@ pub enum Error {
         /// What it declares.
         has: Vec<String>,
     },
+    /// Another topic is given for a source that the job does not declare.
+    #[error("the job has no source {name}; it reads {}", names(has))]
+    NoSource {
+        /// The source, as it is quoted.
+        name: String,
+        /// The topics that it declares.
+        has: Vec<String>,
+    },
+    /// Another topic or table is given for a sink that the job does not declare.
+    #[error("the job has no sink {name}; it has {}", names(has))]
+    NoSink {
+        /// The sink, as it is quoted.
+        name: String,
+        /// What it declares.
+        has: Vec<String>,
+    },
     /// A parameter without a default is not set.
     #[error("the parameter {0:?} has no default and is not set; use --set {0}=…")]
     Unset(String),

@@ -3,27 +3,6 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Where a job starts on partitions that it has not read yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
-#[serde(rename_all = "lowercase")]
-pub enum StartFrom {
-    /// With the records written after the submit.
-    Latest,
-    /// With the oldest records that the topic still has.
-    Earliest,
-}
-
-impl StartFrom {
-    /// As it is written.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Latest => "latest",
-            Self::Earliest => "earliest",
-        }
-    }
-}
-
 /// How far an assigned partition is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PartitionView {
@@ -41,4 +20,17 @@ pub struct PartitionView {
     pub end: Option<i64>,
     /// Records between the two.
     pub lag: Option<i64>,
+}
+
+/// A partition where a group goes on elsewhere than before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Moved {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The committed offset before, where there was one.
+    pub before: Option<i64>,
+    /// The committed offset now.
+    pub after: i64,
 }

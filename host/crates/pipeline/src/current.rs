@@ -172,6 +172,10 @@ mod tests {
             &self.0
         }
 
+        fn mapped(&self, spec: Arc<Spec>) -> Arc<dyn Program> {
+            Arc::new(Self(spec))
+        }
+
         fn instantiate(&self, _: &[(String, String)], _: Arc<dyn Host>) -> Result<Box<dyn Process>, Failure> {
             Err(Failure::Error("none".to_owned()))
         }

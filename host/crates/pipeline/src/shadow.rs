@@ -309,6 +309,10 @@ mod tests {
             &SPEC
         }
 
+        fn mapped(&self, _: Arc<Spec>) -> Arc<dyn Program> {
+            Arc::new(Self)
+        }
+
         fn instantiate(&self, _: &[(String, String)], _: Arc<dyn Host>) -> Result<Box<dyn Process>, Failure> {
             Err(Failure::Error("never".to_owned()))
         }

@@ -136,6 +136,10 @@ impl Program for CompiledJob {
         self.spec()
     }
 
+    fn mapped(&self, spec: Arc<Spec>) -> Arc<dyn Program> {
+        Arc::new(Self { spec, ..self.clone() })
+    }
+
     fn instantiate(&self, parameters: &[(String, String)], host: Arc<dyn Host>) -> Result<Box<dyn Process>, Failure> {
         Ok(Box::new(self.instantiate(parameters, host)?))
     }

@@ -11,6 +11,8 @@ use pelton_model::spec::Spec;
 pub trait Program: Send + Sync {
     /// What it declares.
     fn spec(&self) -> &Arc<Spec>;
+    /// The same with another declaration, of which only topics and tables differ: its instances read and write those.
+    fn mapped(&self, spec: Arc<Spec>) -> Arc<dyn Program>;
     /// A fresh instance with these parameters.
     fn instantiate(&self, parameters: &[(String, String)], host: Arc<dyn Host>) -> Result<Box<dyn Process>, Failure>;
 }

@@ -78,6 +78,10 @@ impl Program for Scripted {
         &self.spec
     }
 
+    fn mapped(&self, spec: Arc<Spec>) -> Arc<dyn Program> {
+        Arc::new(Self { version: self.version, spec })
+    }
+
     fn instantiate(&self, _: &[(String, String)], _: Arc<dyn Host>) -> Result<Box<dyn Process>, Failure> {
         Ok(Box::new(Instance(self.version)))
     }

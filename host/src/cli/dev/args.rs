@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::args::{Api, key_value};
+use crate::cli::args::{Api, Mapped, parameter};
 use crate::kafka::StartFrom;
 
 /// `pelton dev`.
@@ -17,10 +17,13 @@ pub struct DevArgs {
     #[arg(long)]
     pub(super) name: Option<String>,
     /// Set a parameter, for the tests and for the job when it is submitted
-    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    #[arg(long, value_name = "KEY=VALUE|KEY=@FILE", value_parser = parameter)]
     pub(super) set: Vec<(String, String)>,
-    /// Where to start when it is submitted, even where the consumer group has offsets [default: those, else latest]
-    #[arg(long)]
+    #[command(flatten)]
+    pub(super) mapped: Mapped,
+    /// Where to start when it is submitted, even where the consumer group has offsets, as `submit` takes it
+    /// [default: those, else latest]
+    #[arg(long, value_name = "START", allow_hyphen_values = true)]
     pub(super) from: Option<StartFrom>,
     /// Create missing topics that it writes, and tables
     #[arg(long)]

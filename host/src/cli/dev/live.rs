@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Error, Result};
+use pelton_model::mapping::Mapping;
 
 use super::args::DevArgs;
 use super::trial::Tested;
@@ -27,6 +28,7 @@ pub(super) struct Submitter {
     client: Client,
     name: Option<String>,
     parameters: BTreeMap<String, String>,
+    mapping: Mapping,
     from: Option<StartFrom>,
     create: bool,
     create_sources: Vec<String>,
@@ -39,7 +41,8 @@ impl Submitter {
             client: args.api.client()?,
             name: args.name.clone(),
             parameters: args.set.iter().cloned().collect(),
-            from: args.from,
+            mapping: args.mapped.mapping(),
+            from: args.from.clone(),
             create: args.create,
             create_sources: args.create_source.clone(),
             force: args.force,
@@ -71,10 +74,12 @@ impl Submitter {
         };
         let create_sources = self.create_sources.clone();
         match before {
-            Some(view) if Some(&view.digest) == digest.as_ref() => Ok(format!("{} already", live(&view))),
+            Some(view) if Some(&view.digest) == digest.as_ref() && self.mapping.is_in(&view.mapping) => {
+                Ok(format!("{} already", live(&view)))
+            }
             Some(_) => {
-                let (force, create) = (self.force, self.create);
-                let request = Reload { available: None, digest, force, create, create_sources, by, why };
+                let (mapping, force, create) = (self.mapping.clone(), self.force, self.create);
+                let request = Reload { available: None, digest, mapping, force, create, create_sources, by, why };
                 self.client.change(name, "reload", &request).map(|reloaded| done(&reloaded))
             }
             None => {
@@ -82,7 +87,8 @@ impl Submitter {
                     digest,
                     name: self.name.clone(),
                     parameters: self.parameters.clone(),
-                    from: self.from,
+                    mapping: self.mapping.clone(),
+                    from: self.from.clone(),
                     create: self.create,
                     create_sources,
                     by,

@@ -22,13 +22,19 @@ function fit(value, width, font) {
   return `${value.slice(0, most)}…`;
 }
 
+/** What a topic is, and which declared one it stands for. */
+function instead(mapping, read) {
+  const declared = Object.entries(mapping ?? {}).find(([, topic]) => topic === read);
+  return declared ? `Kafka topic, for ${declared[0]}` : "Kafka topic";
+}
+
 /** The things that are drawn: what stands left, in the middle, and right. */
 function parts(view) {
   const sources = view.spec.sources.map((source) => ({
     kind: "source",
     key: source.topic,
     title: source.topic,
-    what: "Kafka topic",
+    what: instead(view.mapping?.sources, source.topic),
   }));
   const sinks = view.spec.sinks.map((sink) => ({
     kind: sink.topic === undefined ? "table" : "topic",

@@ -77,15 +77,52 @@ export function parameterFields(spec) {
   return { node, values };
 }
 
+/** A field for each topic and table; `values()` gives those that are not as declared. */
+export function mappingFields(spec) {
+  const one = (name, declared, hint) => {
+    const input = h("input", { type: "text", value: declared, spellcheck: "false", autocomplete: "off", required: true });
+    return { name, declared, input, node: field(name, input, hint) };
+  };
+  const sources = spec.sources.map((source) => one(source.topic, source.topic, "the topic that it reads"));
+  const sinks = spec.sinks
+    .map((sink) => {
+      if (sink.topic !== undefined) return one(sink.name, sink.topic, "the topic that it writes");
+      if (sink.table) return one(sink.name, sink.table.name, "the table that it writes");
+      // Quotes and comments aside, which the host knows.
+      const named = sink.statement.sql.match(/\{([^{}]+)\}/);
+      return named ? one(sink.name, named[1], "the table of its statement") : null;
+    })
+    .filter(Boolean);
+  const changed = (fields) =>
+    Object.fromEntries(
+      fields
+        .filter(({ declared, input }) => input.value.trim() !== declared)
+        .map(({ name, input }) => [name, input.value.trim()]),
+    );
+  return {
+    node: h(
+      "div",
+      { class: "columns" },
+      [...sources, ...sinks].map(({ node }) => node),
+    ),
+    values: () => ({ sources: changed(sources), sinks: changed(sinks) }),
+  };
+}
+
 /** Shows what a component declares and submits it. */
 export async function submitDialog(spec, component, file) {
   const name = h("input", { type: "text", value: spec.name, spellcheck: "false", autocomplete: "off", required: true });
-  const from = h(
-    "select",
-    null,
-    h("option", { value: "" }, "committed, else latest"),
-    h("option", { value: "earliest" }, "earliest"),
-    h("option", { value: "latest" }, "latest"),
+  const from = h("input", {
+    type: "text",
+    list: "submit-from",
+    placeholder: "committed, else latest",
+    spellcheck: "false",
+    autocomplete: "off",
+  });
+  const starts = h(
+    "datalist",
+    { id: "submit-from" },
+    ["earliest", "latest", "-1h", "-1d"].map((value) => h("option", { value })),
   );
   const parallelism = h("input", { type: "number", min: "1", step: "1", value: "1" });
   const guarantee = h(
@@ -100,6 +137,7 @@ export async function submitDialog(spec, component, file) {
     box: h("input", { type: "checkbox", id: `submit-create-source-${n}` }),
   }));
   const parameters = parameterFields(spec);
+  const mapping = mappingFields(spec);
   const trouble = h("div");
   const act = button(
     "Submit",
@@ -110,12 +148,13 @@ export async function submitDialog(spec, component, file) {
         by: BY,
         name: name.value.trim() || spec.name,
         parameters: parameters.values(),
+        mapping: mapping.values(),
         parallelism: Math.max(1, Math.floor(Number(parallelism.value)) || 1),
         guarantee: guarantee.value,
         create: create.checked,
         create_sources: createSources.filter(({ box }) => box.checked).map(({ topic }) => topic),
       };
-      if (from.value) request.from = from.value;
+      if (from.value.trim()) request.from = from.value.trim();
       try {
         dialog.close(await send("POST", "/api/v1/jobs", request));
       } catch (error) {
@@ -131,12 +170,15 @@ export async function submitDialog(spec, component, file) {
       h("p", { class: "hint" }, `declared by ${file}`),
       declaration(spec),
       spec.parameters.length > 0 ? [h("h3", null, "Parameters"), parameters.node] : null,
+      h("h3", null, "Topics and tables"),
+      mapping.node,
       h("h3", null, "How it runs"),
       h(
         "div",
         { class: "columns" },
         field("Name", name),
-        field("Read from", from),
+        field("Read from", from, "earliest, latest, 2026-11-29T10:00Z, -2h, or topic/partition=offset"),
+        starts,
         field("Instances", parallelism, "they share the partitions"),
         field("Guarantee", guarantee),
       ),

@@ -1,19 +1,17 @@
 //! Topics as the broker tells of them, and where jobs start.
 
+mod starts;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use backon::{BlockingRetryable, ExponentialBuilder};
-use pelton_model::partition::StartFrom;
 use pelton_model::settings;
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::client::{BeginAgain, NAME, PROBE, REQUEST_TIMEOUT, client, find_broker, refused, uses_consumer_protocol};
-use super::members::Members;
 use super::reach::{Failures, listen};
 use super::topic_id::{self, TopicIds};
 use crate::error::Error;
@@ -230,120 +228,5 @@ impl Admin {
     async fn broker(&self) -> Option<ConfigResource> {
         let metadata = self.consumer.fetch_metadata(Some(PROBE), REQUEST_TIMEOUT).ok()?;
         self.describe(&ResourceSpecifier::Broker(metadata.brokers().first()?.id())).await
-    }
-
-    /// Commits where a job starts, before it first runs: on every partition of `topics` that its group has no offset
-    /// for, or on all where `anew`. So nothing that is written from now on can be missed, whenever the job comes up.
-    ///
-    /// The first use of a group makes the broker choose its coordinator, which takes a moment: that is waited for. So is
-    /// a rebalance where the group has a member among these.
-    pub(super) fn pin_start(
-        &self,
-        group: &str,
-        topics: &[&str],
-        from: StartFrom,
-        anew: bool,
-        members: &Members,
-    ) -> Result<(), Error> {
-        use RDKafkaErrorCode as Code;
-        (|| self.try_pin_start(group, topics, from, anew, members))
-            .retry(ExponentialBuilder::default().with_min_delay(Duration::from_millis(100)).with_max_times(8))
-            .when(|error| {
-                let code = error.downcast_ref::<KafkaError>().and_then(KafkaError::rdkafka_error_code);
-                match code {
-                    // A member that has just joined anew is fenced where it commits by the id that it had.
-                    Some(
-                        Code::NotCoordinator
-                        | Code::CoordinatorNotAvailable
-                        | Code::CoordinatorLoadInProgress
-                        | Code::FencedInstanceId,
-                    ) => true,
-                    Some(
-                        Code::UnknownMemberId
-                        | Code::IllegalGeneration
-                        | Code::RebalanceInProgress
-                        | Code::StaleMemberEpoch,
-                    ) => members.of(group).is_some(),
-                    _ => false,
-                }
-            })
-            .call()
-            .map_err(|error| {
-                let asked = error.to_string();
-                match error.downcast::<KafkaError>() {
-                    Ok(error) => unavailable(self.reason(error).context(asked)),
-                    Err(error) => unavailable(error),
-                }
-            })
-    }
-
-    fn try_pin_start(
-        &self,
-        group: &str,
-        topics: &[&str],
-        from: StartFrom,
-        anew: bool,
-        members: &Members,
-    ) -> Result<()> {
-        let mut config = client(&self.kafka, "pelton-admin");
-        config.set("group.id", group).set("enable.auto.commit", "false");
-        let consumer: BaseConsumer<Failures> = config.create_with_context(self.failures.clone()).map_err(refused)?;
-        let start = self.starts(&consumer, group, topics, from, anew);
-        listen(&consumer);
-        let start = start?;
-        if start.count() == 0 {
-            return Ok(());
-        }
-        // A group that has members takes offsets from these only.
-        let committed = match members.of(group) {
-            Some(member) => member.commit(&start),
-            None => consumer.commit(&start, CommitMode::Sync),
-        };
-        committed.with_context(|| {
-            format!("failed to commit where the job starts for group {group:?}; is a member of it running elsewhere?")
-        })
-    }
-
-    /// The offsets to commit where a job starts, each with the id of its topic.
-    fn starts(
-        &self,
-        consumer: &BaseConsumer<Failures>,
-        group: &str,
-        topics: &[&str],
-        from: StartFrom,
-        anew: bool,
-    ) -> Result<TopicPartitionList> {
-        let mut wanted = TopicPartitionList::new();
-        for topic in topics {
-            let partitions = self.partitions(topic)?.with_context(|| format!("topic {topic:?} does not exist"))?;
-            wanted.add_partition_range(topic, 0, partitions - 1);
-        }
-        let committed = consumer
-            .committed_offsets(wanted, REQUEST_TIMEOUT)
-            .with_context(|| format!("failed to read the offsets of group {group:?}"))?;
-        let ids = topic_id::ids(consumer.client(), topics, topic_id::TIMEOUT).unwrap_or_else(|error| {
-            tracing::warn!("whether topics of group {group:?} were created anew is not known: {error:#}");
-            TopicIds::new()
-        });
-        let of_topics = topic_id::committed(&committed);
-        let mut start = TopicPartitionList::new();
-        for element in committed.elements() {
-            let (topic, partition) = (element.topic(), element.partition());
-            // One of a topic of that name that was there before is none.
-            let before = of_topics.get(&(topic.to_owned(), partition));
-            let is_of_another = before.zip(ids.get(topic)).is_some_and(|(before, now)| before != now);
-            if !anew && !is_of_another && matches!(element.offset(), Offset::Offset(_)) {
-                continue;
-            }
-            let (low, high) = consumer
-                .fetch_watermarks(topic, partition, REQUEST_TIMEOUT)
-                .with_context(|| format!("failed to read the watermarks of {topic}/{partition}"))?;
-            let offset = if from == StartFrom::Latest { high } else { low };
-            start.add_partition_offset(topic, partition, Offset::Offset(offset))?;
-            if let (Some(mut element), Some(id)) = (start.find_partition(topic, partition), ids.get(topic)) {
-                element.set_metadata(topic_id::metadata(id));
-            }
-        }
-        Ok(start)
     }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use pelton_model::metrics::JobMetrics;
-use pelton_model::partition::StartFrom;
+use pelton_model::partition::Moved;
 use pelton_model::settings::{self, Config};
+use pelton_model::start::StartFrom;
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::producer::BaseProducer;
 use tokio::runtime::Handle;
@@ -26,11 +27,13 @@ use super::reach::Failures;
 use super::sink::Topics;
 use super::sleep::Sleep;
 use super::static_member::HostId;
+use super::topic_log;
 use crate::connector::{Connector, Finding, Needs};
 use crate::dead_letters::DeadLetters;
 use crate::error::Error;
 use crate::letters::store::Opened;
 use crate::letters::{LetterLog, LetterStore, Marker};
+use crate::messages::TopicLog;
 use crate::sink::{Writers, WritersContext};
 use crate::source::{JobSource, SourceConnector};
 
@@ -142,9 +145,16 @@ impl SourceConnector for Kafka {
         Ok(counts.into_iter().filter_map(|count| usize::try_from(count).ok()).sum())
     }
 
-    fn pin_start(&self, group: &str, topics: &[String], from: StartFrom, anew: bool) -> Result<(), Error> {
-        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-        self.admin()?.pin_start(group, &topics, from, anew, &self.members)
+    fn pin_start(&self, group: &str, topics: &[String], from: &StartFrom, anew: bool) -> Result<(), Error> {
+        self.admin()?.pin_start(group, topics, from, anew, &self.members)
+    }
+
+    fn seek(&self, group: &str, topics: &[String], to: &StartFrom) -> Result<Vec<Moved>, Error> {
+        self.admin()?.seek(group, topics, to)
+    }
+
+    fn topic(&self, name: &str) -> Result<Option<Box<dyn TopicLog>>, Error> {
+        Ok(topic_log::Topic::open(&self.settings, &self.admin()?, name)?.map(|topic| Box::new(topic) as _))
     }
 }
 

@@ -115,6 +115,10 @@ impl JobSource for Member {
         self.sleeper.rest();
     }
 
+    fn look(&self, group: &str, topics: &[String]) -> Result<Vec<PartitionView>, Error> {
+        self.admin.offsets(group, topics)
+    }
+
     fn sleep(&self, partitions: Vec<PartitionView>, wake: &Arc<Wake>, over: &dyn Fn() -> bool) {
         self.sleeper.sleep(partitions, wake, over);
     }

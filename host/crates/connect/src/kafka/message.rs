@@ -41,7 +41,8 @@ impl Group {
     /// for. `bytes` are those of their keys and values; `charge` is what they take on their way.
     pub(super) fn new(delivery: &Arc<Delivery>, count: usize, bytes: usize, charge: usize, kind: Kind) -> Arc<Self> {
         delivery.expect(1);
-        let charge = delivery.charge(charge);
+        // Librdkafka makes a copy of what it is to send.
+        let charge = delivery.charge(charge + bytes);
         let delivery = Arc::clone(delivery);
         Arc::new(Self {
             delivery,

@@ -5,7 +5,7 @@
 //! same. So the last words on each broker are kept here for as long as they may hold.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
@@ -21,6 +21,8 @@ use super::certificate::Trust;
 use super::faults::{Whose, whose};
 use super::log::log;
 
+/// How long an answer waits for what is wrong with a certificate: most brokers are looked at within milliseconds.
+const LOOK: Duration = Duration::from_secs(2);
 /// How long a failure is believed in: longer than librdkafka keeps silent about one that stays the same.
 const BELIEVED: Duration = Duration::from_secs(45);
 /// Milliseconds in which a broker ends a connection that it does not want.
@@ -51,6 +53,8 @@ struct Heard {
     words: Mutex<BTreeMap<String, (String, Instant)>>,
     /// What is wrong with certificates, by broker.
     certificates: Mutex<BTreeMap<String, Looked>>,
+    /// Called when one was looked at.
+    looked: Condvar,
 }
 
 /// What was found of a broker's certificate the last time, and whether it is being looked at once more.
@@ -90,6 +94,7 @@ impl Failures {
             // It is looked at again with the next failure, as it may be another one by then.
             let looked = Looked { wrong: heard.trust.look(&name), looks: false };
             lock(&heard.certificates).insert(name, looked);
+            heard.looked.notify_all();
         };
         if std::thread::Builder::new().name("certificate".to_owned()).spawn(looks).is_err() {
             // Without a thread the words of librdkafka have to do.
@@ -115,13 +120,19 @@ impl Failures {
     }
 
     /// An error with the reason in the place of a code that says nothing, where the way to the brokers is at fault. The
-    /// brokers of the settings, `bootstrap`, have been named before.
+    /// brokers of the settings, `bootstrap`, have been named before. Blocks where a certificate is being looked at for
+    /// the first time.
     pub(super) fn explain(&self, error: KafkaError, bootstrap: &str) -> anyhow::Error {
         let says_nothing =
             error.rdkafka_error_code().is_none_or(|code| (code as i32) < 0 && whose(code) == Whose::Cluster);
         if !says_nothing {
             return error.into();
         }
+        let is_unseen = |looked: &Looked| looked.looks && looked.wrong.is_none();
+        let certificates = lock(&self.0.certificates);
+        let unseen = |all: &mut BTreeMap<String, Looked>| all.values().any(is_unseen);
+        let waited = self.0.looked.wait_timeout_while(certificates, LOOK, unseen);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
         let Some(told) = self.told() else { return anyhow!("no broker answers; {HINT}") };
         let told = told.strip_prefix(bootstrap).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&told);
         if is_nobody(told) { anyhow!("{told}; {HINT}") } else { anyhow!("{told}") }

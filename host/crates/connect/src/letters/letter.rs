@@ -86,7 +86,7 @@ pub struct Letter<'a> {
 
 impl<'a> Letter<'a> {
     /// Reads a record of the topic of `job`; `None` where it is not a letter of that job.
-    pub fn read(job: &str, record: &'a impl LogRecord) -> Option<Self> {
+    pub fn read(job: &str, record: &'a (impl LogRecord + ?Sized)) -> Option<Self> {
         let count = record.header_count();
         // Ours come last. The record may have had headers of these names itself: the last ones count.
         let ours = (0..count).rev().find(|&i| record.header(i).is_some_and(|(name, _)| name == b"pelton.job"))?;
@@ -175,19 +175,7 @@ impl<'a> Letter<'a> {
     /// headers together.
     pub fn view(&self, most: Option<usize>) -> DeadLetter {
         let most = most.unwrap_or(usize::MAX);
-        let mut left = most;
-        let mut headers = Vec::new();
-        for (name, value) in &self.headers {
-            let Some(rest) = left.checked_sub(name.len() + value.as_ref().map_or(0, |value| value.len())) else {
-                break;
-            };
-            left = rest;
-            headers.push(Header {
-                name: String::from_utf8_lossy(name).into_owned(),
-                name_base64: str::from_utf8(name).is_err().then(|| BASE64_STANDARD.encode(name)),
-                value: value.as_deref().map(|v| view(v, most)),
-            });
-        }
+        let headers = cut_headers(&self.headers, most);
         let long = |bytes: &Option<Cow<'a, [u8]>>| bytes.as_ref().is_some_and(|bytes| bytes.len() > most);
         let cut =
             headers.len() < self.headers.len() || long(&self.key) || long(&self.value) || self.reason.len() > most;
@@ -206,8 +194,8 @@ impl<'a> Letter<'a> {
             digest: head(&self.digest, most).to_owned(),
             source: self.source.clone(),
             timestamp: self.timestamp,
-            key: self.key.as_deref().map(|key| view(key, most)),
-            value: self.value.as_deref().map(|value| view(value, most)),
+            key: self.key.as_deref().map(|key| cut_bytes(key, most)),
+            value: self.value.as_deref().map(|value| cut_bytes(value, most)),
             headers,
             redriven: self.redriven,
             redriven_from: self.redriven_from.as_deref().map(str::to_owned),
@@ -217,11 +205,30 @@ impl<'a> Letter<'a> {
 }
 
 /// The first bytes of a text, cut between characters.
-pub(super) fn head(text: &str, most: usize) -> &str {
+pub(crate) fn head(text: &str, most: usize) -> &str {
     text.get(..text.floor_char_boundary(most.min(text.len()))).unwrap_or_default()
 }
 
-fn view(bytes: &[u8], most: usize) -> Bytes {
+/// The headers that fit into so many bytes, all together, from the first on.
+pub(crate) fn cut_headers(all: &[OwnHeader<'_>], most: usize) -> Vec<Header> {
+    let mut left = most;
+    let mut headers = Vec::new();
+    for (name, value) in all {
+        let Some(rest) = left.checked_sub(name.len() + value.as_ref().map_or(0, |value| value.len())) else {
+            break;
+        };
+        left = rest;
+        headers.push(Header {
+            name: String::from_utf8_lossy(name).into_owned(),
+            name_base64: str::from_utf8(name).is_err().then(|| BASE64_STANDARD.encode(name)),
+            value: value.as_deref().map(|value| cut_bytes(value, most)),
+        });
+    }
+    headers
+}
+
+/// The first bytes, and how many there are.
+pub(crate) fn cut_bytes(bytes: &[u8], most: usize) -> Bytes {
     let kept = bytes.get(..most).unwrap_or(bytes);
     let whole = kept.len() == bytes.len();
     let text = match str::from_utf8(kept) {
@@ -245,11 +252,11 @@ mod tests {
 
     #[test]
     fn cut_bytes_say_how_many_they_were() {
-        let whole = view("grün".as_bytes(), usize::MAX);
+        let whole = cut_bytes("grün".as_bytes(), usize::MAX);
         assert_eq!((whole.size, whole.text.as_deref(), whole.base64.as_str()), (5, Some("grün"), "Z3LDvG4="));
-        let cut = view("grün".as_bytes(), 3);
+        let cut = cut_bytes("grün".as_bytes(), 3);
         assert_eq!((cut.size, cut.text.as_deref(), cut.base64.as_str()), (5, Some("gr"), "Z3LD"));
-        assert_eq!(view(&[0xff, 0xfe, b'a', b'b'], 3).text, None);
-        assert_eq!(view(&[b'a', 0xff, b'b'], 2).text, None);
+        assert_eq!(cut_bytes(&[0xff, 0xfe, b'a', b'b'], 3).text, None);
+        assert_eq!(cut_bytes(&[b'a', 0xff, b'b'], 2).text, None);
     }
 }

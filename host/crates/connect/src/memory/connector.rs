@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pelton_model::metrics::JobMetrics;
-use pelton_model::partition::StartFrom;
+use pelton_model::partition::Moved;
 use pelton_model::spec::{self, Target};
+use pelton_model::start::StartFrom;
 
 use super::away::{NAME, away};
 use super::dead_letters::MemoryDeadLetters;
 use super::letter_log::{Log, LogMarker};
 use super::source::Member;
 use super::tables::Tables;
+use super::topic_log;
 use super::topics::Topics;
 use super::world::Memory;
 use crate::connector::{Connector, Finding, Fix, Needs};
@@ -19,6 +21,7 @@ use crate::dead_letters::{DeadLetters, topic};
 use crate::error::Error;
 use crate::letters::store::Opened;
 use crate::letters::{LetterLog, LetterStore, Marker};
+use crate::messages::TopicLog;
 use crate::sink::{Writers, WritersContext};
 use crate::source::{JobSource, SourceConnector};
 
@@ -106,21 +109,24 @@ impl SourceConnector for Memory {
         Ok(self.look(|state| topics.iter().filter_map(|topic| state.topics.get(topic)).map(Vec::len).sum()))
     }
 
-    fn pin_start(&self, group: &str, topics: &[String], from: StartFrom, anew: bool) -> Result<(), Error> {
+    fn pin_start(&self, group: &str, topics: &[String], from: &StartFrom, anew: bool) -> Result<(), Error> {
+        self.topics_there()?;
+        self.with(|state| state.move_group(group, topics, from, anew)).map(drop)
+    }
+
+    fn seek(&self, group: &str, topics: &[String], to: &StartFrom) -> Result<Vec<Moved>, Error> {
         self.topics_there()?;
         self.with(|state| {
-            let found = state.groups.entry(group.to_owned()).or_default();
-            for topic in topics {
-                let partitions = state.topics.get(topic).ok_or_else(|| Error::NoTopic { topic: topic.clone() })?;
-                for (n, partition) in (0..).zip(partitions) {
-                    let key = (topic.clone(), n);
-                    if anew || found.committed(&key).is_none() {
-                        found.set(key, if from == StartFrom::Latest { partition.end() } else { partition.first });
-                    }
-                }
+            if state.groups.get(group).is_some_and(|group| group.view().members > 0) {
+                return Err(Error::HasMembers { group: group.to_owned() });
             }
-            Ok(())
+            state.move_group(group, topics, to, true)
         })
+    }
+
+    fn topic(&self, name: &str) -> Result<Option<Box<dyn TopicLog>>, Error> {
+        self.topics_there()?;
+        Ok(topic_log::Topic::open(self, name).map(|topic| Box::new(topic) as _))
     }
 }
 

@@ -70,6 +70,10 @@ impl JobSource for Member {
 
     fn rest(&self) {}
 
+    fn look(&self, group: &str, topics: &[String]) -> Result<Vec<PartitionView>, Error> {
+        self.memory.offsets(group, topics)
+    }
+
     fn sleep(&self, partitions: Vec<PartitionView>, wake: &Arc<Wake>, over: &dyn Fn() -> bool) {
         let _listening = self.memory.listen(wake);
         let came = || {

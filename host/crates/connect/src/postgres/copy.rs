@@ -18,9 +18,10 @@ use futures_util::SinkExt;
 use super::encode::{HEADER, TRAILER};
 use super::error::Failure;
 use super::relation::{Kind, Relation, Way, has_key};
-use super::sql::{ident, idents, literal, table_name};
+use super::sql::{idents, literal};
 use super::transaction::Transaction;
 use pelton_model::spec::{Conflict, Table};
+use pelton_model::sql::{ident, table_name};
 
 /// The SQL of a COPY into one table.
 #[derive(Debug, Clone)]

@@ -1,8 +1,8 @@
 //! A table that is not there: whether it could be made, and which one was perhaps meant.
 
-use pelton_model::bounds::relation;
 use pelton_model::near::did_you_mean;
 use pelton_model::spec::Table;
+use pelton_model::sql::relation;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
 

@@ -13,9 +13,10 @@ use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 use super::batch::Row;
 use super::error::{Failure, Refusal};
 use super::relation::{Kind, Relation, Way};
-use super::sql::{self, ident, idents, table_name};
+use super::sql::{self, idents};
 use super::types::types;
 use pelton_model::spec::{ColumnSpec, ColumnType, Conflict, Statement, Table, Target};
+use pelton_model::sql::{ident, table_name};
 
 /// How rows of one sink get into Postgres.
 #[derive(Debug, Clone)]

@@ -11,10 +11,11 @@ use tokio_postgres::types::Type;
 use super::error::{Failure, Unusable, describe};
 use super::plan::Plan;
 use super::relation::{Column, Kind, Relation, has_key, relation};
-use super::sql::{convert, ident, idents, table_name};
+use super::sql::{convert, idents};
 use super::transaction::{Backend, Transaction, look};
 use super::types::types;
 use pelton_model::spec::{ColumnSpec, Conflict, Statement, Table, Target};
+use pelton_model::sql::{ident, table_name};
 
 /// How long a check waits for a lock.
 pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(5);

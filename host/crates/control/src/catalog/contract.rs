@@ -18,7 +18,8 @@ fn record(name: &str, parallelism: usize) -> JobRecord {
         JobRecord { name: name.to_owned(), group: format!("pelton-{name}"), parallelism, ..JobRecord::default() };
     let spec = Spec { sources: vec![Source { topic: "in".to_owned(), headers: true }], ..Spec::default() };
     let note = Note { by: "ana".to_owned(), why: "because".to_owned(), at: DateTime::UNIX_EPOCH };
-    record.adopt("d1", &spec, BTreeMap::from([("t".to_owned(), "1".to_owned())]), &note);
+    record.parameters = BTreeMap::from([("t".to_owned(), "1".to_owned())]);
+    record.adopt("d1", &spec, &note);
     record
 }
 
@@ -126,7 +127,7 @@ fn only_old_components_that_no_version_refers_to_are_deleted() {
         let mut job = record("a", 1);
         let note = Note { by: "ana".to_owned(), why: "because".to_owned(), at: DateTime::UNIX_EPOCH };
         for digest in [&first, &second] {
-            job.adopt(digest, &Spec::default(), BTreeMap::new(), &note);
+            job.adopt(digest, &Spec::default(), &note);
         }
         catalog.put(&job, None).unwrap();
         assert_eq!(catalog.sweep(SystemTime::now() - Duration::from_secs(3600)).unwrap(), 0, "none is old");

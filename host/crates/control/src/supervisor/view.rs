@@ -1,6 +1,6 @@
 //! A job as it is shown: a snapshot of what it was told to be and of what is.
 
-use super::Supervised;
+use super::{Phase, Supervised};
 use crate::types::{Counts, JobView, SinkCounts};
 use pelton_model::status::State;
 
@@ -21,7 +21,12 @@ impl Supervised {
         let metrics = &self.observed.metrics;
         let (state, mut conditions) = self.observed.status.get();
         conditions.extend(self.observed.status.notices());
-        let partitions = self.runner.partitions();
+        let partitions = if self.duty.does() == Phase::Paused {
+            self.look_if_due();
+            self.held.partitions()
+        } else {
+            self.runner.partitions()
+        };
         let lags: Option<Vec<i64>> = partitions.iter().map(|partition| partition.lag).collect();
         let declared = record.spec.parameters.iter().filter_map(|p| Some((p.name.clone(), p.default.clone()?)));
         let sinks = record.spec.sinks.iter().map(|sink| {
@@ -53,6 +58,8 @@ impl Supervised {
             version: record.version,
             digest: record.digest,
             spec: record.spec,
+            mapping: record.mapping,
+            allow_loop: record.allow_loop,
             group: record.group,
             parallelism: record.parallelism,
             submitted: record.submitted,

@@ -12,19 +12,21 @@ use anyhow::Result;
 use pelton_delivery::clock::{Clock, SystemClock};
 use pelton_delivery::wake::Wake;
 use pelton_model::digest::digest;
-use pelton_model::partition::{PartitionView, StartFrom};
+use pelton_model::partition::{Moved, PartitionView};
 use pelton_model::spec::{Parameter, Sink, Source, Spec, Target};
+use pelton_model::start::StartFrom;
 use pelton_model::sync::lock;
 
 use crate::changes::Changes;
-use crate::checks::{Checks, May};
+use crate::checks::{Checks, ConnectorChecks, May};
 use crate::components::{Component, Components};
 use crate::error::Error;
 use crate::jobs::Jobs;
 use crate::runner::{JobRunner, JobRunners, Observed};
 use crate::services::Services;
 use crate::types::{JobView, Submit};
-use pelton_connect::{Connectors, Requests};
+use pelton_connect::memory::Memory as Topics;
+use pelton_connect::{Connectors, JobSource, Requests};
 use pelton_model::metrics::Metrics;
 use pelton_model::record::{Batch, Outcome};
 use pelton_model::settings::Config;
@@ -55,6 +57,10 @@ impl Process for FakeProcess {
 impl Program for FakeProgram {
     fn spec(&self) -> &Arc<Spec> {
         &self.0
+    }
+
+    fn mapped(&self, spec: Arc<Spec>) -> Arc<dyn Program> {
+        Arc::new(Self(spec))
     }
 
     fn instantiate(&self, parameters: &[(String, String)], _: Arc<dyn Host>) -> Result<Box<dyn Process>, Failure> {
@@ -100,11 +106,12 @@ impl Components for FakeComponents {
     }
 }
 
+/// Lets everything pass, and moves groups in memory.
 #[derive(Debug)]
-pub(crate) struct FakeChecks;
+pub(crate) struct FakeChecks(ConnectorChecks);
 
 impl Checks for FakeChecks {
-    fn submitted(&self, _: &JobRecord, _: Option<StartFrom>, _: May<'_>) -> Result<Vec<String>, Error> {
+    fn submitted(&self, _: &JobRecord, _: Option<&StartFrom>, _: May<'_>) -> Result<Vec<String>, Error> {
         Ok(Vec::new())
     }
 
@@ -114,6 +121,10 @@ impl Checks for FakeChecks {
 
     fn partitions(&self, _: &Spec) -> Option<usize> {
         None
+    }
+
+    fn seek(&self, record: &JobRecord, to: &StartFrom) -> Result<Vec<Moved>, Error> {
+        self.0.seek(record, to)
     }
 }
 
@@ -148,14 +159,15 @@ impl Flowing {
 }
 
 #[derive(Debug)]
-struct FakeRunners(Arc<Flowing>);
+struct FakeRunners(Arc<Flowing>, Arc<Connectors>);
 
 #[derive(Debug)]
-struct FakeRunner(Arc<Flowing>, String);
+struct FakeRunner(Arc<Flowing>, String, Arc<dyn JobSource>);
 
 impl JobRunners for FakeRunners {
     fn of(&self, job: &Observed) -> Arc<dyn JobRunner> {
-        Arc::new(FakeRunner(Arc::clone(&self.0), job.name.clone()))
+        let source = self.1.sources().job(&job.name);
+        Arc::new(FakeRunner(Arc::clone(&self.0), job.name.clone(), source))
     }
 }
 
@@ -166,7 +178,7 @@ impl JobRunner for FakeRunner {
         _: &str,
         requests: &Requests,
     ) -> Result<Ended, pelton_pipeline::Error> {
-        let Self(flowing, job) = self;
+        let Self(flowing, job, _) = self;
         let before = lock(&flowing.running).insert(job.clone(), Arc::clone(current));
         assert!(before.is_none(), "two attempts of {job} run at once");
         flowing.changes.tell();
@@ -189,6 +201,10 @@ impl JobRunner for FakeRunner {
 
     fn rest(&self) {}
 
+    fn look(&self, group: &str, topics: &[String]) -> Result<Vec<PartitionView>, pelton_connect::Error> {
+        self.2.look(group, topics)
+    }
+
     fn partitions(&self) -> Vec<PartitionView> {
         Vec::new()
     }
@@ -199,27 +215,34 @@ pub(crate) struct TestHost {
     pub(crate) jobs: Arc<Jobs>,
     pub(crate) flowing: Arc<Flowing>,
     pub(crate) catalog: Arc<Memory>,
+    pub(crate) topics: Topics,
     runtime: tokio::runtime::Runtime,
 }
 
 impl TestHost {
     pub(crate) fn start(catalog: Memory) -> Self {
+        Self::start_with(catalog, Topics::new(Arc::new(SystemClock), Duration::ZERO))
+    }
+
+    /// With topics that are there already.
+    pub(crate) fn start_with(catalog: Memory, topics: Topics) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
         let (catalog, flowing) = (Arc::new(catalog), Arc::<Flowing>::default());
         let config = Config { usr_jobs: "/nonexistent/usr_jobs".into(), ..Config::default() };
         let connectors = Arc::new(Connectors::new(&config, runtime.handle()).unwrap());
         let environment = JobEnvironment { config: Arc::new(config), connectors, pace: Pace::default() };
+        let memory = Arc::new(Connectors::memory(&topics));
         let services = Services {
             environment,
             catalog: Arc::clone(&catalog) as Arc<dyn Catalog>,
             components: Arc::new(FakeComponents),
-            checks: Arc::new(FakeChecks),
-            runners: Arc::new(FakeRunners(Arc::clone(&flowing))),
+            checks: Arc::new(FakeChecks(ConnectorChecks(Arc::clone(&memory)))),
+            runners: Arc::new(FakeRunners(Arc::clone(&flowing), memory)),
             metrics: Arc::new(Metrics::default()),
             tracer: None,
         };
         let jobs = Jobs::new(services).unwrap();
-        Self { jobs, flowing, catalog, runtime }
+        Self { jobs, flowing, catalog, topics, runtime }
     }
 
     /// Takes in a component and submits it under its name.

@@ -50,6 +50,8 @@ fn every_verb_does_its_work_and_may_be_repeated() {
     assert!(host.desired("a").is_none() && jobs.list().is_empty());
 }
 
+type Verb<'a> = &'a dyn Fn() -> Result<Done, Error>;
+
 #[test]
 fn each_verb_tells_what_it_has_changed_and_a_repeated_one_that_nothing_is() {
     let host = TestHost::start(Memory::default());
@@ -58,7 +60,7 @@ fn each_verb_tells_what_it_has_changed_and_a_repeated_one_that_nothing_is() {
     let next = Reload { digest: Some(host.upload("a", 2).unwrap()), ..Reload::default() };
     let back = Rollback { to: Some(1), ..Rollback::default() };
     let (seven, three) = (set("7"), scale(3));
-    let verbs: [(&dyn Fn() -> Result<Done, Error>, &str); 7] = [
+    let verbs: [(Verb<'_>, &str); 7] = [
         (&|| jobs.submit(&submit), "submitted, version 1 (1) reads in"),
         (&|| jobs.set("a", &seven), "p = 7 (was 0)"),
         (&|| jobs.scale("a", &three), "parallelism is 3 (was 1)"),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::record::JobRecord;
+use pelton_model::spec::Target;
 use pelton_model::text::{cut, line};
 
 /// Longest value of a parameter that is told, bytes.
@@ -17,6 +18,7 @@ pub(super) fn between(before: &JobRecord, after: &JobRecord) -> Option<String> {
             after.version, after.spec.version, before.version, before.spec.version
         ));
     }
+    told.extend(places(before, after));
     told.extend(parameters(before, after));
     if before.parallelism != after.parallelism {
         told.push(format!("parallelism is {} (was {})", after.parallelism, before.parallelism));
@@ -36,6 +38,25 @@ pub(super) fn of_new(record: &JobRecord) -> String {
     let sinks: Vec<_> = spec.sinks.iter().map(|sink| sink.name.as_str()).collect();
     let writes = if sinks.is_empty() { String::new() } else { format!(" and writes {}", sinks.join(", ")) };
     format!("submitted, version {} ({}) reads {}{writes}", record.version, spec.version, spec.topics().join(", "))
+}
+
+/// Topics and tables that are others.
+fn places(before: &JobRecord, after: &JobRecord) -> Vec<String> {
+    let (was, is) = (before.spec.topics().join(", "), after.spec.topics().join(", "));
+    let source = (was != is).then(|| format!("reads {is} (was {was})"));
+    let sinks = after.spec.sinks.iter().filter_map(|sink| {
+        let was = before.spec.sinks.iter().find(|before| before.name == sink.name)?;
+        (was.target != sink.target).then(|| format!("{} writes {}", sink.name, place(&sink.target)))
+    });
+    source.into_iter().chain(sinks).collect()
+}
+
+fn place(target: &Target) -> String {
+    match target {
+        Target::Topic(topic) => format!("topic {topic}"),
+        Target::Table(table) => format!("table {}", table.name),
+        Target::Statement(_) => "by another statement".to_owned(),
+    }
 }
 
 /// Parameters that have other values, those of the declaration included.
@@ -59,7 +80,7 @@ fn values(record: &JobRecord) -> BTreeMap<&str, &str> {
 
 #[cfg(test)]
 mod tests {
-    use pelton_model::spec::{Parameter, Spec};
+    use pelton_model::spec::{Parameter, Sink, Source, Spec};
 
     use super::*;
 
@@ -79,6 +100,14 @@ mod tests {
         after.spec = Spec { version: "2.0.0".to_owned(), ..Spec::default() };
         let told = "version 2 (2.0.0) takes over from version 1 (1.0.0), p = unset (was 1)";
         assert_eq!(between(&before, &after).as_deref(), Some(told));
+        let sink = |topic: &str| Sink { name: "out".to_owned(), target: Target::Topic(topic.to_owned()) };
+        let mut mapped = (before.clone(), before.clone());
+        for (record, source, target) in [(&mut mapped.0, "in", "a"), (&mut mapped.1, "plant-2.in", "b")] {
+            record.spec.sources = vec![Source { topic: source.to_owned(), headers: false }];
+            record.spec.sinks = vec![sink(target)];
+        }
+        let told = "reads plant-2.in (was in), out writes topic b";
+        assert_eq!(between(&mapped.0, &mapped.1).as_deref(), Some(told));
         let long = JobRecord { parameters: set(&"x\n".repeat(1000)), ..before.clone() };
         let told = between(&before, &long).unwrap();
         assert!(told.len() < 200 && told.contains("… (2000 bytes)") && !told.contains('\n'), "{told}");

@@ -1,6 +1,5 @@
 //! Reload and rollback: another version, between two batches.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::record::{DroppedFile, JobRecord, Note};
@@ -13,7 +12,7 @@ use crate::flow;
 use crate::jobs::Jobs;
 use crate::supervisor::Supervised;
 use crate::types::{Done, Reload, Rollback};
-use pelton_model::spec::{Sink, Spec, Target};
+use pelton_model::spec::{Spec, Target};
 use pelton_model::status::Part;
 
 /// Who changes a job when its file does.
@@ -23,7 +22,7 @@ const OPENED: usize = 8;
 
 /// What a new version would change of a job's sources and sinks.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Diff {
+pub(super) struct Diff {
     /// What goes: records would no longer be read or written there.
     drops: Vec<String>,
     /// What comes.
@@ -31,7 +30,7 @@ struct Diff {
 }
 
 impl Diff {
-    fn new(before: &Spec, after: &Spec) -> Self {
+    pub(super) fn new(before: &Spec, after: &Spec) -> Self {
         let mut diff = Self::default();
         if before.name != after.name {
             diff.drops.push(format!("- name {}", before.name));
@@ -40,12 +39,7 @@ impl Diff {
         let sources =
             |spec: &Spec| -> Vec<String> { spec.sources.iter().map(|s| format!("source {}", s.topic)).collect() };
         let sinks = |spec: &Spec| -> Vec<String> {
-            let line = |sink: &Sink| match &sink.target {
-                Target::Topic(topic) => format!("sink {} (topic {topic})", sink.name),
-                Target::Table(table) => format!("sink {} (table {})", sink.name, table.name),
-                Target::Statement(statement) => format!("sink {} (statement {})", sink.name, statement.sql),
-            };
-            spec.sinks.iter().map(line).collect()
+            spec.sinks.iter().map(|sink| format!("sink {} ({})", sink.name, target(&sink.target))).collect()
         };
         for of in [&sources as &dyn Fn(&Spec) -> Vec<String>, &sinks] {
             let (before, after) = (of(before), of(after));
@@ -55,8 +49,17 @@ impl Diff {
         diff
     }
 
-    fn lines(self) -> Vec<String> {
+    pub(super) fn lines(self) -> Vec<String> {
         self.drops.into_iter().chain(self.adds).collect()
+    }
+}
+
+/// Where a sink leads, for people.
+pub(super) fn target(target: &Target) -> String {
+    match target {
+        Target::Topic(topic) => format!("topic {topic}"),
+        Target::Table(table) => format!("table {}", table.name),
+        Target::Statement(statement) => format!("statement {}", statement.sql),
     }
 }
 
@@ -95,6 +98,8 @@ impl Jobs {
     /// The component that a reload asks for.
     fn next(&self, record: &JobRecord, request: &Reload) -> Result<Next, Error> {
         let (wasm, file) = match (&request.available, &request.digest, &record.file) {
+            // It is the same with other topics or tables.
+            (None, None, None) if !request.mapping.is_empty() => (self.uploaded(&record.digest)?, None),
             (None, None, None) => return Err(Error::NoFile(record.name.clone())),
             (None, None, Some(file)) => self.component(Some(&file.name), None)?,
             (available, digest, _) => self.component(available.as_deref(), digest.as_deref())?,
@@ -112,36 +117,43 @@ impl Jobs {
         note: &Note,
         created: &mut Vec<String>,
     ) -> Result<Option<Prepared>, Error> {
-        let before = record.file.clone();
+        let before = record.clone();
+        let declared = component.spec();
         record.file = file.clone().or(record.file);
-        if *component.digest == record.digest {
+        record.mapping.retain(declared);
+        // What is asked for now was not declared before, nor is it a surprise.
+        let diff = Diff::new(&before.spec, &record.mapping.apply(declared)?);
+        record.mapping.add(&request.mapping);
+        let spec = record.mapping.apply(declared)?;
+        record.mapping.retain(declared);
+        let is_another = *component.digest != before.digest;
+        if !is_another && record.mapping == before.mapping {
             // Only the file may be another one.
-            return Ok((record.file != before).then_some(Prepared { record, version: None }));
+            return Ok((record.file != before.file).then_some(Prepared { record, version: None }));
         }
-        let diff = Diff::new(&record.spec, component.spec());
         if !request.force && !diff.drops.is_empty() {
             return Err(Error::WouldDrop { job: record.name, lines: diff.lines() });
         }
-        flow::check(&record.name, component.spec(), record.allow_loop)?;
-        let mut parameters = record.parameters.clone();
+        flow::check(&record.name, &spec, record.allow_loop)?;
+        let mapped = record.clone();
         if request.force {
-            parameters.retain(|name, _| component.spec().parameters.iter().any(|p| p.name == *name));
+            record.parameters.retain(|name, _| declared.parameters.iter().any(|p| p.name == *name));
         }
-        let prepared = self.opened(supervised, record.clone(), component, parameters, true, note)?;
+        let prepared = self.opened(supervised, record, component, is_another, note)?;
         self.keep_component(wasm, "failed to keep the component")?;
         // The last, since it may make what is missing.
         let may = May { create: request.create, create_sources: &request.create_sources };
-        created.extend(self.services.checks.changed(&record, component.spec(), may)?);
+        created.extend(self.services.checks.changed(&mapped, &spec, may)?);
         Ok(Some(prepared))
     }
 
-    /// Goes back to an earlier version and the parameters that it had; its component is kept by digest. That one is not
+    /// Goes back to an earlier version and the parameters, topics and tables that it had; its component is kept by digest. That one is not
     /// on probation.
     pub fn rollback(&self, job: &str, request: &Rollback) -> Result<Done, Error> {
         let supervised = self.find(job)?;
         let note = self.note(request.by.as_deref(), request.why.as_deref().unwrap_or("rollback"))?;
         let result = self.change(job, |entry, supervised| {
-            let record = entry.record.clone();
+            let mut record = entry.record.clone();
             if request.to == Some(record.version) {
                 return Ok(None);
             }
@@ -149,9 +161,11 @@ impl Jobs {
                 return Err(Error::NoEarlierVersion { job: record.name, wanted: request.to, runs: record.version });
             };
             let component = self.kept(&to.digest)?;
-            flow::check(&record.name, component.spec(), record.allow_loop)?;
-            let prepared = self.opened(supervised, record.clone(), &component, to.parameters, false, &note)?;
-            let checked = self.services.checks.changed(&record, component.spec(), May::default());
+            let spec = to.mapping.apply(component.spec())?;
+            flow::check(&record.name, &spec, record.allow_loop)?;
+            (record.parameters, record.mapping) = (to.parameters, to.mapping);
+            let prepared = self.opened(supervised, record, &component, false, &note)?;
+            let checked = self.services.checks.changed(&entry.record, &spec, May::default());
             checked.map_err(Error::without_create)?;
             Ok(Some(prepared))
         });
@@ -161,20 +175,19 @@ impl Jobs {
         result.map(Found::done)
     }
 
-    /// Makes a component the version of a record, and opens instances of it.
+    /// Makes a component the version of a record, with the record's parameters, topics and tables, and opens instances.
     pub(super) fn opened(
         &self,
         supervised: &Supervised,
         mut record: JobRecord,
         component: &Component,
-        parameters: BTreeMap<String, String>,
         probation: bool,
         note: &Note,
     ) -> Result<Prepared, Error> {
-        record.adopt(&component.digest, component.spec(), parameters, note);
+        record.adopt(&component.digest, &record.mapping.apply(component.spec())?, note);
         let refused = |error: &dyn std::fmt::Display| Error::BadParameters(format!("{error:#}"));
         let version = self.services.version(&record, component).map_err(|error| refused(&error))?;
-        let open = |_| component.program.instantiate(&version.parameters, Arc::clone(&supervised.observed.host));
+        let open = |_| version.job.instantiate(&version.parameters, Arc::clone(&supervised.observed.host));
         let ready = (0..record.parallelism.min(OPENED)).map(open).collect::<Result<Vec<_>, _>>();
         let mut version = version.with_ready(ready.map_err(|failure| refused(&failure))?);
         if probation {

@@ -4,6 +4,7 @@ use super::Prepared;
 use crate::checks::{check_parallelism, idle_instances};
 use crate::error::Error;
 use crate::jobs::Jobs;
+use crate::record::JobRecord;
 use crate::types::{Done, Scale, SetParameters};
 use pelton_model::bounds;
 use pelton_model::text::cut;
@@ -29,8 +30,9 @@ impl Jobs {
                 return Ok(None);
             }
             bounds::parameters(&parameters)?;
-            let component = self.kept(&entry.record.digest)?;
-            self.opened(supervised, entry.record.clone(), &component, parameters, false, &note).map(Some)
+            let record = JobRecord { parameters, ..entry.record.clone() };
+            let component = self.kept(&record.digest)?;
+            self.opened(supervised, record, &component, false, &note).map(Some)
         })?;
         Ok(found.done())
     }

@@ -24,6 +24,7 @@ impl Jobs {
         let mut record = supervised.record();
         let component = self.services.components.load(&wasm)?;
         record.parameters.retain(|name, _| component.spec().parameters.iter().any(|p| p.name == *name));
+        record.mapping.retain(component.spec());
         record.digest = component.digest.to_string();
         let refused = |error: &dyn std::fmt::Display| Error::BadParameters(format!("{error:#}"));
         let next = self.services.version(&record, &component).map_err(|error| refused(&error))?;

@@ -16,14 +16,20 @@ use crate::jobs::Jobs;
 use crate::types::{Done, Guarantee, Submit, Uploaded};
 use pelton_model::bounds;
 use pelton_model::metrics::Metrics;
-use pelton_model::partition::StartFrom;
+use pelton_model::start::StartFrom;
+use pelton_model::text::cut;
+
+/// Longest list of offsets that is told.
+const SHOWN_BYTES: usize = 1_000;
 
 /// What is said where a job that is submitted already was to start somewhere else.
-fn not_from(name: &str, from: StartFrom) -> String {
-    let from = from.as_str();
+fn not_from(name: &str, from: &StartFrom) -> String {
+    let text = from.to_string();
+    let text = cut(&text, SHOWN_BYTES);
+    let the = if matches!(from, StartFrom::Latest | StartFrom::Earliest) { "the " } else { "" };
     format!(
-        "{name} is submitted already and goes on from its committed offsets, not from the {from}; to begin there, cancel it \
-         (`pelton cancel {name}`) and submit it again with --from {from}"
+        "{name} is submitted already and goes on from its committed offsets, not from {the}{text}; to have it begin \
+         there, pause it, move it (`pelton seek {name} --from {text}`) and resume it"
     )
 }
 
@@ -57,7 +63,7 @@ impl Jobs {
                 }
                 Some(entry) if entry.record.is_same(&wanted) => {
                     self.reconciler.wait(&self.reconciler.slot(&name), entry.revision)?;
-                    let notice = request.from.map(|from| not_from(&name, from));
+                    let notice = request.from.as_ref().map(|from| not_from(&name, from));
                     return Ok(Done { job: self.show(&name)?, changed: None, created: Vec::new(), notice });
                 }
                 Some(_) => return Err(Error::AlreadySubmitted(name)),
@@ -69,7 +75,7 @@ impl Jobs {
             let Some(created) = &checked else {
                 self.configure(&wanted, &component)?;
                 let may = May { create: request.create, create_sources: &request.create_sources };
-                checked = Some(self.services.checks.submitted(&wanted, request.from, may)?);
+                checked = Some(self.services.checks.submitted(&wanted, request.from.as_ref(), may)?);
                 // That took its time: others may have come.
                 continue;
             };
@@ -84,7 +90,12 @@ impl Jobs {
     }
 
     /// The record that a submit asks for.
-    fn wanted(&self, request: &Submit, component: &Component, file: Option<DroppedFile>) -> Result<JobRecord, Error> {
+    pub(super) fn wanted(
+        &self,
+        request: &Submit,
+        component: &Component,
+        file: Option<DroppedFile>,
+    ) -> Result<JobRecord, Error> {
         if request.guarantee == Guarantee::ExactlyOnce {
             return Err(Error::NoExactlyOnce);
         }
@@ -94,6 +105,9 @@ impl Jobs {
         request.group.as_deref().map(bounds::group).transpose()?;
         bounds::parameters(&request.parameters)?;
         let note = self.note(request.by.as_deref(), request.why.as_deref().unwrap_or("submit"))?;
+        let spec = request.mapping.apply(component.spec())?;
+        let mut mapping = request.mapping.clone();
+        mapping.retain(component.spec());
         let mut record = JobRecord {
             group: request.group.clone().unwrap_or_else(|| format!("pelton-{name}")),
             name,
@@ -101,9 +115,11 @@ impl Jobs {
             submitted: note.at,
             file,
             allow_loop: request.allow_loop,
+            parameters: request.parameters.clone(),
+            mapping,
             ..JobRecord::default()
         };
-        record.adopt(&component.digest, component.spec(), request.parameters.clone(), &note);
+        record.adopt(&component.digest, &spec, &note);
         Ok(record)
     }
 

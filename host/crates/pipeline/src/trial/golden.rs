@@ -30,27 +30,61 @@ impl Golden {
         self.printed.push(line.to_owned());
     }
 
+    /// A file with no lines yet.
+    pub fn none() -> Self {
+        Self { lines: Vec::new(), printed: Vec::new() }
+    }
+
     /// The lines in which the two differ: `-` before one that should be there, `+` before one that should not.
     pub fn differences(&self) -> Vec<String> {
-        let mut differences = Vec::new();
+        let told = |step: Step<'_>| match step {
+            Step::Same(_) => None,
+            Step::Gone(line) => Some(format!("- {line}")),
+            Step::Come(line) => Some(format!("+ {line}")),
+        };
+        self.steps().into_iter().filter_map(told).collect()
+    }
+
+    /// The file with what was printed in the place of what differs: a line with `…` that fits stays as it is.
+    pub fn updated(&self) -> String {
+        let kept = |step| match step {
+            Step::Same(line) | Step::Come(line) => Some(format!("{line}\n")),
+            Step::Gone(_) => None,
+        };
+        self.steps().into_iter().filter_map(kept).collect()
+    }
+
+    fn steps(&self) -> Vec<Step<'_>> {
+        let mut steps = Vec::new();
         let (mut wanted, mut printed) = (self.lines.as_slice(), self.printed.as_slice());
         loop {
             match (wanted.split_first(), printed.split_first()) {
-                (None, None) => return differences,
+                (None, None) => return steps,
                 (Some((want, wanted_rest)), Some((print, printed_rest))) if matches(want, print) => {
+                    steps.push(Step::Same(want));
                     (wanted, printed) = (wanted_rest, printed_rest);
                 }
                 _ => {
                     let (missing, surplus) = next_match(wanted, printed);
                     let (gone, come) = (wanted.iter().take(missing), printed.iter().take(surplus));
-                    differences.extend(gone.map(|line| format!("- {line}")));
-                    differences.extend(come.map(|line| format!("+ {line}")));
+                    steps.extend(gone.map(|line| Step::Gone(line)));
+                    steps.extend(come.map(|line| Step::Come(line)));
                     wanted = wanted.get(missing..).unwrap_or_default();
                     printed = printed.get(surplus..).unwrap_or_default();
                 }
             }
         }
     }
+}
+
+/// What becomes of a line.
+enum Step<'a> {
+    /// It is there, as it should be: the line of the file.
+    Same(&'a str),
+    /// It should be there.
+    Gone(&'a str),
+    /// It should not.
+    Come(&'a str),
 }
 
 /// How many lines to pass over in each until they agree again: as few as possible; all where they never do.
@@ -121,6 +155,12 @@ mod tests {
         assert_eq!(differences(&["a", "b", "c"], &["a", "x", "c"]), ["- b", "+ x"]);
         assert_eq!(differences(&["a"], &[]), ["- a"]);
         assert_eq!(differences(&[], &["a", "b"]), ["+ a", "+ b"]);
+        let updated = |wanted: &[&str], printed: &[&str]| {
+            let owned = |lines: &[&str]| lines.iter().map(|&line| line.to_owned()).collect();
+            Golden { lines: owned(wanted), printed: owned(printed) }.updated()
+        };
+        assert_eq!(updated(&["a…", "b", "…z"], &["a1", "c", "xyz"]), "a…\nc\n…z\n");
+        assert_eq!(updated(&[], &["a"]), "a\n");
         assert_eq!(differences(&["a", "b"], &["x", "y", "z"]), ["- a", "- b", "+ x", "+ y", "+ z"]);
     }
 }

@@ -1,0 +1,138 @@
+//! Apply: a job is to be so, whatever it is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use pelton_model::text::{cut, line};
+
+use super::Prepared;
+use super::reload::{Diff, target};
+use crate::checks::{May, idle_instances};
+use crate::components::Component;
+use crate::error::Error;
+use crate::flow;
+use crate::jobs::Jobs;
+use crate::record::{JobRecord, Note};
+use crate::supervisor::Supervised;
+use crate::types::{Applied, Apply, Done, Submit};
+
+/// Longest value of a parameter in a difference, bytes.
+const VALUE_BYTES: usize = 80;
+/// Longest list of changes in a job's history, bytes.
+const WHY_BYTES: usize = 1_000;
+
+impl Jobs {
+    /// Has a job be what a request says: submits it where there is none of its name, else changes what differs, all at
+    /// once and between two batches. A job that is paused stays so. A dry run only says what that would change.
+    pub fn apply(&self, request: &Apply) -> Result<Applied, Error> {
+        let submit = &request.job;
+        let (wasm, file) = self.component(submit.available.as_deref(), submit.digest.as_deref())?;
+        let component = self.services.components.load(&wasm)?;
+        let wanted = self.wanted(submit, &component, file)?;
+        let name = wanted.name.clone();
+        let there = self.desired(&name)?.filter(|entry| !entry.record.cancelled);
+        let changes = match &there {
+            None => submitted(&wanted),
+            Some(entry) => differences(&entry.record, &wanted)?,
+        };
+        if request.dry_run || changes.is_empty() {
+            return Ok(Applied { name, changes, created: Vec::new(), notice: None });
+        }
+        if there.is_none() {
+            let Done { created, notice, .. } = self.submit(submit)?;
+            return Ok(Applied { name, changes, created, notice });
+        }
+        let why = submit.why.clone().unwrap_or_else(|| format!("apply: {}", cut(&changes.join(", "), WHY_BYTES)));
+        let note = self.note(submit.by.as_deref(), &line(&why))?;
+        let mut created = Vec::new();
+        let changed = self.change(&name, |entry, supervised| {
+            if differences(&entry.record, &wanted)?.is_empty() {
+                return Ok(None);
+            }
+            let applied = self.applied(&entry.record, supervised, &wanted, (&component, &wasm), submit, &note)?;
+            created.extend(applied.1);
+            Ok(Some(applied.0))
+        })?;
+        let notice = idle_instances(&*self.services.checks, &changed.supervised.record());
+        tracing::info!(job.name = name, "{} of {name} by {}", note.why, note.by);
+        Ok(Applied { name, changes, created, notice })
+    }
+
+    fn applied(
+        &self,
+        before: &JobRecord,
+        supervised: &Arc<Supervised>,
+        wanted: &JobRecord,
+        (component, wasm): (&Component, &[u8]),
+        submit: &Submit,
+        note: &Note,
+    ) -> Result<(Prepared, Vec<String>), Error> {
+        let mut record = JobRecord {
+            parameters: wanted.parameters.clone(),
+            mapping: wanted.mapping.clone(),
+            parallelism: wanted.parallelism,
+            allow_loop: wanted.allow_loop,
+            file: wanted.file.clone().or_else(|| before.file.clone()),
+            ..before.clone()
+        };
+        flow::check(&record.name, &wanted.spec, record.allow_loop)?;
+        let is_another = wanted.digest != before.digest;
+        if !is_another && (&record.parameters, &record.mapping) == (&before.parameters, &before.mapping) {
+            record.note(note);
+            return Ok((Prepared { record, version: None }, Vec::new()));
+        }
+        let prepared = self.opened(supervised, record, component, is_another, note)?;
+        self.keep_component(wasm, "failed to keep the component")?;
+        // The last, since it may make what is missing.
+        let may = May { create: submit.create, create_sources: &submit.create_sources };
+        let created = self.services.checks.changed(before, &wanted.spec, may)?;
+        Ok((prepared, created))
+    }
+}
+
+/// What a job is that is not there yet.
+fn submitted(wanted: &JobRecord) -> Vec<String> {
+    let mut lines = vec![format!("submit it: {} {}", wanted.spec.name, wanted.spec.version)];
+    lines.extend(wanted.parameters.iter().map(|(name, value)| format!("parameter {name}: {}", short(value))));
+    lines.extend(wanted.spec.topics().into_iter().map(|topic| format!("+ source {topic}")));
+    lines.extend(wanted.spec.sinks.iter().map(|sink| format!("+ sink {} ({})", sink.name, target(&sink.target))));
+    if wanted.parallelism > 1 {
+        lines.push(format!("parallelism: {}", wanted.parallelism));
+    }
+    lines
+}
+
+/// What has to change, a line each. Refuses what only another submit can change.
+fn differences(before: &JobRecord, wanted: &JobRecord) -> Result<Vec<String>, Error> {
+    if before.group != wanted.group {
+        let (job, has, wanted) = (before.name.clone(), before.group.clone(), wanted.group.clone());
+        return Err(Error::OtherGroup { job, has, wanted });
+    }
+    let mut lines = Vec::new();
+    if before.digest != wanted.digest {
+        let of = |record: &JobRecord| {
+            format!("{} ({})", record.spec.version, record.digest.get(..12).unwrap_or(&record.digest))
+        };
+        lines.push(format!("component: {} → {}", of(before), of(wanted)));
+    }
+    lines.extend(Diff::new(&before.spec, &wanted.spec).lines());
+    let names: BTreeMap<_, _> = before.parameters.iter().chain(&wanted.parameters).collect();
+    for name in names.into_keys() {
+        let (before, wanted) = (before.parameters.get(name), wanted.parameters.get(name));
+        if before != wanted {
+            let shown = |value: Option<&String>| value.map_or_else(|| "its default".to_owned(), |value| short(value));
+            lines.push(format!("parameter {name}: {} → {}", shown(before), shown(wanted)));
+        }
+    }
+    if before.parallelism != wanted.parallelism {
+        lines.push(format!("parallelism: {} → {}", before.parallelism, wanted.parallelism));
+    }
+    if before.allow_loop != wanted.allow_loop {
+        lines.push(format!("allow_loop: {} → {}", before.allow_loop, wanted.allow_loop));
+    }
+    Ok(lines)
+}
+
+fn short(value: &str) -> String {
+    cut(&line(value), VALUE_BYTES).into_owned()
+}

@@ -1,0 +1,75 @@
+//! One component in many places: `--source` and `--sink`.
+
+use std::fs;
+
+use crate::eventually::eventually;
+use crate::kafka::Record;
+use crate::readings::reading;
+use crate::stage::{RUN, example, require_stage};
+
+#[test]
+fn a_second_copy_reads_and_writes_elsewhere() {
+    let stage = require_stage!();
+    stage.topics(1);
+    stage.sql("DROP SCHEMA IF EXISTS staging CASCADE; CREATE SCHEMA staging");
+    let mut host = stage.host();
+    fs::copy(example("sensor_pipeline"), host.usr_jobs().join("sensor_pipeline.wasm")).unwrap();
+    host.start();
+    host.submit(example("sensor_pipeline"), &["--create"]);
+    let copy = [
+        "submit",
+        "sensor_pipeline",
+        "--name",
+        "plant-2",
+        "--source",
+        "sensors=plant-2.sensors",
+        "--sink",
+        "alerts=plant-2.alerts",
+        "--sink",
+        "raw_sensors_data=staging.readings",
+    ];
+    // What is checked is what is mapped.
+    let refused = host.cli(&copy);
+    assert_eq!(refused.code, 1);
+    for missing in ["topic \"plant-2.sensors\"", "topic \"plant-2.alerts\"", "table `staging.readings` is missing"] {
+        assert!(refused.stderr.contains(missing), "{}", refused.stderr);
+    }
+    stage.kafka.create_topic("plant-2.sensors", 2, &[]);
+    let said = host.cli(&[&copy[..], &["--create"]].concat());
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let shown = host.cli(&["show", "plant-2"]).stdout;
+    for told in [
+        "topic plant-2.sensors, for sensors",
+        "alerts: topic plant-2.alerts, not as declared",
+        "raw_sensors_data: table staging.readings",
+    ] {
+        assert!(shown.contains(told), "{shown}");
+    }
+    stage.kafka.produce("plant-2.sensors", &[reading("a", 31.0), reading("b", 20.0)]);
+    stage.kafka.produce("sensors", &[reading("c", 32.0)]);
+    let ids = |table: &str| {
+        let rows = stage.query(&format!("SELECT message_id FROM {table} ORDER BY 1"));
+        rows.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>()
+    };
+    let alerts = |topic: &str| stage.kafka.read_all(topic).len();
+    eventually(RUN, "each has its own", || {
+        let rows = ids("staging.readings") == ["a", "b"] && ids("raw_sensors_data") == ["c"];
+        (rows && alerts("plant-2.alerts") == 1 && alerts("alerts") == 1).then_some(())
+    });
+
+    // It stays over a reload and a restart; and the same version can go elsewhere while it runs.
+    host.cli(&["set", "plant-2", "threshold=10"]);
+    host.kill9();
+    host.start();
+    let said = host.cli(&["reload", "plant-2", "--sink", "raw_sensors_data=staging.others", "--create"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    stage.kafka.produce("plant-2.sensors", &[reading("d", 11.0)]);
+    eventually(RUN, "it is elsewhere", || {
+        (ids("staging.others") == ["d"] && alerts("plant-2.alerts") == 2).then_some(())
+    });
+    assert_eq!(ids("staging.readings").len(), 2);
+    // Letters of the copy are the copy's.
+    stage.kafka.produce("plant-2.sensors", &[Record::new("no reading")]);
+    eventually(RUN, "there is a letter", || (host.show("plant-2")["counts"]["dead_letters"] == 1).then_some(()));
+    assert_eq!(host.show("sensor_pipeline")["counts"]["dead_letters"], 0);
+}
