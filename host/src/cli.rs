@@ -228,9 +228,12 @@ pub struct SubmitArgs {
     /// The consumer group [default: pelton-NAME]
     #[arg(long, value_name = "ID")]
     group: Option<String>,
-    /// Create missing topics and tables
+    /// Create missing topics that it writes, and tables
     #[arg(long)]
     create: bool,
+    /// Create this topic, which it reads, where it is missing
+    #[arg(long, value_name = "TOPIC")]
+    create_source: Vec<String>,
     /// Also where the job writes into what it reads
     #[arg(long)]
     allow_loop: bool,
@@ -295,15 +298,13 @@ pub fn submit(args: SubmitArgs) -> Result<()> {
         guarantee: args.guarantee,
         group: args.group,
         create: args.create,
+        create_sources: args.create_source,
         allow_loop: args.allow_loop,
         by: caller(),
         why,
     };
     let submitted = client.submit(&request)?;
-    if let Some(notice) = &submitted.notice {
-        print::note(notice)?;
-    }
-    print::job(&submitted.job, args.api.json)
+    print::done(&submitted, args.api.json)
 }
 
 /// Lists jobs.
@@ -338,7 +339,7 @@ pub fn show(args: &ShowArgs) -> Result<()> {
 
 /// Cancels a job, once it has drained.
 pub fn cancel(args: &JobArgs) -> Result<()> {
-    print::job(&args.api.client()?.cancel(&args.job)?, args.api.json)
+    print::done(&args.api.client()?.cancel(&args.job)?, args.api.json)
 }
 
 /// Prints completions.

@@ -39,9 +39,12 @@ pub struct JobFile {
     /// The guarantee asked for.
     #[serde(default, skip_serializing_if = "is_default")]
     pub guarantee: Guarantee,
-    /// Whether missing topics and tables are created.
+    /// Whether topics that it writes, and tables, are created where they are missing.
     #[serde(default, skip_serializing_if = "is_default")]
     pub create: bool,
+    /// Topics that it reads which are created where they are missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub create_sources: Vec<String>,
     /// Whether the job may write into what it reads.
     #[serde(default, skip_serializing_if = "is_default")]
     pub allow_loop: bool,
@@ -147,6 +150,7 @@ fn describe(path: &Path) -> Result<Described> {
         guarantee,
         group,
         create,
+        create_sources: file.create_sources,
         allow_loop,
         ..Submit::default()
     };
@@ -190,6 +194,7 @@ pub fn export(job: &JobView) -> JobFile {
         parallelism: Some(job.parallelism).filter(|parallelism| *parallelism != 1),
         guarantee: Guarantee::default(),
         create: false,
+        create_sources: Vec::new(),
         allow_loop: job.allow_loop,
         parameters: parameters.map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect(),
         sources: job.mapping.sources.clone(),

@@ -1,5 +1,6 @@
 //! `pelton`: arguments, then settings, then the command, then the exit code: 0 done, 1 failed, 2 wrong usage.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -20,8 +21,10 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     match execute(cli.command) {
         Ok(code) => code,
+        Err(error) if print::is_unread(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("pelton: {}", print::error(&error));
+            // The exit code says it where nobody reads this.
+            let _ = writeln!(io::stderr(), "pelton: {}", print::error(&error));
             ExitCode::FAILURE
         }
     }

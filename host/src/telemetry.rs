@@ -21,6 +21,8 @@ const AUDIT: &str = "audit";
 pub fn start(format: LogFormat) {
     let lines =
         tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    // Whoever has closed standard error is told nothing, neither that.
+    let lines = lines.log_internal_errors(false);
     let filter = with_audit(filter("info,wasmtime=warn,cranelift=warn"));
     let logging = tracing_subscriber::registry().with(filter);
     // The first one stays.
@@ -90,7 +92,8 @@ impl Fields<'_> {
 
 impl Visit for Fields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        if self.result.is_ok() {
+        // Lines of crates that use `log` have the place in their source, which is nobody's to look at here.
+        if self.result.is_ok() && !field.name().starts_with("log.") {
             self.result = self.write(field, value);
         }
     }
@@ -138,6 +141,8 @@ mod tests {
         let quoted = "\"boom\\u{1b}[2J\\r\\n2026 ERROR all is lost\\u{9b}\\u{202e}\\u{2028}\"";
         let first = format!("ERROR {escaped} in x job.name=\"j\" kafka.error={escaped} record={quoted} count=7\n");
         assert_eq!(told, format!("{first} INFO of{{file={escaped}}}: within\n"));
+        let of_log = logged(false, || tracing::info!(log.file = "/home/ana/x.rs", log.line = 7, x = 1, "told"));
+        assert_eq!(of_log, " INFO told x=1\n");
         let coloured = logged(true, || tracing::info!(job.name = "j", "{hostile}"));
         let (before, after) = coloured.split_once("\u{1b}[32m INFO\u{1b}[0m ").unwrap();
         assert_eq!((before, after), ("", &*format!("{escaped} \x1b[3mjob.name\x1b[0m\x1b[2m=\x1b[0m\"j\"\n")));

@@ -15,7 +15,7 @@ use pelton_api::serve::{Serving, listen, serve};
 use pelton_connect::memory::Memory;
 use pelton_connect::{Connectors, Requests};
 use pelton_control::catalog::memory::Memory as MemoryCatalog;
-use pelton_control::checks::Checks;
+use pelton_control::checks::{Checks, May};
 use pelton_control::components::{Component, Components};
 use pelton_control::record::JobRecord;
 use pelton_control::runner::{JobRunner, JobRunners, Observed};
@@ -90,12 +90,16 @@ impl Components for AnyComponent {
 struct NoChecks;
 
 impl Checks for NoChecks {
-    fn submitted(&self, _: &JobRecord, _: Option<&StartFrom>, _: bool) -> Result<(), Error> {
-        Ok(())
+    fn submitted(&self, _: &JobRecord, _: Option<&StartFrom>, _: May<'_>) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
     }
 
-    fn changed(&self, _: &JobRecord, _: &Spec, _: bool) -> Result<(), Error> {
-        Ok(())
+    fn changed(&self, _: &JobRecord, _: &Spec, _: May<'_>) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn partitions(&self, _: &Spec) -> Option<usize> {
+        None
     }
 
     fn seek(&self, _: &JobRecord, _: &StartFrom) -> Result<Vec<Moved>, Error> {

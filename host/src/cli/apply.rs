@@ -91,6 +91,7 @@ pub fn apply(args: ApplyArgs) -> Result<ExitCode> {
             let name = request.job.name.as_deref().unwrap_or_default();
             format!("{name} is not applied; what came before it is, and what is behind it is not")
         })?;
+        applied.created.iter().try_for_each(|created| print::note(&format!("created {created}")))?;
         applied.notice.iter().try_for_each(|notice| print::note(notice))?;
         done.push(applied);
     }
@@ -143,7 +144,7 @@ fn is_confirmed() -> Result<bool> {
     if !std::io::stdin().is_terminal() {
         return Ok(false);
     }
-    write!(std::io::stderr(), "change this? [y/N] ").context("failed to print")?;
+    print::printed(write!(std::io::stderr(), "change this? [y/N] "))?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).context("failed to read the answer")?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))

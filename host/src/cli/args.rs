@@ -1,5 +1,6 @@
 //! Arguments that commands share.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -100,7 +101,8 @@ pub(super) fn caller() -> Option<String> {
 pub(super) fn settings() -> Result<Config, ModelError> {
     let config = Config::load(None, &[])?;
     for warning in &config.warnings {
-        eprintln!("pelton: {}", text::line(warning));
+        // Nothing depends on it.
+        let _ = writeln!(std::io::stderr(), "pelton: {}", text::line(warning));
     }
     Ok(config)
 }

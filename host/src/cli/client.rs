@@ -13,9 +13,9 @@ use ureq::http::{HeaderValue, Request, Response};
 use ureq::middleware::MiddlewareNext;
 use ureq::{Agent, Body, SendBody};
 
-use super::tls;
+use super::{print, tls};
 use crate::api::types::{
-    Applied, Apply, JobList, JobView, LogLine, LogLines, Problem, ShadowReport, ShadowRun, Submit, Submitted, Uploaded,
+    Applied, Apply, Done, JobList, JobView, LogLine, LogLines, Problem, ShadowReport, ShadowRun, Submit, Uploaded,
 };
 
 /// Longest refusal that is shown of somebody who is no host of Pelton.
@@ -91,7 +91,7 @@ impl Client {
     }
 
     /// Submits a job.
-    pub fn submit(&self, request: &Submit) -> Result<Submitted> {
+    pub fn submit(&self, request: &Submit) -> Result<Done> {
         self.answer(self.agent.post(self.url("jobs")).send_json(request))
     }
 
@@ -111,7 +111,7 @@ impl Client {
     }
 
     /// Cancels a job.
-    pub fn cancel(&self, name: &str) -> Result<JobView> {
+    pub fn cancel(&self, name: &str) -> Result<Done> {
         self.answer(self.agent.delete(self.job(name)).call())
     }
 
@@ -131,8 +131,8 @@ impl Client {
         self.answer(request.send_json(body))
     }
 
-    /// Changes a job by one of the verbs that answer with it: `pause`, `reload`, ….
-    pub fn change(&self, name: &str, verb: &str, request: &impl Serialize) -> Result<JobView> {
+    /// Changes a job by one of its verbs: `pause`, `reload`, ….
+    pub fn change(&self, name: &str, verb: &str, request: &impl Serialize) -> Result<Done> {
         self.verb(name, verb, request)
     }
 
@@ -180,7 +180,7 @@ impl Client {
                 each(serde_json::from_str(data).context("the host's answer is not understood")?)?;
             } else if let Some(told) = line.strip_prefix(": ") {
                 // What the host says of the stream itself: that it leaves lines out.
-                writeln!(std::io::stderr(), "pelton: {}", text::line(told)).context("failed to print")?;
+                print::printed(writeln!(std::io::stderr(), "pelton: {}", text::line(told)))?;
             }
         }
         Ok(())

@@ -29,9 +29,12 @@ pub struct ReloadArgs {
     force: bool,
     #[command(flatten)]
     mapped: Mapped,
-    /// Create missing topics and tables
+    /// Create missing topics that it writes, and tables
     #[arg(long)]
     create: bool,
+    /// Create this topic, which it reads, where it is missing
+    #[arg(long, value_name = "TOPIC")]
+    create_source: Vec<String>,
     /// Run it beside the job without writing anything, and print what would differ
     #[arg(long, requires = "file")]
     shadow: bool,
@@ -159,7 +162,7 @@ pub(super) fn component(client: &Client, job: &str, plain: &Plain) -> Result<Nam
     let path = PathBuf::from(job);
     let (digest, available, from) = if let Some(reference) = oci::reference(job) {
         let pulled = oci::fetch(&reference?, plain)?;
-        writeln!(std::io::stderr(), "pulled {}", pulled.reference).context("failed to print")?;
+        print::printed(writeln!(std::io::stderr(), "pulled {}", pulled.reference))?;
         (Some(upload(client, job, &pulled.wasm)?), None, Some(pulled.reference))
     } else if path.is_file() {
         let wasm = std::fs::read(&path).with_context(|| format!("failed to read {job}"))?;
@@ -174,12 +177,12 @@ pub(super) fn component(client: &Client, job: &str, plain: &Plain) -> Result<Nam
 
 /// Holds a job.
 pub fn pause(args: &JobArgs) -> Result<()> {
-    print::job(&args.api.client()?.change(&args.job, "pause", &Hold { by: caller() })?, args.api.json)
+    print::done(&args.api.client()?.change(&args.job, "pause", &Hold { by: caller() })?, args.api.json)
 }
 
 /// Lets a held job go on.
 pub fn resume(args: &JobArgs) -> Result<()> {
-    print::job(&args.api.client()?.change(&args.job, "resume", &Hold { by: caller() })?, args.api.json)
+    print::done(&args.api.client()?.change(&args.job, "resume", &Hold { by: caller() })?, args.api.json)
 }
 
 /// Puts a new version to work, or runs it beside the job.
@@ -195,9 +198,9 @@ pub fn reload(args: ReloadArgs) -> Result<()> {
         return shadow(&client, &args, digest, available);
     }
     let mapping = args.mapped.mapping();
-    let ReloadArgs { force, create, .. } = args;
-    let request = Reload { available, digest, mapping, force, create, by: caller(), why };
-    print::job(&client.change(&args.job, "reload", &request)?, args.api.json)
+    let ReloadArgs { force, create, create_source: create_sources, .. } = args;
+    let request = Reload { available, digest, mapping, force, create, create_sources, by: caller(), why };
+    print::done(&client.change(&args.job, "reload", &request)?, args.api.json)
 }
 
 fn shadow(client: &Client, args: &ReloadArgs, digest: Option<String>, available: Option<String>) -> Result<()> {
@@ -228,13 +231,13 @@ pub fn rollback(args: RollbackArgs) -> Result<()> {
         }
     };
     let request = Rollback { to, by: caller(), why: args.why };
-    print::job(&client.change(&args.job, "rollback", &request)?, args.api.json)
+    print::done(&client.change(&args.job, "rollback", &request)?, args.api.json)
 }
 
 /// Changes the number of instances.
 pub fn scale(args: &ScaleArgs) -> Result<()> {
     let request = Scale { parallelism: args.parallelism, by: caller() };
-    print::job(&args.api.client()?.change(&args.job, "scale", &request)?, args.api.json)
+    print::done(&args.api.client()?.change(&args.job, "scale", &request)?, args.api.json)
 }
 
 /// Sets parameters.
@@ -242,7 +245,7 @@ pub fn set(args: SetArgs) -> Result<()> {
     let set = args.set.into_iter().map(|(key, value)| (key, Some(value)));
     let parameters = set.chain(args.unset.into_iter().map(|key| (key, None))).collect();
     let request = SetParameters { parameters, by: caller() };
-    print::job(&args.api.client()?.change(&args.job, "set", &request)?, args.api.json)
+    print::done(&args.api.client()?.change(&args.job, "set", &request)?, args.api.json)
 }
 
 /// Prints a job's log, as it is or as it comes.

@@ -24,8 +24,8 @@ pub fn new(args: &NewArgs) -> Result<()> {
     new::create(Path::new("."), name, args.lang)?;
     print::line(&format!(
         "made {name}; next:\n  cd {name}\n  {}\n  pelton build . --out usr_jobs\n  pelton test usr_jobs/{name}.wasm --golden \
-         golden.jsonl < records.jsonl\n  pelton submit usr_jobs/{name}.wasm --create\n\
-         or, with a host that runs, at every save:\n  pelton dev . --create",
+         golden.jsonl < records.jsonl\n  pelton submit usr_jobs/{name}.wasm --create --create-source words\n\
+         or, with a host that runs, at every save:\n  pelton dev . --create --create-source words",
         args.lang.test_command()
     ))
 }

@@ -2,25 +2,60 @@
 //! and other people: whichever function here prints it, it is text and nothing else, and JSON says exactly what it
 //! is.
 
-use std::fmt::Display;
-use std::io::{IsTerminal, Write};
+use std::fmt::{self, Display};
+use std::io::{self, IsTerminal, Write};
 use std::time::Instant;
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Error, Result};
 use comfy_table::{Color, ContentArrangement, presets};
 use pelton_model::text;
 use serde::Serialize;
 
-use crate::api::types::{JobList, JobView, LogLine, Problem, ShadowReport};
+use crate::api::types::{Done, JobList, JobView, LogLine, Problem, ShadowReport};
+use crate::pipeline::trial::TrialError;
 use crate::spec::{Conflict, Target};
 use crate::status::State;
 
 /// Times, in UTC.
 const TIME: &str = "%Y-%m-%d %H:%M:%S";
 
+/// What a command prints can't be written.
+#[derive(Debug)]
+pub(super) struct NotPrinted(io::Error);
+
+impl Display for NotPrinted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("failed to print")
+    }
+}
+
+impl std::error::Error for NotPrinted {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+/// Whether a command has ended because nobody reads what it prints any more, as under `| head`: then there is nothing
+/// to complain of.
+pub fn is_unread(error: &Error) -> bool {
+    error.chain().any(|part| {
+        let printing = part.downcast_ref::<NotPrinted>().map(|NotPrinted(error)| error);
+        let printing = printing.or_else(|| match part.downcast_ref::<TrialError>() {
+            Some(TrialError::Print(error)) => Some(error),
+            _ => None,
+        });
+        printing.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
+
+/// Says of a write to standard output or standard error that it was one.
+pub(super) fn printed(written: io::Result<()>) -> Result<()> {
+    Ok(written.map_err(NotPrinted)?)
+}
+
 /// Text of ours to standard output, as it is, with a line break; an error where that is closed.
 pub(super) fn exact(text: &str) -> Result<()> {
-    writeln!(std::io::stdout(), "{text}").context("failed to print")
+    printed(writeln!(io::stdout(), "{text}"))
 }
 
 /// A line to standard output.
@@ -35,7 +70,7 @@ pub(super) fn lines(text: &str) -> Result<()> {
 
 /// A note to standard error, beside what is printed for programs.
 pub(super) fn note(text: &str) -> Result<()> {
-    writeln!(std::io::stderr(), "note: {}", text::line(text)).context("failed to print")
+    printed(writeln!(io::stderr(), "note: {}", text::line(text)))
 }
 
 /// An error as it is told, with its causes. The lines of a refusal of the host's are lines; those of other texts are
@@ -108,8 +143,8 @@ impl Cell {
 
 /// Clears the screen for a table that is printed anew; where the output is no terminal, leaves a line between.
 pub(super) fn anew(watched: bool) -> Result<()> {
-    match (watched, std::io::stdout().is_terminal()) {
-        (true, true) => write!(std::io::stdout(), "\x1b[H\x1b[2J").context("failed to print"),
+    match (watched, io::stdout().is_terminal()) {
+        (true, true) => printed(write!(io::stdout(), "\x1b[H\x1b[2J")),
         _ => Ok(()),
     }
 }
@@ -184,7 +219,8 @@ pub(super) fn list(list: &JobList, before: Option<&(Instant, JobList)>, as_json:
         for available in &list.available {
             let (name, what) = match (&available.spec, &available.error) {
                 (Some(spec), _) => (format!("{} {}", spec.name, spec.version), spec.description.clone()),
-                (None, Some(error)) => ("not a job".to_owned(), error.clone()),
+                // Its other lines are told by whatever is done with it.
+                (None, Some(error)) => ("not a job".to_owned(), error.lines().next().unwrap_or_default().to_owned()),
                 (None, None) => ("being read".to_owned(), String::new()),
             };
             files.row([Cell::line(&available.file), Cell::line(name), Cell::lines(what)]);
@@ -207,6 +243,21 @@ fn target(target: &Target) -> String {
             }
         }
     }
+}
+
+/// What a verb has done: a line that says what is another now, or that nothing is; for programs the job as it is.
+pub(super) fn done(done: &Done, as_json: bool) -> Result<()> {
+    for created in &done.created {
+        let told = format!("created {created}");
+        // Nothing but JSON stands where programs read it.
+        if as_json { note(&told)? } else { line(&told)? }
+    }
+    done.notice.iter().try_for_each(|notice| note(notice))?;
+    if as_json {
+        return json(&done.job);
+    }
+    let changed = done.changed.as_deref().unwrap_or("nothing changed: it is as asked for already");
+    line(&format!("{}: {changed}", done.job.name))
 }
 
 pub(super) fn job(job: &JobView, as_json: bool) -> Result<()> {

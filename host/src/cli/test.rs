@@ -9,6 +9,7 @@ use pelton_build::write_whole;
 use pelton_model::text;
 
 use super::args::{parameter, settings};
+use super::print;
 use crate::engine::Engine;
 use crate::files::cache_folder;
 use crate::pipeline::trial::{Format, Golden, Summary, Trial as DryRun};
@@ -72,15 +73,19 @@ pub fn test(args: TestArgs) -> Result<()> {
                 let summary = summary?;
                 let path = args.golden.as_deref().unwrap_or(Path::new(""));
                 write_whole(path, golden.updated().as_bytes())?;
-                writeln!(out, "{}: {} lines changed", path.display(), differences.len()).context("failed to print")?;
-                out.flush().context("failed to print")?;
+                print::printed(writeln!(out, "{}: {} lines changed", path.display(), differences.len()))?;
+                print::printed(out.flush())?;
                 return tell(&summary, args.json);
             }
-            differences.iter().try_for_each(|line| writeln!(out, "{}", text::line(line))).context("failed to print")?;
+            let shown = differences.iter().try_for_each(|line| writeln!(out, "{}", text::line(line)));
             match (summary, differences.len()) {
                 (Ok(summary), 0) => Ok(summary),
                 (Ok(summary), lines) => {
-                    tell(&summary, args.json)?;
+                    let told = tell(&summary, args.json);
+                    // That they differ is to be known also where nobody reads which do.
+                    if shown.is_ok() {
+                        told?;
+                    }
                     bail!("{lines} lines differ; `-` should be there, `+` should not");
                 }
                 (Err(error), _) => Err(error),
@@ -88,7 +93,7 @@ pub fn test(args: TestArgs) -> Result<()> {
         }
     };
     // Also what came before an error is worth reading.
-    out.flush().context("failed to print")?;
+    print::printed(out.flush())?;
     tell(&summary?, args.json)
 }
 
@@ -99,5 +104,5 @@ fn stdin() -> impl BufRead {
 /// The summary goes to standard error: standard output is for what the job made.
 fn tell(summary: &Summary, as_json: bool) -> Result<()> {
     let told = if as_json { serde_json::to_string(summary)? } else { summary.to_string() };
-    writeln!(io::stderr(), "{}", text::json(&told)).context("failed to print")
+    print::printed(writeln!(io::stderr(), "{}", text::json(&told)))
 }

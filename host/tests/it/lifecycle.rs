@@ -30,6 +30,37 @@ fn whys(view: &Value) -> Vec<&str> {
 }
 
 #[test]
+fn every_verb_prints_a_line_of_what_it_has_changed() {
+    let stage = require_stage!();
+    stage.set(1);
+    let mut host = stage.host();
+    host.drop_job(ALERTS, &fs::read(example(ALERTS)).unwrap());
+    host.start();
+    host.submit(ALERTS, &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let next = folder.path().join("next.wasm");
+    fs::write(&next, variant(&example(ALERTS), 2)).unwrap();
+    let nothing = "nothing changed: it is as asked for already";
+    for (arguments, told, again) in [
+        (&["submit", ALERTS, "--from", "latest"][..], nothing, nothing),
+        (&["set", ALERTS, "threshold=28"], "threshold = 28 (was 30)", nothing),
+        (&["set", ALERTS, "--unset", "threshold"], "threshold = 30 (was 28)", nothing),
+        (&["pause", ALERTS], "paused", nothing),
+        (&["resume", ALERTS], "resumed", nothing),
+        (&["reload", ALERTS, next.to_str().unwrap()], "version 2 (0.1.0) takes over from version 1 (0.1.0)", nothing),
+        (&["rollback", ALERTS, "--to", "1"], "version 1 (0.1.0) takes over from version 2 (0.1.0)", nothing),
+    ] {
+        for told in [told, again] {
+            let said = host.cli(arguments);
+            assert_eq!((said.code, said.stdout), (0, format!("{ALERTS}: {told}\n")), "{arguments:?}: {}", said.stderr);
+        }
+    }
+    let said = host.cli(&["cancel", ALERTS]);
+    let told = format!("{ALERTS}: cancelled; the offsets of group \"pelton-{ALERTS}\" and its dead letters are kept\n");
+    assert_eq!((said.code, said.stdout), (0, told), "{}", said.stderr);
+}
+
+#[test]
 fn every_verb_does_its_work_and_may_be_repeated() {
     let stage = require_stage!();
     stage.set(4);

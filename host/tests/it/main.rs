@@ -17,6 +17,7 @@ mod bad_records;
 mod bad_records_run;
 mod browser;
 mod changes;
+mod closed_pipes;
 mod compiles;
 mod core_module;
 mod demo;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::eventually::eventually;
 use crate::kafka::Record;
-use crate::pelton::Host;
+use crate::pelton::{Host, pelton};
 use crate::readings::readings;
 use crate::stage::{RUN, example, require_stage};
 
@@ -25,12 +25,44 @@ fn settings_that_make_no_sense_are_named() {
     refused("[delivery]\ndrain_timeout = 5", "drain_timeout");
     refused("[delivery]\ndrain_timeout = \"soon\"", "drain_timeout");
     refused("[batch]\nmax_records = 0", "batch.max_records is 0; it must be at least 1");
+    refused("[limits]\nstart_time = \"0s\"", "limits.start_time is less than a millisecond");
     refused("[kafka", "pelton.toml");
+    // What would show with the first job only.
+    let session = "the Kafka settings make no sense: ";
+    refused("[delivery]\ndrain_timeout = \"10m\"", session);
+    let address = "expected an IP address and a port, such as 127.0.0.1:8081";
+    for wrong in ["28083", ":28083", "localhost:28083"] {
+        let said = pelton(&["run", "--listen", wrong], &[]);
+        let told = format!(
+            "pelton: the settings make no sense: invalid value: found text, {address}, [::1]:8081, or 0.0.0.0:8081 for \
+             all addresses, for key \"listen\" in the command line\n"
+        );
+        assert_eq!((said.code, said.stderr), (1, told), "{wrong}");
+    }
+    let said = pelton(&["run", "--kafka", "http://localhost:9092"], &[]);
+    let told = "pelton: kafka.bootstrap is no list of brokers; it must be HOST:PORT, such as localhost:9092, several with \
+                commas\n";
+    assert_eq!((said.code, said.stderr.as_str()), (1, told));
     let timeouts = "delivery.drain_timeout (20s) must be below session.timeout.ms (10000)";
     refused("[kafka.consumer]\n\"session.timeout.ms\" = \"10000\"", timeouts);
     let (code, log) = Host::new("127.0.0.1:1", "mysql://u:secret@h/d").start_in_vain();
     assert_eq!(code, 1, "{log}");
     assert!(log.contains("a Postgres URL starts with postgres://") && !log.contains("secret"), "{log}");
+}
+
+#[test]
+fn servers_that_are_not_where_the_settings_say_are_told_of_at_the_start() {
+    let mut host = Host::new("127.0.0.1:1", "postgres://nobody:nothing@127.0.0.1:1/none");
+    host.start();
+    for told in [
+        "WARN Kafka at 127.0.0.1:1 does not answer: Connection refused; is Kafka there? --kafka HOST:PORT, or KAFKA_HOST, \
+         says where it is; jobs wait until it answers\n",
+        "WARN failed to connect to postgres://nobody@127.0.0.1:1/none: ",
+    ] {
+        eventually(RUN, "it is told", || host.log().contains(told).then_some(()));
+    }
+    let log = host.log();
+    assert!(!log.contains("librdkafka") && !log.contains(".rs") && !log.contains("nothing"), "{log}");
 }
 
 #[test]

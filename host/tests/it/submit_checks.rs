@@ -16,6 +16,9 @@ fn submit(host: &Host, job: impl Into<OsString>, flags: &[&str]) -> Said {
     host.cli(&arguments)
 }
 
+/// What is said where all is as it is asked for.
+const NOTHING_CHANGED: &str = "sensor_pipeline: nothing changed: it is as asked for already\n";
+
 /// Submits in vain: exit code 1, and exactly this message.
 #[track_caller]
 fn refused(host: &Host, job: impl Into<OsString>, flags: &[&str], message: &str) {
@@ -35,13 +38,14 @@ fn what_is_missing_is_listed_and_created() {
   - topic \"sensors\", which the job reads, does not exist
   - topic \"alerts\", which the job writes, does not exist
   - table `raw_sensors_data` is missing
-repeat it with --create to create what is missing";
+repeat it with --create to create what the job writes, and, if the name is right, with --create-source sensors to create what it reads";
     refused(&host, example("sensor_pipeline"), &[], listed);
     assert_eq!(host.show_all(), json!([]));
 
     stage.kafka.create_topic("sensors", 3, &[("max.message.bytes", "7000000")]);
-    let said = submit(&host, example("sensor_pipeline"), &["--create"]);
-    assert_eq!(said.code, 0, "{}", said.stderr);
+    let said = submit(&host, example("sensor_pipeline"), &["--create", "--json"]);
+    assert_eq!((said.code, said.stdout.starts_with('{')), (0, true), "{}", said.stderr);
+    assert!(said.stderr.starts_with("note: created topic \"alerts\" with 3 partitions\n"), "{}", said.stderr);
     assert_eq!(stage.kafka.end_offsets("alerts"), [0, 0, 0], "as many partitions as the source has");
     assert_eq!(stage.kafka.end_offsets("sensor_pipeline.dlq"), [0]);
     let columns = stage.query(
@@ -65,6 +69,81 @@ repeat it with --create to create what is missing";
 }
 
 #[test]
+fn nothing_is_made_before_all_else_is_well() {
+    let stage = require_stage!();
+    let mut host = stage.host();
+    host.start();
+    stage.kafka.create_topic("sensor", 1, &[]);
+    let nothing_is_made = || {
+        let topics: Vec<_> = ["sensors", "alerts", "sensor_pipeline.dlq"].map(|topic| stage.kafka.exists(topic)).into();
+        assert_eq!(topics, [false; 3]);
+        assert!(stage.query("SELECT FROM pg_tables WHERE schemaname = 'public'").len() <= 1);
+        assert_eq!(host.show_all(), json!([]));
+    };
+    // A source that is not named may be a slip.
+    let source = "topic \"sensors\", which the job reads, does not exist; did you mean \"sensor\"?";
+    let help = "if the name is right, repeat it with --create-source sensors to create what the job reads";
+    let refusal = |causes: &str, help: &str| format!("something that the job needs is missing{causes}{help}");
+    refused(&host, example("sensor_pipeline"), &["--create"], &refusal(&format!(": {source}"), &format!("\n{help}")));
+    nothing_is_made();
+    let slip = "the request makes no sense: --create-source names \"sensor\", and the job reads \"sensors\"";
+    refused(&host, example("sensor_pipeline"), &["--create", "--create-source", "sensor"], slip);
+    nothing_is_made();
+    // What --create can't mend is in the way of all the rest.
+    stage.sql("CREATE TABLE raw_sensors_data (message_id varchar PRIMARY KEY, sensor_id int, message text)");
+    let table = "table `raw_sensors_data`: column `timestamp` is missing";
+    let both = ["--create", "--create-source", "sensors"];
+    refused(&host, example("sensor_pipeline"), &both, &refusal(&format!(": {table}"), ""));
+    let topic = "topic \"alerts\", which the job writes, does not exist";
+    let listed = format!("\n  - {source}\n  - {topic}\n  - {table}");
+    let help = "\nmend what can't be created; then repeat it with --create to create what the job writes, and, if the name is \
+                right, with --create-source sensors to create what it reads";
+    refused(&host, example("sensor_pipeline"), &[], &refusal(&listed, help));
+    nothing_is_made();
+    // Nor is anything made for a job that refuses its parameters.
+    stage.sql("DROP TABLE raw_sensors_data; CREATE TABLE raw_sensor_data (a int)");
+    let said = submit(&host, example("sensor_pipeline"), &[&both[..], &["--set", "threshold=hot"]].concat());
+    assert!(said.stderr.starts_with("pelton: the job refuses its parameters: "), "{}", said.stderr);
+    nothing_is_made();
+    let said = submit(&host, example("sensor_pipeline"), &[]);
+    assert!(said.stderr.contains("`raw_sensors_data` is missing; did you mean `raw_sensor_data`?"), "{}", said.stderr);
+
+    let made = [
+        "topic \"sensors\" with 1 partition",
+        "topic \"alerts\" with 1 partition",
+        "topic \"sensor_pipeline.dlq\" with 1 partition",
+        "table `raw_sensors_data`",
+    ];
+    let said = submit(&host, example("sensor_pipeline"), &both);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let told: String = made.iter().map(|made| format!("created {made}\n")).collect();
+    let line = "sensor_pipeline: submitted, version 1 (0.1.0) reads sensors and writes raw_sensors_data, alerts\n";
+    assert_eq!(said.stdout, told + line);
+    for made in made {
+        assert!(host.log().contains(&format!("created {made} for job sensor_pipeline")), "{made}");
+    }
+    // Whoever repeats it has nothing made.
+    let said = submit(&host, example("sensor_pipeline"), &both);
+    assert_eq!((said.code, said.stdout.as_str()), (0, NOTHING_CHANGED), "{}", said.stderr);
+}
+
+#[test]
+fn what_can_not_be_made_is_told_so() {
+    let stage = require_stage!();
+    stage.topics(1);
+    stage.sql("CREATE ROLE guest LOGIN PASSWORD 'guest'; GRANT USAGE ON SCHEMA public TO guest");
+    let url = stage.postgres.url().replace("flinkuser:flinkpassword", "guest:guest");
+    let mut host = stage.host().flag("--postgres", url);
+    host.start();
+    let told = "something that the job needs is missing: table `raw_sensors_data` is missing and can't be created: the \
+                CREATE privilege on schema `public` is not granted to `guest`";
+    refused(&host, example("sensor_pipeline"), &["--create"], told);
+    refused(&host, example("sensor_pipeline"), &[], told);
+    assert!(!stage.kafka.exists("sensor_pipeline.dlq"));
+    stage.sql("DROP OWNED BY guest; DROP ROLE guest");
+}
+
+#[test]
 fn a_table_of_another_shape_is_described() {
     let stage = require_stage!();
     stage.topics(1);
@@ -75,11 +154,11 @@ fn a_table_of_another_shape_is_described() {
          site text NOT NULL)",
     );
     let described = "something that the job needs is missing
-  - column `sensor_id` is `bigint`, the job declares `int4`
-  - column `message` is missing
-  - column `timestamp` is `timestamp without time zone`, the job declares `timestamptz`
-  - column `site` is NOT NULL without a default, and the job doesn't fill it
-  - there is no unique constraint on exactly (`message_id`)";
+  - table `raw_sensors_data`: column `sensor_id` is `bigint`, the job declares `int4`
+  - table `raw_sensors_data`: column `message` is missing
+  - table `raw_sensors_data`: column `timestamp` is `timestamp without time zone`, the job declares `timestamptz`
+  - table `raw_sensors_data`: column `site` is NOT NULL without a default, and the job doesn't fill it
+  - table `raw_sensors_data`: there is no unique constraint on exactly (`message_id`)";
     refused(&host, example("sensor_pipeline"), &[], described);
     // It is never repaired: the table may be somebody's.
     refused(&host, example("sensor_pipeline"), &["--create"], described);
@@ -119,7 +198,8 @@ fn servers_that_are_away_are_named() {
     assert_eq!(said.code, 1);
     let message = "pelton: Kafka can't be asked for what the job needs: failed to ask Kafka at ";
     assert!(said.stderr.starts_with(message), "{}", said.stderr);
-    assert!(said.stderr.contains(&stage.kafka.bootstrap()), "{}", said.stderr);
+    assert_eq!(said.stderr.matches(&stage.kafka.bootstrap()).count(), 1, "{}", said.stderr);
+    assert_eq!(said.stderr.matches("--kafka HOST:PORT").count(), 1, "{}", said.stderr);
     assert_eq!(host.show_all(), json!([]));
 }
 
@@ -170,10 +250,24 @@ fn what_makes_no_sense_is_refused() {
         &["submit", "a", "--guarantee", "perhaps"],
         &["show"],
         &["frobnicate"],
+        &["sumbit"],
     ] {
         let said = host.cli(wrong);
         assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{wrong:?}: {}", said.stderr);
     }
+    for (wrong, meant) in [(&["sumbit"][..], "submit"), (&["lits"], "list"), (&["dlq", "redirve"], "redrive")] {
+        assert!(host.cli(wrong).stderr.contains(&format!("'{meant}'")), "{wrong:?}");
+    }
+    // Whatever else a file is, nothing of it is shown.
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("page.wasm");
+    std::fs::write(&page, "<html>").unwrap();
+    let told = format!(
+        "failed to upload {}: the file is not a job: not a valid WebAssembly component: the file is no WebAssembly, which \
+         begins with \\0asm; `pelton build` makes a component of a project",
+        page.display()
+    );
+    refused(&host, &page, &[], &told);
     assert_eq!(host.show_all(), json!([]));
     let said = pelton(&["list"], &[("PELTON_API", "http://127.0.0.1:1")]);
     assert_eq!(said.code, 1);
@@ -292,6 +386,15 @@ fn instances_share_the_partitions() {
     stage.kafka.produce("sensors", &records);
     stage.wait_until_done("identity");
     let view = host.show("identity");
+    // More of them than partitions are remarked on.
+    let told =
+        "note: parallelism 5 is above the 4 partitions of sensors: an instance without a partition does nothing\n";
+    let said = host.cli(&["scale", "identity", "5"]);
+    assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("identity: parallelism is 5 (was 2)\n", told));
+    let said = submit(&host, guest("identity"), &["--name", "other", "--parallelism", "5"]);
+    assert_eq!((said.code, said.stderr.as_str()), (0, told));
+    let said = host.cli(&["scale", "identity", "4"]);
+    assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("identity: parallelism is 4 (was 5)\n", ""));
     let mut instances: Vec<i64> =
         view["partitions"].as_array().unwrap().iter().map(|p| p["instance"].as_i64().unwrap()).collect();
     instances.sort_unstable();

@@ -107,6 +107,16 @@ fn overwriting_the_file_of_a_running_job_reloads_it() {
     assert_eq!((&host.show(ALERTS)["version"], &host.show(ALERTS)["state"]), (&json!(2), &json!("running")));
     let said = host.cli(&["reload", ALERTS]);
     assert!(said.stderr.contains("is not a job"), "{}", said.stderr);
+    let is_told = |host: &Host| {
+        let conditions = host.show(ALERTS)["conditions"].clone();
+        conditions.as_array().unwrap().iter().any(|told| told["part"] == "reload")
+    };
+    eventually(RUN, "the job says what its file asks for", || is_told(&host).then_some(()));
+    // Until that is what runs again.
+    host.drop_job(ALERTS, &variant(&example(ALERTS), 2));
+    eventually(RUN, "that is over", || (!is_told(&host)).then_some(()));
+    fs::write(host.usr_jobs().join("sensor_alerts.wasm"), "broken again").unwrap();
+    eventually(RUN, "the job says so again", || is_told(&host).then_some(()));
     host.drop_job(ALERTS, &variant(&example(ALERTS), 3));
     is_version(&host, 3);
     assert_eq!(host.cli(&["rollback", ALERTS]).code, 0);
@@ -122,6 +132,8 @@ fn overwriting_the_file_of_a_running_job_reloads_it() {
     is_version(&host, 4);
 
     // Removing it does not stop the job, which says so.
+    fs::write(host.usr_jobs().join("sensor_alerts.wasm"), "broken").unwrap();
+    eventually(RUN, "the job says so", || is_told(&host).then_some(()));
     fs::remove_file(host.usr_jobs().join("sensor_alerts.wasm")).unwrap();
     let view = eventually(RUN, "it is told", || {
         let view = host.show(ALERTS);
@@ -132,6 +144,7 @@ fn overwriting_the_file_of_a_running_job_reloads_it() {
         "sensor_alerts.wasm is gone from usr_jobs; the job goes on from the host's copy"
     );
     assert_eq!(view["state"], "running");
+    assert!(!is_told(&host), "what it asked for is gone with it");
     stage.kafka.produce("sensors", &readings(0..40));
     stage.wait_until_done(ALERTS);
     assert_eq!(alerted(&stage).len(), 10);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::problem::Code;
 use crate::role::Role;
 use crate::types::dead_letters::{Purged, Redriven};
-use crate::types::{Applied, JobView, ShadowReport, Sought, Submitted, Uploaded};
+use crate::types::{Applied, Done, JobView, ShadowReport, Sought, Uploaded};
 
 /// Most characters of what a client says.
 const LONGEST: usize = 128;
@@ -34,7 +34,7 @@ impl Told for JobView {
     }
 }
 
-impl Told for Submitted {
+impl Told for Done {
     fn subject(&self) -> Subject {
         self.job.subject()
     }

@@ -15,6 +15,7 @@ use crate::files::raise_limit;
 use crate::guard::Guard;
 use crate::places::Bounds;
 use crate::serve::{Serving, listen, serve};
+use crate::servers;
 use crate::start_error::StartError;
 use crate::table::router;
 use crate::tls::Tls;
@@ -50,6 +51,7 @@ impl Host {
         let runtime = tokio::runtime::Handle::current();
         let connectors = Arc::new(Connectors::new(&config, &runtime)?);
         let jobs = Jobs::open(Arc::clone(&config), Arc::clone(&metrics), Arc::clone(&connectors), compiler)?;
+        servers::look(&connectors);
         let router = router(Context::new(Arc::clone(&jobs), metrics, connectors), guard);
         let (stop, stopped) = oneshot::channel::<()>();
         let scheme = if tls.is_some() { "https" } else { "http" };

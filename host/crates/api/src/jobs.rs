@@ -9,8 +9,8 @@ use crate::audit::Changed;
 use crate::context::Context;
 use crate::problem::{Body, Problem, blocking};
 use crate::types::{
-    Applied, Apply, Hold, JobList, JobView, Reload, Rollback, SampleList, Scale, Seek, SetParameters, ShadowReport,
-    ShadowRun, Sought, Submit, Submitted, Uploaded,
+    Applied, Apply, Done, Hold, JobList, JobView, Reload, Rollback, SampleList, Scale, Seek, SetParameters,
+    ShadowReport, ShadowRun, Sought, Submit, Uploaded,
 };
 
 pub(crate) async fn list(State(context): State<Context>) -> Json<JobList> {
@@ -21,10 +21,7 @@ pub(crate) async fn show(State(context): State<Context>, Path(name): Path<String
     Ok(Json(context.jobs.show(&name)?))
 }
 
-pub(crate) async fn cancel(
-    State(context): State<Context>,
-    Path(name): Path<String>,
-) -> Result<Changed<JobView>, Problem> {
+pub(crate) async fn cancel(State(context): State<Context>, Path(name): Path<String>) -> Result<Changed<Done>, Problem> {
     let completion = blocking(move || context.jobs.cancel(&name)).await?;
     Ok(Changed(completion.done().await?))
 }
@@ -32,7 +29,7 @@ pub(crate) async fn cancel(
 pub(crate) async fn submit(
     State(context): State<Context>,
     Body(request): Body<Submit>,
-) -> Result<(StatusCode, Changed<Submitted>), Problem> {
+) -> Result<(StatusCode, Changed<Done>), Problem> {
     Ok((StatusCode::CREATED, Changed(blocking(move || context.jobs.submit(&request)).await?)))
 }
 
@@ -47,7 +44,7 @@ pub(crate) async fn reload(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<Reload>,
-) -> Result<Changed<JobView>, Problem> {
+) -> Result<Changed<Done>, Problem> {
     blocking(move || context.jobs.reload(&name, &request)).await.map(Changed)
 }
 
@@ -55,7 +52,7 @@ pub(crate) async fn rollback(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<Rollback>,
-) -> Result<Changed<JobView>, Problem> {
+) -> Result<Changed<Done>, Problem> {
     blocking(move || context.jobs.rollback(&name, &request)).await.map(Changed)
 }
 
@@ -63,7 +60,7 @@ pub(crate) async fn set(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<SetParameters>,
-) -> Result<Changed<JobView>, Problem> {
+) -> Result<Changed<Done>, Problem> {
     blocking(move || context.jobs.set(&name, &request)).await.map(Changed)
 }
 
@@ -71,7 +68,7 @@ pub(crate) async fn scale(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<Scale>,
-) -> Result<Changed<JobView>, Problem> {
+) -> Result<Changed<Done>, Problem> {
     blocking(move || context.jobs.scale(&name, &request)).await.map(Changed)
 }
 
@@ -79,7 +76,7 @@ pub(crate) async fn pause(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<Hold>,
-) -> Result<Changed<JobView>, Problem> {
+) -> Result<Changed<Done>, Problem> {
     let completion = blocking(move || context.jobs.pause(&name, request.by.as_deref())).await?;
     Ok(Changed(completion.done().await?))
 }
@@ -88,7 +85,7 @@ pub(crate) async fn resume(
     State(context): State<Context>,
     Path(name): Path<String>,
     Body(request): Body<Hold>,
-) -> Result<Changed<JobView>, Problem> {
+) -> Result<Changed<Done>, Problem> {
     blocking(move || context.jobs.resume(&name, request.by.as_deref())).await.map(Changed)
 }
 

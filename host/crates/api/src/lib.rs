@@ -27,6 +27,7 @@ pub mod route;
 mod schemas;
 mod secret_file;
 pub mod serve;
+mod servers;
 mod start_error;
 mod status;
 pub mod table;

@@ -16,8 +16,8 @@ use crate::{dead_letters, events, health, jobs, openapi, page, problem, topics};
 
 use crate::types::dead_letters::{DeadLetter, DeadLetterList, ListDeadLetters, Purge, Purged, Redrive, Redriven};
 use crate::types::{
-    Applied, Apply, Hold, JobList, JobView, JobsEvent, LogLines, LookInto, Messages, Reload, Rollback, SampleList,
-    Scale, Seek, SetParameters, ShadowReport, ShadowRun, Sought, Submit, Submitted, Uploaded,
+    Applied, Apply, Done, Hold, JobList, JobView, JobsEvent, LogLines, LookInto, Messages, Reload, Rollback,
+    SampleList, Scale, Seek, SetParameters, ShadowReport, ShadowRun, Sought, Submit, Uploaded,
 };
 
 /// All routes but those of the page, which holds no data.
@@ -28,35 +28,34 @@ pub fn routes() -> Vec<Route> {
         Route::get("/metrics", health::metrics, "metrics for Prometheus").answers_text(health::OPENMETRICS),
         Route::get("/api/v1/openapi.json", document, "this document").answers_object(),
         Route::get("/api/v1/jobs", jobs::list, "submitted jobs, and files in usr_jobs").answers::<JobList>(200),
-        Route::post("/api/v1/jobs", jobs::submit, "submits a job").takes::<Submit>().answers::<Submitted>(201),
+        Route::post("/api/v1/jobs", jobs::submit, "submits a job").takes::<Submit>().answers::<Done>(201),
         Route::post("/api/v1/apply", jobs::apply, "has a job be so: submits it, or changes what differs")
             .takes::<Apply>()
             .answers::<Applied>(200),
         Route::get("/api/v1/jobs/{name}", jobs::show, "one job").answers::<JobView>(200),
-        Route::delete("/api/v1/jobs/{name}", jobs::cancel, "cancels a job, once it has drained")
-            .answers::<JobView>(200),
+        Route::delete("/api/v1/jobs/{name}", jobs::cancel, "cancels a job, once it has drained").answers::<Done>(200),
         Route::post("/api/v1/jobs/{name}/reload", jobs::reload, "puts a new version to work, while the job runs")
             .takes::<Reload>()
-            .answers::<JobView>(200),
+            .answers::<Done>(200),
         Route::post("/api/v1/jobs/{name}/rollback", jobs::rollback, "goes back to an earlier version")
             .takes::<Rollback>()
-            .answers::<JobView>(200),
+            .answers::<Done>(200),
         Route::post("/api/v1/jobs/{name}/set", jobs::set, "sets parameters, while the job runs")
             .takes::<SetParameters>()
-            .answers::<JobView>(200),
+            .answers::<Done>(200),
         Route::post("/api/v1/jobs/{name}/scale", jobs::scale, "changes how many instances a job has")
             .takes::<Scale>()
-            .answers::<JobView>(200),
+            .answers::<Done>(200),
         Route::post(
             "/api/v1/jobs/{name}/pause",
             jobs::pause,
             "holds a job: it delivers what is in flight and reads no more",
         )
         .takes::<Hold>()
-        .answers::<JobView>(200),
+        .answers::<Done>(200),
         Route::post("/api/v1/jobs/{name}/resume", jobs::resume, "lets a held job go on")
             .takes::<Hold>()
-            .answers::<JobView>(200),
+            .answers::<Done>(200),
         Route::post("/api/v1/jobs/{name}/seek", jobs::seek, "moves the committed offsets of a held job")
             .takes::<Seek>()
             .answers::<Sought>(200),

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::sink::{Writers, WritersContext};
 
 /// A system that jobs write to. Its methods block, so call them where that is allowed; none changes anything but
-/// [`check`](Self::check) where it is told to create.
+/// [`make`](Self::make).
 pub trait Connector: Send + Sync + Debug {
     /// As people call it.
     fn name(&self) -> &'static str;
@@ -22,11 +22,18 @@ pub trait Connector: Send + Sync + Debug {
     /// It does not, within `timeout`, or no client can be made.
     fn ping(&self, timeout: Duration) -> Result<(), Error>;
 
-    /// What a job needs of it that is missing or of the wrong shape. Where `needs` says so, what can be made is made.
+    /// What a job needs of it that is missing or of the wrong shape. Nothing is made, not even on trial.
     ///
     /// # Errors
     /// It can't be asked.
     fn check(&self, needs: &Needs<'_>) -> Result<Vec<Finding>, Error>;
+
+    /// Makes what a job needs of it and is missing, and what Pelton keeps there for the job. What was made is added to
+    /// `made`, for people, also where it fails at another.
+    ///
+    /// # Errors
+    /// It can't be asked, or refuses.
+    fn make(&self, needs: &Needs<'_>, made: &mut Vec<String>) -> Result<(), Error>;
 
     /// Opens what one attempt of a job writes with. Records that it refuses go to `letters`. Does not wait for it to
     /// answer.
@@ -45,8 +52,52 @@ pub struct Needs<'a> {
     pub sources: Vec<&'a spec::Source>,
     /// The sinks whose targets are the connector's.
     pub sinks: Vec<&'a spec::Sink>,
-    /// Whether what is missing is to be made.
-    pub create: bool,
+}
+
+impl<'a> Needs<'a> {
+    /// The topics, each once, and what the job does to it.
+    pub fn topics(&self) -> Vec<(&'a str, Role)> {
+        let sources = self.sources.iter().map(|source| (source.topic.as_str(), Role::Source));
+        let sinks = self.sinks.iter().filter_map(|sink| match &sink.target {
+            spec::Target::Topic(topic) => Some((topic.as_str(), Role::Sink)),
+            spec::Target::Table(_) | spec::Target::Statement(_) => None,
+        });
+        let mut topics = Vec::<(&str, Role)>::new();
+        for topic in sources.chain(sinks) {
+            if !topics.iter().any(|(known, _)| *known == topic.0) {
+                topics.push(topic);
+            }
+        }
+        topics
+    }
+}
+
+/// What a job does to a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It reads it, and perhaps writes it as well.
+    Source,
+    /// It writes it.
+    Sink,
+}
+
+impl Role {
+    /// What is told of a topic that is not there.
+    pub(crate) fn missing(self, topic: &str) -> String {
+        let does = match self {
+            Self::Source => "reads",
+            Self::Sink => "writes",
+        };
+        format!("topic {topic:?}, which the job {does}, does not exist")
+    }
+
+    /// What helps where it can be made.
+    pub(crate) fn fix(self) -> Fix {
+        match self {
+            Self::Source => Fix::CreateSource,
+            Self::Sink => Fix::Create,
+        }
+    }
 }
 
 /// Something in the way of a job.
@@ -63,8 +114,10 @@ pub struct Finding {
 /// What helps against a [`Finding`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fix {
-    /// A [check](Connector::check) that is told to create makes it.
+    /// It can be [made](Connector::make).
     Create,
+    /// It can be made, and is a topic that the job reads: a new one has nothing to read, so its name may be a slip.
+    CreateSource,
     /// Somebody has to mend it.
     ByHand,
 }

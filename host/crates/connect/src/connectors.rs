@@ -74,18 +74,34 @@ impl Connectors {
         }
     }
 
-    /// Everything that a job needs and that is missing or of the wrong shape; `create` makes what can be made. Blocks.
+    /// Everything that a job needs and that is missing or of the wrong shape. Changes nothing. Blocks.
     ///
     /// # Errors
     /// A connector that the job needs can't be asked.
-    pub fn check(&self, job: &str, spec: &Spec, create: bool) -> Result<Vec<Finding>, Error> {
-        let (topics, tables): (Vec<_>, _) = spec.sinks.iter().partition(|sink| self.is_of_topics(&sink.target));
-        let of_topics = Needs { job, sources: spec.sources.iter().collect(), sinks: topics, create };
+    pub fn check(&self, job: &str, spec: &Spec) -> Result<Vec<Finding>, Error> {
+        let (of_topics, of_tables) = self.needs(job, spec);
         let mut findings = self.letters.check(&of_topics)?;
-        if !tables.is_empty() {
-            findings.extend(self.tables.check(&Needs { job, sources: Vec::new(), sinks: tables, create })?);
+        if !of_tables.sinks.is_empty() {
+            findings.extend(self.tables.check(&of_tables)?);
         }
         Ok(findings)
+    }
+
+    /// Makes everything that a job needs and that is missing; `made` is added to as by [`Connector::make`]. Blocks.
+    ///
+    /// # Errors
+    /// A connector that the job needs can't be asked, or refuses.
+    pub fn make(&self, job: &str, spec: &Spec, made: &mut Vec<String>) -> Result<(), Error> {
+        let (of_topics, of_tables) = self.needs(job, spec);
+        self.letters.make(&of_topics, made)?;
+        if of_tables.sinks.is_empty() { Ok(()) } else { self.tables.make(&of_tables, made) }
+    }
+
+    /// What a job needs of the connector of topics, and of that of tables.
+    fn needs<'a>(&self, job: &'a str, spec: &'a Spec) -> (Needs<'a>, Needs<'a>) {
+        let (topics, tables): (Vec<_>, _) = spec.sinks.iter().partition(|sink| self.is_of_topics(&sink.target));
+        let of_topics = Needs { job, sources: spec.sources.iter().collect(), sinks: topics };
+        (of_topics, Needs { job, sources: Vec::new(), sinks: tables })
     }
 }
 

@@ -32,7 +32,7 @@ mod starts;
 pub use assignment::Assignment;
 pub use certificates::CertificateFault;
 pub use committer::{AtLeastOnce, Committer, Head, Offsets};
-pub use connector::{Connector, Finding, Fix, Needs};
+pub use connector::{Connector, Finding, Fix, Needs, Role};
 pub use connectors::Connectors;
 pub use context::{Report, Requests};
 pub use dead_letters::DeadLetters;

@@ -24,6 +24,7 @@ mod copy;
 mod cut;
 mod encode;
 mod error;
+mod missing;
 mod numeric;
 mod observer;
 mod pace;

@@ -23,6 +23,12 @@ pub trait SourceConnector: Connector {
     /// What one job reads with; it stays over the job's attempts.
     fn job(&self, name: &str) -> Arc<dyn JobSource>;
 
+    /// How many partitions topics have, all together. Blocks, not for long.
+    ///
+    /// # Errors
+    /// The connector does not answer soon.
+    fn partitions(&self, topics: &[String]) -> Result<usize, Error>;
+
     /// Fixes where a job starts, before it first runs: on every partition of `topics` that its group has no offset for,
     /// or on all where `anew`. Blocks.
     ///

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::reconciler::Reconciler;
 use crate::slot::Slot;
 use crate::supervisor::{Phase, Supervised};
-use crate::types::JobView;
+use crate::types::{Done, JobView};
 
 /// What is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,13 +30,15 @@ pub struct Completion {
     pub(crate) supervised: Arc<Supervised>,
     pub(crate) revision: Revision,
     pub(crate) until: Until,
+    /// What the verb has changed; nothing where all was so already.
+    pub(crate) changed: Option<String>,
 }
 
 impl Completion {
     /// The answer, once there is one.
-    pub fn answer(&self) -> Option<Result<JobView, Error>> {
+    pub fn answer(&self) -> Option<Result<Done, Error>> {
         if let Some(last) = self.supervised.last() {
-            return Some(Ok(last.clone()));
+            return Some(Ok(self.of(last.clone())));
         }
         if let Some(error) = self.slot.failure(self.revision) {
             return Some(Err(error));
@@ -44,25 +46,29 @@ impl Completion {
         let (told, does) = (self.supervised.duty.told(), self.supervised.duty.does());
         let is_held = does != Phase::Running || told == Phase::Running;
         match self.until {
-            Until::Held if is_held => Some(Ok(self.supervised.view())),
+            Until::Held if is_held => Some(Ok(self.of(self.supervised.view()))),
             _ if self.reconciler.is_closed() => Some(Err(Error::Stopping(self.slot.name.clone()))),
             _ => None,
         }
     }
 
     /// Waits for the answer in a task.
-    pub async fn done(self) -> Result<JobView, Error> {
+    pub async fn done(self) -> Result<Done, Error> {
         self.slot.changes.until(|| self.answer().is_some()).await;
         self.end()
     }
 
     /// Waits for the answer on a thread.
-    pub fn wait(self, clock: &dyn Clock) -> Result<JobView, Error> {
+    pub fn wait(self, clock: &dyn Clock) -> Result<Done, Error> {
         self.slot.changes.wait(clock, || self.answer().is_some());
         self.end()
     }
 
-    fn end(&self) -> Result<JobView, Error> {
+    fn of(&self, job: JobView) -> Done {
+        Done { job, changed: self.changed.clone(), created: Vec::new(), notice: None }
+    }
+
+    fn end(&self) -> Result<Done, Error> {
         self.answer().unwrap_or_else(|| Err(Error::Stopping(self.slot.name.clone())))
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use pelton_connect::letters::LettersError;
 use pelton_model::error::Error as ModelError;
 use pelton_model::explanation::Explanation;
-use pelton_model::text::{cut, quoted};
+use pelton_model::text::{cut, line, quoted};
 use pelton_pipeline::redrive::RedriveError;
 
 /// Most instances of a job.
@@ -112,8 +112,8 @@ pub enum Error {
     Missing {
         /// What.
         causes: Vec<String>,
-        /// Whether `--create` would help with any of it.
-        creatable: bool,
+        /// What would help.
+        help: Help,
     },
     /// A job is to start where its topics have nothing.
     NoSuchOffset {
@@ -176,7 +176,43 @@ pub enum Error {
     },
 }
 
+/// What helps where something is missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Help {
+    /// Whether any of it has to be mended by hand first.
+    pub by_hand: bool,
+    /// Whether `--create` would make any of it.
+    pub creatable: bool,
+    /// What `--create-source` would make.
+    pub sources: Vec<String>,
+}
+
+impl Help {
+    fn told(&self) -> Option<String> {
+        let name = |topic: &String| format!("--create-source {}", line(topic));
+        let sources = self.sources.iter().map(name).collect::<Vec<_>>().join(" ");
+        let told = match (self.creatable, sources.is_empty()) {
+            (false, true) => return None,
+            (true, true) => "repeat it with --create to create what is missing".to_owned(),
+            (false, false) => format!("if the name is right, repeat it with {sources} to create what the job reads"),
+            (true, false) => format!(
+                "repeat it with --create to create what the job writes, and, if the name is right, with {sources} to \
+                 create what it reads"
+            ),
+        };
+        Some(if self.by_hand { format!("mend what can't be created; then {told}") } else { told })
+    }
+}
+
 impl Error {
+    /// The same from whoever has no way to ask for anything to be made.
+    pub(crate) fn without_create(self) -> Self {
+        match self {
+            Self::Missing { causes, .. } => Self::Missing { causes, help: Help::default() },
+            error => error,
+        }
+    }
+
     /// A failure of the host, which is a line in its log as well.
     pub(crate) fn internal(what: &str, cause: &dyn Display) -> Self {
         tracing::error!("{what}: {cause:#}");
@@ -284,11 +320,11 @@ impl Error {
             Self::Away { server, cause } => {
                 because("unavailable", &format!("{server} can't be asked for what the job needs"), cause)
             }
-            Self::Missing { causes, creatable } => Explanation {
+            Self::Missing { causes, help } => Explanation {
                 code: "missing",
                 title: "something that the job needs is missing".to_owned(),
                 causes: causes.clone(),
-                fix: creatable.then(|| "repeat it with --create to create what is missing".to_owned()),
+                fix: help.told(),
             },
             Self::NoSuchOffset { causes } => Explanation {
                 code: "no-such-offset",

@@ -240,6 +240,7 @@ impl Reconciler {
             (Action::Hold(paused), _, Some(supervised)) => supervised.hold(paused),
             (Action::Adopt(_), Some(entry), Some(supervised)) => {
                 supervised.adopt(entry);
+                supervised.observed.status.clear_notice(&Part::Version);
                 slot.set_failure(None);
             }
             (Action::Stop, _, Some(supervised)) => supervised.stop(),
@@ -320,19 +321,24 @@ impl Reconciler {
                     let cause = format!("{error:#}");
                     if slot.failure(entry.revision).is_none() {
                         let told = format!("version {} can't be put to work: {cause}", record.version);
-                        supervised.notice(&Part::Reload, &told);
+                        supervised.notice(&Part::Version, &told);
                     }
                     Failure::Later(Error::Internal { what: "a kept component can't be loaded".to_owned(), cause })
                 })?)
             }
         };
-        let before = supervised.record().version;
+        let before = supervised.record();
         supervised.put_to_work(record, version);
         // What the host has rolled back is told as that.
         if let Some(change) = record.history.last().filter(|change| change.by != HOST) {
+            if record.digest != before.digest {
+                // Somebody has decided what is to run in the place of what was refused or rolled back.
+                supervised.observed.status.clear_notice(&Part::Reload);
+                supervised.observed.status.clear_notice(&Part::Rollback);
+            }
             let told = format!(
-                "version {} ({}) took over from version {before}: {} by {}",
-                record.version, record.spec.version, change.why, change.by
+                "version {} ({}) took over from version {}: {} by {}",
+                record.version, record.spec.version, before.version, change.why, change.by
             );
             tracing::info!(job.name = slot.name, "{}: {told}", slot.name);
             supervised.observed.log.add(tracing::Level::INFO, "host", told);
@@ -351,7 +357,7 @@ impl Reconciler {
         let reason = format!("version {} was rolled back by the host: {}", told.failed.number, told.reason);
         let Some(good) = record.earlier(Some(told.good.number)).cloned() else {
             slot.rollback_is_kept();
-            supervised.notice(&Part::Reload, &reason);
+            supervised.event(&Part::Rollback, &reason);
             tracing::error!(
                 job.name = slot.name,
                 "a rollback is not kept over a restart: version {} is not known",
@@ -368,7 +374,7 @@ impl Reconciler {
         let version = Version::new(record.version, job, told.good.parameters.to_vec(), &record.digest);
         slot.prepare(&record, version);
         // Before others can see that it is back.
-        supervised.notice(&Part::Reload, &reason);
+        supervised.event(&Part::Rollback, &reason);
         if let Err(error) = self.services.catalog.put(&record, Some(*revision)) {
             slot.take_prepared(&record);
             return Err(Failure::of(error, "a rollback is not kept over a restart"));

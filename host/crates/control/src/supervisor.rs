@@ -24,7 +24,7 @@ use crate::types::JobView;
 use duty::Duty;
 pub(crate) use duty::Phase;
 use held::{Held, Look};
-use pelton_model::status::{Part, State, Status};
+use pelton_model::status::{Part, State, Status, TOLD};
 use pelton_pipeline::sample::Samples;
 use pelton_pipeline::{CurrentVersion, Ended, RolledBack, Version};
 
@@ -320,6 +320,18 @@ impl Supervised {
     /// The version that did not pass its probation, once.
     pub(crate) fn take_rolled_back(&self) -> Option<RolledBack> {
         self.running()?.take_rolled_back()
+    }
+
+    /// Tells what has happened and is over, for a day, or until it is cleared; it is a line in the log as well.
+    pub(crate) fn event(&self, part: &Part, reason: &str) {
+        tracing::warn!(job.name = self.observed.name, "{part}: {reason}");
+        self.observed.status.event(part, reason, TOLD);
+    }
+
+    /// Writes a line to the log that tells of nothing that goes on.
+    pub(crate) fn log_only(&self, part: &Part, reason: &str) {
+        tracing::warn!(job.name = self.observed.name, "{part}: {reason}");
+        self.observed.log.add(tracing::Level::WARN, "host", format!("{part}: {reason}"));
     }
 
     /// Tells something that does not hold the job up, until it is cleared; it is a line in the log as well.

@@ -49,9 +49,12 @@ pub struct Submit {
     /// The consumer group; `pelton-<name>` where none is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// Whether missing topics and tables are created.
+    /// Whether topics that the job writes, and tables, are created where they are missing.
     #[serde(default)]
     pub create: bool,
+    /// Topics that the job reads which are created where they are missing: a new one has nothing to read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub create_sources: Vec<String>,
     /// Whether the job may write into what it reads.
     #[serde(default)]
     pub allow_loop: bool,
@@ -63,12 +66,18 @@ pub struct Submit {
     pub why: Option<String>,
 }
 
-/// The answer to a submit.
+/// The answer to a verb.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Submitted {
+pub struct Done {
     /// The job.
     #[serde(flatten)]
     pub job: JobView,
+    /// What was changed, in a line; nothing where all was as asked for already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<String>,
+    /// Topics and tables that were created for it, each as people call it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub created: Vec<String>,
     /// What was asked for and not done, where that is so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,
@@ -92,6 +101,9 @@ pub struct Applied {
     pub name: String,
     /// What is changed, or would be, a line each; none where it is so already.
     pub changes: Vec<String>,
+    /// Topics and tables that were created for it, each as people call it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub created: Vec<String>,
     /// What was asked for and not done, where that is so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,
@@ -236,8 +248,11 @@ pub struct Reload {
     /// Topics and tables in the place of those that the component declares; the others stay as they are.
     #[serde(skip_serializing_if = "Mapping::is_empty")]
     pub mapping: Mapping,
-    /// Whether missing topics and tables are created.
+    /// Whether topics that the job writes, and tables, are created where they are missing.
     pub create: bool,
+    /// Topics that the job reads which are created where they are missing: a new one has nothing to read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub create_sources: Vec<String>,
     /// Who asks for it, for the history.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,

@@ -2,11 +2,12 @@
 //! changes nothing.
 //!
 //! A change is prepared aside, then written as the job's desired state if that is still the one that was read, and read
-//! and prepared again if it is not; whatever fails before leaves the job as it was, running, with the reason among its
-//! notices.
+//! and prepared again if it is not; whatever fails before leaves the job as it was, running, with the reason in its
+//! log.
 
 mod apply;
 mod cancel;
+mod difference;
 mod files;
 mod hold;
 pub mod letters;
@@ -27,6 +28,7 @@ use crate::error::Error;
 use crate::jobs::Jobs;
 use crate::slot::Slot;
 use crate::supervisor::Supervised;
+use crate::types::Done;
 use pelton_model::bounds;
 use pelton_model::status::Part;
 use pelton_pipeline::Version;
@@ -47,6 +49,15 @@ struct Found {
     supervised: Arc<Supervised>,
     /// Of the record that the verb wants, whether or not the verb has written it.
     revision: Revision,
+    /// What the verb has changed; nothing where all was so already.
+    changed: Option<String>,
+}
+
+impl Found {
+    /// The answer, once that is carried out.
+    fn done(self) -> Done {
+        Done { job: self.supervised.view(), changed: self.changed, created: Vec::new(), notice: None }
+    }
 }
 
 impl Jobs {
@@ -71,15 +82,18 @@ impl Jobs {
             if entry.record.cancelled {
                 return Err(Error::Ending(job.to_owned()));
             }
-            let revision = match prepare(&entry, &supervised)? {
-                Some(prepared) => match self.write(&slot, prepared, entry.revision)? {
-                    Some(revision) => revision,
-                    None => continue,
-                },
-                None => entry.revision,
+            let (revision, changed) = match prepare(&entry, &supervised)? {
+                Some(prepared) => {
+                    let changed = difference::between(&entry.record, &prepared.record);
+                    match self.write(&slot, prepared, entry.revision)? {
+                        Some(revision) => (revision, changed),
+                        None => continue,
+                    }
+                }
+                None => (entry.revision, None),
             };
             self.reconciler.wait(&slot, revision)?;
-            return Ok(Found { slot, supervised, revision });
+            return Ok(Found { slot, supervised, revision, changed });
         }
         Err(Error::Contended(job.to_owned()))
     }
@@ -133,13 +147,13 @@ impl Jobs {
     }
 }
 
-/// Tells in the job itself how a change of its version went.
-fn tell(supervised: &Supervised, result: &Result<Found, Error>) {
-    match result {
-        Ok(_) => drop(supervised.observed.status.clear_notice(&Part::Reload)),
-        Err(error) => {
-            let version = supervised.record().version;
-            supervised.notice(&Part::Reload, &format!("{error}\nversion {version} goes on"));
-        }
+/// Tells in the job itself that a change of its version was refused: where its file asks for it, for as long as it does.
+/// Of all others, who have the answer, a line of the log is enough.
+fn tell_refused(supervised: &Supervised, part: &Part, error: &Error, by_a_file: bool) {
+    let told = format!("{error}\nversion {} goes on", supervised.record().version);
+    if by_a_file {
+        supervised.notice(part, &told);
+    } else {
+        supervised.log_only(part, &told);
     }
 }

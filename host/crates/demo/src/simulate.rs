@@ -1,12 +1,14 @@
 //! `pelton simulate`: the article's `kafka_producer.py`. Readings go to a topic until there are enough, or until
 //! Ctrl-C.
 
+use std::io::{self, Write as _};
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use pelton_connect::kafka::Admin;
 use pelton_model::cause::{Because as _, Cause};
+use pelton_model::near::did_you_mean;
 use pelton_model::settings::{self, Config};
 
 use crate::error::Error;
@@ -64,7 +66,9 @@ async fn send<Stop: Future<Output = ()>>(
     tokio::task::spawn_blocking(move || check_topic(&asked, &topic)).await??;
     let sensors = Sensors::new(args.seed.unwrap_or_else(rand::random));
     let mut simulator = Simulator::new(&kafka, &args.topic, sensors)?;
-    eprintln!(
+    // Neither line is worth an end, where nobody reads them.
+    let _ = writeln!(
+        io::stderr(),
         "sending {} to topic {} of {}; Ctrl-C ends it",
         if args.rate > 0.0 { format!("{} readings a second", args.rate) } else { "readings at full speed".to_owned() },
         args.topic,
@@ -76,16 +80,20 @@ async fn send<Stop: Future<Output = ()>>(
     progress.finish_and_clear();
     let sent = simulator.finish().await;
     ran?;
-    println!("sent {} readings to topic {} in {:.1} s", sent?, args.topic, started.elapsed().as_secs_f64());
+    let (sent, seconds) = (sent?, started.elapsed().as_secs_f64());
+    let _ = writeln!(io::stdout(), "sent {sent} readings to topic {} in {seconds:.1} s", args.topic);
     Ok(())
 }
 
 fn check_topic(kafka: &settings::Kafka, topic: &str) -> Result<()> {
-    let partitions = Admin::new(kafka)?.partitions(topic)?;
+    let admin = Admin::new(kafka)?;
+    let partitions = admin.partitions(topic)?;
     ensure!(
         partitions.is_some(),
-        "topic {topic:?} does not exist on Kafka at {}; create it, or submit a job that reads it with `--create`",
-        kafka.bootstrap
+        "topic {topic:?} does not exist on Kafka at {}; create it, or submit a job that reads it with \
+         `--create-source {topic}`{}",
+        kafka.bootstrap,
+        did_you_mean(topic, admin.topics().iter().map(String::as_str), '"')
     );
     Ok(())
 }
@@ -112,8 +120,12 @@ mod tests {
         check_topic(&kafka, "sensors").unwrap();
         let missing = check_topic(&kafka, "nowhere").unwrap_err().to_string();
         assert!(missing.starts_with(r#"topic "nowhere" does not exist on Kafka at 127.0.0.1:"#), "{missing}");
+        assert!(missing.ends_with("`--create-source nowhere`"), "{missing}");
+        let slip = check_topic(&kafka, "sensor").unwrap_err().to_string();
+        assert!(slip.ends_with("`--create-source sensor`; did you mean \"sensors\"?"), "{slip}");
         let nobody = settings::Kafka { bootstrap: "127.0.0.1:1".to_owned(), ..settings::Kafka::default() };
         let away = format!("{:#}", check_topic(&nobody, "sensors").unwrap_err());
-        assert!(away.contains("Kafka at 127.0.0.1:1"), "{away}");
+        assert!(away.starts_with("failed to ask Kafka at 127.0.0.1:1 for topic \"sensors\": "), "{away}");
+        assert!(away.matches("127.0.0.1:1").count() == 1 && away.matches("--kafka HOST:PORT").count() == 1, "{away}");
     }
 }

@@ -37,16 +37,24 @@ impl Display for Explanation {
     }
 }
 
-/// Writes a refusal for people: on one line where it has one reason, else with a line for each. A reason's own lines
-/// are indented, and nothing in any of it is more than text.
+/// Writes a refusal for people: on one line where it has one reason, else with a line for each, as with a difference. A
+/// reason's own lines are indented, and nothing in any of it is more than text.
 pub fn write(f: &mut fmt::Formatter<'_>, title: &str, causes: &[String], fix: Option<&str>) -> fmt::Result {
     f.write_str(&line(title))?;
     match causes {
         [] => {}
-        [one] => write!(f, ": {}", lines(one))?,
-        many => many.iter().try_for_each(|item| write!(f, "\n  - {}", lines(item)))?,
+        [one] if !is_of_difference(one) => write!(f, ": {}", lines(one))?,
+        many => many.iter().try_for_each(|item| {
+            let sign = if is_of_difference(item) { "" } else { "- " };
+            write!(f, "\n  {sign}{}", lines(item))
+        })?,
     }
     fix.iter().try_for_each(|fix| write!(f, "\n{}", line(fix)))
+}
+
+/// Whether a reason is a line of a difference, which has a sign of its own.
+fn is_of_difference(reason: &str) -> bool {
+    ["- ", "+ "].iter().any(|sign| reason.starts_with(sign))
 }
 
 #[cfg(test)]
@@ -57,6 +65,14 @@ mod tests {
     fn a_reason_begins_no_line_of_its_own() {
         let told = Explanation::new("x", "a\nb", "trapped\x1b[2J\nat \u{202e}f\n\nall is well").fix("try\rit");
         assert_eq!(told.to_string(), "a\\nb: trapped\\u{1b}[2J\n    at \\u{202e}f\n    \n    all is well\ntry\\rit");
+    }
+
+    #[test]
+    fn a_difference_has_the_signs_that_it_has() {
+        let mut told = Explanation::new("x", "it would drop something", "- sink a");
+        assert_eq!(told.to_string(), "it would drop something\n  - sink a");
+        told.causes.push("+ sink b".to_owned());
+        assert_eq!(told.to_string(), "it would drop something\n  - sink a\n  + sink b");
     }
 
     #[test]

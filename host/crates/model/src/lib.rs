@@ -12,6 +12,7 @@ pub mod log;
 pub mod mapping;
 pub mod metrics;
 pub mod name;
+pub mod near;
 pub mod partition;
 pub mod record;
 pub mod settings;

@@ -5,9 +5,11 @@
 //! compose file; any setting can be given as `PELTON_<SECTION>__<KEY>`. No error quotes a value that may be a secret.
 
 mod api;
+mod check;
 mod kafka;
 mod layers;
 mod limits;
+mod listen;
 mod observe;
 mod postgres;
 mod secret;
@@ -46,6 +48,7 @@ pub struct Config {
     /// The host's own folder: the registry of jobs, their components, compiled code.
     pub data: PathBuf,
     /// Where the API listens.
+    #[serde(with = "listen")]
     pub listen: SocketAddr,
     /// Who may call the API.
     pub api: Api,
@@ -290,9 +293,32 @@ impl Config {
                 );
             }
         }
-        ensure!(self.batch.max_records > 0, "batch.max_records is 0; it must be at least 1");
-        ensure!(self.delivery.in_flight_mib > 0, "delivery.in_flight_mib is 0; it must be at least 1");
-        ensure!(self.limits.memory_mib > 0, "limits.memory_mib is 0; it must be at least 1");
+        let Self { batch, delivery, limits, api, postgres, .. } = self;
+        check::numbers(&[
+            ("batch.max_records", Some(batch.max_records)),
+            ("batch.max_bytes", Some(batch.max_bytes)),
+            ("delivery.in_flight_mib", Some(delivery.in_flight_mib)),
+            ("limits.memory_mib", Some(limits.memory_mib)),
+            ("limits.compile_mib", Some(limits.compile_mib)),
+            ("limits.answer_mib", Some(limits.answer_mib)),
+            ("api.upload_mib", Some(api.upload_mib)),
+            ("api.uploads", Some(api.uploads)),
+            ("postgres.max_rows", postgres.max_rows),
+            ("postgres.max_bytes", postgres.max_bytes),
+            ("postgres.statement_rows", postgres.statement_rows),
+        ])?;
+        check::times(&[
+            ("delivery.commit_interval", Some(delivery.commit_interval)),
+            ("limits.batch_time", Some(limits.batch_time)),
+            ("limits.start_time", Some(limits.start_time)),
+            ("limits.compile_time", Some(limits.compile_time)),
+            ("api.read_time", Some(api.read_time)),
+            ("api.write_time", Some(api.write_time)),
+            ("api.upload_time", Some(api.upload_time)),
+            ("postgres.write_timeout", postgres.write_timeout),
+        ])?;
+        check::brokers("kafka.bootstrap", &self.kafka.bootstrap)?;
+        check::folder("usr_jobs", &self.usr_jobs)?;
         ensure!(
             (0.0..=1.0).contains(&self.reload.max_failed),
             "reload.max_failed is {}; it must be a share between 0 and 1",

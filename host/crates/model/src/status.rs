@@ -1,17 +1,22 @@
 //! How a job is doing, with the reason: what `show` and `/readyz` tell.
 //!
 //! Each [part](Part) of a job raises and clears conditions of its own; the state is that of the worst one. A notice is
-//! a condition that doesn't hold the job up.
+//! a condition that doesn't hold the job up. It ends when what it tells of is over; one of an event, which is over at
+//! once, after a day.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::log::JobLog;
 use crate::sync::lock;
+
+/// How long is told what has happened and was over at once.
+pub const TOLD: Duration = Duration::from_secs(24 * 3600);
 
 /// A job's state, worst last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
@@ -73,8 +78,12 @@ pub enum Part {
     Refusing(String),
     /// Its rest while nothing comes: the client that it has given up for so long.
     Sleep(&'static str),
-    /// The change of its version.
+    /// A version that it is to have and that can't be put to work for now.
+    Version,
+    /// A version that its file in `usr_jobs` asks for, and that was refused.
     Reload,
+    /// What the host has rolled back.
+    Rollback,
     /// Its file in `usr_jobs`.
     File,
     /// Where its outputs go, and who else reads what it reads.
@@ -89,7 +98,9 @@ impl Display for Part {
             Self::Instance { number, job } => write!(f, "instance {number} of {job}"),
             Self::Sink { sink, instance } => write!(f, "sink {sink} of instance {instance}"),
             Self::Refusing(sink) => write!(f, "refusals of {sink}"),
+            Self::Version => f.write_str("version"),
             Self::Reload => f.write_str("reload"),
+            Self::Rollback => f.write_str("rollback"),
             Self::File => f.write_str("file"),
             Self::Flow => f.write_str("flow"),
         }
@@ -116,6 +127,18 @@ struct Report {
     state: Option<State>,
     reason: String,
     since: DateTime<Utc>,
+    /// When it ends by itself.
+    until: Option<DateTime<Utc>>,
+}
+
+impl Report {
+    fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| until <= Utc::now())
+    }
+
+    fn is_notice(&self) -> bool {
+        self.state.is_none() && !self.is_over()
+    }
 }
 
 #[derive(Debug)]
@@ -134,8 +157,8 @@ impl Inner {
             reason: told.reason.clone(),
             since: told.since,
         };
-        let mut found: Vec<_> =
-            self.told.iter().filter(|(_, told)| told.state.is_none() == notices).map(condition).collect();
+        let is_one = |told: &Report| if notices { told.is_notice() } else { told.state.is_some() };
+        let mut found: Vec<_> = self.told.iter().filter(|(_, told)| is_one(told)).map(condition).collect();
         found.sort_by(|one, other| one.part.cmp(&other.part));
         found
     }
@@ -183,7 +206,7 @@ impl Status {
             };
             self.log.add(level, "host", format!("{part}: {reason}"));
         }
-        inner.told.insert(part.clone(), Report { state: Some(state), reason, since });
+        inner.told.insert(part.clone(), Report { state: Some(state), reason, since, until: None });
         was_well
     }
 
@@ -222,7 +245,18 @@ impl Status {
 
     /// The same, without a line in the log.
     pub fn note(&self, part: &Part, reason: impl Into<String>) {
-        let told = Report { state: None, reason: reason.into(), since: Utc::now() };
+        self.tell(part, reason.into(), None);
+    }
+
+    /// Tells of a part what has happened, for so long, or until it is cleared; it is a line in the log as well.
+    pub fn event(&self, part: &Part, reason: impl Into<String>, lasting: Duration) {
+        let reason = reason.into();
+        self.log.add(tracing::Level::WARN, "host", format!("{part}: {reason}"));
+        self.tell(part, reason, Utc::now().checked_add_signed(TimeDelta::from_std(lasting).unwrap_or_default()));
+    }
+
+    fn tell(&self, part: &Part, reason: String, until: Option<DateTime<Utc>>) {
+        let told = Report { state: None, reason, since: Utc::now(), until };
         lock(&self.inner).told.insert(part.clone(), told);
     }
 
@@ -233,7 +267,7 @@ impl Status {
 
     /// Whether there is a notice of a part.
     pub fn has_notice(&self, part: &Part) -> bool {
-        lock(&self.inner).told.get(part).is_some_and(|told| told.state.is_none())
+        lock(&self.inner).told.get(part).is_some_and(Report::is_notice)
     }
 
     fn remove(&self, part: &Part, notice: bool) -> bool {
@@ -290,5 +324,18 @@ mod tests {
         let notices = status.notices();
         assert_eq!((notices[0].part.as_str(), notices[0].state), ("file", State::Running));
         assert!(status.clear_notice(&Part::File) && !status.has_notice(&Part::File));
+    }
+
+    #[test]
+    fn an_event_is_told_for_a_time() {
+        let log = Arc::<JobLog>::default();
+        let status = Status::new(Arc::clone(&log));
+        status.event(&Part::Rollback, "went back", TOLD);
+        assert_eq!(status.notices()[0].reason, "went back");
+        status.event(&Part::Rollback, "went back again", Duration::ZERO);
+        assert!(status.notices().is_empty() && !status.has_notice(&Part::Rollback));
+        assert_eq!(status.get(), (State::Starting, Vec::new()));
+        // The log has it all the same.
+        assert_eq!(log.since(0, 1)[0].line.message, "rollback: went back again");
     }
 }

@@ -60,6 +60,11 @@ use limits::TICK;
 const OFFERED: &str = "pelton:job/";
 /// Longest list of what a component exports instead of a job.
 const EXPORTS_BYTES: usize = 1_000;
+/// Why a file of any other kind is no job.
+const NO_WASM: &str = "not a valid WebAssembly component: the file is no WebAssembly, which begins with \\0asm; `pelton \
+                       build` makes a component of a project";
+/// What WebAssembly begins with.
+const MAGIC: &[u8] = b"\0asm";
 /// Why machine code is no job: only what this host has compiled itself is run.
 const COMPILED: &str = "this is compiled code (an ELF file, such as wasmtime's .cwasm), which Pelton takes from nobody; \
                         submit the component that it was made from";
@@ -147,6 +152,10 @@ impl Engine {
         }
         if wasm.starts_with(b"\x7fELF") {
             return Err(Error::NotAJob(COMPILED.to_owned().into()));
+        }
+        // The parser would tell the bytes one by one.
+        if wasm.len() >= MAGIC.len() && !wasm.starts_with(MAGIC) {
+            return Err(Error::NotAJob(NO_WASM.to_owned().into()));
         }
         let (engine, bytes, of) = (self.clone(), wasm.to_vec(), digest.clone());
         match (&self.compiler, &self.cache) {

@@ -58,6 +58,11 @@ fn what_is_not_a_job_is_refused_in_words_that_help() {
     let truncated = refusal(&whole[..whole.len() / 2]);
     assert!(truncated.starts_with("not a valid WebAssembly component: "), "{truncated}");
     assert!(refusal(b"").starts_with("not a valid WebAssembly component"));
+    for other in [&b"<html>"[..], b"PK\x03\x04", b"(component)", &[0xff; 1 << 20]] {
+        let told = refusal(other);
+        assert!(told.starts_with("not a valid WebAssembly component: the file is no WebAssembly"), "{told}");
+        assert!(told.len() < 200 && !told.contains(['\n', '[']), "nothing of it is quoted: {told}");
+    }
     assert!(refusal(b"\0asm\x01\0\0\0").contains("core WebAssembly module that holds no component's bindings"));
     let other = refusal(&guest("wrong_world"));
     assert!(other.contains("does not export pelton:job/task@0.1"), "{other}");

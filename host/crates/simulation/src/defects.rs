@@ -129,6 +129,10 @@ impl Connector for Servers {
         self.memory.check(needs)
     }
 
+    fn make(&self, needs: &Needs<'_>, made: &mut Vec<String>) -> Result<(), Error> {
+        self.memory.make(needs, made)
+    }
+
     fn open(&self, context: &WritersContext, letters: &Arc<dyn DeadLetters>) -> Result<Arc<dyn Writers>, Error> {
         Ok(self.writers(self.memory.open(context, letters)?))
     }

@@ -25,9 +25,12 @@ pub struct DevArgs {
     /// [default: those, else latest]
     #[arg(long, value_name = "START", allow_hyphen_values = true)]
     pub(super) from: Option<StartFrom>,
-    /// Create missing topics and tables
+    /// Create missing topics that it writes, and tables
     #[arg(long)]
     pub(super) create: bool,
+    /// Create this topic, which it reads, where it is missing
+    #[arg(long, value_name = "TOPIC")]
+    pub(super) create_source: Vec<String>,
     /// Also where a version drops a source, a sink or a parameter
     #[arg(long)]
     pub(super) force: bool,

@@ -8,7 +8,7 @@ use pelton_model::mapping::Mapping;
 
 use super::args::DevArgs;
 use super::trial::Tested;
-use crate::api::types::{JobView, Problem, Reload, Submit};
+use crate::api::types::{Done, JobView, Problem, Reload, Submit};
 use crate::cli::args::caller;
 use crate::cli::client::Client;
 use crate::kafka::StartFrom;
@@ -31,6 +31,7 @@ pub(super) struct Submitter {
     mapping: Mapping,
     from: Option<StartFrom>,
     create: bool,
+    create_sources: Vec<String>,
     force: bool,
 }
 
@@ -43,6 +44,7 @@ impl Submitter {
             mapping: args.mapped.mapping(),
             from: args.from.clone(),
             create: args.create,
+            create_sources: args.create_source.clone(),
             force: args.force,
         })
     }
@@ -66,14 +68,19 @@ impl Submitter {
         };
         let (by, why) = (caller(), Some("pelton dev".to_owned()));
         let live = |view: &JobView| format!("live as version {}", view.version);
+        let done = |done: &Done| {
+            let created: String = done.created.iter().map(|created| format!(", created {created}")).collect();
+            live(&done.job) + &created
+        };
+        let create_sources = self.create_sources.clone();
         match before {
             Some(view) if Some(&view.digest) == digest.as_ref() && self.mapping.is_in(&view.mapping) => {
                 Ok(format!("{} already", live(&view)))
             }
             Some(_) => {
                 let (mapping, force, create) = (self.mapping.clone(), self.force, self.create);
-                let request = Reload { available: None, digest, mapping, force, create, by, why };
-                self.client.change(name, "reload", &request).map(|view| live(&view))
+                let request = Reload { available: None, digest, mapping, force, create, create_sources, by, why };
+                self.client.change(name, "reload", &request).map(|reloaded| done(&reloaded))
             }
             None => {
                 let request = Submit {
@@ -83,11 +90,12 @@ impl Submitter {
                     mapping: self.mapping.clone(),
                     from: self.from.clone(),
                     create: self.create,
+                    create_sources,
                     by,
                     why,
                     ..Submit::default()
                 };
-                self.client.submit(&request).map(|submitted| live(&submitted.job))
+                self.client.submit(&request).map(|submitted| done(&submitted))
             }
         }
     }

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::time::Instant;
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Error, Result};
 use pelton_model::text;
 use serde::Serialize;
 
@@ -44,9 +44,7 @@ impl Steps {
         }
         let separator = if std::mem::replace(&mut self.is_open, true) { " · " } else { "" };
         let mut out = std::io::stdout();
-        write!(out, "{separator}{} {seconds:.1} s", text::line(told))
-            .and_then(|()| out.flush())
-            .context("failed to print")
+        print::printed(write!(out, "{separator}{} {seconds:.1} s", text::line(told)).and_then(|()| out.flush()))
     }
 
     /// Tells how long everything took since a save, and ends its line.
@@ -81,7 +79,7 @@ impl Steps {
         if self.as_json {
             return json(step, told, None);
         }
-        writeln!(std::io::stderr(), "{shown}").context("failed to print")
+        print::printed(writeln!(std::io::stderr(), "{shown}"))
     }
 }
 

@@ -8,7 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::api::types::dead_letters::{Bytes, DeadLetter, DeadLetterList, Purged, Redriven};
-use crate::cli::print::{Cell, Table, exact, json, line, lines};
+use crate::cli::print::{Cell, Table, exact, json, line, lines, printed};
 
 /// Characters of a reason or a value in a table.
 const CELL: usize = 60;
@@ -94,7 +94,7 @@ pub(super) fn raw(letter: &DeadLetter) -> Result<()> {
     let Some(value) = &letter.value else { return Ok(()) };
     let bytes = BASE64_STANDARD.decode(&value.base64).context("the host's answer is damaged")?;
     let mut out = std::io::stdout();
-    out.write_all(&bytes).and_then(|()| out.flush()).context("failed to print")
+    printed(out.write_all(&bytes).and_then(|()| out.flush()))
 }
 
 pub(super) fn redriven(answer: &Redriven, as_json: bool) -> Result<()> {

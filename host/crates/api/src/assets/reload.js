@@ -115,7 +115,7 @@ export async function reloadDialog(store, job) {
       ),
       choice.node,
       field("Why", why, "kept in the job's history; may be empty"),
-      h("p", { class: "check" }, create, h("label", { for: "reload-create" }, "Create missing topics and tables")),
+      h("p", { class: "check" }, create, h("label", { for: "reload-create" }, "Create missing topics that it writes, and tables")),
       trouble,
     ],
     { buttons: [go], submit: () => go.click() },

@@ -132,6 +132,10 @@ export async function submitDialog(spec, component, file) {
     h("option", { value: "exactly-once" }, "exactly once"),
   );
   const create = h("input", { type: "checkbox", id: "submit-create" });
+  const createSources = spec.sources.map(({ topic }, n) => ({
+    topic,
+    box: h("input", { type: "checkbox", id: `submit-create-source-${n}` }),
+  }));
   const parameters = parameterFields(spec);
   const mapping = mappingFields(spec);
   const trouble = h("div");
@@ -148,6 +152,7 @@ export async function submitDialog(spec, component, file) {
         parallelism: Math.max(1, Math.floor(Number(parallelism.value)) || 1),
         guarantee: guarantee.value,
         create: create.checked,
+        create_sources: createSources.filter(({ box }) => box.checked).map(({ topic }) => topic),
       };
       if (from.value.trim()) request.from = from.value.trim();
       try {
@@ -177,14 +182,24 @@ export async function submitDialog(spec, component, file) {
         field("Instances", parallelism, "they share the partitions"),
         field("Guarantee", guarantee),
       ),
-      h("p", { class: "check" }, create, h("label", { for: "submit-create" }, "Create missing topics and tables")),
+      h(
+        "p",
+        { class: "check" },
+        create,
+        h("label", { for: "submit-create" }, "Create missing topics that it writes, and tables"),
+      ),
+      createSources.map(({ topic, box }) =>
+        h("p", { class: "check" }, box, h("label", { for: box.id }, `Create ${topic}, which it reads, if it is missing`)),
+      ),
       trouble,
     ],
     { buttons: [act], submit: () => act.click(), wide: true },
   );
   const submitted = await dialog.closed;
   if (submitted) {
-    say(submitted.notice ?? `${submitted.name} is submitted`);
+    const created = (submitted.created ?? []).map((one) => `, created ${one}`).join("");
+    const noted = submitted.notice ? `; ${submitted.notice}` : "";
+    say(`${submitted.name}: ${submitted.changed ?? "nothing changed"}${created}${noted}`);
     location.hash = `#/jobs/${encodeURIComponent(submitted.name)}`;
   }
 }

@@ -60,7 +60,7 @@ impl Admin {
             self.again.finds_none(self.consumer.client());
         }
         let explained = found.map_err(|error| match error.downcast::<KafkaError>() {
-            Ok(error) => self.failures.explain(error),
+            Ok(error) => self.failures.explain(error, &self.kafka.bootstrap),
             Err(error) => error,
         });
         explained.with_context(|| format!("Kafka at {} does not answer", self.kafka.bootstrap)).map_err(unavailable)
@@ -69,7 +69,7 @@ impl Admin {
     /// The same error, with the reason why no broker can be reached where that is behind it.
     fn reason(&self, error: KafkaError) -> anyhow::Error {
         listen(&self.consumer);
-        self.failures.explain(error)
+        self.failures.explain(error, &self.kafka.bootstrap)
     }
 
     /// The number of partitions of a topic; `None` where it does not exist.
@@ -115,23 +115,52 @@ impl Admin {
         if self.kafka.auto_create {
             return self.ask_for_topic(topic);
         }
+        match self.request_topic(topic, partitions, config, false).await? {
+            None | Some(RDKafkaErrorCode::TopicAlreadyExists) => Ok(()),
+            Some(error) => Err(anyhow!("failed to create topic {topic:?}: {error}")),
+        }
+    }
+
+    /// Why a topic could not be created, if brokers say so; asked without creating it.
+    pub(super) async fn refusal(&self, topic: &str, partitions: i32) -> Option<String> {
+        if self.kafka.auto_create {
+            return None;
+        }
+        match self.request_topic(topic, partitions, &[], true).await {
+            Ok(None | Some(RDKafkaErrorCode::TopicAlreadyExists)) => None,
+            Ok(Some(error)) => Some(error.to_string()),
+            Err(error) => Some(format!("{error:#}")),
+        }
+    }
+
+    /// What brokers say to a request for a topic: nothing where they do it, or, where it is only asked, would do it.
+    async fn request_topic(
+        &self,
+        topic: &str,
+        partitions: i32,
+        config: &[(&str, &str)],
+        only_ask: bool,
+    ) -> Result<Option<RDKafkaErrorCode>> {
         let admin: AdminClient<Failures> =
             client(&self.kafka, "pelton-admin").create_with_context(self.failures.clone()).map_err(refused)?;
         let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
         for (key, value) in config {
             new = new.set(key, value);
         }
-        let options =
-            AdminOptions::new().operation_timeout(Some(REQUEST_TIMEOUT)).request_timeout(Some(REQUEST_TIMEOUT));
+        let options = AdminOptions::new()
+            .operation_timeout(Some(REQUEST_TIMEOUT))
+            .request_timeout(Some(REQUEST_TIMEOUT))
+            .validate_only(only_ask);
         let results = admin.create_topics([&new], &options).await;
         let results = results.map_err(|error| self.reason(error)).context("failed to create topics")?;
-        for result in results {
-            match result {
-                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-                Err((topic, error)) => return Err(anyhow!("failed to create topic {topic:?}: {error}")),
-            }
-        }
-        Ok(())
+        Ok(results.into_iter().find_map(|result| result.err().map(|(_, error)| error)))
+    }
+
+    /// The names of all topics, as far as brokers tell.
+    pub fn topics(&self) -> Vec<String> {
+        let metadata = self.consumer.fetch_metadata(None, REQUEST_TIMEOUT);
+        let topics = metadata.iter().flat_map(|metadata| metadata.topics());
+        topics.map(|topic| topic.name().to_owned()).collect()
     }
 
     /// Has a broker create a topic that creates those that are asked for.

@@ -13,16 +13,17 @@ use rdkafka::producer::BaseProducer;
 use tokio::runtime::Handle;
 
 use super::admin::{Admin, NO_SENSE};
-use super::check::check;
-use super::client::{NAME, consumer, producer, refused};
+use super::check::{check, make};
+use super::client::{NAME, producer, refused};
 use super::dead_letters::KafkaDeadLetters;
 use super::feeds::Feeds;
 use super::letter::LetterForm;
 use super::letter_log::Topic;
 use super::marker::TopicMarker;
-use super::member::Member;
+use super::member::{Member, member_config};
 use super::members::Members;
 use super::producer::JobProducer;
+use super::reach::Failures;
 use super::sink::Topics;
 use super::sleep::Sleep;
 use super::static_member::HostId;
@@ -35,6 +36,9 @@ use crate::letters::{LetterLog, LetterStore, Marker};
 use crate::messages::TopicLog;
 use crate::sink::{Writers, WritersContext};
 use crate::source::{JobSource, SourceConnector};
+
+/// How long a broker may take to answer what nobody waits for.
+const GLANCE: Duration = Duration::from_secs(3);
 
 /// A cluster of brokers, as the settings name them, and what the jobs of a host share of it.
 #[derive(Debug)]
@@ -55,7 +59,7 @@ impl Kafka {
     /// # Errors
     /// No client can be made with the settings.
     pub fn new(config: &Config, runtime: &Handle) -> Result<Self, Error> {
-        try_settings(&config.kafka).context(NO_SENSE).map_err(|error| Error::settings(NAME, error))?;
+        try_settings(config).context(NO_SENSE).map_err(|error| Error::settings(NAME, error))?;
         Ok(Self {
             settings: config.kafka.clone(),
             runtime: runtime.clone(),
@@ -86,11 +90,14 @@ impl Kafka {
     }
 }
 
-/// Makes a client of each kind that jobs will have: what can't work is told at the start, not at the first submit.
-fn try_settings(kafka: &settings::Kafka) -> anyhow::Result<()> {
+/// Makes a client of each kind that jobs will have: what can't work is told at the start, not at the first submit. What
+/// they find on the way is told by those who need it.
+fn try_settings(config: &Config) -> anyhow::Result<()> {
     let name = "pelton-settings";
-    let _: BaseConsumer = consumer(kafka, "settings", name, Duration::from_secs(1)).create().map_err(refused)?;
-    let _: BaseProducer = producer(kafka, name).create().map_err(refused)?;
+    let (member, _) = member_config(&config.kafka, "settings", name, &config.delivery, None);
+    let _: BaseConsumer<Failures> = member.create_with_context(Failures::of(&member)).map_err(refused)?;
+    let producer = producer(&config.kafka, name);
+    let _: BaseProducer<Failures> = producer.create_with_context(Failures::of(&producer)).map_err(refused)?;
     Ok(())
 }
 
@@ -105,6 +112,10 @@ impl Connector for Kafka {
 
     fn check(&self, needs: &Needs<'_>) -> Result<Vec<Finding>, Error> {
         check(&self.admin()?, &self.runtime, needs)
+    }
+
+    fn make(&self, needs: &Needs<'_>, made: &mut Vec<String>) -> Result<(), Error> {
+        make(&self.admin()?, &self.runtime, needs, made)
     }
 
     /// What the broker refuses goes to the dead letters of its own: `letters` is not needed.
@@ -125,6 +136,13 @@ impl SourceConnector for Kafka {
             members: Arc::clone(&self.members),
             member: Arc::new(self.host.job(name)),
         })
+    }
+
+    fn partitions(&self, topics: &[String]) -> Result<usize, Error> {
+        let admin = self.admin()?;
+        let count = |topic| Ok(admin.partitions_within(topic, GLANCE)?.unwrap_or_default());
+        let counts = topics.iter().map(|topic| count(topic)).collect::<Result<Vec<i32>, Error>>()?;
+        Ok(counts.into_iter().filter_map(|count| usize::try_from(count).ok()).sum())
     }
 
     fn pin_start(&self, group: &str, topics: &[String], from: &StartFrom, anew: bool) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use pelton_model::metrics::JobMetrics;
-use pelton_model::status::{Part, Status};
+use pelton_model::status::{Part, Status, TOLD};
 use pelton_model::sync::lock;
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
@@ -298,7 +298,7 @@ impl Group {
              its beginning; to skip what it has, cancel the job and submit it with --from latest"
         );
         tracing::error!(kafka.topic = topic, kafka.partition = partition, "{told}");
-        self.status.notice(&RECREATED, told);
+        self.status.event(&RECREATED, told, TOLD);
     }
 
     /// Notes where assigned partitions start, and says loudly if records were deleted before they were read.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use pelton_delivery::wake::Wake;
 use pelton_model::partition::PartitionView;
-use pelton_model::settings;
+use pelton_model::settings::{self, DeliverySettings};
+use rdkafka::ClientConfig;
 use tokio::runtime::Handle;
 
 use super::admin::Admin;
@@ -48,6 +49,30 @@ fn session(drain: Duration) -> Duration {
     (drain + BEYOND_DRAIN).max(SHORTEST_SESSION)
 }
 
+/// The settings of a job's member of its group, and how long its session is, where it has a say in that.
+pub(super) fn member_config(
+    kafka: &settings::Kafka,
+    job: &str,
+    group: &str,
+    delivery: &DeliverySettings,
+    instance: Option<&str>,
+) -> (ClientConfig, Option<Duration>) {
+    let mut config = consumer(kafka, job, group, delivery.commit_interval);
+    if uses_consumer_protocol(kafka) {
+        return (config, None);
+    }
+    if config.get(SESSION).is_none() {
+        config.set(SESSION, session(delivery.drain_timeout).as_millis().to_string());
+    }
+    if let Some(instance) = instance
+        && config.get(INSTANCE).is_none()
+    {
+        config.set(INSTANCE, instance);
+    }
+    let timeout = config.get(SESSION).and_then(|timeout| timeout.parse().ok()).unwrap_or_default();
+    (config, Some(Duration::from_millis(timeout)))
+}
+
 impl JobSource for Member {
     fn client(&self) -> &'static str {
         CONSUMER_NAME
@@ -62,21 +87,14 @@ impl JobSource for Member {
             }
         }
         let brokers_session = self.runtime.block_on(admin.check_protocol())?;
-        let mut config = consumer(&self.kafka, &self.job, &context.group, context.delivery.commit_interval);
-        let session = if uses_consumer_protocol(&self.kafka) {
-            let timeout = brokers_session.unwrap_or(BROKERS_SESSION);
-            Session { timeout, setting: "group.consumer.session.timeout.ms of the brokers", tells_of_none: false }
-        } else {
-            if config.get(SESSION).is_none() {
-                config.set(SESSION, session(context.delivery.drain_timeout).as_millis().to_string());
+        let instance = self.member.instance();
+        let (config, timeout) = member_config(&self.kafka, &self.job, &context.group, &context.delivery, instance);
+        let session = match timeout {
+            Some(timeout) => Session { timeout, setting: SESSION, tells_of_none: true },
+            None => {
+                let timeout = brokers_session.unwrap_or(BROKERS_SESSION);
+                Session { timeout, setting: "group.consumer.session.timeout.ms of the brokers", tells_of_none: false }
             }
-            if let Some(instance) = self.member.instance()
-                && config.get(INSTANCE).is_none()
-            {
-                config.set(INSTANCE, instance);
-            }
-            let timeout = config.get(SESSION).and_then(|timeout| timeout.parse().ok()).unwrap_or_default();
-            Session { timeout: Duration::from_millis(timeout), setting: SESSION, tells_of_none: true }
         };
         let source = KafkaSource::new(
             &config,

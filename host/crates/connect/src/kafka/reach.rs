@@ -15,6 +15,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::KafkaError;
+use rdkafka::producer::{DeliveryResult, ProducerContext};
 
 use super::certificate::Trust;
 use super::faults::{Whose, whose};
@@ -31,8 +32,16 @@ const MOST_LINES: usize = 100;
 /// The facility under which librdkafka tells that a connection failed.
 const FAIL: &str = "FAIL";
 
+/// What librdkafka says of a name that leads to no address, before the name in quotes.
+const RESOLVE: &str = "Failed to resolve '";
+/// What it says of a connection, before the kind of address and the address.
+const CONNECT: &str = "Connect to ";
+
 /// What librdkafka says of a certificate that it refuses, whatever is wrong with it.
 const REFUSED: &str = "certificate verify failed";
+
+/// What is told where nobody is found at the address of the settings.
+const HINT: &str = "is Kafka there? --kafka HOST:PORT, or KAFKA_HOST, says where it is";
 
 /// The last words on each broker that could not be reached. Clones are of the same.
 #[derive(Debug, Clone, Default)]
@@ -110,20 +119,23 @@ impl Failures {
         (!told.is_empty()).then(|| told.join("; "))
     }
 
-    /// An error with the reason in the place of a code that says nothing, where the way to the brokers is at fault. Blocks
-    /// where a certificate is being looked at for the first time.
-    pub(super) fn explain(&self, error: KafkaError) -> anyhow::Error {
+    /// An error with the reason in the place of a code that says nothing, where the way to the brokers is at fault. The
+    /// brokers of the settings, `bootstrap`, have been named before. Blocks where a certificate is being looked at for
+    /// the first time.
+    pub(super) fn explain(&self, error: KafkaError, bootstrap: &str) -> anyhow::Error {
         let says_nothing =
             error.rdkafka_error_code().is_none_or(|code| (code as i32) < 0 && whose(code) == Whose::Cluster);
+        if !says_nothing {
+            return error.into();
+        }
         let is_unseen = |looked: &Looked| looked.looks && looked.wrong.is_none();
         let certificates = lock(&self.0.certificates);
         let unseen = |all: &mut BTreeMap<String, Looked>| all.values().any(is_unseen);
         let waited = self.0.looked.wait_timeout_while(certificates, LOOK, unseen);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
-        match self.told().filter(|_| says_nothing) {
-            Some(told) => anyhow!(told),
-            None => error.into(),
-        }
+        let Some(told) = self.told() else { return anyhow!("no broker answers; {HINT}") };
+        let told = told.strip_prefix(bootstrap).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&told);
+        if is_nobody(told) { anyhow!("{told}; {HINT}") } else { anyhow!("{told}") }
     }
 }
 
@@ -149,6 +161,12 @@ impl ClientContext for Failures {
 
 impl ConsumerContext for Failures {}
 
+impl ProducerContext for Failures {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
+}
+
 /// Host and port of a broker, and what failed there: of `[thrd:NAME]: NAME: REASON (after 5ms in state CONNECT)`.
 fn parse(message: &str) -> Option<(&str, String)> {
     let told = message.strip_prefix("[thrd:").and_then(|rest| rest.split_once("]: ")).map_or(message, |(_, told)| told);
@@ -162,7 +180,24 @@ fn parse(message: &str) -> Option<(&str, String)> {
         let (address, reason) = reason.split_once(": ")?;
         return Some((address, reason.to_owned()));
     }
-    Some((address, format!("{reason}{}", advice(protocol, reason, when))))
+    Some((address, format!("{}{}", plain(address, reason), advice(protocol, reason, when))))
+}
+
+/// A reason without the address, which stands before it.
+fn plain<'a>(address: &str, reason: &'a str) -> &'a str {
+    let unresolved = || reason.strip_prefix(RESOLVE)?.strip_prefix(address)?.strip_prefix("': ");
+    let refused = || {
+        let (to, why) = reason.strip_prefix(CONNECT)?.split_once(" failed: ")?;
+        // Of a name it is worth telling what it leads to.
+        (to.split_once('#')?.1 == address).then_some(why)
+    };
+    unresolved().or_else(refused).unwrap_or(reason)
+}
+
+/// Whether a reason means that nobody was found at an address.
+fn is_nobody(reason: &str) -> bool {
+    let words = ["Connection refused", "not known", "No route to host", "timed out", "No address associated", CONNECT];
+    words.iter().any(|words| reason.contains(words))
 }
 
 /// What a broker that just closes a connection may mean by that. (Librdkafka has such words, but in this release it
@@ -206,15 +241,33 @@ mod tests {
         failures.hear("FAIL", "[thrd:d]: plaintext://[::1]:9/3: refused");
         failures.hear("GETPID", "[thrd:b:9092/1]: e:9092/1: no failure");
         failures.hear("FAIL", "nothing of that kind");
-        assert_eq!(
-            failures.told().unwrap(),
-            "[::1]:9: refused; b:9092: SASL authentication error: no; c:1: Failed to resolve 'c:1': unknown"
-        );
+        assert_eq!(failures.told().unwrap(), "[::1]:9: refused; b:9092: SASL authentication error: no; c:1: unknown");
         let passing = KafkaError::MetadataFetch(RDKafkaErrorCode::BrokerTransportFailure);
-        assert!(failures.explain(passing).to_string().contains("SASL authentication error"));
+        assert!(failures.explain(passing, "b:9092").to_string().contains("SASL authentication error"));
         let final_one = KafkaError::MetadataFetch(RDKafkaErrorCode::TopicAuthorizationFailed);
-        assert!(failures.explain(final_one.clone()).to_string().contains("TopicAuthorizationFailed"));
-        assert!(Failures::default().explain(final_one).to_string().contains("TopicAuthorizationFailed"));
+        assert!(failures.explain(final_one.clone(), "b:9092").to_string().contains("TopicAuthorizationFailed"));
+        assert!(Failures::default().explain(final_one, "b:9092").to_string().contains("TopicAuthorizationFailed"));
+    }
+
+    #[test]
+    fn where_nobody_is_found_it_is_told_once_and_with_the_setting() {
+        let told = |bootstrap: &str, words: &str| {
+            let failures = Failures::default();
+            failures.hear("FAIL", &format!("[thrd:{bootstrap}/bootstrap]: {bootstrap}/bootstrap: {words}"));
+            let passing = KafkaError::MetadataFetch(RDKafkaErrorCode::BrokerTransportFailure);
+            failures.explain(passing, bootstrap).to_string()
+        };
+        let refused = "Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)";
+        assert_eq!(told("127.0.0.1:1", refused), format!("Connection refused; {HINT}"));
+        let by_name = format!("Connect to ipv4#127.0.0.1:1 failed: Connection refused; {HINT}");
+        assert_eq!(told("localhost:1", refused), by_name);
+        let unresolved = "Failed to resolve 'b:1': Name or service not known (after 0ms in state CONNECT)";
+        assert_eq!(told("b:1", unresolved), format!("Name or service not known; {HINT}"));
+        // Whoever is found and wants something else is there.
+        let wrong = "SASL authentication error: Invalid password (after 5ms in state AUTH_REQ)";
+        assert_eq!(told("b:1", wrong), "SASL authentication error: Invalid password");
+        let silent = KafkaError::MetadataFetch(RDKafkaErrorCode::OperationTimedOut);
+        assert_eq!(Failures::default().explain(silent, "b:1").to_string(), format!("no broker answers; {HINT}"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pelton_model::metrics::JobMetrics;
 use pelton_model::partition::Moved;
-use pelton_model::spec::Target;
+use pelton_model::spec::{self, Target};
 use pelton_model::start::StartFrom;
 
 use super::away::{NAME, away};
@@ -41,6 +41,19 @@ impl Memory {
     }
 }
 
+impl Memory {
+    fn has_topic(&self, name: &str) -> bool {
+        self.look(|state| state.topics.contains_key(name))
+    }
+
+    fn missing_tables<'a>(&self, needs: &Needs<'a>) -> impl Iterator<Item = (&'a spec::Sink, &'a spec::Table)> {
+        needs.sinks.clone().into_iter().filter_map(|sink| match &sink.target {
+            Target::Table(table) => self.look(|state| !state.tables.contains_key(&table.name)).then_some((sink, table)),
+            Target::Topic(_) | Target::Statement(_) => None,
+        })
+    }
+}
+
 impl Connector for Memory {
     fn name(&self) -> &'static str {
         NAME
@@ -52,39 +65,32 @@ impl Connector for Memory {
 
     fn check(&self, needs: &Needs<'_>) -> Result<Vec<Finding>, Error> {
         self.there()?;
-        let mut findings = Vec::new();
-        let sources = needs.sources.iter().map(|source| (source.topic.as_str(), "reads"));
-        let sinks = needs.sinks.iter().filter_map(|sink| match &sink.target {
-            Target::Topic(topic) => Some((topic.as_str(), "writes")),
-            _ => None,
+        let topics = needs.topics().into_iter().filter(|(name, _)| !self.has_topic(name)).map(|(name, role)| Finding {
+            place: name.to_owned(),
+            text: role.missing(name),
+            fix: role.fix(),
         });
-        for (name, verb) in sources.chain(sinks) {
-            if self.look(|state| state.topics.contains_key(name)) {
-                continue;
-            }
-            if needs.create {
-                self.create_topic(name, 1);
-            } else {
-                let text = format!("topic {name:?}, which the job {verb}, does not exist");
-                findings.push(Finding { place: name.to_owned(), text, fix: Fix::Create });
-            }
+        let tables = self.missing_tables(needs).map(|(sink, table)| Finding {
+            place: sink.name.clone(),
+            text: format!("table `{}` is missing", table.name),
+            fix: Fix::Create,
+        });
+        Ok(topics.chain(tables).collect())
+    }
+
+    fn make(&self, needs: &Needs<'_>, made: &mut Vec<String>) -> Result<(), Error> {
+        self.there()?;
+        let letters = topic(needs.job);
+        let topics = needs.topics().into_iter().map(|(name, _)| name).chain([letters.as_str()]);
+        for name in topics.filter(|name| !self.has_topic(name)) {
+            self.create_topic(name, 1);
+            made.push(format!("topic {name:?}"));
         }
-        for sink in &needs.sinks {
-            let Target::Table(table) = &sink.target else { continue };
-            if self.look(|state| state.tables.contains_key(&table.name)) {
-                continue;
-            }
-            if needs.create {
-                self.create_table(table);
-            } else {
-                let text = format!("table `{}` is missing", table.name);
-                findings.push(Finding { place: sink.name.clone(), text, fix: Fix::Create });
-            }
+        for (_, table) in self.missing_tables(needs) {
+            self.create_table(table);
+            made.push(format!("table `{}`", table.name));
         }
-        if findings.is_empty() {
-            self.create_topic(&topic(needs.job), 1);
-        }
-        Ok(findings)
+        Ok(())
     }
 
     fn open(&self, context: &WritersContext, letters: &Arc<dyn DeadLetters>) -> Result<Arc<dyn Writers>, Error> {
@@ -96,6 +102,11 @@ impl Connector for Memory {
 impl SourceConnector for Memory {
     fn job(&self, _: &str) -> Arc<dyn JobSource> {
         Arc::new(Member { memory: self.clone() })
+    }
+
+    fn partitions(&self, topics: &[String]) -> Result<usize, Error> {
+        self.topics_there()?;
+        Ok(self.look(|state| topics.iter().filter_map(|topic| state.topics.get(topic)).map(Vec::len).sum()))
     }
 
     fn pin_start(&self, group: &str, topics: &[String], from: &StartFrom, anew: bool) -> Result<(), Error> {

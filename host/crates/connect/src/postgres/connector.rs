@@ -15,8 +15,8 @@ use super::config::{NAME, PostgresConfig};
 use super::connect::Session;
 use super::encode::Encoder;
 use super::error::Unusable;
-use super::schema;
 use super::sink::{PostgresSink, RowSink, SinkReport};
+use super::{missing, schema};
 use crate::connector::{Connector, Finding, Fix, Needs};
 use crate::context::Report;
 use crate::dead_letters::DeadLetters;
@@ -43,6 +43,16 @@ impl Postgres {
     pub fn new(settings: &settings::Postgres, runtime: &Handle) -> Result<Self, Error> {
         Ok(Self { config: PostgresConfig::of(settings)?, runtime: runtime.clone() })
     }
+
+    /// Does what a check does, within the time that it may take.
+    fn in_time<T>(&self, check: impl Future<Output = Result<T, Unusable>>) -> Result<T, Error> {
+        let time = self.config.connect_timeout + CHECK_TIMEOUT;
+        let checked = async { tokio::time::timeout(time, check).await };
+        let url = &self.config.url;
+        let halted =
+            |_| Err(Unusable(format!("{url} gave no answer within {time:?}; is it, or a pooler between, at a halt?")));
+        self.runtime.block_on(checked).unwrap_or_else(halted).map_err(unusable)
+    }
 }
 
 fn unusable(error: Unusable) -> Error {
@@ -65,34 +75,37 @@ impl Connector for Postgres {
             let session = Session::connect(&config.url, &name, config.connect_timeout).await?;
             let mut findings = Vec::new();
             for sink in &needs.sinks {
-                let mut found = schema::check(session.client(), &sink.target).await?;
-                if let Target::Table(table) = &sink.target
-                    && needs.create
-                    && found.iter().any(|mismatch| mismatch.creatable)
-                {
-                    schema::create(session.client(), table).await?;
-                    tracing::info!("created table {} for job {}", table.name, needs.job);
-                    found = schema::check(session.client(), &sink.target).await?;
+                for mismatch in schema::check(session.client(), &sink.target).await? {
+                    let (text, fix) = match &sink.target {
+                        Target::Table(table) if mismatch.creatable => {
+                            missing::look(session.client(), table, &mismatch.text).await?
+                        }
+                        target => (mismatch.named(target, &sink.name), Fix::ByHand),
+                    };
+                    findings.push(Finding { place: sink.name.clone(), text, fix });
                 }
-                findings.extend(found.into_iter().map(|mismatch| Finding {
-                    place: sink.name.clone(),
-                    text: mismatch.text,
-                    fix: if mismatch.creatable { Fix::Create } else { Fix::ByHand },
-                }));
             }
             Ok(findings)
         };
-        let time = config.connect_timeout + CHECK_TIMEOUT;
-        let checked = async { tokio::time::timeout(time, check).await };
-        self.runtime
-            .block_on(checked)
-            .unwrap_or_else(|_| {
-                Err(Unusable(format!(
-                    "{} gave no answer within {time:?}; is it, or a pooler between, at a halt?",
-                    config.url
-                )))
-            })
-            .map_err(unusable)
+        self.in_time(check)
+    }
+
+    fn make(&self, needs: &Needs<'_>, made: &mut Vec<String>) -> Result<(), Error> {
+        let config = &self.config;
+        let make = async {
+            let name = format!("pelton/{}", needs.job);
+            let session = Session::connect(&config.url, &name, config.connect_timeout).await?;
+            for sink in &needs.sinks {
+                let Target::Table(table) = &sink.target else { continue };
+                let found = schema::check(session.client(), &sink.target).await?;
+                if found.iter().any(|mismatch| mismatch.creatable) {
+                    schema::create(session.client(), table).await?;
+                    made.push(format!("table `{}`", table.name));
+                }
+            }
+            Ok(())
+        };
+        self.in_time(make)
     }
 
     fn open(&self, context: &WritersContext, letters: &Arc<dyn DeadLetters>) -> Result<Arc<dyn Writers>, Error> {

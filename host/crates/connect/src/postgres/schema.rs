@@ -18,7 +18,7 @@ use pelton_model::spec::{ColumnSpec, Conflict, Statement, Table, Target};
 use pelton_model::sql::{ident, table_name};
 
 /// How long a check waits for a lock.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Something in which a table or statement is not as a job declares it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,18 @@ pub struct Mismatch {
     pub text: String,
     /// Whether [`create`] would repair it.
     pub creatable: bool,
+}
+
+impl Mismatch {
+    /// The text with the table that it is about, or the sink whose statement, where it doesn't begin with that itself.
+    pub(super) fn named(self, target: &Target, sink: &str) -> String {
+        let begins_with_it = ["table `", "`"].iter().any(|name| self.text.starts_with(name));
+        match target {
+            Target::Table(_) if begins_with_it => self.text,
+            Target::Table(table) => format!("table `{}`: {}", table.name, self.text),
+            Target::Topic(_) | Target::Statement(_) => format!("sink `{sink}`: {}", self.text),
+        }
+    }
 }
 
 impl fmt::Display for Mismatch {

@@ -18,7 +18,7 @@ use pelton_model::start::StartFrom;
 use pelton_model::sync::lock;
 
 use crate::changes::Changes;
-use crate::checks::{Checks, ConnectorChecks};
+use crate::checks::{Checks, ConnectorChecks, May};
 use crate::components::{Component, Components};
 use crate::error::Error;
 use crate::jobs::Jobs;
@@ -111,12 +111,16 @@ impl Components for FakeComponents {
 pub(crate) struct FakeChecks(ConnectorChecks);
 
 impl Checks for FakeChecks {
-    fn submitted(&self, _: &JobRecord, _: Option<&StartFrom>, _: bool) -> Result<(), Error> {
-        Ok(())
+    fn submitted(&self, _: &JobRecord, _: Option<&StartFrom>, _: May<'_>) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
     }
 
-    fn changed(&self, _: &JobRecord, _: &Spec, _: bool) -> Result<(), Error> {
-        Ok(())
+    fn changed(&self, _: &JobRecord, _: &Spec, _: May<'_>) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn partitions(&self, _: &Spec) -> Option<usize> {
+        None
     }
 
     fn seek(&self, record: &JobRecord, to: &StartFrom) -> Result<Vec<Moved>, Error> {

@@ -5,7 +5,7 @@ use pelton_delivery::clock::SystemClock;
 
 use super::fake::{TestHost, eventually};
 use crate::error::Error;
-use crate::types::{Reload, Rollback, Scale, SetParameters, Submit};
+use crate::types::{Done, Reload, Rollback, Scale, SetParameters, Submit};
 
 fn set(value: &str) -> SetParameters {
     SetParameters { parameters: [("p".to_owned(), Some(value.to_owned()))].into(), by: None }
@@ -24,14 +24,14 @@ fn every_verb_does_its_work_and_may_be_repeated() {
     }
     let next = Reload { digest: Some(host.upload("a", 2).unwrap()), ..Reload::default() };
     for _ in 0..2 {
-        assert_eq!(jobs.scale("a", &scale(3)).unwrap().parallelism, 3);
-        assert_eq!(jobs.set("a", &set("7")).unwrap().parameters["p"], "7");
-        assert_eq!(jobs.reload("a", &next).unwrap().version, 2);
+        assert_eq!(jobs.scale("a", &scale(3)).unwrap().job.parallelism, 3);
+        assert_eq!(jobs.set("a", &set("7")).unwrap().job.parameters["p"], "7");
+        assert_eq!(jobs.reload("a", &next).unwrap().job.version, 2);
     }
     assert!(jobs.show("a").unwrap().probation.is_some(), "the version that was opened for it is at work");
     assert_eq!(host.flowing.current("a").get().0.number, 2);
     for _ in 0..2 {
-        assert_eq!(jobs.rollback("a", &Rollback { to: Some(1), ..Rollback::default() }).unwrap().version, 1);
+        assert_eq!(jobs.rollback("a", &Rollback { to: Some(1), ..Rollback::default() }).unwrap().job.version, 1);
     }
     for _ in 0..2 {
         jobs.pause("a", None).unwrap().wait(&SystemClock).unwrap();
@@ -44,10 +44,37 @@ fn every_verb_does_its_work_and_may_be_repeated() {
     let why: Vec<_> = jobs.show("a").unwrap().history.into_iter().map(|change| change.why).collect();
     assert_eq!(why, ["submit", "scale 3", "set p", "reload", "rollback", "pause", "resume"]);
 
-    let last = jobs.cancel("a").unwrap().wait(&SystemClock).unwrap();
+    let last = jobs.cancel("a").unwrap().wait(&SystemClock).unwrap().job;
     assert_eq!((last.name.as_str(), last.state), ("a", pelton_model::status::State::Stopped));
     assert!(matches!(jobs.cancel("a"), Err(Error::NoSuchJob(job)) if job == "a"));
     assert!(host.desired("a").is_none() && jobs.list().is_empty());
+}
+
+type Verb<'a> = &'a dyn Fn() -> Result<Done, Error>;
+
+#[test]
+fn each_verb_tells_what_it_has_changed_and_a_repeated_one_that_nothing_is() {
+    let host = TestHost::start(Memory::default());
+    let jobs = &host.jobs;
+    let submit = Submit { digest: Some(host.upload("a", 1).unwrap()), ..Submit::default() };
+    let next = Reload { digest: Some(host.upload("a", 2).unwrap()), ..Reload::default() };
+    let back = Rollback { to: Some(1), ..Rollback::default() };
+    let (seven, three) = (set("7"), scale(3));
+    let verbs: [(Verb<'_>, &str); 7] = [
+        (&|| jobs.submit(&submit), "submitted, version 1 (1) reads in"),
+        (&|| jobs.set("a", &seven), "p = 7 (was 0)"),
+        (&|| jobs.scale("a", &three), "parallelism is 3 (was 1)"),
+        (&|| jobs.reload("a", &next), "version 2 (2) takes over from version 1 (1)"),
+        (&|| jobs.rollback("a", &back), "version 1 (1) takes over from version 2 (2)"),
+        (&|| jobs.pause("a", None)?.wait(&SystemClock), "paused"),
+        (&|| jobs.resume("a", None), "resumed"),
+    ];
+    for (verb, told) in verbs {
+        assert_eq!(verb().unwrap().changed.as_deref(), Some(told));
+        assert_eq!(verb().unwrap().changed, None, "{told}");
+    }
+    let told = "cancelled; the offsets of group \"pelton-a\" and its dead letters are kept";
+    assert_eq!(jobs.cancel("a").unwrap().wait(&SystemClock).unwrap().changed.as_deref(), Some(told));
 }
 
 #[test]
@@ -62,8 +89,14 @@ fn what_is_refused_leaves_the_job_as_it_was() {
     assert!(host.jobs.show("a").unwrap().conditions.is_empty(), "who asked has the answer");
     let none = Reload { digest: Some("0".repeat(64)), ..Reload::default() };
     assert!(matches!(host.jobs.reload("a", &none), Err(Error::NoSuchComponent(_))));
-    let told = host.jobs.show("a").unwrap().conditions.remove(0);
-    assert!(told.part == "reload" && told.reason.ends_with("version 1 goes on"), "{told:?}");
+    let to = Rollback { to: Some(7), ..Rollback::default() };
+    assert!(matches!(host.jobs.rollback("a", &to), Err(Error::NoEarlierVersion { .. })));
+    assert!(host.jobs.show("a").unwrap().conditions.is_empty(), "nothing of it goes on");
+    let log: Vec<_> = host.jobs.log("a").unwrap().since(0, 100).iter().map(|kept| kept.line.message.clone()).collect();
+    for part in ["reload", "rollback"] {
+        let is_told = |line: &&String| line.starts_with(&format!("{part}: ")) && line.ends_with("version 1 goes on");
+        assert_eq!(log.iter().filter(is_told).count(), 1, "{log:?}");
+    }
     assert_eq!(host.desired("a").unwrap(), before);
     assert_eq!(host.flowing.current("a").get().0.number, 1);
 }
@@ -92,8 +125,8 @@ fn other_jobs_and_other_verbs_do_not_wait_for_a_drain() {
         });
         waits.wait();
         host.flowing.let_go("slow");
-        assert_eq!(gone.wait(&SystemClock).unwrap().name, "slow");
-        assert_eq!(again.wait(&SystemClock).unwrap().name, "slow");
+        assert_eq!(gone.wait(&SystemClock).unwrap().job.name, "slow");
+        assert_eq!(again.wait(&SystemClock).unwrap().job.name, "slow");
         assert_eq!(anew.join().unwrap().unwrap().history.len(), 1);
     });
     assert!(!host.desired("slow").unwrap().record.cancelled);
@@ -166,11 +199,42 @@ fn a_version_that_the_pipeline_has_rolled_back_is_kept_so() {
     eventually("it is shown", || host.jobs.show("a").unwrap().version == 1);
     let view = host.jobs.show("a").unwrap();
     let told = "version 2 was rolled back by the host: it fails on every record: it traps";
-    assert_eq!((view.conditions[0].reason.as_str(), view.conditions[0].part.as_str()), (told, "reload"));
+    assert_eq!((view.conditions[0].reason.as_str(), view.conditions[0].part.as_str()), (told, "rollback"));
     assert_eq!(view.history.last().map(|change| (change.by.as_str(), change.why.as_str())), Some(("host", told)));
+    // It is told until another version is put to work, which new parameters are not.
+    host.jobs.set("a", &set("7")).unwrap();
+    assert_eq!(host.jobs.show("a").unwrap().conditions[0].reason, told);
     let catalog = host.stop();
     let host = TestHost::start(catalog);
     assert_eq!(host.flowing.current("a").get().0.number, 1);
+    let current = host.flowing.current("a");
+    let next = Reload { digest: Some(host.upload("a", 3).unwrap()), ..Reload::default() };
+    host.jobs.reload("a", &next).unwrap();
+    assert!(current.hopeless(&current.get().0, "it traps once more"));
+    eventually("it is told", || !host.jobs.show("a").unwrap().conditions.is_empty());
+    let mended = Reload { digest: Some(host.upload("a", 4).unwrap()), ..Reload::default() };
+    assert_eq!(host.jobs.reload("a", &mended).unwrap().job.conditions, []);
+}
+
+#[test]
+fn what_a_file_asks_for_is_told_until_another_version_comes() {
+    let host = TestHost::start(Memory::default());
+    host.submit("a").unwrap();
+    let by_its_file =
+        |digest: String| Reload { digest: Some(digest), by: Some("usr_jobs".to_owned()), ..Reload::default() };
+    host.jobs.reload("a", &by_its_file("0".repeat(64))).unwrap_err();
+    let told = || host.jobs.show("a").unwrap().conditions.pop().map(|told| (told.part, told.reason));
+    let (part, reason) = told().unwrap();
+    assert!(part == "reload" && reason.ends_with("version 1 goes on"), "{reason}");
+    host.jobs.set("a", &set("7")).unwrap();
+    host.jobs.scale("a", &scale(2)).unwrap();
+    assert_eq!(told(), Some((part, reason)), "the file asks for it yet");
+    let next = Reload { digest: Some(host.upload("a", 2).unwrap()), ..Reload::default() };
+    assert_eq!(host.jobs.reload("a", &next).unwrap().job.conditions, []);
+    host.jobs.reload("a", &by_its_file("0".repeat(64))).unwrap_err();
+    assert!(told().is_some());
+    host.jobs.rollback("a", &Rollback::default()).unwrap();
+    assert_eq!(told(), None);
 }
 
 #[test]
@@ -258,7 +322,7 @@ fn what_feeds_itself_is_refused_unless_it_is_meant() {
     host.jobs.submit(&meant).unwrap();
     assert!(host.desired("loops").unwrap().record.allow_loop);
     let next = Reload { digest: Some(host.upload("loops", 2).unwrap()), ..Reload::default() };
-    assert_eq!(host.jobs.reload("loops", &next).unwrap().version, 2, "it stays meant");
+    assert_eq!(host.jobs.reload("loops", &next).unwrap().job.version, 2, "it stays meant");
     // Nor does a reload get there.
     host.submit("a").unwrap();
     let looping = Reload { digest, force: true, ..Reload::default() };

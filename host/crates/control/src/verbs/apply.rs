@@ -7,13 +7,14 @@ use pelton_model::text::{cut, line};
 
 use super::Prepared;
 use super::reload::{Diff, target};
+use crate::checks::{May, idle_instances};
 use crate::components::Component;
 use crate::error::Error;
 use crate::flow;
 use crate::jobs::Jobs;
 use crate::record::{JobRecord, Note};
 use crate::supervisor::Supervised;
-use crate::types::{Applied, Apply};
+use crate::types::{Applied, Apply, Done, Submit};
 
 /// Longest value of a parameter in a difference, bytes.
 const VALUE_BYTES: usize = 80;
@@ -35,22 +36,26 @@ impl Jobs {
             Some(entry) => differences(&entry.record, &wanted)?,
         };
         if request.dry_run || changes.is_empty() {
-            return Ok(Applied { name, changes, notice: None });
+            return Ok(Applied { name, changes, created: Vec::new(), notice: None });
         }
         if there.is_none() {
-            let notice = self.submit(submit)?.notice;
-            return Ok(Applied { name, changes, notice });
+            let Done { created, notice, .. } = self.submit(submit)?;
+            return Ok(Applied { name, changes, created, notice });
         }
         let why = submit.why.clone().unwrap_or_else(|| format!("apply: {}", cut(&changes.join(", "), WHY_BYTES)));
         let note = self.note(submit.by.as_deref(), &line(&why))?;
-        self.change(&name, |entry, supervised| {
+        let mut created = Vec::new();
+        let changed = self.change(&name, |entry, supervised| {
             if differences(&entry.record, &wanted)?.is_empty() {
                 return Ok(None);
             }
-            self.applied(&entry.record, supervised, &wanted, (&component, &wasm), submit.create, &note).map(Some)
+            let applied = self.applied(&entry.record, supervised, &wanted, (&component, &wasm), submit, &note)?;
+            created.extend(applied.1);
+            Ok(Some(applied.0))
         })?;
+        let notice = idle_instances(&*self.services.checks, &changed.supervised.record());
         tracing::info!(job.name = name, "{} of {name} by {}", note.why, note.by);
-        Ok(Applied { name, changes, notice: None })
+        Ok(Applied { name, changes, created, notice })
     }
 
     fn applied(
@@ -59,9 +64,9 @@ impl Jobs {
         supervised: &Arc<Supervised>,
         wanted: &JobRecord,
         (component, wasm): (&Component, &[u8]),
-        create: bool,
+        submit: &Submit,
         note: &Note,
-    ) -> Result<Prepared, Error> {
+    ) -> Result<(Prepared, Vec<String>), Error> {
         let mut record = JobRecord {
             parameters: wanted.parameters.clone(),
             mapping: wanted.mapping.clone(),
@@ -74,11 +79,14 @@ impl Jobs {
         let is_another = wanted.digest != before.digest;
         if !is_another && (&record.parameters, &record.mapping) == (&before.parameters, &before.mapping) {
             record.note(note);
-            return Ok(Prepared { record, version: None });
+            return Ok((Prepared { record, version: None }, Vec::new()));
         }
-        self.services.checks.changed(before, &wanted.spec, create)?;
+        let prepared = self.opened(supervised, record, component, is_another, note)?;
         self.keep_component(wasm, "failed to keep the component")?;
-        self.opened(supervised, record, component, is_another, note)
+        // The last, since it may make what is missing.
+        let may = May { create: submit.create, create_sources: &submit.create_sources };
+        let created = self.services.checks.changed(before, &wanted.spec, may)?;
+        Ok((prepared, created))
     }
 }
 

@@ -14,6 +14,7 @@ impl Jobs {
             let gone = || Error::NoSuchJob(job.to_owned());
             let (slot, supervised) = self.reconciler.find(job).ok_or_else(gone)?;
             let Entry { revision, mut record } = self.desired(job)?.ok_or_else(gone)?;
+            let group = record.group.clone();
             let revision = if record.cancelled {
                 revision
             } else {
@@ -28,7 +29,8 @@ impl Jobs {
                 }
             };
             let reconciler = self.reconciler.clone();
-            return Ok(Completion { reconciler, slot, supervised, revision, until: Until::Gone });
+            let changed = Some(format!("cancelled; the offsets of group {group:?} and its dead letters are kept"));
+            return Ok(Completion { reconciler, slot, supervised, revision, until: Until::Gone, changed });
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::record::DroppedFile;
 use pelton_delivery::wake::Wake;
 
 use super::reload::USR_JOBS;
+use crate::error::Error;
 use crate::jobs::Jobs;
 use crate::types::{Reload, Submit};
 use pelton_model::spec::Spec;
@@ -40,7 +41,7 @@ impl Jobs {
                 why: Some("--submit-all".to_owned()),
                 ..Submit::default()
             };
-            match self.submit(&request) {
+            match self.submit(&request).map_err(Error::without_create) {
                 Ok(_) => return,
                 Err(_) if self.reconciler.is_closed() => return,
                 Err(error) if error.is_temporary() => tracing::warn!("{file} is not submitted yet: {error}"),
@@ -56,8 +57,11 @@ impl Jobs {
     /// A file in `usr_jobs` is new or has changed: jobs that came from it take it over.
     fn reload_from(&self, file: &DroppedFile) {
         for supervised in self.reconciler.all() {
-            let known = supervised.record().file;
-            if known.is_some_and(|known| known.name == file.name && known.digest != file.digest) {
+            let Some(known) = supervised.record().file.filter(|known| known.name == file.name) else { continue };
+            if known.digest == file.digest {
+                // It asks for nothing else any more.
+                supervised.observed.status.clear_notice(&Part::Reload);
+            } else {
                 let request = Reload {
                     by: Some(USR_JOBS.to_owned()),
                     why: Some(format!("{} changed", file.name)),
@@ -80,6 +84,8 @@ impl Jobs {
             let status = &supervised.observed.status;
             match file.as_deref().and_then(|file| self.available.has(file)) {
                 Some(false) if !status.has_notice(&Part::File) => {
+                    // What it asked for is gone with it.
+                    status.clear_notice(&Part::Reload);
                     let file = file.unwrap_or_default();
                     let told = format!("{file} is gone from usr_jobs; the job goes on from the host's copy");
                     supervised.notice(&Part::File, &told);

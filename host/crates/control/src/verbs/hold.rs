@@ -4,20 +4,20 @@ use super::{Found, Prepared};
 use crate::completion::{Completion, Until};
 use crate::error::Error;
 use crate::jobs::Jobs;
-use crate::types::JobView;
+use crate::types::Done;
 
 impl Jobs {
     /// Holds a job: what is in flight is delivered and committed, and it leaves its group, so that it costs nothing.
     /// Who waits for the completion sees it held.
     pub fn pause(&self, job: &str, by: Option<&str>) -> Result<Completion, Error> {
-        let Found { slot, supervised, revision } = self.set_paused(job, by, true)?;
+        let Found { slot, supervised, revision, changed } = self.set_paused(job, by, true)?;
         let reconciler = self.reconciler.clone();
-        Ok(Completion { reconciler, slot, supervised, revision, until: Until::Held })
+        Ok(Completion { reconciler, slot, supervised, revision, until: Until::Held, changed })
     }
 
     /// Lets a held job go on from its offsets.
-    pub fn resume(&self, job: &str, by: Option<&str>) -> Result<JobView, Error> {
-        self.set_paused(job, by, false).map(|found| found.supervised.view())
+    pub fn resume(&self, job: &str, by: Option<&str>) -> Result<Done, Error> {
+        self.set_paused(job, by, false).map(Found::done)
     }
 
     fn set_paused(&self, job: &str, by: Option<&str>, paused: bool) -> Result<Found, Error> {

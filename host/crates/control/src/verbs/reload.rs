@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use crate::record::{DroppedFile, JobRecord, Note};
 
-use super::{Found, Prepared, tell};
+use super::{Found, Prepared, tell_refused};
+use crate::checks::May;
 use crate::components::Component;
 use crate::error::Error;
 use crate::flow;
 use crate::jobs::Jobs;
 use crate::supervisor::Supervised;
-use crate::types::{JobView, Reload, Rollback};
+use crate::types::{Done, Reload, Rollback};
 use pelton_model::spec::{Spec, Target};
+use pelton_model::status::Part;
 
 /// Who changes a job when its file does.
 pub(crate) const USR_JOBS: &str = "usr_jobs";
@@ -71,23 +73,26 @@ struct Next {
 impl Jobs {
     /// Puts another component to work in a running job, between two batches. Refused, with the job going on as it was,
     /// where the component is no job, lacks something, or would drop a source or sink without being forced to.
-    pub fn reload(&self, job: &str, request: &Reload) -> Result<JobView, Error> {
+    pub fn reload(&self, job: &str, request: &Reload) -> Result<Done, Error> {
         let supervised = self.find(job)?;
         // Who asks a question has the answer; what a file asks is told in the job.
         let by_a_file = request.by.as_deref() == Some(USR_JOBS);
         let note = self.note(request.by.as_deref(), request.why.as_deref().unwrap_or("reload"))?;
-        let mut next = None;
+        let (mut next, mut created) = (None, Vec::new());
         let result = self.change(job, |entry, supervised| {
             let next = match &next {
                 Some(next) => next,
                 None => next.insert(self.next(&entry.record, request)?),
             };
-            self.reloaded(entry.record.clone(), supervised, next, request, &note)
+            self.reloaded(entry.record.clone(), supervised, next, request, &note, &mut created)
         });
-        if by_a_file || !result.as_ref().is_err_and(Error::is_question) {
-            tell(&supervised, &result);
+        let result = if by_a_file { result.map_err(Error::without_create) } else { result };
+        match &result {
+            Ok(_) => drop(supervised.observed.status.clear_notice(&Part::Reload)),
+            Err(error) if error.is_question() && !by_a_file => {}
+            Err(error) => tell_refused(&supervised, &Part::Reload, error, by_a_file),
         }
-        result.map(|found| found.supervised.view())
+        result.map(|found| Done { created, ..found.done() })
     }
 
     /// The component that a reload asks for.
@@ -110,6 +115,7 @@ impl Jobs {
         Next { wasm, file, component }: &Next,
         request: &Reload,
         note: &Note,
+        created: &mut Vec<String>,
     ) -> Result<Option<Prepared>, Error> {
         let before = record.clone();
         let declared = component.spec();
@@ -129,24 +135,26 @@ impl Jobs {
             return Err(Error::WouldDrop { job: record.name, lines: diff.lines() });
         }
         flow::check(&record.name, &spec, record.allow_loop)?;
-        self.services.checks.changed(&record, &spec, request.create)?;
-        self.keep_component(wasm, "failed to keep the component")?;
+        let mapped = record.clone();
         if request.force {
             record.parameters.retain(|name, _| declared.parameters.iter().any(|p| p.name == *name));
         }
-        self.opened(supervised, record, component, is_another, note).map(Some)
+        let prepared = self.opened(supervised, record, component, is_another, note)?;
+        self.keep_component(wasm, "failed to keep the component")?;
+        // The last, since it may make what is missing.
+        let may = May { create: request.create, create_sources: &request.create_sources };
+        created.extend(self.services.checks.changed(&mapped, &spec, may)?);
+        Ok(Some(prepared))
     }
 
     /// Goes back to an earlier version and the parameters, topics and tables that it had; its component is kept by digest. That one is not
     /// on probation.
-    pub fn rollback(&self, job: &str, request: &Rollback) -> Result<JobView, Error> {
+    pub fn rollback(&self, job: &str, request: &Rollback) -> Result<Done, Error> {
         let supervised = self.find(job)?;
         let note = self.note(request.by.as_deref(), request.why.as_deref().unwrap_or("rollback"))?;
-        let mut is_there = false;
         let result = self.change(job, |entry, supervised| {
             let mut record = entry.record.clone();
-            is_there = request.to == Some(record.version);
-            if is_there {
+            if request.to == Some(record.version) {
                 return Ok(None);
             }
             let Some(to) = record.earlier(request.to).cloned() else {
@@ -155,14 +163,16 @@ impl Jobs {
             let component = self.kept(&to.digest)?;
             let spec = to.mapping.apply(component.spec())?;
             flow::check(&record.name, &spec, record.allow_loop)?;
-            self.services.checks.changed(&record, &spec, false)?;
             (record.parameters, record.mapping) = (to.parameters, to.mapping);
-            self.opened(supervised, record, &component, false, &note).map(Some)
+            let prepared = self.opened(supervised, record, &component, false, &note)?;
+            let checked = self.services.checks.changed(&entry.record, &spec, May::default());
+            checked.map_err(Error::without_create)?;
+            Ok(Some(prepared))
         });
-        if !is_there {
-            tell(&supervised, &result);
+        if let Err(error) = &result {
+            tell_refused(&supervised, &Part::Rollback, error, false);
         }
-        result.map(|Found { supervised, .. }| supervised.view())
+        result.map(Found::done)
     }
 
     /// Makes a component the version of a record, with the record's parameters, topics and tables, and opens instances.

@@ -1,11 +1,11 @@
 //! Set and scale.
 
 use super::Prepared;
-use crate::checks::check_parallelism;
+use crate::checks::{check_parallelism, idle_instances};
 use crate::error::Error;
 use crate::jobs::Jobs;
 use crate::record::JobRecord;
-use crate::types::{JobView, Scale, SetParameters};
+use crate::types::{Done, Scale, SetParameters};
 use pelton_model::bounds;
 use pelton_model::text::cut;
 
@@ -14,7 +14,7 @@ const SHOWN_BYTES: usize = 1_000;
 
 impl Jobs {
     /// Sets parameters, between two batches. A job that refuses them goes on with those that it had.
-    pub fn set(&self, job: &str, request: &SetParameters) -> Result<JobView, Error> {
+    pub fn set(&self, job: &str, request: &SetParameters) -> Result<Done, Error> {
         request.parameters.keys().try_for_each(|key| bounds::parameter(key))?;
         let shown: Vec<_> = request.parameters.keys().map(String::as_str).collect();
         let note = self.note(request.by.as_deref(), &format!("set {}", cut(&shown.join(", "), SHOWN_BYTES)))?;
@@ -34,11 +34,11 @@ impl Jobs {
             let component = self.kept(&record.digest)?;
             self.opened(supervised, record, &component, false, &note).map(Some)
         })?;
-        Ok(found.supervised.view())
+        Ok(found.done())
     }
 
     /// Changes the number of instances, once what is in flight is delivered.
-    pub fn scale(&self, job: &str, request: &Scale) -> Result<JobView, Error> {
+    pub fn scale(&self, job: &str, request: &Scale) -> Result<Done, Error> {
         let parallelism = request.parallelism;
         check_parallelism(parallelism)?;
         let note = self.note(request.by.as_deref(), &format!("scale {parallelism}"))?;
@@ -52,6 +52,7 @@ impl Jobs {
             Ok(Some(Prepared { record, version: None }))
         })?;
         tracing::info!(job.name = job, "{} of {job} by {}", note.why, note.by);
-        Ok(found.supervised.view())
+        let notice = idle_instances(&*self.services.checks, &found.supervised.record());
+        Ok(Done { notice, ..found.done() })
     }
 }

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use crate::record::{DroppedFile, JobRecord};
 use pelton_model::name::check_name;
 
-use crate::checks::check_parallelism;
+use super::difference;
+use crate::checks::{May, check_parallelism, idle_instances};
 use crate::components::Component;
 use crate::error::Error;
 use crate::flow;
 use crate::groups::Claim;
 use crate::guest::GuestHost;
 use crate::jobs::Jobs;
-use crate::types::{Guarantee, Submit, Submitted, Uploaded};
+use crate::types::{Done, Guarantee, Submit, Uploaded};
 use pelton_model::bounds;
 use pelton_model::metrics::Metrics;
 use pelton_model::start::StartFrom;
@@ -43,12 +44,12 @@ impl Jobs {
     /// Starts a job. Refused, with every reason at once, when something that it needs is missing or of the wrong shape.
     /// Repeating a submit that is already in force changes nothing. One of the same name that is about to end is waited
     /// for.
-    pub fn submit(&self, request: &Submit) -> Result<Submitted, Error> {
+    pub fn submit(&self, request: &Submit) -> Result<Done, Error> {
         let (wasm, file) = self.component(request.available.as_deref(), request.digest.as_deref())?;
         let component = self.services.components.load(&wasm)?;
         let wanted = self.wanted(request, &component, file)?;
         let name = wanted.name.clone();
-        let mut is_checked = false;
+        let mut checked = None;
         loop {
             let existing = match self.services.catalog.get(&name) {
                 Ok(existing) => existing,
@@ -63,7 +64,7 @@ impl Jobs {
                 Some(entry) if entry.record.is_same(&wanted) => {
                     self.reconciler.wait(&self.reconciler.slot(&name), entry.revision)?;
                     let notice = request.from.as_ref().map(|from| not_from(&name, from));
-                    return Ok(Submitted { job: self.show(&name)?, notice });
+                    return Ok(Done { job: self.show(&name)?, changed: None, created: Vec::new(), notice });
                 }
                 Some(_) => return Err(Error::AlreadySubmitted(name)),
                 None => {}
@@ -71,16 +72,19 @@ impl Jobs {
             flow::check(&name, &wanted.spec, wanted.allow_loop)?;
             // Until the job is there for others to see.
             let _claim = self.claim_group(&wanted)?;
-            if !is_checked {
+            let Some(created) = &checked else {
                 self.configure(&wanted, &component)?;
-                self.services.checks.submitted(&wanted, request.from.as_ref(), request.create)?;
-                is_checked = true;
+                let may = May { create: request.create, create_sources: &request.create_sources };
+                checked = Some(self.services.checks.submitted(&wanted, request.from.as_ref(), may)?);
                 // That took its time: others may have come.
                 continue;
-            }
+            };
             if self.begin(&wanted, &wasm, &component)? {
                 tracing::info!(job.name = name, "submitted {name} ({})", wanted.digest);
-                return Ok(Submitted { job: self.show(&name)?, notice: None });
+                let job = self.show(&name)?;
+                let notice = idle_instances(&*self.services.checks, &wanted);
+                let changed = Some(difference::of_new(&wanted));
+                return Ok(Done { job, changed, created: created.clone(), notice });
             }
         }
     }

@@ -47,6 +47,13 @@ impl Kafka {
         });
     }
 
+    /// Whether there is such a topic.
+    pub fn exists(&self, name: &str) -> bool {
+        let consumer: BaseConsumer = self.client().create().unwrap();
+        let metadata = consumer.fetch_metadata(None, REQUEST).unwrap();
+        metadata.topics().iter().any(|topic| topic.name() == name)
+    }
+
     /// Waits until each partition of a topic is led by the first of its replicas, and all of them are in sync.
     pub fn wait_for_preferred_leaders(&self, name: &str) {
         let consumer: BaseConsumer = self.client().create().unwrap();
