@@ -97,6 +97,8 @@ struct Asked {
     digest: Option<String>,
     to: Option<u32>,
     by: Option<String>,
+    /// Of an apply, which has a submit within.
+    job: Option<Box<Asked>>,
 }
 
 /// Who asks.
@@ -141,7 +143,11 @@ impl Change {
 
     /// With what its body says.
     pub(crate) fn with(mut self, body: &[u8]) -> Self {
-        let Asked { name, available, digest, to, by } = serde_json::from_slice(body).unwrap_or_default();
+        let mut asked: Asked = serde_json::from_slice(body).unwrap_or_default();
+        if let Some(job) = asked.job.take() {
+            asked = *job;
+        }
+        let Asked { name, available, digest, to, by, .. } = asked;
         let Subject { job, .. } = self.subject;
         self.subject = Subject { job: job.or(name).or(available), version: to, digest };
         self.by = by;
@@ -230,6 +236,10 @@ mod tests {
         ];
         assert!(line.contains(&told.join(" ")), "{line}");
         let problem = Problem::new(409, "would-drop", "title", "cause").into_response();
+        let apply = Change::new(Who::Nobody, "10.0.0.1:5".parse().unwrap(), "apply", None);
+        let line =
+            logged(|| apply.with(br#"{"job": {"name": "alerts", "by": "me"}, "dry_run": true}"#).became(&problem));
+        assert!(line.contains(r#"audit.by="me" job.name="alerts" audit.status=409"#), "{line}");
         let line = logged(|| change().with(br#"{"digest": "asked"}"#).became(&problem));
         assert!(line.contains(r#"job.digest="asked" audit.status=409 audit.code="would-drop""#), "{line}");
     }
