@@ -64,6 +64,8 @@ fn every_route_answers_as_documented() {
     assert_eq!(status, 200, "{uploaded}");
     assert!(tour.left.remove("POST /api/v1/components"));
     tour.call("POST", "/api/v1/jobs", &json!({"digest": uploaded["digest"], "from": "earliest"}));
+    let same = json!({"job": {"digest": uploaded["digest"]}});
+    assert_eq!(tour.call("POST", "/api/v1/apply", &same)["changes"], json!([]));
     stage.wait_until_done("sensor_pipeline");
     let both_read = || host.get("/api/v1/jobs").1["available"].as_array().is_some_and(|files| files.len() == 2);
     eventually(RUN, "both files are seen", || both_read().then_some(()));
