@@ -178,7 +178,7 @@ fn parse(message: &str) -> Option<(&str, String)> {
     if !address.contains(':') {
         // Coordinators go by their role, and have their address before the reason.
         let (address, reason) = reason.split_once(": ")?;
-        return Some((address, reason.to_owned()));
+        return Some((address, plain(address, reason).to_owned()));
     }
     Some((address, format!("{}{}", plain(address, reason), advice(protocol, reason, when))))
 }
