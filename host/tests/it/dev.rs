@@ -104,7 +104,7 @@ fn every_good_save_is_live_and_no_bad_one() {
     let mut host = stage.host();
     host.start();
     let mut dev = Dev::start(&host, "rust");
-    let said = dev.says("live as version 1 ");
+    let said = dev.says("live as version 1, created topic \"long_words.dlq\" with 1 partition ");
     assert!(said.contains("built ") && said.contains(" · tested 4 records "), "{said}");
     dev.says(" s from save to live\n");
     assert_eq!(send(&stage, "first"), ["first"]);
@@ -170,7 +170,7 @@ fn a_save_is_live(test: &str, language: &str, file: &str, tools: &[&str]) {
     let mut host = stage.host().env("XDG_CACHE_HOME", cache.parent().unwrap());
     host.start();
     let mut dev = Dev::start(&host, language);
-    dev.says("live as version 1 ");
+    dev.says("live as version 1, created topic \"long_words.dlq\" with 1 partition ");
     assert_eq!(send(&stage, "first"), ["first"]);
     // The words of four letters, whatever the job calls their length.
     dev.save(file, |text| text.replace(" > l", " >= l"));
