@@ -198,6 +198,10 @@ fn names_in_paths_lead_nowhere_else() {
     let mut tried = 0;
     for route in routes().iter().filter(|route| route.path.contains('{')) {
         for name in names {
+            // A topic may be named so.
+            if name == "A" && route.path.contains("{topic}") {
+                continue;
+            }
             let target = target(route).replacen("no_such_thing", name, 1);
             let headers = [("content-type", route.takes.content_type())];
             let answer = request(host.port(), route.method.as_str(), &target, &headers, b"");
