@@ -163,7 +163,6 @@ fn a_kill_leaves_nothing_either() {
     assert_eq!(demo.exit_code(), None);
     eventually(END, "Postgres and the shells that watch have ended", || demo.processes().is_empty().then_some(()));
     eventually(END, "the folders are gone", || (demo.files() == 0).then_some(()));
-    assert!(ureq::get(&api).call().is_err(), "no host answers any more");
 }
 
 #[test]

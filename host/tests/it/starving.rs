@@ -191,7 +191,7 @@ fn streams_that_are_not_read_cost_no_memory_and_end() {
     let let_go = || host.log().lines().filter(|line| line.contains("is let go: it")).count();
     eventually(WAIT, "all that read nothing are let go", || {
         number += 1;
-        fs::write(host.usr_jobs().join("changing.wasm"), number.to_string()).unwrap();
+        fs::write(host.usr_jobs().join(format!("{number}.wasm")), "nothing").unwrap();
         (let_go() >= STREAMS).then_some(())
     });
     let after = peak_mib(&host);
