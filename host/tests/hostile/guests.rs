@@ -89,7 +89,7 @@ guests! {
     }
     compile {
         empty: Refused("unexpected end-of-file"),
-        text: Refused("magic header not detected"),
+        text: Refused("the file is no WebAssembly, which begins with"),
         machine_code: Refused("this is compiled code"),
         cut: Refused("unexpected end-of-file"),
         number_without_end: Refused("integer representation too long"),
