@@ -103,6 +103,7 @@ impl Arena {
         fs::write(&file, assemble::assemble(guest)).unwrap();
         self.neighbour.all_through();
         self.forget_peak();
+        eprintln!("RSS before: {} MiB", self.peak());
         let said_before = self.host.log().len();
 
         let submitted = self.host.cli(&[Path::new("submit"), &file, Path::new("--from"), Path::new("earliest")]);

@@ -4,6 +4,7 @@ use std::fmt::{self, Debug};
 use std::sync::Arc;
 
 use crate::error::Error;
+use crate::trim::give_back;
 use pelton_model::spec::Spec;
 use pelton_model::text::cut;
 use pelton_runtime::{Engine, Error as EngineError, Program};
@@ -44,7 +45,7 @@ pub trait Components: Send + Sync + Debug {
 
 impl Components for Engine {
     fn load(&self, wasm: &[u8]) -> Result<Component, Error> {
-        Engine::load(self, wasm).map(Component::from).map_err(|error| match error {
+        Engine::load(self, wasm).map(Component::from).inspect_err(|_| give_back()).map_err(|error| match error {
             EngineError::CompileTime(error) => Error::CompileTime(error.to_string()),
             // It quotes names of the component's own, and is kept with its file.
             error @ (EngineError::NotAJob(_) | EngineError::Module(_)) => {

@@ -35,6 +35,7 @@ mod supervisor;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod trim;
 pub mod types;
 pub mod verbs;
 

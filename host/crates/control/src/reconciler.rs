@@ -22,6 +22,7 @@ use crate::flow;
 use crate::services::Services;
 use crate::slot::Slot;
 use crate::supervisor::{Supervised, Tells};
+use crate::trim::give_back;
 use pelton_model::status::Part;
 use pelton_pipeline::{RolledBack, Version};
 
@@ -256,6 +257,7 @@ impl Reconciler {
                 tracing::info!(job.name = slot.name, "cancelled {}", slot.name);
                 supervised.is_gone(last);
                 slot.set_supervised(None);
+                give_back();
             }
             // No plan has the others.
             _ => {}

@@ -13,6 +13,7 @@ use crate::flow;
 use crate::groups::Claim;
 use crate::guest::GuestHost;
 use crate::jobs::Jobs;
+use crate::trim::give_back;
 use crate::types::{Done, Guarantee, Submit, Uploaded};
 use pelton_model::bounds;
 use pelton_model::metrics::Metrics;
@@ -141,7 +142,7 @@ impl Jobs {
         let nobody = Arc::new(Metrics::default()).job(&wanted.name);
         let host = GuestHost::new(&wanted.name, Arc::default(), nobody, Arc::clone(self.services.clock()));
         let instance = component.program.instantiate(&version.parameters, Arc::new(host));
-        instance.map(drop).map_err(|failure| refused(&failure))
+        instance.map(drop).inspect_err(|_| give_back()).map_err(|failure| refused(&failure))
     }
 
     /// Writes the record of a new job and waits until it has begun; false where there is one by now.
