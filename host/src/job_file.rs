@@ -87,6 +87,33 @@ pub struct Described {
     pub submit: Submit,
 }
 
+impl Described {
+    /// What is asked of the host, whose component is there by then: `upload` takes in bytes, which are of some place, and
+    /// gives their digest. With it comes what a registry has given, where it is from one.
+    pub fn submit(
+        self,
+        pull: impl FnOnce(&oci::Reference) -> Result<oci::Pulled>,
+        upload: impl FnOnce(&str, &Vec<u8>) -> Result<String>,
+    ) -> Result<(Submit, Option<oci::Reference>)> {
+        let mut submit = self.submit;
+        let mut from = None;
+        match self.place {
+            Place::Available(name) => submit.available = Some(name),
+            Place::Host(digest) => submit.digest = Some(digest),
+            Place::File(path) => {
+                let wasm = std::fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
+                submit.digest = Some(upload(&path.display().to_string(), &wasm)?);
+            }
+            Place::Registry(reference) => {
+                let pulled = pull(&reference)?;
+                submit.digest = Some(upload(&reference.to_string(), &pulled.wasm)?);
+                from = Some(pulled.reference);
+            }
+        }
+        Ok((submit, from))
+    }
+}
+
 /// The jobs that these files describe, and all `.toml` files of these folders, in order.
 ///
 /// # Errors

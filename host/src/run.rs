@@ -12,7 +12,7 @@ use pelton_runtime::compiler::Compiler;
 
 use crate::api::types::Apply;
 use crate::config::Config;
-use crate::job_file::{self, Described, Place};
+use crate::job_file::{self, Described};
 use crate::signals::Stop;
 
 /// How long what is not there yet (Kafka, Postgres, a registry, a file in `usr_jobs`) is waited for before it is tried
@@ -65,26 +65,16 @@ async fn apply(jobs: Arc<Jobs>, mut described: Vec<Described>, largest: u64) {
 }
 
 fn apply_one(jobs: &Jobs, described: Described, largest: u64) -> Result<()> {
-    let mut job = described.submit;
-    let mut why = format!("apply {}", described.path.display());
-    match described.place {
-        Place::Available(name) => job.available = Some(name),
-        Place::Host(digest) => job.digest = Some(digest),
-        Place::File(path) => {
-            let wasm = std::fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
-            job.digest = Some(jobs.upload(&wasm)?.digest);
-        }
-        Place::Registry(reference) => {
-            let pulled =
-                oci::pull(&reference, false, largest).with_context(|| format!("failed to pull {reference}"))?;
-            job.digest = Some(jobs.upload(&pulled.wasm)?.digest);
-            why = format!("{why}, from {}", pulled.reference);
-        }
-    }
+    let path = described.path.display().to_string();
+    let pull = |reference: &oci::Reference| {
+        oci::pull(reference, false, largest).with_context(|| format!("failed to pull {reference}"))
+    };
+    let (mut job, from) = described.submit(pull, |_, wasm| Ok(jobs.upload(wasm)?.digest))?;
+    let why = format!("apply {path}{}", from.map_or_else(String::new, |from| format!(", from {from}")));
     (job.by, job.why) = (Some("pelton run".to_owned()), Some(why));
     let applied = jobs.apply(&Apply { job, dry_run: false })?;
     if !applied.changes.is_empty() {
-        tracing::info!(job.name = applied.name, "{}: {}", described.path.display(), applied.changes.join(", "));
+        tracing::info!(job.name = applied.name, "{}: {}", path, applied.changes.join(", "));
     }
     Ok(())
 }

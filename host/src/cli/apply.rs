@@ -15,7 +15,7 @@ use super::lifecycle::upload;
 use super::oci::{self, Plain};
 use super::print;
 use crate::api::types::{Applied, Apply};
-use crate::job_file::{self, Described, Place, export as as_file};
+use crate::job_file::{self, Described, export as as_file};
 
 /// With `--check`, where something would change.
 const DIFFERS: u8 = 3;
@@ -106,21 +106,9 @@ pub fn apply(args: ApplyArgs) -> Result<ExitCode> {
 
 /// What is asked of the host, whose component is there by then.
 fn request(client: &Client, job: Described, args: &ApplyArgs) -> Result<Apply> {
-    let mut submit = job.submit;
-    let mut why = args.why.clone();
-    match job.place {
-        Place::Available(name) => submit.available = Some(name),
-        Place::Host(digest) => submit.digest = Some(digest),
-        Place::File(path) => {
-            let wasm = std::fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
-            submit.digest = Some(upload(client, &path.display().to_string(), &wasm)?);
-        }
-        Place::Registry(reference) => {
-            let pulled = oci::fetch(&reference, &args.plain)?;
-            submit.digest = Some(upload(client, &reference.to_string(), &pulled.wasm)?);
-            why = why.or_else(|| Some(format!("apply, from {}", pulled.reference)));
-        }
-    }
+    let upload = |name: &str, wasm: &Vec<u8>| upload(client, name, wasm);
+    let (mut submit, from) = job.submit(|reference| oci::fetch(reference, &args.plain), upload)?;
+    let why = args.why.clone().or_else(|| from.map(|from| format!("apply, from {from}")));
     (submit.by, submit.why) = (caller(), why);
     Ok(Apply { job: submit, dry_run: true })
 }

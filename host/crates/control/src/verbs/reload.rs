@@ -147,8 +147,8 @@ impl Jobs {
         Ok(Some(prepared))
     }
 
-    /// Goes back to an earlier version and the parameters, topics and tables that it had; its component is kept by digest. That one is not
-    /// on probation.
+    /// Goes back to an earlier version and the parameters, topics and tables that it had; its component is kept by digest.
+    /// That one is not on probation.
     pub fn rollback(&self, job: &str, request: &Rollback) -> Result<Done, Error> {
         let supervised = self.find(job)?;
         let note = self.note(request.by.as_deref(), request.why.as_deref().unwrap_or("rollback"))?;
