@@ -168,7 +168,7 @@ fn every_route_against_every_caller() {
         }
         if changes {
             // Only announced: the host does not wait for what it would not take.
-            let length = if route.takes == Takes::Wasm { "268435457" } else { "1048577" };
+            let length = if route.takes == Takes::Wasm { "268435457" } else { "8388609" };
             let headers = [("authorization", write.as_str()), ("content-length", length)];
             cases.add(route, "too large a body", &headers, Some((413, "too-large")));
         }

@@ -36,8 +36,10 @@ use pelton_model::cause::Because as _;
 use pelton_model::name::check_name;
 use pelton_model::settings::Config;
 
-/// Largest JSON body.
-const JSON_BYTES: usize = 1 << 20;
+/// Largest JSON body: the parameters of a job, escaped.
+const JSON_BYTES: usize = 8 << 20;
+/// Larger ones have their turn among the uploads, so that those that are read at once are small.
+const SMALL_BYTES: usize = 1 << 20;
 /// Changes that are under way at once, also those whose clients have gone.
 const CHANGES: usize = 128;
 /// Longest part of a path that stands for something.
@@ -252,7 +254,10 @@ impl Gate {
 
     /// Reads the body within its size and time.
     async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+        let announced = announced(headers);
         let (limit, time) = match self.takes {
+            // What does not say how long it is has no turn.
+            Takes::Json if announced.is_none() => (SMALL_BYTES, self.guard.read_time),
             Takes::Json => (JSON_BYTES, self.guard.read_time),
             Takes::Wasm => (self.guard.upload_bytes, self.guard.upload_time),
         };
@@ -261,8 +266,6 @@ impl Gate {
                 Problem::new(413, "too-large", "the body is not taken", format!("it is larger than {limit} bytes"));
             if self.takes == Takes::Wasm { problem.fix("api.upload_mib sets the limit") } else { problem }
         };
-        let announced =
-            headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if announced.is_some_and(|length| length > limit as u64) {
             return Err(too_large());
         }
@@ -276,9 +279,10 @@ impl Gate {
         }
     }
 
-    /// Waits for the turn of an upload, before any of its bytes are taken.
-    async fn turn(&self) -> Result<Option<OwnedSemaphorePermit>, Problem> {
-        if self.takes != Takes::Wasm {
+    /// Waits for the turn of an upload or another large body, before any of its bytes are taken.
+    async fn turn(&self, headers: &HeaderMap) -> Result<Option<OwnedSemaphorePermit>, Problem> {
+        let is_small = announced(headers).is_none_or(|length| length <= SMALL_BYTES as u64);
+        if self.takes != Takes::Wasm && is_small {
             return Ok(None);
         }
         let turn = Arc::clone(&self.guard.uploads).acquire_owned();
@@ -345,6 +349,11 @@ async fn check_path(parts: &mut Parts) -> Result<(), Problem> {
     Ok(())
 }
 
+/// How long a body says that it is.
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 /// The job that a path names.
 async fn job(parts: &mut Parts) -> Option<String> {
     let params = RawPathParams::from_request_parts(parts, &()).await.ok()?;
@@ -366,7 +375,7 @@ pub(crate) async fn gate(State(gate): State<Gate>, request: Request, next: Next)
             place.request()?;
         }
         place.waits(true);
-        let turn = gate.turn().await?;
+        let turn = gate.turn(&parts.headers).await?;
         let body = gate.pass(&mut parts, body).await?;
         place.waits(false);
         // Only now, so that nobody who sends slowly holds one.

@@ -1,5 +1,7 @@
 //! Jobs: list, show, and every verb of their life.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -19,6 +21,13 @@ pub(crate) async fn list(State(context): State<Context>) -> Json<JobList> {
 
 pub(crate) async fn show(State(context): State<Context>, Path(name): Path<String>) -> Result<Json<JobView>, Problem> {
     Ok(Json(context.jobs.show(&name)?))
+}
+
+pub(crate) async fn parameters(
+    State(context): State<Context>,
+    Path(name): Path<String>,
+) -> Result<Json<BTreeMap<String, String>>, Problem> {
+    Ok(Json(context.jobs.parameters(&name)?))
 }
 
 pub(crate) async fn cancel(State(context): State<Context>, Path(name): Path<String>) -> Result<Changed<Done>, Problem> {

@@ -33,6 +33,8 @@ pub fn routes() -> Vec<Route> {
             .takes::<Apply>()
             .answers::<Applied>(200),
         Route::get("/api/v1/jobs/{name}", jobs::show, "one job").answers::<JobView>(200),
+        Route::get("/api/v1/jobs/{name}/parameters", jobs::parameters, "a job's parameters, each value whole")
+            .answers_object(),
         Route::delete("/api/v1/jobs/{name}", jobs::cancel, "cancels a job, once it has drained").answers::<Done>(200),
         Route::post("/api/v1/jobs/{name}/reload", jobs::reload, "puts a new version to work, while the job runs")
             .takes::<Reload>()

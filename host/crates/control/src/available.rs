@@ -230,12 +230,12 @@ impl AvailableJobs {
     pub fn list(&self) -> Vec<Available> {
         let files = lock(&self.files);
         let available = |(name, file): (&String, &File)| {
-            let (spec, error) = match &file.read {
-                Some((_, Ok((_, spec)))) => (Some(spec.clone()), None),
-                Some((_, Err(error))) => (None, Some(error.clone())),
-                None => (None, None),
+            let (digest, spec, error) = match &file.read {
+                Some((_, Ok((digest, spec)))) => (Some(digest.clone()), Some(spec.clone()), None),
+                Some((_, Err(error))) => (None, None, Some(error.clone())),
+                None => (None, None, None),
             };
-            Available { file: name.clone(), spec, error, checking: !file.is_settled(), jobs: Vec::new() }
+            Available { file: name.clone(), digest, spec, error, checking: !file.is_settled(), jobs: Vec::new() }
         };
         files.files.iter().map(available).collect()
     }

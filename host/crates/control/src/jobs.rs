@@ -1,5 +1,6 @@
 //! The jobs of a host. Calls may block, unless they are `async`.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -151,6 +152,11 @@ impl Jobs {
     /// One job.
     pub fn show(&self, job: &str) -> Result<JobView, Error> {
         self.find(job).map(|supervised| supervised.view())
+    }
+
+    /// A job's parameters, those of its declaration included, with whole values.
+    pub fn parameters(&self, job: &str) -> Result<BTreeMap<String, String>, Error> {
+        self.find(job).map(|supervised| supervised.parameters())
     }
 
     /// A job's log.

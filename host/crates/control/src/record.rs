@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use pelton_model::mapping::Mapping;
+use pelton_model::shared::Shared;
 use pelton_model::spec::Spec;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// How many entries of a job's history are kept, and how many versions.
 const KEPT: usize = 200;
+/// Most bytes of the parameters of all versions that are kept.
+const KEPT_BYTES: usize = 8 << 20;
 
 /// A submitted job. Every field has a default, so that a record outlives upgrades.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,7 +30,7 @@ pub struct JobRecord {
     #[serde(skip_serializing_if = "Mapping::is_empty")]
     pub mapping: Mapping,
     /// The parameters as they were set; defaults are not among them.
-    pub parameters: BTreeMap<String, String>,
+    pub parameters: Shared<BTreeMap<String, String>>,
     /// The consumer group.
     pub group: String,
     /// How many instances.
@@ -44,7 +47,8 @@ pub struct JobRecord {
     pub allow_loop: bool,
     /// The file in `usr_jobs` that it came from.
     pub file: Option<DroppedFile>,
-    /// Every version that it had, by number, and what each was when it last ran; the last 200.
+    /// Every version that it had, by number, and what each was when it last ran; the last 200, and
+    /// fewer where their parameters are large.
     pub versions: Vec<JobVersion>,
     /// What was changed, the oldest first; the last 200.
     pub history: Vec<Change>,
@@ -61,7 +65,7 @@ impl Default for JobRecord {
             digest: String::new(),
             spec: Spec::default(),
             mapping: Mapping::default(),
-            parameters: BTreeMap::new(),
+            parameters: Shared::default(),
             group: String::new(),
             parallelism: 1,
             submitted: DateTime::UNIX_EPOCH,
@@ -110,8 +114,8 @@ pub struct JobVersion {
     #[schema(required)]
     pub why: String,
     /// The parameters that were set when it last ran; a rollback brings them back.
-    #[schema(required)]
-    pub parameters: BTreeMap<String, String>,
+    #[schema(required, value_type = BTreeMap<String, String>)]
+    pub parameters: Shared<BTreeMap<String, String>>,
     /// And the topics and tables that stood for declared ones.
     #[serde(skip_serializing_if = "Mapping::is_empty")]
     pub mapping: Mapping,
@@ -182,9 +186,21 @@ impl JobRecord {
                 number
             }
         };
-        let surplus = self.versions.len().saturating_sub(KEPT);
-        self.versions.drain(..surplus);
+        self.forget_versions();
         self.note(note);
+    }
+
+    /// Forgets the oldest versions, of more than are kept in number or in bytes of parameters; never that which runs,
+    /// and the last two.
+    fn forget_versions(&mut self) {
+        let (runs, mut number, mut bytes) = (self.version, 0, 0);
+        self.versions.reverse();
+        self.versions.retain(|version| {
+            number += 1;
+            bytes += version.parameters.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+            version.number == runs || number <= 2 || number <= KEPT && bytes <= KEPT_BYTES
+        });
+        self.versions.reverse();
     }
 
     /// Makes the job one that is to end. A Pelton that knows of no such records holds it instead of running it.
@@ -231,7 +247,7 @@ mod tests {
     #[test]
     fn versions_are_known_by_their_digest() {
         let mut record = JobRecord { name: "a".to_owned(), ..JobRecord::default() };
-        let set = |v: &str| BTreeMap::from([("t".to_owned(), v.to_owned())]);
+        let set = |v: &str| Shared::from(BTreeMap::from([("t".to_owned(), v.to_owned())]));
         let note = Note { by: "ana".to_owned(), why: "because".to_owned(), at: DateTime::UNIX_EPOCH };
         for (digest, value) in [("d1", "1"), ("d2", "2"), ("d1", "3")] {
             record.parameters = set(value);
@@ -246,5 +262,23 @@ mod tests {
         }
         assert_eq!((record.versions.len(), record.history.len()), (KEPT, KEPT));
         assert_eq!(record.earlier(None).unwrap().number, record.version - 1);
+    }
+
+    #[test]
+    fn versions_with_large_parameters_are_kept_as_far_as_they_fit_and_the_last_ones_always() {
+        let note = Note { by: "ana".to_owned(), why: "because".to_owned(), at: DateTime::UNIX_EPOCH };
+        let mut record = JobRecord { name: "a".to_owned(), ..JobRecord::default() };
+        let large = |bytes| Shared::from(BTreeMap::from([("t".to_owned(), "x".repeat(bytes))]));
+        for (bytes, kept) in [(1 << 20, 7), (KEPT_BYTES, 2)] {
+            record.parameters = large(bytes);
+            for i in 0..20 {
+                record.adopt(&format!("{bytes}-{i}"), &Spec::default(), &note);
+            }
+            assert_eq!(record.versions.len(), kept);
+            assert_eq!(record.earlier(None).unwrap().number, record.version - 1);
+        }
+        let runs = record.versions[0].digest.clone();
+        record.adopt(&runs, &Spec::default(), &note);
+        assert_eq!((record.versions.len(), record.versions[0].number), (2, record.version));
     }
 }

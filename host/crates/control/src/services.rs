@@ -60,7 +60,7 @@ impl Services {
 
     /// The version that a record asks for, with its parameters, topics and tables.
     pub(crate) fn version(&self, record: &JobRecord, component: &Component) -> Result<Version, ModelError> {
-        let set: Vec<_> = record.parameters.clone().into_iter().collect();
+        let set: Vec<_> = record.parameters.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         let parameters = component.spec().complete(&set)?;
         let spec = record.mapping.apply(component.spec())?;
         let is_declared = spec == **component.spec();

@@ -148,8 +148,11 @@ pub struct JobView {
     /// Topics and tables in the place of those that its component declares.
     #[serde(default, skip_serializing_if = "Mapping::is_empty")]
     pub mapping: Mapping,
-    /// All its parameters.
+    /// All its parameters. A value of more than 1,024 bytes is cut; `GET …/parameters` has it whole.
     pub parameters: BTreeMap<String, String>,
+    /// Those whose values are cut.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters_cut: Vec<String>,
     /// The consumer group.
     pub group: String,
     /// How many instances.
@@ -219,6 +222,9 @@ pub struct SinkCounts {
 pub struct Available {
     /// The file's name.
     pub file: String,
+    /// SHA-256 of its content, where it is a job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// What it declares, where it is a job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spec: Option<Spec>,

@@ -15,8 +15,10 @@ use crate::text::{is_unsafe, quoted};
 
 /// Most sources, sinks, columns, placeholders or parameters, each: far above any real job.
 pub const ITEMS: usize = 256;
-/// Most bytes of a declaration, all its texts together, and of the parameters that are set.
+/// Most bytes of a declaration, all its texts together.
 pub const TOTAL_BYTES: usize = 256 << 10;
+/// Most bytes of the parameters that are set, all together.
+pub const PARAMETERS_BYTES: usize = 2 << 20;
 /// What an item of a list counts among them beside its texts.
 const ITEM_BYTES: usize = 64;
 /// Longest name of a topic or a group, and of a sink, which is often that of its topic: Kafka's limit.
@@ -29,8 +31,10 @@ pub const VERSION: usize = 100;
 pub const DESCRIPTION: usize = 1_000;
 /// Longest name of a parameter, characters.
 pub const PARAMETER: usize = 100;
-/// Longest SQL of a statement, and longest value of a parameter, bytes.
-pub const VALUE_BYTES: usize = 64 << 10;
+/// Longest SQL of a statement, and longest value that is declared for a parameter, bytes.
+pub const DECLARED_BYTES: usize = 64 << 10;
+/// Longest value that is set for a parameter, bytes: a file of a job's, as those of sites or of rules.
+pub const VALUE_BYTES: usize = 1 << 20;
 /// Longest word on who changes a job, and on why, characters.
 pub const BY: usize = 200;
 /// See [`BY`].
@@ -103,7 +107,8 @@ pub fn parameters(set: &BTreeMap<String, String>) -> Result<(), Error> {
         long(&format!("the value of the parameter {}", quoted(name)), value, VALUE_BYTES)?;
     }
     let total: usize = set.iter().map(|(name, value)| name.len() + value.len()).sum();
-    ensure(total <= TOTAL_BYTES, || format!("the parameters are larger than {TOTAL_BYTES} bytes, all together"))
+    let fit = total <= PARAMETERS_BYTES;
+    ensure(fit, || format!("the parameters are larger than {PARAMETERS_BYTES} bytes, all together"))
 }
 
 /// Who changes a job.
@@ -163,7 +168,7 @@ fn table(sink: &str, table: &Table) -> Result<(), Error> {
 fn statement(sink: &str, statement: &Statement) -> Result<(), Error> {
     let fits = statement.placeholders.len() <= ITEMS && !statement.sql.contains('\0');
     ensure(fits, || format!("sink {sink:?}: a statement with NUL or more than {ITEMS} placeholders"))?;
-    long(&format!("sink {sink:?}: the statement"), &statement.sql, VALUE_BYTES)?;
+    long(&format!("sink {sink:?}: the statement"), &statement.sql, DECLARED_BYTES)?;
     with_tables(&statement.sql, None).map(drop).map_err(|error| Error::Illegal(format!("sink {sink:?}: {error}")))
 }
 
@@ -193,7 +198,7 @@ impl Spec {
             self::parameter(name)?;
             short(&format!("the description of the parameter {name:?}"), &parameter.description, DESCRIPTION)?;
             if let Some(default) = &parameter.default {
-                long(&format!("the default of the parameter {name:?}"), default, VALUE_BYTES)?;
+                long(&format!("the default of the parameter {name:?}"), default, DECLARED_BYTES)?;
             }
         }
         let total = self.bytes();

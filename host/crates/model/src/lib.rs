@@ -16,6 +16,7 @@ pub mod near;
 pub mod partition;
 pub mod record;
 pub mod settings;
+pub mod shared;
 pub mod spec;
 pub mod sql;
 pub mod stage;

@@ -1,8 +1,19 @@
 //! A job as it is shown: a snapshot of what it was told to be and of what is.
 
+use std::collections::BTreeMap;
+
 use super::{Phase, Supervised};
-use crate::types::{Counts, JobView, SinkCounts};
+use crate::types::{Counts, JobVersion, JobView, SinkCounts};
 use pelton_model::status::State;
+use pelton_model::text::cut;
+
+/// Most bytes of a parameter's value that are part of what is shown of a job.
+const VALUE_BYTES: usize = 1_024;
+
+/// Values of parameters, long ones cut.
+fn shown(values: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    values.iter().map(|(name, value)| (name.clone(), cut(value, VALUE_BYTES).into_owned())).collect()
+}
 
 /// Whether a state means that the job does its work.
 fn is_well(state: State) -> bool {
@@ -13,6 +24,14 @@ impl Supervised {
     /// Brings gauges up to date.
     pub(crate) fn observe(&self) {
         self.observed.metrics.up.set(i64::from(is_well(self.observed.status.get().0)));
+    }
+
+    /// Its parameters, those of its declaration included, with whole values.
+    pub(crate) fn parameters(&self) -> BTreeMap<String, String> {
+        let record = self.record();
+        let declared = record.spec.parameters.iter().filter_map(|p| Some((p.name.clone(), p.default.clone()?)));
+        let set = record.parameters.iter().map(|(name, value)| (name.clone(), value.clone()));
+        declared.chain(set).collect()
     }
 
     /// The job as it is now.
@@ -28,7 +47,9 @@ impl Supervised {
             self.runner.partitions()
         };
         let lags: Option<Vec<i64>> = partitions.iter().map(|partition| partition.lag).collect();
-        let declared = record.spec.parameters.iter().filter_map(|p| Some((p.name.clone(), p.default.clone()?)));
+        let parameters = self.parameters();
+        let is_cut = |(name, value): (&String, &String)| (value.len() > VALUE_BYTES).then(|| name.clone());
+        let version = |version: JobVersion| JobVersion { parameters: shown(&version.parameters).into(), ..version };
         let sinks = record.spec.sinks.iter().map(|sink| {
             let metrics = metrics.sink(&sink.name);
             SinkCounts { name: sink.name.clone(), records_out: metrics.records.get(), bytes_out: metrics.bytes.get() }
@@ -37,7 +58,8 @@ impl Supervised {
         JobView {
             state,
             conditions,
-            parameters: declared.chain(record.parameters.clone()).collect(),
+            parameters: shown(&parameters),
+            parameters_cut: parameters.iter().filter_map(is_cut).collect(),
             probation: self.running().and_then(|current| current.get().0.probation()),
             counts: Counts {
                 records_in: metrics.records_in.get(),
@@ -64,7 +86,7 @@ impl Supervised {
             parallelism: record.parallelism,
             submitted: record.submitted,
             file: record.file.map(|file| file.name),
-            versions: record.versions,
+            versions: record.versions.into_iter().map(version).collect(),
             history: record.history,
         }
     }

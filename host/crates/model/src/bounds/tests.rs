@@ -162,7 +162,7 @@ fn every_list_is_bounded() {
     assert_eq!(told, "sink \"statement\": a statement with NUL or more than 256 placeholders");
     // Each within its bounds, and still too much together.
     let parameters = |spec: &mut Spec| {
-        spec.parameters = (0..5).map(|n| parameter(&n.to_string(), &"x".repeat(VALUE_BYTES))).collect();
+        spec.parameters = (0..5).map(|n| parameter(&n.to_string(), &"x".repeat(DECLARED_BYTES))).collect();
     };
     assert_eq!(said(parameters), "the declaration is larger than 262144 bytes, all together");
 }
