@@ -171,6 +171,8 @@ type Key = (i64, i32, i64);
 struct Kept {
     messages: BTreeMap<Key, Message>,
     bytes: usize,
+    /// As many as somebody asks for, and as many as are kept of them.
+    asked: usize,
     most: usize,
     last: bool,
     is_full: bool,
@@ -180,7 +182,7 @@ struct Kept {
 impl Kept {
     fn new(most: usize, last: bool) -> Self {
         let until = Instant::now() + TIME;
-        Self { messages: BTreeMap::new(), bytes: 0, most: most.min(MOST), last, is_full: false, until }
+        Self { messages: BTreeMap::new(), bytes: 0, asked: most, most: most.min(MOST), last, is_full: false, until }
     }
 
     fn add(&mut self, message: Message) {
@@ -200,7 +202,9 @@ impl Kept {
     }
 
     fn answer(self) -> Messages {
-        Messages { messages: self.messages.into_values().collect(), left_out: self.is_full }
+        let is_most = self.asked > self.most && self.messages.len() == self.most;
+        let left_out = self.is_full || is_most;
+        Messages { left_out, messages: self.messages.into_values().collect() }
     }
 }
 
@@ -220,9 +224,12 @@ pub fn last(log: &dyn TopicLog, topic: &str, most: usize) -> Result<Messages, Er
             if kept.is_late() { Go::Stop } else { Go::On }
         })?;
         let is_all = log.bounds().iter().all(|(partition, (first, _))| starts.get(partition) == Some(first));
-        if kept.messages.len() >= kept.most || kept.is_full || is_all || look == LOOKS {
+        if kept.messages.len() >= kept.most || kept.is_full || is_all {
             break;
         }
+        // As many as were asked for may be before that: of transactions that were aborted nothing is shown, nor of what a
+        // compaction has taken out.
+        kept.is_full |= look == LOOKS;
         back = back.saturating_mul(FURTHER);
     }
     Ok(kept.answer())

@@ -29,6 +29,13 @@ pub trait SourceConnector: Connector {
     /// The connector does not answer soon.
     fn partitions(&self, topics: &[String]) -> Result<usize, Error>;
 
+    /// Refuses a start that topics don't have, before anything is made for the job: of those that are not there yet,
+    /// and may be made, what can be told. Blocks.
+    ///
+    /// # Errors
+    /// A topic has no such offset, or the connector does not answer.
+    fn check_start(&self, topics: &[String], from: &StartFrom) -> Result<(), Error>;
+
     /// Fixes where a job starts, before it first runs: on every partition of `topics` that its group has no offset for,
     /// or on all where `anew`. Blocks.
     ///

@@ -27,6 +27,29 @@ pub(crate) fn check_places(from: &StartFrom, partitions: &BTreeMap<&str, i32>) -
     refuse(offsets.keys().filter_map(wrong).collect())
 }
 
+/// Refuses offsets that are not there, before anything is made for a job. A topic that is not there yet has one offset to
+/// start at, 0, and perhaps any partition; `bounds` tell the first offset and the end of a partition of the others.
+///
+/// # Errors
+/// Each of them, or that of `bounds`.
+pub(crate) fn check<E: From<Error>>(
+    from: &StartFrom,
+    topics: &[String],
+    partitions: &BTreeMap<&str, i32>,
+    mut bounds: impl FnMut(&str, i32) -> Result<(i64, i64), E>,
+) -> Result<(), E> {
+    let StartFrom::Offsets(offsets) = from else { return Ok(()) };
+    let count = |topic: &str| partitions.get(topic).copied();
+    let known = topics.iter().map(|topic| (topic.as_str(), count(topic).unwrap_or(i32::MAX))).collect();
+    check_places(from, &known)?;
+    let mut wrong = Vec::new();
+    for ((topic, partition), offset) in offsets {
+        let (first, end) = if count(topic).is_some() { bounds(topic, *partition)? } else { (0, 0) };
+        wrong.extend(outside(topic, *partition, *offset, first, end));
+    }
+    Ok(refuse(wrong)?)
+}
+
 /// That there are these reasons, where there is any.
 pub(crate) fn refuse(mut causes: Vec<String>) -> Result<(), Error> {
     causes.dedup();

@@ -145,6 +145,10 @@ impl SourceConnector for Kafka {
         Ok(counts.into_iter().filter_map(|count| usize::try_from(count).ok()).sum())
     }
 
+    fn check_start(&self, topics: &[String], from: &StartFrom) -> Result<(), Error> {
+        self.admin()?.check_start(topics, from)
+    }
+
     fn pin_start(&self, group: &str, topics: &[String], from: &StartFrom, anew: bool) -> Result<(), Error> {
         self.admin()?.pin_start(group, topics, from, anew, &self.members)
     }

@@ -109,6 +109,11 @@ impl SourceConnector for Memory {
         Ok(self.look(|state| topics.iter().filter_map(|topic| state.topics.get(topic)).map(Vec::len).sum()))
     }
 
+    fn check_start(&self, topics: &[String], from: &StartFrom) -> Result<(), Error> {
+        self.topics_there()?;
+        self.look(|state| state.check_start(topics, from))
+    }
+
     fn pin_start(&self, group: &str, topics: &[String], from: &StartFrom, anew: bool) -> Result<(), Error> {
         self.topics_there()?;
         self.with(|state| state.move_group(group, topics, from, anew)).map(drop)

@@ -44,6 +44,16 @@ impl State {
         self.topics.get(topic).map(Vec::as_slice).ok_or_else(|| Error::NoTopic { topic: topic.to_owned() })
     }
 
+    /// Refuses a start that topics don't have.
+    pub(super) fn check_start(&self, topics: &[String], from: &StartFrom) -> Result<(), Error> {
+        let there = topics.iter().filter_map(|topic| Some((topic.as_str(), self.topics.get(topic)?.len() as i32)));
+        starts::check(from, topics, &there.collect(), |topic, n| {
+            let partition = usize::try_from(n).ok().and_then(|n| self.topics.get(topic)?.get(n));
+            let partition = partition.ok_or_else(|| Error::NoTopic { topic: topic.to_owned() })?;
+            Ok((partition.first, partition.end()))
+        })
+    }
+
     /// Sets where a group goes on: on every partition that it has no offset for, or on all that `to` tells of where
     /// `anew`.
     pub(super) fn move_group(

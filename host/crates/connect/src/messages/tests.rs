@@ -112,3 +112,39 @@ fn what_comes_is_shown_until_nobody_looks() {
     .unwrap();
     assert_eq!(shown, ["3", "new", "new"]);
 }
+
+/// A partition whose last records are none that are shown: those of transactions that were aborted.
+#[derive(Debug)]
+struct Aborted(BTreeMap<i32, (i64, i64)>);
+
+impl TopicLog for Aborted {
+    fn bounds(&self) -> &BTreeMap<i32, (i64, i64)> {
+        &self.0
+    }
+
+    fn at_time(&self, _: i64) -> Result<BTreeMap<i32, i64>, Error> {
+        Ok(BTreeMap::new())
+    }
+
+    fn read(&self, _: &BTreeMap<i32, i64>, _: bool, look: &mut Look<'_>) -> Result<(), Error> {
+        look(None);
+        Ok(())
+    }
+}
+
+#[test]
+fn messages_that_were_not_looked_for_and_more_than_are_shown_are_told() {
+    let far = Aborted(BTreeMap::from([(0, (0, 100_000))]));
+    assert_eq!(last(&far, "t", 10).unwrap(), Messages { messages: Vec::new(), left_out: true });
+    let near = Aborted(BTreeMap::from([(0, (0, 100))]));
+    assert_eq!(last(&near, "t", 10).unwrap(), Messages::default(), "all of it was looked through");
+    let many = memory(i32::try_from(MOST).unwrap() + 10);
+    let log = many.topic("t").unwrap().unwrap();
+    for (asked, left_out) in [(MOST, false), (MOST + 1, true), (usize::MAX, true)] {
+        for Messages { messages, left_out: told } in
+            [last(&*log, "t", asked).unwrap(), first(&*log, "t", &StartFrom::Earliest, asked).unwrap()]
+        {
+            assert_eq!((messages.len(), told), (MOST, left_out), "{asked}");
+        }
+    }
+}

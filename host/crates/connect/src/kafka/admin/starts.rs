@@ -31,9 +31,25 @@ fn code(error: &anyhow::Error) -> Option<Code> {
     error.downcast_ref::<KafkaError>().and_then(KafkaError::rdkafka_error_code)
 }
 
-/// Whether the first use of a group makes the broker choose its coordinator, which takes a moment.
+/// Whether brokers are choosing who answers, which takes a moment: a group's coordinator, at its first use, or the
+/// leader of a partition, of a topic that has just been made or after a broker is gone.
 fn is_settling(code: Option<Code>) -> bool {
-    matches!(code, Some(Code::NotCoordinator | Code::CoordinatorNotAvailable | Code::CoordinatorLoadInProgress))
+    matches!(
+        code,
+        Some(
+            Code::NotCoordinator
+                | Code::CoordinatorNotAvailable
+                | Code::CoordinatorLoadInProgress
+                | Code::NotLeaderForPartition
+                | Code::LeaderNotAvailable
+                | Code::UnknownTopicOrPartition
+        )
+    )
+}
+
+/// How often, and after which times, those are asked again.
+fn settling() -> ExponentialBuilder {
+    ExponentialBuilder::default().with_min_delay(Duration::from_millis(100)).with_max_times(8)
 }
 
 /// Whether offsets were refused because the group has members, and they didn't come from one.
@@ -64,6 +80,20 @@ struct Start {
 }
 
 impl Admin {
+    /// Refuses a start that topics don't have.
+    pub(in crate::kafka) fn check_start(&self, topics: &[String], from: &StartFrom) -> Result<(), Error> {
+        let look = || -> Result<()> {
+            let mut partitions = BTreeMap::new();
+            for topic in topics {
+                if let Some(count) = self.partitions_within(topic, REQUEST_TIMEOUT)? {
+                    partitions.insert(topic.as_str(), count);
+                }
+            }
+            starts::check(from, topics, &partitions, |topic, partition| watermarks(&self.consumer, topic, partition))
+        };
+        look.retry(settling()).when(|error| is_settling(code(error))).call().map_err(|error| self.told(error))
+    }
+
     /// Commits where a job starts, before it first runs: on every partition of `topics` that its group has no offset
     /// for, or on all where `anew`. So nothing that is written from now on can be missed, whenever the job comes up.
     ///
@@ -78,7 +108,7 @@ impl Admin {
         members: &Members,
     ) -> Result<(), Error> {
         let pinned = (|| self.try_move(group, topics, from, anew, Some(members)))
-            .retry(ExponentialBuilder::default().with_min_delay(Duration::from_millis(100)).with_max_times(8))
+            .retry(settling())
             .when(|error| {
                 let code = code(error);
                 is_settling(code)
@@ -93,7 +123,7 @@ impl Admin {
     /// Commits where a group without members goes on. Members that are about to leave are waited for.
     pub(in crate::kafka) fn seek(&self, group: &str, topics: &[String], to: &StartFrom) -> Result<Vec<Moved>, Error> {
         let sought = (|| self.try_move(group, topics, to, true, None))
-            .retry(ExponentialBuilder::default().with_min_delay(Duration::from_millis(100)).with_max_times(LEAVING))
+            .retry(settling().with_max_times(LEAVING))
             .when(|error| is_settling(code(error)) || is_of_members(code(error)))
             .call();
         sought.map_err(|error| {
@@ -209,16 +239,19 @@ impl Admin {
         };
         let all = partitions.iter().flat_map(|(topic, count)| (0..*count).map(|partition| key(topic, partition)));
         let due: Vec<_> = all.filter(is_due).collect();
+        let mut bounds = Vec::new();
+        for (topic, partition) in &due {
+            bounds.push(watermarks(consumer, topic, *partition)?);
+        }
+        // After the ends have been read: a partition that has nothing of that time yet starts at an end before which
+        // nothing of it can be.
         let timely = match from {
             StartFrom::Time(time) => at_time(consumer, &due, time.timestamp_millis())?,
             _ => BTreeMap::new(),
         };
         let (mut start, mut moved, mut outside) = (TopicPartitionList::new(), Vec::new(), Vec::new());
-        for place in due {
+        for (place, (first, end)) in due.into_iter().zip(bounds) {
             let (topic, partition) = (place.0.as_str(), place.1);
-            let (first, end) = consumer
-                .fetch_watermarks(topic, partition, REQUEST_TIMEOUT)
-                .with_context(|| format!("failed to read the watermarks of {topic}/{partition}"))?;
             let after = match from {
                 StartFrom::Latest => end,
                 StartFrom::Earliest => first,
@@ -238,6 +271,13 @@ impl Admin {
         starts::refuse(outside)?;
         Ok(Start { offsets: start, moved })
     }
+}
+
+/// The first offset of a partition, and its end.
+fn watermarks(consumer: &BaseConsumer<Failures>, topic: &str, partition: i32) -> Result<(i64, i64)> {
+    consumer
+        .fetch_watermarks(topic, partition, REQUEST_TIMEOUT)
+        .with_context(|| format!("failed to read the watermarks of {topic}/{partition}"))
 }
 
 /// What a group has committed of the topics with these ids.
