@@ -17,11 +17,12 @@ mod tls;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use pelton_build::BuildOptions;
 use pelton_demo::DemoArgs;
 use pelton_demo::simulate::SimulateArgs;
+use pelton_model::near::did_you_mean;
 
 use pelton_runtime::compiler::Bounds;
 
@@ -261,6 +262,9 @@ pub struct ListArgs {
 pub struct ShowArgs {
     /// The job's name
     job: String,
+    /// Print the value of this parameter, whole and nothing else
+    #[arg(long, value_name = "NAME", conflicts_with = "watch")]
+    parameter: Option<String>,
     /// Print it anew every second until Ctrl-C
     #[arg(short, long)]
     watch: bool,
@@ -292,7 +296,7 @@ pub fn submit(args: SubmitArgs) -> Result<()> {
         digest: named.digest,
         name: args.name,
         parameters: args.set.into_iter().collect(),
-        mapping: args.mapped.mapping(),
+        mapping: args.mapped.mapping()?,
         from: args.from,
         parallelism: args.parallelism,
         guarantee: args.guarantee,
@@ -326,6 +330,14 @@ pub fn list(args: &ListArgs) -> Result<()> {
 /// Shows a job.
 pub fn show(args: &ShowArgs) -> Result<()> {
     let client = args.api.client()?;
+    if let Some(name) = &args.parameter {
+        let values = client.parameters(&args.job)?;
+        let Some(value) = values.get(name) else {
+            let has = values.keys().map(String::as_str);
+            bail!("{} has no parameter {name:?}{}", args.job, did_you_mean(name, has, '"'));
+        };
+        return if args.api.json { print::json(value) } else { print::exact(value) };
+    }
     loop {
         let job = client.show(&args.job)?;
         print::anew(args.watch)?;

@@ -10,13 +10,13 @@ use pelton_model::mapping::Mapping;
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
-use crate::api::types::{Guarantee, JobView, Submit};
+use crate::api::types::{Available, Guarantee, JobView, Submit};
 use crate::kafka::StartFrom;
 
 /// What the digest of a component that the host has begins with.
 const DIGEST: &str = "sha256:";
 /// Longest file that describes a job, bytes: its parameters may all be in it.
-const FILE_BYTES: u64 = 1 << 20;
+const FILE_BYTES: u64 = 8 << 20;
 
 /// A job, as a file has it. What is left out is as a submit has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -122,6 +122,8 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<Described>> {
     let mut jobs: Vec<Described> = Vec::new();
     for path in paths {
         let files = if path.is_dir() { files(path)? } else { vec![path.clone()] };
+        // Without this a folder of another place would be one that asks for no job at all.
+        ensure!(!files.is_empty(), "the folder {} has no file that describes a job (*.toml)", path.display());
         for file in files {
             let job = describe(&file).with_context(|| format!("{} describes no job", file.display()))?;
             if let Some(other) = jobs.iter().find(|other| other.submit.name == job.submit.name) {
@@ -148,7 +150,9 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn describe(path: &Path) -> Result<Described> {
-    let size = std::fs::metadata(path)?.len();
+    let metadata = std::fs::metadata(path)?;
+    ensure!(metadata.is_file(), "it is no file");
+    let size = metadata.len();
     ensure!(size <= FILE_BYTES, "it has {size} bytes; {FILE_BYTES} are allowed");
     let file: JobFile = toml::from_str(&std::fs::read_to_string(path)?)?;
     let beside = path.parent().unwrap_or(Path::new(""));
@@ -203,19 +207,24 @@ fn text(value: &Value, beside: &Path) -> Result<String> {
 /// It can't be read, is no text, or is longer than a value may be.
 pub fn parameter_file(path: &Path) -> Result<String> {
     let shown = path.display();
-    let size = std::fs::metadata(path).with_context(|| format!("failed to read {shown}"))?.len();
+    let metadata = std::fs::metadata(path).with_context(|| format!("failed to read {shown}"))?;
+    ensure!(metadata.is_file(), "{shown} is no file");
+    let size = metadata.len();
     ensure!(size <= VALUE_BYTES as u64, "{shown} has {size} bytes; a value has {VALUE_BYTES} at most");
     std::fs::read_to_string(path).with_context(|| format!("failed to read {shown}"))
 }
 
-/// The file that describes a job as it is.
-pub fn export(job: &JobView) -> JobFile {
+/// The file that describes a job as it is, with these values of its parameters. Its component is a file of `usr_jobs`
+/// only where that has the version that runs.
+pub fn export(job: &JobView, available: &[Available], parameters: BTreeMap<String, String>) -> JobFile {
+    let runs = |file: &&Available| Some(&file.file) == job.file.as_ref() && file.digest.as_ref() == Some(&job.digest);
+    let file = available.iter().find(runs).map(|file| file.file.clone());
     let declared = |name: &str| job.spec.parameters.iter().find(|parameter| parameter.name == name);
     let is_set = |name: &str, value: &str| declared(name).and_then(|p| p.default.as_deref()) != Some(value);
-    let parameters = job.parameters.iter().filter(|(name, value)| is_set(name, value));
+    let parameters = parameters.into_iter().filter(|(name, value)| is_set(name, value));
     JobFile {
         name: job.name.clone(),
-        component: job.file.clone().unwrap_or_else(|| format!("{DIGEST}{}", job.digest)),
+        component: file.unwrap_or_else(|| format!("{DIGEST}{}", job.digest)),
         group: Some(job.group.clone()).filter(|group| *group != format!("pelton-{}", job.name)),
         from: None,
         parallelism: Some(job.parallelism).filter(|parallelism| *parallelism != 1),
@@ -223,7 +232,7 @@ pub fn export(job: &JobView) -> JobFile {
         create: false,
         create_sources: Vec::new(),
         allow_loop: job.allow_loop,
-        parameters: parameters.map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect(),
+        parameters: parameters.map(|(name, value)| (name, Value::String(value))).collect(),
         sources: job.mapping.sources.clone(),
         sinks: job.mapping.sinks.clone(),
     }

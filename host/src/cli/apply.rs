@@ -14,8 +14,8 @@ use super::client::Client;
 use super::lifecycle::upload;
 use super::oci::{self, Plain};
 use super::print;
-use crate::api::types::{Applied, Apply};
-use crate::job_file::{self, Described, export as as_file};
+use crate::api::types::{Applied, Apply, JobView};
+use crate::job_file::{self, Described, JobFile, export as as_file};
 
 /// With `--check`, where something would change.
 const DIFFERS: u8 = 3;
@@ -59,13 +59,15 @@ pub struct ExportArgs {
 /// Shows what would have to change for the jobs to be what files say, asks, and changes it.
 pub fn apply(args: ApplyArgs) -> Result<ExitCode> {
     let client = args.api.client()?;
-    let mut requests = Vec::new();
+    let (mut requests, mut planned) = (Vec::new(), Vec::new());
     for job in job_file::read(&args.files)? {
         let path = job.path.display().to_string();
-        requests.push(request(&client, job, &args).with_context(|| format!("{path} is not applied"))?);
+        let applied = request(&client, job, &args).and_then(|request| Ok((client.apply(&request)?, request)));
+        let (plan, request) = applied.with_context(|| format!("{path} can't be applied, and nothing is changed"))?;
+        planned.push(plan);
+        requests.push(request);
     }
     let surplus = if args.prune { surplus(&client, &requests)? } else { BTreeSet::new() };
-    let planned = requests.iter().map(|request| client.apply(request)).collect::<Result<Vec<_>>>()?;
     if args.check && args.api.json {
         print::json(&planned)?;
     } else if !args.api.json {
@@ -141,19 +143,24 @@ fn is_confirmed() -> Result<bool> {
 /// Writes files that describe what runs.
 pub fn export(args: &ExportArgs) -> Result<()> {
     let client = args.api.client()?;
+    let list = client.list()?;
     let jobs = match args.jobs.as_slice() {
-        [] => client.list()?.jobs,
+        [] => list.jobs,
         names => names.iter().map(|name| client.show(name)).collect::<Result<_>>()?,
     };
+    let exported = |job: &JobView| -> Result<JobFile> {
+        let whole = job.parameters_cut.is_empty();
+        Ok(as_file(job, &list.available, if whole { job.parameters.clone() } else { client.parameters(&job.name)? }))
+    };
     if let (None, [job]) = (&args.out, jobs.as_slice()) {
-        let file = as_file(job);
+        let file = exported(job)?;
         return if args.api.json { print::json(&file) } else { print::exact(toml::to_string(&file)?.trim_end()) };
     }
     let Some(folder) = &args.out else { bail!("{} jobs are as many files: say where, with --out DIR", jobs.len()) };
     std::fs::create_dir_all(folder).with_context(|| format!("failed to make the folder {}", folder.display()))?;
     for job in &jobs {
         let path = folder.join(format!("{}.toml", job.name));
-        write_whole(&path, toml::to_string(&as_file(job))?.as_bytes())?;
+        write_whole(&path, toml::to_string(&exported(job)?)?.as_bytes())?;
         print::line(&path.display().to_string())?;
     }
     Ok(())

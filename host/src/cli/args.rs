@@ -1,9 +1,10 @@
 //! Arguments that commands share.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use pelton_model::error::Error as ModelError;
 use pelton_model::mapping::Mapping;
@@ -65,9 +66,20 @@ pub struct Mapped {
 }
 
 impl Mapped {
-    pub(super) fn mapping(&self) -> Mapping {
-        Mapping { sources: self.source.iter().cloned().collect(), sinks: self.sink.iter().cloned().collect() }
+    pub(super) fn mapping(&self) -> Result<Mapping> {
+        Ok(Mapping { sources: each_once("--source", &self.source)?, sinks: each_once("--sink", &self.sink)? })
     }
+}
+
+/// What is given by name. Of a name that stands there twice nobody knows what is meant.
+fn each_once(flag: &str, given: &[(String, String)]) -> Result<BTreeMap<String, String>> {
+    let mut all = BTreeMap::new();
+    for (name, value) in given {
+        if let Some(other) = all.insert(name.clone(), value.clone()) {
+            bail!("{flag} is given twice for {name:?}: {other:?} and {value:?}");
+        }
+    }
+    Ok(all)
 }
 
 /// A value of `--set`: `KEY=VALUE`, `KEY=@FILE`, or `KEY=@@…` for a value that begins with `@`.
@@ -105,4 +117,17 @@ pub(super) fn settings() -> Result<Config, ModelError> {
         let _ = writeln!(std::io::stderr(), "pelton: {}", text::line(warning));
     }
     Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_mapped_once() {
+        let pairs = |text: &str| text.split(' ').map(|pair| key_value(pair).unwrap()).collect::<Vec<_>>();
+        assert_eq!(each_once("--sink", &pairs("a=x b=x")).unwrap().len(), 2);
+        let told = each_once("--sink", &pairs("a=x b=x a=y")).unwrap_err().to_string();
+        assert_eq!(told, "--sink is given twice for \"a\": \"x\" and \"y\"");
+    }
 }

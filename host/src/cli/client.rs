@@ -1,6 +1,7 @@
 //! A client of the API.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,6 +21,10 @@ use crate::api::types::{
 
 /// Longest refusal that is shown of somebody who is no host of Pelton.
 const ANSWER_BYTES: usize = 4096;
+
+/// How an answer breaks off, after the request has been sent.
+const BROKEN_OFF: [ErrorKind; 4] =
+    [ErrorKind::UnexpectedEof, ErrorKind::ConnectionReset, ErrorKind::ConnectionAborted, ErrorKind::BrokenPipe];
 
 /// A client of one host.
 #[derive(Debug)]
@@ -54,8 +59,13 @@ impl Client {
 
     fn reached(&self, sent: Result<Response<Body>, ureq::Error>) -> Result<Response<Body>> {
         let explain = |error: &ureq::Error| {
-            tls::explain(&self.api, error).unwrap_or_else(|| {
-                format!("no Pelton host answers at {}; start one with `pelton run`, or set PELTON_API", self.api)
+            tls::explain(&self.api, error).unwrap_or_else(|| match error {
+                ureq::Error::Io(cause) if BROKEN_OFF.contains(&cause.kind()) => format!(
+                    "{} went away before it had answered: what was asked for may have been done, or not; look with \
+                     `pelton list` and `pelton show`, and repeat it",
+                    self.api
+                ),
+                _ => format!("no Pelton host answers at {}; start one with `pelton run`, or set PELTON_API", self.api),
             })
         };
         sent.map_err(|error| {
@@ -108,6 +118,11 @@ impl Client {
     /// One job.
     pub fn show(&self, name: &str) -> Result<JobView> {
         self.answer(self.agent.get(self.job(name)).call())
+    }
+
+    /// A job's parameters, with whole values.
+    pub fn parameters(&self, name: &str) -> Result<BTreeMap<String, String>> {
+        self.answer(self.agent.get(format!("{}/parameters", self.job(name))).call())
     }
 
     /// Cancels a job.

@@ -197,7 +197,7 @@ pub fn reload(args: ReloadArgs) -> Result<()> {
     if args.shadow {
         return shadow(&client, &args, digest, available);
     }
-    let mapping = args.mapped.mapping();
+    let mapping = args.mapped.mapping()?;
     let ReloadArgs { force, create, create_source: create_sources, .. } = args;
     let request = Reload { available, digest, mapping, force, create, create_sources, by: caller(), why };
     print::done(&client.change(&args.job, "reload", &request)?, args.api.json)

@@ -18,6 +18,8 @@ use crate::status::State;
 
 /// Times, in UTC.
 const TIME: &str = "%Y-%m-%d %H:%M:%S";
+/// Longest value of a parameter in a table, bytes.
+const VALUE_BYTES: usize = 100;
 
 /// What a command prints can't be written.
 #[derive(Debug)]
@@ -260,6 +262,17 @@ pub(super) fn done(done: &Done, as_json: bool) -> Result<()> {
     line(&format!("{}: {changed}", done.job.name))
 }
 
+/// A value of a parameter, or the beginning of a long one; the longest the host has cut, with how long they are.
+fn parameter(name: &str, value: &str, is_cut: bool) -> String {
+    let cut = value.strip_suffix(" bytes)").filter(|_| is_cut).and_then(|value| value.rsplit_once("… ("));
+    let (value, bytes) = cut.map_or_else(|| (value, value.len().to_string()), |(value, n)| (value, n.to_owned()));
+    if !is_cut && value.len() <= VALUE_BYTES {
+        return value.to_owned();
+    }
+    let shown = value.get(..value.floor_char_boundary(VALUE_BYTES)).unwrap_or_default();
+    format!("{shown}… ({bytes} bytes; --parameter {name} prints it)")
+}
+
 pub(super) fn job(job: &JobView, as_json: bool) -> Result<()> {
     if as_json {
         return json(job);
@@ -278,6 +291,7 @@ pub(super) fn job(job: &JobView, as_json: bool) -> Result<()> {
     }
     facts.fact("about", &job.spec.description);
     for (name, value) in &job.parameters {
+        let value = parameter(name, value, job.parameters_cut.contains(name));
         facts.fact("parameter", format!("{name} = {value}"));
     }
     for source in &job.spec.sources {

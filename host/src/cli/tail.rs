@@ -44,7 +44,10 @@ pub fn tail(args: &TailArgs) -> Result<()> {
     let Messages { messages, left_out } = client.get(&path)?;
     messages.iter().try_for_each(each)?;
     if left_out {
-        print::note("there are more, too large together or too slow to read: ask for fewer with -n")?;
+        print::note(
+            "there are others that are not shown: it is at most 1,000 messages and 4 MiB, and what is found within 20 s, or \
+             not far from the end; ask for fewer with -n, or say where to begin with --from",
+        )?;
     }
     Ok(())
 }

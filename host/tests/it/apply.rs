@@ -78,6 +78,12 @@ fn jobs_are_what_files_say() {
     let exported = host.cli(&["export", "--out", out.to_str().unwrap()]);
     assert_eq!(exported.code, 0, "{}", exported.stderr);
     prints(&apply(&host, &out, &["--check"]), 0, same);
+    // A folder of another place describes no job, and is not one that asks for none.
+    let empty = folder.join("empty");
+    fs::create_dir(&empty).unwrap();
+    let said = apply(&host, &empty, &["--prune", "--yes"]);
+    assert_eq!(said.code, 1);
+    assert!(said.stderr.contains("empty has no file that describes a job (*.toml)"), "{}", said.stderr);
     let one = host.cli(&["export", "filter"]);
     prints(&one, 0, "name = \"filter\"\ncomponent = \"sensor_alerts.wasm\"\n");
 
@@ -121,6 +127,80 @@ fn jobs_are_what_files_say() {
     let said = apply(&host, folder, &["--prune", "--yes"]);
     prints(&said, 0, "filter: nothing to change\nplant-2: cancel it\nchanged 0 of 1 jobs, cancelled 1\n");
     assert_eq!(host.show_all().as_array().unwrap().len(), 1);
+
+    // What is exported is the component that runs, also where its file has another one by now.
+    let file = host.usr_jobs().join("sensor_alerts.wasm");
+    fs::write(&file, variant(&example("sensor_alerts"), 2)).unwrap();
+    eventually(RUN, "the file is loaded", || (host.show("filter")["version"] == 2).then_some(()));
+    assert_eq!(host.cli(&["rollback", "filter"]).code, 0);
+    let exported = host.cli(&["export", "filter", "--out", out.to_str().unwrap()]);
+    assert_eq!(exported.code, 0, "{}", exported.stderr);
+    let text = fs::read_to_string(out.join("filter.toml")).unwrap();
+    assert!(text.contains("component = \"sha256:"), "{text}");
+    fs::remove_file(out.join("plant-2.toml")).unwrap();
+    prints(&apply(&host, &out, &["--check"]), 0, "filter: nothing to change\n");
+
+    // What can't be had is told before anything is changed, with the file and its keys.
+    let loops = "name = \"loops\"\ncomponent = \"sensor_alerts\"\n[sinks]\nalerts = \"sensors\"\n";
+    let unknown = "name = \"unknown\"\ncomponent = \"sensor_alerts\"\n[parameters]\ntreshold = 1\n";
+    for (text, told) in [
+        (loops, "submit it with `allow_loop = true` in its file if that is meant"),
+        (unknown, "the job has no parameter \"treshold\""),
+    ] {
+        fs::write(out.join("wrong.toml"), text).unwrap();
+        for flag in ["--check", "--yes"] {
+            let refused = apply(&host, &out, &[flag]);
+            assert_eq!(refused.code, 1, "{}", refused.stdout);
+            assert!(refused.stderr.contains(told), "{}", refused.stderr);
+            let named = "wrong.toml can't be applied, and nothing is changed";
+            assert!(refused.stderr.contains(named), "{}", refused.stderr);
+        }
+    }
+    let missing = "name = \"missing\"\ncomponent = \"sensor_alerts\"\n[sinks]\nalerts = \"nowhere\"\n";
+    fs::write(out.join("wrong.toml"), missing).unwrap();
+    let refused = apply(&host, &out, &["--yes"]);
+    let told = "repeat it with `create = true` in its file to create what is missing";
+    assert!(refused.code == 1 && refused.stderr.contains(told), "{}", refused.stderr);
+}
+
+#[test]
+fn a_value_of_a_megabyte_comes_from_a_file_and_back() {
+    let stage = require_stage!();
+    stage.topics(1);
+    let mut host = stage.host();
+    host.start();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("threshold");
+    let value = format!("30.{}", "0".repeat((1 << 20) - 3));
+    fs::write(&file, &value).unwrap();
+    let set = format!("threshold=@{}", file.display());
+    let job = example("sensor_alerts");
+    let said = host.cli(&["submit", job.to_str().unwrap(), "--from", "earliest", "--set", &set]);
+    assert!(said.code == 0 && said.stdout.len() < 1000, "{said:?}");
+    stage.kafka.produce("sensors", &[reading("a", 31.5), reading("b", 29.5)]);
+    eventually(RUN, "the value is at work", || (stage.kafka.read_all("alerts").len() == 1).then_some(()));
+
+    let shown = host.cli(&["show", "sensor_alerts"]).stdout;
+    assert!(shown.contains("threshold = 30.000") && shown.len() < 10_000, "{shown}");
+    assert!(shown.contains("… (1048576 bytes; --parameter threshold prints it)"), "{shown}");
+    for run in ["as submitted", "after a restart"] {
+        assert_eq!(host.cli(&["show", "sensor_alerts", "--parameter", "threshold"]).stdout.trim_end(), value, "{run}");
+        let out = folder.path().join(run);
+        assert_eq!(host.cli(&["export", "--out", out.to_str().unwrap()]).code, 0);
+        prints(&apply(&host, &out, &["--check"]), 0, "sensor_alerts: nothing to change\n");
+        assert_eq!(host.sigterm(RUN), 0);
+        host.start();
+    }
+    let none = host.cli(&["show", "sensor_alerts", "--parameter", "treshold"]);
+    assert_eq!(none.code, 1);
+    let told = "sensor_alerts has no parameter \"treshold\"; did you mean \"threshold\"?";
+    assert!(none.stderr.contains(told), "{}", none.stderr);
+    // Larger ones are refused, and what was set stays.
+    fs::write(&file, format!("{value}0")).unwrap();
+    let refused = host.cli(&["set", "sensor_alerts", &set]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.contains("has 1048577 bytes; a value has 1048576 at most"), "{}", refused.stderr);
+    assert_eq!(host.show("sensor_alerts")["parameters_cut"], serde_json::json!(["threshold"]));
 }
 
 #[test]

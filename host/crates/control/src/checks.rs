@@ -87,40 +87,40 @@ pub(crate) fn idle_instances(checks: &dyn Checks, record: &JobRecord) -> Option<
 pub struct ConnectorChecks(pub Arc<Connectors>);
 
 impl ConnectorChecks {
-    /// Refuses, with everything that is missing or of the wrong shape, or makes what is missing, and tells what that
-    /// was.
-    fn all_there(&self, name: &str, spec: &Spec, may: May<'_>) -> Result<Vec<String>, Error> {
+    /// Refuses, with everything that is missing or of the wrong shape, and a start that there is not; or makes what is
+    /// missing, and tells what that was.
+    fn all_there(&self, name: &str, spec: &Spec, from: Option<&StartFrom>, may: May<'_>) -> Result<Vec<String>, Error> {
         may.check(spec)?;
         let findings = self.0.check(name, spec).map_err(away)?;
         let in_the_way: Vec<_> = findings.into_iter().filter(|finding| !may.make(finding)).collect();
         if !in_the_way.is_empty() {
             return Err(missing(in_the_way));
         }
+        if let Some(from) = from {
+            self.0.sources().check_start(&spec.topics(), from).map_err(away)?;
+        }
         let mut made = Vec::new();
         let done = self.0.make(name, spec, &mut made);
         for made in &made {
             tracing::info!(job.name = name, "created {made} for job {name}");
         }
-        done.map_err(|error| match (away(error), made.is_empty()) {
-            (Error::Away { server, cause }, false) => {
-                Error::Away { server, cause: format!("{cause}; created before that: {}", made.join(", ")) }
-            }
-            (error, _) => error,
-        })?;
+        done.map_err(|error| away(error).after(&made))?;
         // Whoever else makes them meanwhile may make them otherwise.
         let findings = if made.is_empty() { Vec::new() } else { self.0.check(name, spec).map_err(away)? };
-        if findings.is_empty() { Ok(made) } else { Err(missing(findings)) }
+        if findings.is_empty() { Ok(made) } else { Err(missing(findings).after(&made)) }
     }
 
-    fn pin(&self, group: &str, topics: &[String], from: &StartFrom, anew: bool) -> Result<(), Error> {
-        self.0.sources().pin_start(group, topics, from, anew).map_err(away)
+    /// Pins where a job starts, after all that it needs has been made.
+    fn pin(&self, group: &str, topics: &[String], from: &StartFrom, anew: bool, made: &[String]) -> Result<(), Error> {
+        self.0.sources().pin_start(group, topics, from, anew).map_err(|error| away(error).after(made))
     }
 }
 
 impl Checks for ConnectorChecks {
     fn submitted(&self, record: &JobRecord, from: Option<&StartFrom>, may: May<'_>) -> Result<Vec<String>, Error> {
-        let made = self.all_there(&record.name, &record.spec, may)?;
-        self.pin(&record.group, &record.spec.topics(), from.unwrap_or(&StartFrom::Latest), from.is_some())?;
+        let made = self.all_there(&record.name, &record.spec, from, may)?;
+        let start = from.unwrap_or(&StartFrom::Latest);
+        self.pin(&record.group, &record.spec.topics(), start, from.is_some(), &made)?;
         Ok(made)
     }
 
@@ -129,10 +129,10 @@ impl Checks for ConnectorChecks {
         if read == topics && before.spec.sinks == spec.sinks {
             return Ok(Vec::new());
         }
-        let made = self.all_there(&before.name, spec, may)?;
+        let made = self.all_there(&before.name, spec, None, may)?;
         topics.retain(|topic| !read.contains(topic));
         if !topics.is_empty() {
-            self.pin(&before.group, &topics, &StartFrom::Latest, false)?;
+            self.pin(&before.group, &topics, &StartFrom::Latest, false, &made)?;
         }
         Ok(made)
     }
@@ -157,7 +157,7 @@ fn missing(findings: Vec<Finding>) -> Error {
     let sources = findings.iter().filter(|finding| finding.fix == Fix::CreateSource);
     let sources = sources.map(|finding| finding.place.clone()).collect();
     let causes = findings.into_iter().map(|finding| finding.text).collect();
-    Error::Missing { causes, help: Help { by_hand, creatable, sources } }
+    Error::Missing { causes, help: Help { by_hand, creatable, sources, of_a_file: false } }
 }
 
 /// What a connector says, as it is told here.
@@ -201,6 +201,10 @@ mod tests {
         assert!(matches!(submitted(other), Err(Error::BadText(_))));
         // Not a thing was made by any of these.
         let all = May { create: true, create_sources: &["in".to_owned()] };
+        for nowhere in ["in/0=1", "on/0=0"] {
+            let told = checks.submitted(&record, Some(&nowhere.parse().unwrap()), all).unwrap_err();
+            assert!(matches!(told, Error::NoSuchOffset { .. }), "{told}");
+        }
         assert_eq!(submitted(all).unwrap(), ["topic \"in\"", "topic \"out\"", "topic \"a.dlq\""]);
         assert!(submitted(all).unwrap().is_empty());
         // Each topic that is made here has one partition.

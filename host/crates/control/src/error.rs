@@ -88,6 +88,8 @@ pub enum Error {
         job: String,
         /// The topics that it reads and writes.
         topics: Vec<String>,
+        /// What allows it.
+        allow: &'static str,
     },
     /// The guarantee can't be given.
     NoExactlyOnce,
@@ -185,18 +187,26 @@ pub struct Help {
     pub creatable: bool,
     /// What `--create-source` would make.
     pub sources: Vec<String>,
+    /// Whether the job is asked for by a file, which has keys for these flags.
+    pub of_a_file: bool,
 }
 
 impl Help {
     fn told(&self) -> Option<String> {
         let name = |topic: &String| format!("--create-source {}", line(topic));
-        let sources = self.sources.iter().map(name).collect::<Vec<_>>().join(" ");
+        let sources = match self.sources.iter().map(name).collect::<Vec<_>>() {
+            names if self.of_a_file && !names.is_empty() => {
+                format!("`create_sources = {:?}` in its file", self.sources)
+            }
+            names => names.join(" "),
+        };
+        let create = if self.of_a_file { "`create = true` in its file" } else { "--create" };
         let told = match (self.creatable, sources.is_empty()) {
             (false, true) => return None,
-            (true, true) => "repeat it with --create to create what is missing".to_owned(),
+            (true, true) => format!("repeat it with {create} to create what is missing"),
             (false, false) => format!("if the name is right, repeat it with {sources} to create what the job reads"),
             (true, false) => format!(
-                "repeat it with --create to create what the job writes, and, if the name is right, with {sources} to \
+                "repeat it with {create} to create what the job writes, and, if the name is right, with {sources} to \
                  create what it reads"
             ),
         };
@@ -211,6 +221,29 @@ impl Error {
             Self::Missing { causes, .. } => Self::Missing { causes, help: Help::default() },
             error => error,
         }
+    }
+
+    /// The same for whoever asks by a file.
+    pub(crate) fn of_a_file(self) -> Self {
+        match self {
+            Self::Missing { causes, help } => Self::Missing { causes, help: Help { of_a_file: true, ..help } },
+            Self::OwnSource { job, topics, .. } => {
+                Self::OwnSource { job, topics, allow: "`allow_loop = true` in its file" }
+            }
+            error => error,
+        }
+    }
+
+    /// The same, with what was created before it: it stays.
+    pub(crate) fn after(mut self, created: &[String]) -> Self {
+        let told = format!("created before that: {}", created.join(", "));
+        match &mut self {
+            _ if created.is_empty() => {}
+            Self::Away { cause, .. } => *cause = format!("{cause}; {told}"),
+            Self::Missing { causes, .. } | Self::NoSuchOffset { causes } => causes.push(told),
+            _ => {}
+        }
+        self
     }
 
     /// A failure of the host, which is a line in its log as well.
@@ -247,7 +280,8 @@ impl Error {
                 because("bad-request", "the request makes no sense", "give either `available` or `digest`")
             }
             Self::NoSuchComponent(cause) => {
-                because("no-such-component", "no such component", cause).fix("upload it first")
+                because("no-such-component", "no such component", cause)
+                    .fix("submit the file itself; programs upload it first (`POST /api/v1/components`)")
             }
             Self::NotAvailable { name, folder, has } => because(
                 "not-available",
@@ -293,13 +327,13 @@ impl Error {
             .fix(format!(
                 "bring dead letters back with `pelton dlq redrive {job}`, or read them with a job of another --name"
             )),
-            Self::OwnSource { job, topics } => because(
+            Self::OwnSource { job, topics, allow } => because(
                 "own-source",
                 &format!("{job} would write into what it reads"),
                 &format!("each output to {} may make another one, without end", topics.join(", ")),
             )
             .fix(format!(
-                "submit it with --allow-loop if that is meant; where it is submitted already, cancel it first \
+                "submit it with {allow} if that is meant; where it is submitted already, cancel it first \
                  (`pelton cancel {job}`; its offsets are kept)"
             )),
             Self::NoExactlyOnce => not_submitted("exactly-once is not available in this version").fix(

@@ -15,7 +15,11 @@ pub(crate) fn check(job: &str, spec: &Spec, allow_loop: bool) -> Result<(), Erro
         return Err(Error::OwnLetters { job: job.to_owned(), topic: letters });
     }
     let topics = own_sources(spec);
-    if topics.is_empty() || allow_loop { Ok(()) } else { Err(Error::OwnSource { job: job.to_owned(), topics }) }
+    if topics.is_empty() || allow_loop {
+        Ok(())
+    } else {
+        Err(Error::OwnSource { job: job.to_owned(), topics, allow: "--allow-loop" })
+    }
 }
 
 /// The topics that a job both reads and writes.

@@ -102,7 +102,7 @@ mod tests {
                 submitted: DateTime::UNIX_EPOCH + Duration::seconds(submit),
                 version,
                 digest: format!("d{version}"),
-                parameters: BTreeMap::from([("p".to_owned(), parameter.to_string())]),
+                parameters: BTreeMap::from([("p".to_owned(), parameter.to_string())]).into(),
                 parallelism,
                 paused,
                 cancelled,

@@ -41,7 +41,7 @@ impl Submitter {
             client: args.api.client()?,
             name: args.name.clone(),
             parameters: args.set.iter().cloned().collect(),
-            mapping: args.mapped.mapping(),
+            mapping: args.mapped.mapping()?,
             from: args.from.clone(),
             create: args.create,
             create_sources: args.create_source.clone(),

@@ -18,7 +18,7 @@ fn record(name: &str, parallelism: usize) -> JobRecord {
         JobRecord { name: name.to_owned(), group: format!("pelton-{name}"), parallelism, ..JobRecord::default() };
     let spec = Spec { sources: vec![Source { topic: "in".to_owned(), headers: true }], ..Spec::default() };
     let note = Note { by: "ana".to_owned(), why: "because".to_owned(), at: DateTime::UNIX_EPOCH };
-    record.parameters = BTreeMap::from([("t".to_owned(), "1".to_owned())]);
+    record.parameters = BTreeMap::from([("t".to_owned(), "1".to_owned())]).into();
     record.adopt("d1", &spec, &note);
     record
 }

@@ -16,7 +16,7 @@ fn desired(record: Option<JobRecord>) -> Desired {
     // One that is to end is as good as gone.
     let record = record.filter(|record| !record.cancelled)?;
     let JobRecord { version, digest, parameters, parallelism, paused, history, .. } = record;
-    Some((version, digest, parameters.into_iter().collect(), parallelism, paused, history.len()))
+    Some((version, digest, (*parameters).clone().into_iter().collect(), parallelism, paused, history.len()))
 }
 
 fn kept(catalog: &Memory) -> Desired {

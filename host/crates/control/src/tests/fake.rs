@@ -106,13 +106,13 @@ impl Components for FakeComponents {
     }
 }
 
-/// Lets everything pass, and moves groups in memory.
+/// Lets everything pass that starts nowhere, and moves groups in memory.
 #[derive(Debug)]
 pub(crate) struct FakeChecks(ConnectorChecks);
 
 impl Checks for FakeChecks {
-    fn submitted(&self, _: &JobRecord, _: Option<&StartFrom>, _: May<'_>) -> Result<Vec<String>, Error> {
-        Ok(Vec::new())
+    fn submitted(&self, record: &JobRecord, from: Option<&StartFrom>, may: May<'_>) -> Result<Vec<String>, Error> {
+        from.map_or(Ok(Vec::new()), |from| self.0.submitted(record, Some(from), may))
     }
 
     fn changed(&self, _: &JobRecord, _: &Spec, _: May<'_>) -> Result<Vec<String>, Error> {

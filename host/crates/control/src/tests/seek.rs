@@ -1,3 +1,5 @@
+use std::sync::Barrier;
+
 use pelton_connect::SourceConnector as _;
 use pelton_connect::memory::Record;
 use pelton_delivery::clock::SystemClock;
@@ -6,7 +8,7 @@ use pelton_model::partition::Moved;
 use super::fake::{TestHost, eventually};
 use crate::catalog::memory::Memory;
 use crate::error::Error;
-use crate::types::{Seek, Sought};
+use crate::types::{Seek, Sought, Submit};
 
 /// A host with a job that reads two partitions of ten records each, from their beginning.
 fn host() -> TestHost {
@@ -54,6 +56,35 @@ fn a_job_that_is_held_goes_on_where_it_is_told() {
     assert_eq!(host.jobs.show("a").unwrap().history.last().unwrap().by, "ana");
     host.jobs.resume("a", None).unwrap();
     host.flowing.current("a");
+}
+
+#[test]
+fn of_two_submits_at_once_the_one_that_is_done_says_where_the_job_starts() {
+    for _ in 0..30 {
+        let host = TestHost::start(Memory::default());
+        for topic in ["in", "a.dlq"] {
+            host.topics.create_topic(topic, 1);
+        }
+        host.topics.append("in", Record::new("x"));
+        let digest = Some(host.upload("a", 1).unwrap());
+        let both = Barrier::new(2);
+        let submit = |from: &str| {
+            let from = Some(from.parse().unwrap());
+            both.wait();
+            host.jobs.submit(&Submit { digest: digest.clone(), from, ..Submit::default() }).unwrap()
+        };
+        let (latest, earliest) = std::thread::scope(|scope| {
+            let first = scope.spawn(|| submit("earliest"));
+            (submit("latest"), first.join().unwrap())
+        });
+        pause(&host);
+        let looked = || host.jobs.show("a").unwrap().partitions.first().and_then(|view| view.committed);
+        eventually("it is looked at", || looked().is_some());
+        let starts = looked().unwrap();
+        assert!(latest.changed.is_some() != earliest.changed.is_some());
+        assert_eq!(starts, i64::from(latest.changed.is_some()));
+        assert!([latest, earliest].iter().all(|done| done.changed.is_some() != done.notice.is_some()));
+    }
 }
 
 #[test]

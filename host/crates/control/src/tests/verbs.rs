@@ -2,6 +2,7 @@ use std::sync::{Arc, Barrier};
 
 use crate::catalog::memory::Memory;
 use pelton_delivery::clock::SystemClock;
+use pelton_model::bounds;
 
 use super::fake::{TestHost, eventually};
 use crate::error::Error;
@@ -48,6 +49,32 @@ fn every_verb_does_its_work_and_may_be_repeated() {
     assert_eq!((last.name.as_str(), last.state), ("a", pelton_model::status::State::Stopped));
     assert!(matches!(jobs.cancel("a"), Err(Error::NoSuchJob(job)) if job == "a"));
     assert!(host.desired("a").is_none() && jobs.list().is_empty());
+}
+
+#[test]
+fn a_large_value_is_set_whole_and_cut_where_the_job_is_shown() {
+    let host = TestHost::start(Memory::default());
+    let jobs = &host.jobs;
+    host.submit("a").unwrap();
+    let large = "ä".repeat(500_000);
+    assert!(large.len() < bounds::VALUE_BYTES);
+    let done = jobs.set("a", &set(&large)).unwrap();
+    assert!(done.changed.unwrap().len() < 300);
+    let next = Reload { digest: Some(host.upload("a", 2).unwrap()), ..Reload::default() };
+    let shown = jobs.reload("a", &next).unwrap().job;
+    assert!(shown.parameters["p"].ends_with("ää… (1000000 bytes)") && shown.parameters["p"].len() < 1100);
+    assert_eq!(shown.parameters_cut, ["p"]);
+    assert!(shown.versions.iter().all(|version| version.parameters["p"].len() < 1100));
+    assert_eq!(jobs.parameters("a").unwrap()["p"], large);
+    assert_eq!(*host.flowing.current("a").get().0.parameters, [("p".to_owned(), large.clone())]);
+    // Once more as large as that: refused, and what was set stays.
+    let told = jobs.set("a", &set(&(large.clone() + &large))).unwrap_err().to_string();
+    assert!(told.contains("the value of the parameter \"p\" is longer than 1048576 bytes"), "{told}");
+    assert_eq!(jobs.parameters("a").unwrap()["p"], large);
+    jobs.set("a", &set("1")).unwrap();
+    jobs.rollback("a", &Rollback::default()).unwrap();
+    assert_eq!(jobs.parameters("a").unwrap()["p"], large, "a version's values come back whole");
+    assert!(matches!(jobs.parameters("b"), Err(Error::NoSuchJob(_))));
 }
 
 type Verb<'a> = &'a dyn Fn() -> Result<Done, Error>;

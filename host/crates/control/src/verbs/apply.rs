@@ -1,11 +1,12 @@
 //! Apply: a job is to be so, whatever it is.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pelton_model::text::{cut, line};
 
 use super::Prepared;
+use super::difference::values;
 use super::reload::{Diff, target};
 use crate::checks::{May, idle_instances};
 use crate::components::Component;
@@ -25,37 +26,58 @@ impl Jobs {
     /// Has a job be what a request says: submits it where there is none of its name, else changes what differs, all at
     /// once and between two batches. A job that is paused stays so. A dry run only says what that would change.
     pub fn apply(&self, request: &Apply) -> Result<Applied, Error> {
+        self.have_it_so(request).map_err(Error::of_a_file)
+    }
+
+    fn have_it_so(&self, request: &Apply) -> Result<Applied, Error> {
         let submit = &request.job;
         let (wasm, file) = self.component(submit.available.as_deref(), submit.digest.as_deref())?;
         let component = self.services.components.load(&wasm)?;
         let wanted = self.wanted(submit, &component, file)?;
         let name = wanted.name.clone();
+        // What needs nobody else is told by a dry run as well.
+        flow::check(&name, &wanted.spec, wanted.allow_loop)?;
+        let version = self.services.version(&wanted, &component);
+        version.map_err(|error| Error::BadParameters(format!("{error:#}")))?;
         let there = self.desired(&name)?.filter(|entry| !entry.record.cancelled);
-        let changes = match &there {
-            None => submitted(&wanted),
-            Some(entry) => differences(&entry.record, &wanted)?,
-        };
-        if request.dry_run || changes.is_empty() {
-            return Ok(Applied { name, changes, created: Vec::new(), notice: None });
+        let mut applied = Applied { name, changes: Vec::new(), created: Vec::new(), notice: None };
+        match &there {
+            None => applied.changes = submitted(&wanted),
+            Some(entry) => applied.changes = differences(&entry.record, &wanted)?,
+        }
+        if request.dry_run || applied.changes.is_empty() {
+            return Ok(applied);
         }
         if there.is_none() {
-            let Done { created, notice, .. } = self.submit(submit)?;
-            return Ok(Applied { name, changes, created, notice });
+            match self.submit(submit) {
+                Ok(Done { changed, created, notice, .. }) => {
+                    if changed.is_none() {
+                        applied.changes.clear();
+                    }
+                    return Ok(Applied { created, notice, ..applied });
+                }
+                // Others have submitted it meanwhile, and otherwise.
+                Err(Error::AlreadySubmitted(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
-        let why = submit.why.clone().unwrap_or_else(|| format!("apply: {}", cut(&changes.join(", "), WHY_BYTES)));
-        let note = self.note(submit.by.as_deref(), &line(&why))?;
-        let mut created = Vec::new();
-        let changed = self.change(&name, |entry, supervised| {
-            if differences(&entry.record, &wanted)?.is_empty() {
+        let changed = self.change(&applied.name, |entry, supervised| {
+            applied.changes = differences(&entry.record, &wanted)?;
+            if applied.changes.is_empty() {
                 return Ok(None);
             }
-            let applied = self.applied(&entry.record, supervised, &wanted, (&component, &wasm), submit, &note)?;
-            created.extend(applied.1);
-            Ok(Some(applied.0))
+            let changes = cut(&applied.changes.join(", "), WHY_BYTES).into_owned();
+            let why = submit.why.clone().unwrap_or_else(|| format!("apply: {}", line(&changes)));
+            let note = self.note(submit.by.as_deref(), &why)?;
+            let of = (&component, &*wasm);
+            let (prepared, created) = self.applied(&entry.record, supervised, &wanted, of, submit, &note)?;
+            applied.created.extend(created);
+            Ok(Some(prepared))
         })?;
-        let notice = idle_instances(&*self.services.checks, &changed.supervised.record());
-        tracing::info!(job.name = name, "{} of {name} by {}", note.why, note.by);
-        Ok(Applied { name, changes, created, notice })
+        applied.notice = idle_instances(&*self.services.checks, &changed.supervised.record());
+        let (name, changes) = (&applied.name, applied.changes.join(", "));
+        tracing::info!(job.name = name, "applied to {name}: {}", line(&changes));
+        Ok(applied)
     }
 
     fn applied(
@@ -116,13 +138,12 @@ fn differences(before: &JobRecord, wanted: &JobRecord) -> Result<Vec<String>, Er
         lines.push(format!("component: {} → {}", of(before), of(wanted)));
     }
     lines.extend(Diff::new(&before.spec, &wanted.spec).lines());
-    let names: BTreeMap<_, _> = before.parameters.iter().chain(&wanted.parameters).collect();
-    for name in names.into_keys() {
-        let (before, wanted) = (before.parameters.get(name), wanted.parameters.get(name));
-        if before != wanted {
-            let shown = |value: Option<&String>| value.map_or_else(|| "its default".to_owned(), |value| short(value));
-            lines.push(format!("parameter {name}: {} → {}", shown(before), shown(wanted)));
-        }
+    let (was, is) = (values(before), values(wanted));
+    let names: BTreeSet<_> = was.keys().chain(is.keys()).copied().collect();
+    for name in names.into_iter().filter(|name| was.get(name) != is.get(name)) {
+        let set =
+            |record: &JobRecord| record.parameters.get(name).map_or("its default".to_owned(), |value| short(value));
+        lines.push(format!("parameter {name}: {} → {}", set(before), set(wanted)));
     }
     if before.parallelism != wanted.parallelism {
         lines.push(format!("parallelism: {} → {}", before.parallelism, wanted.parallelism));

@@ -72,7 +72,8 @@ fn parameters(before: &JobRecord, after: &JobRecord) -> Vec<String> {
         .collect()
 }
 
-fn values(record: &JobRecord) -> BTreeMap<&str, &str> {
+/// The values that a job's parameters have, those of its declaration included.
+pub(super) fn values(record: &JobRecord) -> BTreeMap<&str, &str> {
     let defaults = record.spec.parameters.iter().filter_map(|p| Some((p.name.as_str(), p.default.as_deref()?)));
     let set = record.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     defaults.chain(set).collect()
@@ -89,7 +90,7 @@ mod tests {
         let default = Parameter { name: "p".to_owned(), description: String::new(), default: Some("1".to_owned()) };
         let spec = Spec { version: "1.0.0".to_owned(), parameters: vec![default], ..Spec::default() };
         let before = JobRecord { version: 1, digest: "a".to_owned(), spec, ..JobRecord::default() };
-        let set = |value: &str| BTreeMap::from([("p".to_owned(), value.to_owned())]);
+        let set = |value: &str| BTreeMap::from([("p".to_owned(), value.to_owned())]).into();
         assert_eq!(between(&before, &before), None);
         assert_eq!(between(&before, &JobRecord { parameters: set("1"), ..before.clone() }), None, "the default, set");
         let mut after = JobRecord { parameters: set("2"), parallelism: 3, paused: true, ..before.clone() };

@@ -137,7 +137,7 @@ impl Jobs {
         flow::check(&record.name, &spec, record.allow_loop)?;
         let mapped = record.clone();
         if request.force {
-            record.parameters.retain(|name, _| declared.parameters.iter().any(|p| p.name == *name));
+            record.parameters.make_mut().retain(|name, _| declared.parameters.iter().any(|p| p.name == *name));
         }
         let prepared = self.opened(supervised, record, component, is_another, note)?;
         self.keep_component(wasm, "failed to keep the component")?;

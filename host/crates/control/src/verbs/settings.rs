@@ -19,18 +19,18 @@ impl Jobs {
         let shown: Vec<_> = request.parameters.keys().map(String::as_str).collect();
         let note = self.note(request.by.as_deref(), &format!("set {}", cut(&shown.join(", "), SHOWN_BYTES)))?;
         let found = self.change(job, |entry, supervised| {
-            let mut parameters = entry.record.parameters.clone();
+            let mut parameters = (*entry.record.parameters).clone();
             for (key, value) in &request.parameters {
                 match value {
                     Some(value) => drop(parameters.insert(key.clone(), value.clone())),
                     None => drop(parameters.remove(key)),
                 }
             }
-            if parameters == entry.record.parameters {
+            if parameters == *entry.record.parameters {
                 return Ok(None);
             }
             bounds::parameters(&parameters)?;
-            let record = JobRecord { parameters, ..entry.record.clone() };
+            let record = JobRecord { parameters: parameters.into(), ..entry.record.clone() };
             let component = self.kept(&record.digest)?;
             self.opened(supervised, record, &component, false, &note).map(Some)
         })?;

@@ -23,7 +23,7 @@ impl Jobs {
         let current = supervised.running().ok_or_else(|| Error::NotRunning(job.to_owned()))?;
         let mut record = supervised.record();
         let component = self.services.components.load(&wasm)?;
-        record.parameters.retain(|name, _| component.spec().parameters.iter().any(|p| p.name == *name));
+        record.parameters.make_mut().retain(|name, _| component.spec().parameters.iter().any(|p| p.name == *name));
         record.mapping.retain(component.spec());
         record.digest = component.digest.to_string();
         let refused = |error: &dyn std::fmt::Display| Error::BadParameters(format!("{error:#}"));

@@ -10,7 +10,6 @@ use crate::checks::{May, check_parallelism, idle_instances};
 use crate::components::Component;
 use crate::error::Error;
 use crate::flow;
-use crate::groups::Claim;
 use crate::guest::GuestHost;
 use crate::jobs::Jobs;
 use crate::trim::give_back;
@@ -50,8 +49,10 @@ impl Jobs {
         let component = self.services.components.load(&wasm)?;
         let wanted = self.wanted(request, &component, file)?;
         let name = wanted.name.clone();
-        let mut checked = None;
         loop {
+            // Until the job is there for others to see: what is pinned here is where it starts.
+            let claim = self.groups.claim(&**self.services.clock(), &wanted.group, &name);
+            let _claim = claim.map_err(|job| Error::GroupTaken { group: wanted.group.clone(), job })?;
             let existing = match self.services.catalog.get(&name) {
                 Ok(existing) => existing,
                 Err(error) if error.is_damaged() => None,
@@ -71,21 +72,16 @@ impl Jobs {
                 None => {}
             }
             flow::check(&name, &wanted.spec, wanted.allow_loop)?;
-            // Until the job is there for others to see.
-            let _claim = self.claim_group(&wanted)?;
-            let Some(created) = &checked else {
-                self.configure(&wanted, &component)?;
-                let may = May { create: request.create, create_sources: &request.create_sources };
-                checked = Some(self.services.checks.submitted(&wanted, request.from.as_ref(), may)?);
-                // That took its time: others may have come.
-                continue;
-            };
+            self.check_group(&wanted)?;
+            self.configure(&wanted, &component)?;
+            let may = May { create: request.create, create_sources: &request.create_sources };
+            let created = self.services.checks.submitted(&wanted, request.from.as_ref(), may)?;
             if self.begin(&wanted, &wasm, &component)? {
                 tracing::info!(job.name = name, "submitted {name} ({})", wanted.digest);
                 let job = self.show(&name)?;
                 let notice = idle_instances(&*self.services.checks, &wanted);
                 let changed = Some(difference::of_new(&wanted));
-                return Ok(Done { job, changed, created: created.clone(), notice });
+                return Ok(Done { job, changed, created, notice });
             }
         }
     }
@@ -116,7 +112,7 @@ impl Jobs {
             submitted: note.at,
             file,
             allow_loop: request.allow_loop,
-            parameters: request.parameters.clone(),
+            parameters: request.parameters.clone().into(),
             mapping,
             ..JobRecord::default()
         };
@@ -124,14 +120,12 @@ impl Jobs {
         Ok(record)
     }
 
-    /// Claims the group of a new job, which no other job has.
-    fn claim_group(&self, wanted: &JobRecord) -> Result<Claim, Error> {
-        let taken = |job: String| Error::GroupTaken { group: wanted.group.clone(), job };
-        let claim = self.groups.claim(&wanted.group, &wanted.name).map_err(taken)?;
+    /// Refuses the group of a new job where another job has it.
+    fn check_group(&self, wanted: &JobRecord) -> Result<(), Error> {
         let records = self.reconciler.all().into_iter().map(|supervised| supervised.record());
         match records.into_iter().find(|other| other.group == wanted.group && other.name != wanted.name) {
-            Some(other) => Err(taken(other.name)),
-            None => Ok(claim),
+            Some(other) => Err(Error::GroupTaken { group: wanted.group.clone(), job: other.name }),
+            None => Ok(()),
         }
     }
 
