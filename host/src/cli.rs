@@ -26,7 +26,7 @@ use pelton_model::near::did_you_mean;
 
 use pelton_runtime::compiler::Bounds;
 
-use crate::api::types::{Guarantee, Submit};
+use crate::api::types::{Guarantee, Problem, Submit};
 use crate::config::Config;
 use crate::kafka::StartFrom;
 use apply::{ApplyArgs, ExportArgs};
@@ -91,7 +91,7 @@ pub enum Command {
     /// Print a job's log
     Logs(LogsArgs),
     /// Stop a job for good; its offsets are kept
-    Cancel(JobArgs),
+    Cancel(CancelArgs),
     /// List, show, redrive and purge dead letters
     #[command(subcommand)]
     Dlq(dlq::DlqCommand),
@@ -272,6 +272,18 @@ pub struct ShowArgs {
     api: Api,
 }
 
+/// `pelton cancel`.
+#[derive(Debug, Args)]
+pub struct CancelArgs {
+    /// The job's name
+    job: String,
+    /// Forget its versions and history as well, also where the job is gone already; dead letters and offsets stay
+    #[arg(long)]
+    purge: bool,
+    #[command(flatten)]
+    api: Api,
+}
+
 /// `pelton build`.
 #[derive(Debug, Args)]
 pub struct BuildArgs {
@@ -350,8 +362,21 @@ pub fn show(args: &ShowArgs) -> Result<()> {
 }
 
 /// Cancels a job, once it has drained.
-pub fn cancel(args: &JobArgs) -> Result<()> {
-    print::done(&args.api.client()?.cancel(&args.job)?, args.api.json)
+pub fn cancel(args: &CancelArgs) -> Result<()> {
+    let client = args.api.client()?;
+    let is_gone = |error: &anyhow::Error| {
+        error.downcast_ref::<Problem>().is_some_and(|problem| args.purge && problem.code == "no-such-job")
+    };
+    match client.cancel(&args.job, &caller().unwrap_or_default()) {
+        // What is left of it may be there.
+        Err(error) if is_gone(&error) => {}
+        done => print::done(&done?, args.api.json)?,
+    }
+    if args.purge {
+        client.purge(&args.job)?;
+        print::note(&format!("{}: its versions and history are purged", args.job))?;
+    }
+    Ok(())
 }
 
 /// Prints completions.

@@ -201,7 +201,7 @@ impl Server {
     fn settle(&self) {
         let names: Vec<String> = self.jobs.list().into_iter().map(|job| job.name).collect();
         for name in names.iter().filter(|name| *name != "job") {
-            let completion = self.jobs.cancel(name).unwrap();
+            let completion = self.jobs.cancel(name, None).unwrap();
             self.runtime.block_on(completion.done()).unwrap();
         }
         if !names.contains(&"job".to_owned()) {

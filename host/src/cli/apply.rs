@@ -97,7 +97,8 @@ pub fn apply(args: ApplyArgs) -> Result<ExitCode> {
         applied.notice.iter().try_for_each(|notice| print::note(notice))?;
         done.push(applied);
     }
-    surplus.iter().try_for_each(|job| client.cancel(job).map(drop))?;
+    let by = caller().unwrap_or_default();
+    surplus.iter().try_for_each(|job| client.cancel(job, &by).map(drop))?;
     if args.api.json {
         return print::json(&done).map(|()| ExitCode::SUCCESS);
     }

@@ -125,9 +125,15 @@ impl Client {
         self.answer(self.agent.get(format!("{}/parameters", self.job(name))).call())
     }
 
-    /// Cancels a job.
-    pub fn cancel(&self, name: &str) -> Result<Done> {
-        self.answer(self.agent.delete(self.job(name)).call())
+    /// Cancels a job for somebody.
+    pub fn cancel(&self, name: &str, by: &str) -> Result<Done> {
+        let by = percent_encoding::utf8_percent_encode(by, percent_encoding::NON_ALPHANUMERIC);
+        self.answer(self.agent.delete(format!("{}?by={by}", self.job(name))).call())
+    }
+
+    /// Forgets the versions and the history of a job that is gone.
+    pub fn purge(&self, name: &str) -> Result<serde_json::Value> {
+        self.answer(self.agent.delete(format!("{}/history", self.job(name))).call())
     }
 
     /// GETs a path below `/api/v1`.

@@ -306,7 +306,7 @@ pub(super) fn job(job: &JobView, as_json: bool) -> Result<()> {
     }
     facts.fact("group", &job.group);
     facts.fact("parallelism", job.parallelism);
-    facts.fact("records in", job.counts.records_in);
+    facts.fact("records in", format!("{} (counts since {})", job.counts.records_in, job.counts.since.format(TIME)));
     facts.fact("rejects", job.counts.rejects);
     let letters = pelton_connect::dead_letters::topic(&job.name);
     facts.fact("dead letters", format!("{} (topic {letters})", job.counts.dead_letters));

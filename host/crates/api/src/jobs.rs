@@ -6,12 +6,13 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use serde_json::{Value, json};
 
 use crate::audit::Changed;
 use crate::context::Context;
-use crate::problem::{Body, Problem, blocking};
+use crate::problem::{Body, Problem, Query, blocking};
 use crate::types::{
-    Applied, Apply, Done, Hold, JobList, JobView, Reload, Rollback, SampleList, Scale, Seek, SetParameters,
+    Applied, Apply, Cancel, Done, Hold, JobList, JobView, Reload, Rollback, SampleList, Scale, Seek, SetParameters,
     ShadowReport, ShadowRun, Sought, Submit, Uploaded,
 };
 
@@ -30,9 +31,19 @@ pub(crate) async fn parameters(
     Ok(Json(context.jobs.parameters(&name)?))
 }
 
-pub(crate) async fn cancel(State(context): State<Context>, Path(name): Path<String>) -> Result<Changed<Done>, Problem> {
-    let completion = blocking(move || context.jobs.cancel(&name)).await?;
+pub(crate) async fn cancel(
+    State(context): State<Context>,
+    Path(name): Path<String>,
+    Query(request): Query<Cancel>,
+) -> Result<Changed<Done>, Problem> {
+    let completion = blocking(move || context.jobs.cancel(&name, request.by.as_deref())).await?;
     Ok(Changed(completion.done().await?))
+}
+
+pub(crate) async fn forget(State(context): State<Context>, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
+    let job = name.clone();
+    blocking(move || context.jobs.forget(&job)).await?;
+    Ok(Json(json!({"purged": name})))
 }
 
 pub(crate) async fn submit(

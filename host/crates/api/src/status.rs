@@ -36,6 +36,7 @@ fn status(error: &Error) -> u16 {
         | Error::NotPaused(_)
         | Error::GroupInUse { .. }
         | Error::Busy(_)
+        | Error::StillSubmitted(_)
         | Error::NothingToRedriveThrough(_) => 409,
         Error::NotAJob { .. }
         | Error::CompileTime(_)

@@ -16,7 +16,7 @@ use crate::{dead_letters, events, health, jobs, openapi, page, problem, topics};
 
 use crate::types::dead_letters::{DeadLetter, DeadLetterList, ListDeadLetters, Purge, Purged, Redrive, Redriven};
 use crate::types::{
-    Applied, Apply, Done, Hold, JobList, JobView, JobsEvent, LogLines, LookInto, Messages, Reload, Rollback,
+    Applied, Apply, Cancel, Done, Hold, JobList, JobView, JobsEvent, LogLines, LookInto, Messages, Reload, Rollback,
     SampleList, Scale, Seek, SetParameters, ShadowReport, ShadowRun, Sought, Submit, Uploaded,
 };
 
@@ -35,7 +35,15 @@ pub fn routes() -> Vec<Route> {
         Route::get("/api/v1/jobs/{name}", jobs::show, "one job").answers::<JobView>(200),
         Route::get("/api/v1/jobs/{name}/parameters", jobs::parameters, "a job's parameters, each value whole")
             .answers_object(),
-        Route::delete("/api/v1/jobs/{name}", jobs::cancel, "cancels a job, once it has drained").answers::<Done>(200),
+        Route::delete("/api/v1/jobs/{name}", jobs::cancel, "cancels a job, once it has drained")
+            .query::<Cancel>()
+            .answers::<Done>(200),
+        Route::delete(
+            "/api/v1/jobs/{name}/history",
+            jobs::forget,
+            "forgets the versions and history of a job that is gone",
+        )
+        .answers_object(),
         Route::post("/api/v1/jobs/{name}/reload", jobs::reload, "puts a new version to work, while the job runs")
             .takes::<Reload>()
             .answers::<Done>(200),

@@ -11,7 +11,7 @@ pub mod files;
 pub mod memory;
 
 use std::fmt::{self, Debug, Display};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::record::JobRecord;
 
@@ -19,6 +19,9 @@ use crate::record::JobRecord;
 /// what a newer one has written; a field that is merely new has a default and is left alone by those who don't know it.
 /// 0.1.0 wrote none.
 pub const FORMAT: u32 = 1;
+
+/// How long components of jobs that are gone are kept.
+pub const PAST: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Which write of a record it was. Grows with each write of any record of the catalog.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,11 +67,24 @@ pub trait Catalog: Send + Sync + Debug {
     /// one.
     fn put(&self, record: &JobRecord, expected: Option<Revision>) -> Result<Revision, Error>;
 
-    /// Forgets a record if it is still of the expected revision. Its components stay until they are swept.
+    /// Has a job be gone if its record is still of the expected revision, which is the [past](Self::past) of its name
+    /// from then on.
     ///
     /// # Errors
     /// As with `put`.
     fn remove(&self, job: &str, expected: Revision) -> Result<(), Error>;
+
+    /// The record of the last job of a name that is gone.
+    ///
+    /// # Errors
+    /// It can't be read.
+    fn past(&self, job: &str) -> Result<Option<JobRecord>, Error>;
+
+    /// Forgets that; says whether there was one.
+    ///
+    /// # Errors
+    /// The catalog can't be reached.
+    fn forget(&self, job: &str) -> Result<bool, Error>;
 
     /// Keeps a component; returns its digest. One that is there already counts as new.
     fn put_component(&self, wasm: &[u8]) -> Result<String, Error>;
@@ -76,7 +92,8 @@ pub trait Catalog: Send + Sync + Debug {
     /// The component with a digest; refuses bytes that do not have it.
     fn component(&self, digest: &str) -> Result<Vec<u8>, Error>;
 
-    /// Deletes components that no version of a job refers to and that were last put before a time; returns how many.
+    /// Deletes components that no version of a job refers to, nor one of a job that has been gone for less than
+    /// [`PAST`], and that were last put before a time; returns how many.
     /// While a record can't be read, nothing is deleted: it may refer to any of them.
     fn sweep(&self, before: SystemTime) -> Result<usize, Error>;
 

@@ -26,6 +26,8 @@ pub enum Error {
     NoSuchJob(String),
     /// The job has been cancelled and is about to end.
     Ending(String),
+    /// The history of a job that is not gone can't be purged.
+    StillSubmitted(String),
     /// The job was changed by others at every try.
     Contended(String),
     /// A request names no component, or two.
@@ -273,6 +275,10 @@ impl Error {
             }
             Self::Ending(job) => because("ending", &format!("{job} is being cancelled"), "it delivers what is in flight")
                 .fix("wait until it is gone, and submit it again if it is to go on"),
+            Self::StillSubmitted(job) => {
+                because("still-submitted", &format!("the history of {job} is not purged"), "the job is submitted")
+                    .fix(format!("cancel it first (`pelton cancel {job}`)"))
+            }
             Self::Contended(job) => {
                 because("contended", &format!("{job} is not changed"), "others were changing it all the time").fix("try again")
             }

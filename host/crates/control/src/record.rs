@@ -1,6 +1,7 @@
 //! What a job is to be: the desired state that a [catalog](crate::catalog) keeps, with the job's versions and history.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
 use pelton_model::mapping::Mapping;
@@ -203,10 +204,24 @@ impl JobRecord {
         self.versions.reverse();
     }
 
+    /// Goes on with the versions and the history of a job of that name that is gone.
+    pub fn follow(&mut self, past: &Self) {
+        let Some(Change { at, by, why, .. }) = self.history.pop() else { return };
+        self.versions.clone_from(&past.versions);
+        self.history.clone_from(&past.history);
+        self.adopt(&self.digest.clone(), &self.spec.clone(), &Note { by, why, at });
+    }
+
+    /// Whether it was changed after a time, or not longer before it than that.
+    pub fn was_changed_since(&self, time: SystemTime, before: Duration) -> bool {
+        self.history.last().is_some_and(|change| SystemTime::from(change.at).checked_add(before) >= Some(time))
+    }
+
     /// Makes the job one that is to end. A Pelton that knows of no such records holds it instead of running it.
-    pub fn cancel(&mut self) {
+    pub fn cancel(&mut self, note: &Note) {
         self.cancelled = true;
         self.paused = true;
+        self.note(note);
     }
 
     /// The version to go back to: number `to`, or that before the one that runs.

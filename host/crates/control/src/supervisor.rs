@@ -12,6 +12,7 @@ use crate::catalog::{Entry, Revision};
 use crate::reconcile::Actual;
 use crate::record::JobRecord;
 use anyhow::{Context, Result, anyhow};
+use chrono::{DateTime, Utc};
 use pelton_delivery::clock::Task;
 use pelton_model::partition::PartitionView;
 use pelton_model::sync::lock;
@@ -30,6 +31,10 @@ use pelton_pipeline::{CurrentVersion, Ended, RolledBack, Version};
 
 /// An attempt that ran this long was well: the next failure is waited out from the shortest backoff again.
 const GOOD_RUN: Duration = Duration::from_secs(60);
+
+/// What a job's log begins with where the job is older than that.
+const NEW_LOG: &str =
+    "the host started: the job's counts and this log begin here, earlier lines are in the host's own log";
 
 /// What a job works with.
 #[derive(Debug)]
@@ -52,6 +57,8 @@ pub(crate) struct Supervised {
     held: Held,
     services: Arc<Services>,
     tells: Tells,
+    /// When this host began to have it.
+    since: DateTime<Utc>,
     /// The job as it was when it had ended and all of it was forgotten.
     last: OnceLock<JobView>,
 }
@@ -95,10 +102,13 @@ impl Supervised {
             work: Mutex::new(Work { record, revision: entry.revision, current: None }),
             services: Arc::clone(services),
             tells,
+            since: services.clock().date(),
             last: OnceLock::new(),
         });
-        if let Some(version) = prepared {
-            this.install(&mut lock(&this.work), CurrentVersion::new(version, this.samples()));
+        match prepared {
+            Some(version) => this.install(&mut lock(&this.work), CurrentVersion::new(version, this.samples())),
+            // It was there before: what is missing is told where it is missed.
+            None => this.observed.log.add(tracing::Level::INFO, "host", NEW_LOG),
         }
         let supervised = Arc::clone(&this);
         let run = move || {

@@ -159,7 +159,7 @@ pub struct JobView {
     pub parallelism: usize,
     /// When it was submitted.
     pub submitted: DateTime<Utc>,
-    /// Counts since the host started.
+    /// Counts since this host has it.
     pub counts: Counts,
     /// The partitions that this host has; while the job is held, all of its topics.
     pub partitions: Vec<PartitionView>,
@@ -180,9 +180,12 @@ pub struct JobView {
     pub history: Vec<Change>,
 }
 
-/// Counts of a job since the host started.
+/// Counts of a job since this host has it: since the submit, or the host's start.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Counts {
+    /// Since when. What was before is not in them, nor in the job's log.
+    #[serde(default)]
+    pub since: DateTime<Utc>,
     /// Records read.
     pub records_in: u64,
     /// Bytes of keys and values read.
@@ -206,7 +209,7 @@ pub struct Counts {
     pub sinks: Vec<SinkCounts>,
 }
 
-/// Counts of a sink since the host started.
+/// Counts of a sink, since when those of its job are.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct SinkCounts {
     /// The sink.
@@ -321,6 +324,16 @@ pub struct Seek {
     pub from: StartFrom,
     /// Who asks for it, for the history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+/// The query of `DELETE /api/v1/jobs/{name}`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct Cancel {
+    /// Who asks for it, for the history.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
 }
 

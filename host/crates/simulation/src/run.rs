@@ -194,7 +194,7 @@ impl Run {
             }
             _ if before.is_some() => {
                 after = None;
-                ("cancel".to_owned(), host.jobs.cancel(JOB).map(drop))
+                ("cancel".to_owned(), host.jobs.cancel(JOB, None).map(drop))
             }
             _ => {
                 after = Some((pelton_model::digest::digest(&component(1)), instances, false));

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use pelton_model::spec::{Source, Spec};
 use pelton_model::sync::lock;
 
 use super::files::Files;
 use super::memory::Memory;
-use super::{Catalog, Entry, Error, Revision};
+use super::{Catalog, Entry, Error, PAST, Revision};
 use crate::record::{JobRecord, Note};
 
 fn record(name: &str, parallelism: usize) -> JobRecord {
@@ -46,6 +46,15 @@ fn what_is_put_is_there_until_it_is_removed() {
         catalog.remove("a", a).unwrap();
         assert_eq!(catalog.get("a").unwrap(), None);
         assert_eq!(names(catalog), ["b"]);
+        // What it was is its past, until a later one of that name is, or it is forgotten.
+        assert_eq!(catalog.past("a").unwrap(), Some(record("a", 2)));
+        assert_eq!(catalog.past("b").unwrap(), None);
+        let a = catalog.put(&record("a", 3), None).unwrap();
+        assert_eq!(catalog.past("a").unwrap(), Some(record("a", 2)));
+        catalog.remove("a", a).unwrap();
+        assert_eq!(catalog.past("a").unwrap(), Some(record("a", 3)));
+        assert_eq!([catalog.forget("a").unwrap(), catalog.forget("a").unwrap()], [true, false]);
+        assert_eq!((catalog.past("a").unwrap(), names(catalog)), (None, vec!["b".to_owned()]));
     });
 }
 
@@ -134,5 +143,14 @@ fn only_old_components_that_no_version_refers_to_are_deleted() {
         assert_eq!(catalog.sweep(SystemTime::now() + Duration::from_secs(3600)).unwrap(), 1);
         assert_eq!([&first, &second, &unused].map(|digest| catalog.component(digest).is_ok()), [true, true, false]);
         assert!(catalog.component("../../etc/passwd").is_err());
+
+        // Of a job that is gone they are kept for a while.
+        let note = Note { at: Utc::now(), ..note };
+        let mut gone = record("gone", 1);
+        gone.adopt(&catalog.put_component(b"last").unwrap(), &Spec::default(), &note);
+        let revision = catalog.put(&gone, None).unwrap();
+        catalog.remove("gone", revision).unwrap();
+        assert_eq!(catalog.sweep(SystemTime::now() + Duration::from_secs(3600)).unwrap(), 0);
+        assert_eq!(catalog.sweep(SystemTime::now() + PAST + Duration::from_secs(3600)).unwrap(), 1);
     });
 }

@@ -1,4 +1,5 @@
-//! A host's own data folder as its catalog: `<data>/jobs/<name>.json` and `<data>/components/<sha-256>.wasm`.
+//! A host's own data folder as its catalog: `<data>/jobs/<name>.json`, `<name>.past` of one that is gone, and
+//! `<data>/components/<sha-256>.wasm`.
 //!
 //! Files are written whole or not at all. A damaged record is told and left where it is until its job is submitted
 //! anew, which moves it aside; the others are served. One host has the folder at a time.
@@ -19,7 +20,7 @@ use pelton_model::files::{private_folder, write_durably};
 use pelton_model::sync::lock;
 use pelton_model::text::quoted;
 
-use super::{Catalog, Entry, Error, Listener, Listing, Revision, form};
+use super::{Catalog, Entry, Error, Listener, Listing, PAST, Revision, form};
 use crate::record::JobRecord;
 use crate::start_error::StartError;
 
@@ -79,6 +80,21 @@ impl Files {
         self.folder.join("jobs").join(format!("{name}.json"))
     }
 
+    fn past_file(&self, name: &str) -> PathBuf {
+        self.folder.join("jobs").join(format!("{name}.past"))
+    }
+
+    /// The files of records with this extension, sorted.
+    fn files(&self, extension: &str) -> Result<Vec<PathBuf>, Error> {
+        let folder = self.folder.join("jobs");
+        let entries = fs::read_dir(&folder).with_context(|| format!("failed to read {}", folder.display()));
+        let entries = entries.map_err(|error| Error::failed(&error))?;
+        let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        paths.retain(|path| path.extension().is_some_and(|found| found == extension));
+        paths.sort();
+        Ok(paths)
+    }
+
     fn component_file(&self, digest: &str) -> PathBuf {
         self.folder.join("components").join(format!("{digest}.wasm"))
     }
@@ -116,14 +132,8 @@ impl Files {
 
 impl Catalog for Files {
     fn list(&self) -> Result<Listing, Error> {
-        let folder = self.folder.join("jobs");
-        let entries = fs::read_dir(&folder).with_context(|| format!("failed to read {}", folder.display()));
-        let entries = entries.map_err(|error| Error::failed(&error))?;
-        let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-        paths.sort();
         let mut listing = Listing::default();
-        for path in paths {
+        for path in self.files("json")? {
             match self.read(&path) {
                 Ok(entry) => listing.entries.extend(entry),
                 Err(error) => listing.unreadable.push(error),
@@ -152,11 +162,25 @@ impl Catalog for Files {
         let last = lock(&self.last);
         self.check(job, Some(expected))?;
         let path = self.job_file(job);
-        let removed = fs::remove_file(&path).with_context(|| format!("failed to remove {}", path.display()));
+        let removed = fs::rename(&path, self.past_file(job));
+        let removed = removed.with_context(|| format!("failed to move {} out of the way", path.display()));
         removed.map_err(|error| Error::failed(&error))?;
         drop(last);
         self.changed(job);
         Ok(())
+    }
+
+    fn past(&self, job: &str) -> Result<Option<JobRecord>, Error> {
+        Ok(self.read(&self.past_file(job))?.map(|entry| entry.record))
+    }
+
+    fn forget(&self, job: &str) -> Result<bool, Error> {
+        let path = self.past_file(job);
+        match fs::remove_file(&path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(Error::Failed(format!("failed to remove {}: {error}", path.display()))),
+        }
     }
 
     fn put_component(&self, wasm: &[u8]) -> Result<String, Error> {
@@ -190,7 +214,9 @@ impl Catalog for Files {
         if let Some(error) = unreadable.into_iter().next() {
             return Err(error);
         }
-        let used: BTreeSet<_> = entries.iter().flat_map(|entry| entry.record.components()).collect();
+        let past = self.files("past")?.into_iter().filter_map(|path| self.read(&path).ok()?);
+        let past: Vec<_> = past.filter(|entry| entry.record.was_changed_since(before, PAST)).collect();
+        let used: BTreeSet<_> = entries.iter().chain(&past).flat_map(|entry| entry.record.components()).collect();
         let sweep = || -> Result<usize> {
             let folder = self.folder.join("components");
             let mut deleted = 0;

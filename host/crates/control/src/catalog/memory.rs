@@ -8,7 +8,7 @@ use pelton_model::digest::digest;
 use pelton_model::sync::lock;
 use pelton_model::text::quoted;
 
-use super::{Catalog, Entry, Error, Listener, Listing, Revision, form};
+use super::{Catalog, Entry, Error, Listener, Listing, PAST, Revision, form};
 use crate::record::JobRecord;
 
 /// What all who have it share.
@@ -17,6 +17,7 @@ struct Kept {
     last: Revision,
     /// As they would be written, by job.
     records: BTreeMap<String, Vec<u8>>,
+    past: BTreeMap<String, Vec<u8>>,
     components: BTreeMap<String, (Vec<u8>, SystemTime)>,
     listeners: Vec<Arc<Listener>>,
 }
@@ -152,9 +153,19 @@ impl Catalog for Memory {
     fn remove(&self, job: &str, expected: Revision) -> Result<(), Error> {
         self.write(Some(job), |kept| {
             kept.check(job, Some(expected))?;
-            kept.records.remove(job);
+            kept.past.extend(kept.records.remove_entry(job));
             Ok(())
         })
+    }
+
+    fn past(&self, job: &str) -> Result<Option<JobRecord>, Error> {
+        self.check_alive()?;
+        let read = |bytes: &Vec<u8>| form::read(bytes, Some(job), job).map(|entry| entry.record);
+        lock(&self.kept).past.get(job).map(read).transpose()
+    }
+
+    fn forget(&self, job: &str) -> Result<bool, Error> {
+        self.write(None, |kept| Ok(kept.past.remove(job).is_some()))
     }
 
     fn put_component(&self, wasm: &[u8]) -> Result<String, Error> {
@@ -182,6 +193,11 @@ impl Catalog for Memory {
             let mut used = Vec::new();
             for job in &jobs {
                 used.extend(kept.read(job)?.iter().flat_map(|entry| entry.record.components()).map(str::to_owned));
+            }
+            for (job, bytes) in &kept.past {
+                let past = form::read(bytes, Some(job), job)?.record;
+                let components = past.was_changed_since(before, PAST).then(|| past.components().map(str::to_owned));
+                used.extend(components.into_iter().flatten());
             }
             let count = kept.components.len();
             kept.components.retain(|digest, (_, put)| used.contains(digest) || *put >= before);

@@ -62,6 +62,7 @@ impl Supervised {
             parameters_cut: parameters.iter().filter_map(is_cut).collect(),
             probation: self.running().and_then(|current| current.get().0.probation()),
             counts: Counts {
+                since: self.since,
                 records_in: metrics.records_in.get(),
                 bytes_in: metrics.bytes_in.get(),
                 batches: batches.count,

@@ -40,7 +40,7 @@ const LIFE: [Verb; 9] = [
     |host| host.jobs.pause("a", None)?.wait(&SystemClock).map(drop),
     |host| host.jobs.rollback("a", &Rollback::default()).map(drop),
     |host| host.jobs.resume("a", None).map(drop),
-    |host| host.jobs.cancel("a")?.wait(&SystemClock).map(drop),
+    |host| host.jobs.cancel("a", None)?.wait(&SystemClock).map(drop),
     |host| host.submit("a").map(drop),
 ];
 

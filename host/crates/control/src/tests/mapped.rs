@@ -100,5 +100,5 @@ fn what_a_mapping_can_not_be_is_refused() {
     host.jobs.reload("back", &Reload { digest, force: true, ..Reload::default() }).unwrap();
     assert_eq!(reads(&host, "back"), is(2, "in", "0"));
     assert!(host.jobs.show("back").unwrap().mapping.is_empty());
-    host.jobs.cancel("back").unwrap().wait(&SystemClock).unwrap();
+    host.jobs.cancel("back", None).unwrap().wait(&SystemClock).unwrap();
 }

@@ -45,10 +45,55 @@ fn every_verb_does_its_work_and_may_be_repeated() {
     let why: Vec<_> = jobs.show("a").unwrap().history.into_iter().map(|change| change.why).collect();
     assert_eq!(why, ["submit", "scale 3", "set p", "reload", "rollback", "pause", "resume"]);
 
-    let last = jobs.cancel("a").unwrap().wait(&SystemClock).unwrap().job;
+    let last = jobs.cancel("a", None).unwrap().wait(&SystemClock).unwrap().job;
     assert_eq!((last.name.as_str(), last.state), ("a", pelton_model::status::State::Stopped));
-    assert!(matches!(jobs.cancel("a"), Err(Error::NoSuchJob(job)) if job == "a"));
+    assert!(matches!(jobs.cancel("a", None), Err(Error::NoSuchJob(job)) if job == "a"));
     assert!(host.desired("a").is_none() && jobs.list().is_empty());
+}
+
+#[test]
+fn what_was_of_a_job_goes_on_where_it_is_submitted_again_and_what_does_not_is_told() {
+    let host = TestHost::start(Memory::default());
+    let jobs = &host.jobs;
+    let submit = |number| {
+        let digest = Some(host.upload("a", number).unwrap());
+        jobs.submit(&Submit { digest, by: Some("ana".to_owned()), ..Submit::default() }).unwrap()
+    };
+    assert!(matches!(jobs.forget("a"), Err(Error::NoSuchJob(_))));
+    assert_eq!(submit(1).notice, None);
+    jobs.set("a", &set("7")).unwrap();
+    jobs.reload("a", &Reload { digest: Some(host.upload("a", 2).unwrap()), ..Reload::default() }).unwrap();
+    jobs.scale("a", &scale(3)).unwrap();
+    assert!(matches!(jobs.forget("a"), Err(Error::StillSubmitted(_))));
+    let cancel = || jobs.cancel("a", Some("ben")).unwrap().wait(&SystemClock).unwrap();
+    cancel();
+
+    let again = submit(3);
+    let job = again.job;
+    let told = again.notice.unwrap();
+    let other =
+        "UTC; other than then: version 3 (3) takes over from version 2 (2), p = 0 (was 7), parallelism is 1 (was 3)";
+    assert!(told.starts_with("a job of that name was cancelled at ") && told.ends_with(other), "{told}");
+    assert_eq!((job.version, job.versions.len(), job.parameters["p"].as_str()), (3, 3, "0"));
+    let history: Vec<_> = job.history.iter().map(|change| (change.by.as_str(), change.why.as_str())).collect();
+    let by = |who| move |why| (who, why);
+    let before = ["set p", "reload", "scale 3"].map(by("unknown"));
+    assert_eq!(history, [&[("ana", "submit")], &before[..], &[("ben", "cancel"), ("ana", "submit")]].concat());
+    let back = jobs.rollback("a", &Rollback { to: Some(1), ..Rollback::default() }).unwrap().job;
+    assert_eq!((back.version, back.parameters["p"].as_str()), (1, "7"), "as it last ran");
+
+    // The same as it was: nothing to tell. And what is purged is over.
+    cancel();
+    let same = jobs.submit(&Submit {
+        parameters: [("p".to_owned(), "7".to_owned())].into(),
+        ..Submit { digest: Some(host.upload("a", 1).unwrap()), ..Submit::default() }
+    });
+    let same = same.unwrap();
+    assert_eq!((same.notice, same.job.version), (None, 1));
+    cancel();
+    jobs.forget("a").unwrap();
+    let new = submit(1);
+    assert_eq!((new.notice, new.job.version, new.job.history.len(), new.job.versions.len()), (None, 1, 1, 1));
 }
 
 #[test]
@@ -100,8 +145,8 @@ fn each_verb_tells_what_it_has_changed_and_a_repeated_one_that_nothing_is() {
         assert_eq!(verb().unwrap().changed.as_deref(), Some(told));
         assert_eq!(verb().unwrap().changed, None, "{told}");
     }
-    let told = "cancelled; the offsets of group \"pelton-a\" and its dead letters are kept";
-    assert_eq!(jobs.cancel("a").unwrap().wait(&SystemClock).unwrap().changed.as_deref(), Some(told));
+    let told = "cancelled; the offsets of group \"pelton-a\", its dead letters, versions and history are kept";
+    assert_eq!(jobs.cancel("a", None).unwrap().wait(&SystemClock).unwrap().changed.as_deref(), Some(told));
 }
 
 #[test]
@@ -135,15 +180,15 @@ fn other_jobs_and_other_verbs_do_not_wait_for_a_drain() {
     host.submit("slow").unwrap();
     host.flowing.current("slow");
     host.flowing.hold_up("slow");
-    let gone = jobs.cancel("slow").unwrap();
+    let gone = jobs.cancel("slow", None).unwrap();
     host.submit("other").unwrap();
     jobs.scale("other", &scale(2)).unwrap();
     jobs.pause("other", None).unwrap().wait(&SystemClock).unwrap();
     assert!(gone.answer().is_none() && jobs.show("slow").is_ok(), "it drains yet");
     assert!(matches!(jobs.scale("slow", &scale(2)), Err(Error::Ending(_))));
     assert!(matches!(jobs.pause("slow", None), Err(Error::Ending(_))));
-    let again = jobs.cancel("slow").unwrap();
-    // One of the same name is another job, which comes once this one is gone.
+    let again = jobs.cancel("slow", None).unwrap();
+    // One of the same name is another run, which comes once this one is gone.
     let waits = Arc::new(Barrier::new(2));
     std::thread::scope(|scope| {
         let anew = scope.spawn(|| {
@@ -154,7 +199,8 @@ fn other_jobs_and_other_verbs_do_not_wait_for_a_drain() {
         host.flowing.let_go("slow");
         assert_eq!(gone.wait(&SystemClock).unwrap().job.name, "slow");
         assert_eq!(again.wait(&SystemClock).unwrap().job.name, "slow");
-        assert_eq!(anew.join().unwrap().unwrap().history.len(), 1);
+        let whys = anew.join().unwrap().unwrap().history.into_iter().map(|change| change.why);
+        assert_eq!(whys.collect::<Vec<_>>(), ["submit", "cancel", "submit"]);
     });
     assert!(!host.desired("slow").unwrap().record.cancelled);
     assert_eq!(host.flowing.current("slow").get().0.number, 1);
@@ -181,7 +227,7 @@ fn a_verb_that_nobody_waits_for_is_done() {
     drop(host.jobs.pause("a", None).unwrap());
     eventually("it is held", || !host.flowing.is_running("a"));
     host.flowing.hold_up("a");
-    drop(host.jobs.cancel("a").unwrap());
+    drop(host.jobs.cancel("a", None).unwrap());
     host.flowing.let_go("a");
     eventually("it is gone", || host.desired("a").is_none() && host.jobs.show("a").is_err());
 }
@@ -305,7 +351,7 @@ fn a_group_is_one_jobs() {
     host.flowing.current("a");
     // Until the last record is delivered, and not longer.
     host.flowing.hold_up("a");
-    let cancelled = host.jobs.cancel("a").unwrap();
+    let cancelled = host.jobs.cancel("a", None).unwrap();
     assert!(matches!(host.jobs.submit(&thief()), Err(Error::GroupTaken { .. })));
     host.flowing.let_go("a");
     cancelled.wait(&SystemClock).unwrap();
@@ -371,6 +417,6 @@ fn jobs_in_a_circle_are_told_so_until_it_is_broken() {
     assert!(told("there").unwrap().contains("there → between → back → in → there"));
     assert!(told("back").unwrap().contains("back → in → there → between → back"));
     assert_eq!(told("a"), None, "it reads there and writes nothing");
-    host.jobs.cancel("back").unwrap().wait(&SystemClock).unwrap();
-    assert_eq!(told("there"), None);
+    host.jobs.cancel("back", None).unwrap().wait(&SystemClock).unwrap();
+    eventually("the circle is no more told of", || told("there").is_none());
 }

@@ -40,6 +40,17 @@ pub(super) fn of_new(record: &JobRecord) -> String {
     format!("submitted, version {} ({}) reads {}{writes}", record.version, spec.version, spec.topics().join(", "))
 }
 
+/// What is another in a job than it was when it was cancelled; nothing where nothing is.
+pub(super) fn after(past: &JobRecord, record: &JobRecord) -> Option<String> {
+    let ended = past.history.last().map_or(past.submitted, |change| change.at);
+    let group = (past.group != record.group).then(|| {
+        format!("it reads with the consumer group {:?} (was {:?}), which has other offsets", record.group, past.group)
+    });
+    let other = between(&JobRecord { paused: record.paused, file: record.file.clone(), ..past.clone() }, record);
+    let told = group.into_iter().chain(other).reduce(|group, other| format!("{group}, {other}"))?;
+    Some(format!("a job of that name was cancelled at {}; other than then: {told}", ended.format("%Y-%m-%d %H:%M UTC")))
+}
+
 /// Topics and tables that are others.
 fn places(before: &JobRecord, after: &JobRecord) -> Vec<String> {
     let (was, is) = (before.spec.topics().join(", "), after.spec.topics().join(", "));

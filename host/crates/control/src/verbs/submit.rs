@@ -76,14 +76,27 @@ impl Jobs {
             self.configure(&wanted, &component)?;
             let may = May { create: request.create, create_sources: &request.create_sources };
             let created = self.services.checks.submitted(&wanted, request.from.as_ref(), may)?;
+            let past = self.past(&name);
+            let mut wanted = wanted.clone();
+            past.iter().for_each(|past| wanted.follow(past));
             if self.begin(&wanted, &wasm, &component)? {
                 tracing::info!(job.name = name, "submitted {name} ({})", wanted.digest);
                 let job = self.show(&name)?;
-                let notice = idle_instances(&*self.services.checks, &wanted);
+                let after = past.and_then(|past| difference::after(&past, &wanted));
+                let idle = idle_instances(&*self.services.checks, &wanted);
+                let notice = after.into_iter().chain(idle).reduce(|after, idle| format!("{after}; {idle}"));
                 let changed = Some(difference::of_new(&wanted));
                 return Ok(Done { job, changed, created, notice });
             }
         }
+    }
+
+    /// The job of a name that is gone, if it is known.
+    fn past(&self, name: &str) -> Option<JobRecord> {
+        self.services.catalog.past(name).unwrap_or_else(|error| {
+            tracing::warn!(job.name = name, "{name} begins with no history: {error}");
+            None
+        })
     }
 
     /// The record that a submit asks for.
