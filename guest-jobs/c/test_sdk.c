@@ -297,8 +297,37 @@ static void test_json(void) {
     free(text.data);
 }
 
+static pelton_buffer members;
+
+static bool add_member(pelton_bytes name, pelton_bytes value) {
+    pelton_appendf(&members, "%.*s=%.*s;", PELTON_SHOW(name), PELTON_SHOW(value));
+    return name.size > 0;
+}
+
+static void expect_members(const char *json, bool is_read, const char *expected) {
+    members.size = 0;
+    bool found = pelton_members(pelton_str(json), add_member);
+    pelton_append(&members, "", 1);
+    expect(found == is_read && strcmp(members.data, expected) == 0, json, __LINE__);
+}
+
+static void test_members(void) {
+    expect_members(" {\"4\": \"Hall 1\",\n\"n\":-1.50, \"o\" : {\"a\": [\"}\"]}} ", true,
+                   "4=Hall 1;n=-1.50;o={\"a\": [\"}\"]};");
+    expect_members("{\"a\\u00e9\\n\": \"\\ud83d\\ude00\\\"\"}", true, "a\xC3\xA9\n=\xF0\x9F\x98\x80\";");
+    expect_members("{}", true, "");
+    expect_members("{\"\": 1, \"b\": 2}", false, "=1;");
+    expect_members("{\"a\": 1} x", false, "a=1;");
+    expect_members("{\"a\": \"\\ud83d\"}", false, "");
+    const char *const broken[] = {"", " ", "[]", "7", "{", "{\"a\"", "{\"a\":", "{\"a\": 1", "{\"a\": 1,}", "{\"a\": \"", "{a: 1}"};
+    for (size_t n = 0; n < sizeof broken / sizeof *broken; n++) {
+        expect(!pelton_members(pelton_str(broken[n]), add_member), broken[n], __LINE__);
+    }
+}
+
 int main(void) {
     test_json();
+    test_members();
     test_mistakes();
     test_packing();
     test_rejects();

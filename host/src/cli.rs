@@ -287,7 +287,8 @@ pub struct CancelArgs {
 /// `pelton build`.
 #[derive(Debug, Args)]
 pub struct BuildArgs {
-    /// The folder of a project in Rust, JavaScript, Python, Go or C, or a workspace of crates; or a core module, FILE.wasm
+    /// The folder of a project in Rust, JavaScript, Python, Go or C, of a workspace of crates, or with a pelton.toml that
+    /// says how it is built; or a core module, FILE.wasm
     #[arg(default_value = ".")]
     folder: PathBuf,
     /// Where the components go

@@ -305,3 +305,33 @@ bool pelton_fields_of(const pelton_record *record, pelton_out *out, const pelton
     }
     return true;
 }
+
+/* What a string says that was read with its quotes; false where its escapes are no Unicode. What is unescaped is kept: each
+ * text begins with the address of the one before. */
+static bool json_said(pelton_bytes *text) {
+    static char *kept;
+    *text = (pelton_bytes){text->data + 1, text->size - 2};
+    if (!memchr(text->data, '\\', text->size)) return true;
+    pelton_buffer said = {0};
+    pelton_append(&said, &kept, sizeof kept);
+    if (!said.data || !json_unescape(*text, &said)) return free(said.data), false;
+    kept = said.data;
+    *text = (pelton_bytes){said.data + sizeof kept, said.size - sizeof kept};
+    return true;
+}
+
+bool pelton_members(pelton_bytes json, bool (*member)(pelton_bytes name, pelton_bytes value)) {
+    json_reader reader = {.start = json.data, .at = json.data, .end = json.data + json.size};
+    bool is_last = false;
+    json_blanks(&reader, 0);
+    if (json_next(&reader) != '{' || !json_enter(&reader, '}', &is_last)) return false;
+    while (!is_last) {
+        pelton_bytes name, value;
+        if (!json_read_name(&reader, &name) || !json_read_value(&reader, &value)) return false;
+        if (!json_after_item(&reader, '}', &is_last)) return false;
+        name = (pelton_bytes){name.data - 1, name.size + 2};
+        if (!json_said(&name) || (*value.data == '"' && !json_said(&value)) || !member(name, value)) return false;
+    }
+    json_blanks(&reader, 0);
+    return reader.at == reader.end;
+}

@@ -52,6 +52,13 @@ typedef struct pelton_field {
 bool pelton_fields_of(const pelton_record *record, pelton_out *out, const pelton_field *fields, size_t count);
 
 /*
+ * Goes over the members of a JSON object that a parameter holds, in `configure`: `member` is called with each name and what its
+ * value says, if that is a string, else the value's text as it is written. They live as long as the instance. False where the
+ * text is no JSON object, with members before the place perhaps taken, or once `member` gives false.
+ */
+bool pelton_members(pelton_bytes json, bool (*member)(pelton_bytes name, pelton_bytes value));
+
+/*
  * Microseconds since 1970-01-01 00:00:00 UTC of a time as RFC 3339 writes it: `2024-05-02T10:11:12.123456+00:00`; false
  * where the text is none, or of a year outside 1 to 9999. Digits beyond the microsecond are cut off; second 60 is the
  * first of the next minute.

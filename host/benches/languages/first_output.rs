@@ -26,7 +26,7 @@ const LANGUAGES: [(&str, Language); 5] = [
 /// What the template reads and writes, and its records: the same in each language.
 const SOURCE: &str = "words";
 const SINK: &str = "long_words";
-const RECORDS: &str = include_str!("../../crates/build/templates/rust/records.jsonl");
+const RECORDS: &str = include_str!("../../crates/build/templates/kinds/words/records.jsonl");
 const PATIENCE: Duration = Duration::from_secs(600);
 const TARGET: u32 = 60;
 

@@ -1,5 +1,6 @@
-//! Lists what `pelton new` unpacks: for each language its template (`templates/<language>`) and its SDK
-//! (`guest-jobs/sdk/<language>`), as a constant that holds the files' bytes.
+//! Lists what `pelton new` unpacks: the parts of templates (`templates/<language>/<part>`, and `templates/kinds` for what
+//! they share) and each language's SDK (`guest-jobs/sdk/<language>`, as the part `sdk`), as a constant that holds the
+//! files' bytes.
 //!
 //! Why not include_dir: it takes a folder whole, with what builds and tests leave behind in it.
 
@@ -16,27 +17,23 @@ const OURS: [&str; 3] = ["test", "tests", "engine"];
 fn main() -> io::Result<()> {
     let own = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
-    let mut list = String::from("const FILES: &[(&str, &str, &[u8])] = &[\n");
+    let mut list = String::from("const FILES: &[(&str, &[u8])] = &[\n");
+    let mut folders = vec![(own.join("templates"), String::new(), &[][..])];
     for language in LANGUAGES {
-        let template = own.join("templates").join(language);
-        let sdk = own.join("../../../guest-jobs/sdk").join(language);
-        for (folder, into, passed_over) in [(template, "", &[][..]), (sdk, "sdk/", &OURS[..])] {
-            println!("cargo::rerun-if-changed={}", folder.display());
-            let mut files = Vec::new();
-            // A layer of the image that builds dependencies only has neither.
-            if folder.is_dir() {
-                collect(&folder, "", passed_over, &mut files)?;
-            }
-            files.sort();
-            for (name, path) in files {
-                let path = path.canonicalize()?;
-                // Writing to a string doesn't fail.
-                let _ = writeln!(
-                    list,
-                    "    ({language:?}, \"{into}{name}\", include_bytes!({:?})),",
-                    path.display().to_string()
-                );
-            }
+        folders.push((own.join("../../../guest-jobs/sdk").join(language), format!("{language}/sdk/"), &OURS[..]));
+    }
+    for (folder, into, passed_over) in folders {
+        println!("cargo::rerun-if-changed={}", folder.display());
+        let mut files = Vec::new();
+        // A layer of the image that builds dependencies only has neither.
+        if folder.is_dir() {
+            collect(&folder, &into, passed_over, &mut files)?;
+        }
+        files.sort();
+        for (name, path) in files {
+            let path = path.canonicalize()?;
+            // Writing to a string doesn't fail.
+            let _ = writeln!(list, "    ({name:?}, include_bytes!({:?})),", path.display().to_string());
         }
     }
     list.push_str("];\n");

@@ -44,13 +44,20 @@ pub fn dev(args: DevArgs) -> Result<()> {
     };
     bench.steps.begin(&format!("watching {}; Ctrl-C ends it", bench.project.folder().display()))?;
     let mut sources = Sources::of(bench.project.folder());
+    sources.pass_over(bench.project.output());
     // What was last found good and waits for a host, and when one was last looked for.
     let mut waiting: Option<(Tested, Instant)> = None;
     while !stop.is_asked() {
         let (saved, pause) = sources.look();
         if let Some(saved) = saved {
+            let output = bench.project.output();
+            let is_own = output.is_some();
+            sources.pass_over(output);
             let result = bench.build_and_test(saved, &stop);
             sources.pass_over_locks();
+            if is_own {
+                sources.pass_over_written();
+            }
             match result {
                 Ok(tested) => waiting = tested.map(|tested| (tested, Instant::now())),
                 // A Ctrl-C ends the toolchain too: that is no failure.

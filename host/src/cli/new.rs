@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::Result;
 use clap::Args;
-use pelton_build::{Language, new};
+use pelton_build::Language;
+use pelton_build::new::{self, Template};
 
 use super::print;
 
@@ -16,16 +17,20 @@ pub struct NewArgs {
     /// The language
     #[arg(long)]
     lang: Language,
+    /// The job to begin with
+    #[arg(long, default_value = "words")]
+    template: Template,
 }
 
 /// Makes a project, and says what comes next.
 pub fn new(args: &NewArgs) -> Result<()> {
-    let name = &args.name;
-    new::create(Path::new("."), name, args.lang)?;
+    let NewArgs { name, lang, template } = args;
+    new::create(Path::new("."), name, *lang, *template)?;
+    let (source, set) = (template.source(), template.set());
     print::line(&format!(
         "made {name}; next:\n  cd {name}\n  {}\n  pelton build . --out usr_jobs\n  pelton test usr_jobs/{name}.wasm --golden \
-         golden.jsonl < records.jsonl\n  pelton submit usr_jobs/{name}.wasm --create --create-source words\n\
-         or, with a host that runs, at every save:\n  pelton dev . --create --create-source words",
-        args.lang.test_command()
+         golden.jsonl{set} < records.jsonl\n  pelton submit usr_jobs/{name}.wasm{set} --create --create-source {source}\n\
+         or, with a host that runs, at every save:\n  pelton dev .{set} --create --create-source {source}",
+        lang.test_command()
     ))
 }

@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use pelton::files::cache_folder;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::eventually::eventually;
+use crate::skip::{skip, test_name};
 
 /// Fetching Postgres may be part of it.
 const START: Duration = Duration::from_secs(180);
@@ -173,4 +175,36 @@ fn a_ctrl_c_while_it_starts_ends_it_well() {
     assert_eq!(demo.exit_code(), Some(0), "{}", demo.said());
     assert_eq!(demo.processes(), Vec::<String>::new());
     assert_eq!(demo.files(), 0);
+}
+
+/// The code of `docs/operations.md` sends a reading to the demo, with kafka-python from PyPI. Without `api_version` this
+/// version waits for a broker for 30 s, and fails.
+#[test]
+fn kafka_python_writes_to_it_as_the_page_says() {
+    const PACKAGE: &str = "kafka-python==3.0.12";
+    let environment = cache_folder().unwrap().join(PACKAGE);
+    if !environment.join("installed").is_file() {
+        let script = r#"python3 -m venv "$0" && "$0/bin/pip" install --quiet "$1" && touch "$0/installed""#;
+        let made = Command::new("sh").args(["-c", script]).arg(&environment).arg(PACKAGE).output().unwrap();
+        if !made.status.success() {
+            return skip(test_name!(), &format!("no {PACKAGE}: {}", String::from_utf8_lossy(&made.stderr)));
+        }
+    }
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md")).unwrap();
+    let (_, section) = page.split_once("\n## The demo's broker\n").unwrap();
+    let (_, code) = section.split_once("\n```python\n").unwrap();
+    let (code, _) = code.split_once("\n```\n").unwrap();
+    assert!(code.contains("127.0.0.1:9092"));
+
+    let mut demo = Demo::start();
+    demo.wait_until_it_works();
+    let said = demo.said();
+    let (_, broker) = said.split_once("in memory at ").unwrap();
+    let (broker, _) = broker.split_once(": topics").unwrap();
+    let sent = Command::new(environment.join("bin/python"))
+        .args(["-c", &code.replace("127.0.0.1:9092", broker)])
+        .output()
+        .unwrap();
+    let offset = String::from_utf8_lossy(&sent.stdout);
+    assert!(offset.trim().parse::<u64>().is_ok(), "{offset}{}", String::from_utf8_lossy(&sent.stderr));
 }

@@ -31,14 +31,16 @@ impl Dev {
     /// Makes a project in a language, and starts to watch it.
     fn start(host: &Host, language: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("pelton-dev-").tempdir().unwrap();
+        let script = r#""$0" new long_words --lang "$1"; exec "$0" dev long_words --from earliest"#;
+        Self::run(host, folder, script, language)
+    }
+
+    /// Runs a script of the shell in a folder, which has the program as `$0` and a language as `$1`.
+    fn run(host: &Host, folder: TempDir, script: &str, language: &str) -> Self {
         let log = folder.path().join("log");
         let mut command = leash::command(Signal::SIGKILL, folder.path(), &log).unwrap();
         command.current_dir(folder.path());
-        command.args([
-            "/bin/sh",
-            "-ec",
-            r#""$0" new long_words --lang "$1"; exec "$0" dev long_words --from earliest"#,
-        ]);
+        command.args(["/bin/sh", "-ec", script]);
         command.args([env!("CARGO_BIN_EXE_pelton"), language]);
         command.env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("new"));
         command.env("PELTON_API", host.url()).env_remove("PELTON_TOKEN");
@@ -196,10 +198,43 @@ fn a_save_is_live_in_go() {
     a_save_is_live(test_name!(), "go", "main.go", &["go"]);
 }
 
+/// What the command writes beside its output is another text each time.
+#[test]
+fn a_save_is_live_with_a_command_of_ones_own() {
+    let stage = require_stage!();
+    stage.kafka.create_topic("sensors", 1, &[]);
+    stage.kafka.create_topic("alerts", 1, &[]);
+    let mut host = stage.host();
+    host.start();
+    let folder = tempfile::Builder::new().prefix("pelton-dev-").tempdir().unwrap();
+    let project = folder.path().join("long_words");
+    fs::create_dir_all(project.join("src")).unwrap();
+    let guest = crate::stage::guest("identity");
+    let script = format!("set -e\ndate +%N >src/date\ncp {} job.out\n", guest.display());
+    fs::write(project.join("build.sh"), script).unwrap();
+    fs::write(project.join("src/word"), "one\n").unwrap();
+    let toml = "[build]\ncommand = [\"sh\", \"build.sh\"]\noutput = \"job.out\"\n";
+    fs::write(project.join("pelton.toml"), toml).unwrap();
+    let mut dev = Dev::run(&host, folder, r#"exec "$0" dev long_words --from earliest"#, "other");
+    dev.says("live as version 1");
+    dev.says("s from save to live\n");
+    dev.save("pelton.toml", |text| text.replace("job.out", "other.out"));
+    dev.says("`sh` ended well and did not write other.out; one from before does not count");
+    dev.save("pelton.toml", |text| text.replace("other.out", "job.out"));
+    dev.says("s from save to live\n");
+    dev.save("build.sh", |text| text.replace("set -e", "set -e\ncat src/missing"));
+    dev.says("src/missing");
+    dev.says("`sh`, the command of pelton.toml, could not build");
+    dev.save("build.sh", |text| text.replace("src/missing", "src/word"));
+    let said = dev.says("s from save to live\n");
+    assert!(said.contains("one\nbuilt "), "{said}");
+    assert_eq!(host.show("identity")["state"], "running");
+}
+
 #[test]
 fn what_is_no_project_is_refused_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let said = pelton(&["dev".as_ref(), folder.path().as_os_str()], &[]);
     assert_eq!(said.code, 1);
-    assert!(said.stderr.contains("holds no job: it has none of Cargo.toml"), "{}", said.stderr);
+    assert!(said.stderr.contains("holds no job: it has none of pelton.toml, Cargo.toml"), "{}", said.stderr);
 }

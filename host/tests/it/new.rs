@@ -2,11 +2,15 @@
 //! what is said where they are not.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::ValueEnum as _;
+use clap::builder::PossibleValue;
+use pelton::files::cache_folder;
 use pelton_build::Language;
+use pelton_build::new::Template;
+use tempfile::TempDir;
 
 use crate::pelton::Said;
 use crate::skip::{skip, test_name};
@@ -29,59 +33,151 @@ fn pelton(folder: &Path, args: &[&str], variables: &[(&str, &Path)]) -> Said {
     Said { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }
 
-/// A new project passes its own tests, builds as it is, and does what its golden file says.
-fn builds_and_passes(test: &str, language: Language) {
-    let of = language.to_possible_value().unwrap();
-    let parent = tempfile::tempdir().unwrap();
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new");
-    let variables = [("CARGO_TARGET_DIR", target.as_path())];
-    let made = pelton(parent.path(), &["new", "long_words", "--lang", of.get_name()], &variables);
-    assert_eq!(made.code, 0, "{}", made.stderr);
-    let project = parent.path().join("long_words");
-    let built = pelton(&project, &["build", ".", "--out", "usr_jobs"], &variables);
-    if built.code != 0 && MISSING.iter().any(|missing| built.stderr.contains(missing)) {
-        return skip(test, built.stderr.lines().last().unwrap_or_default());
+/// A new project.
+struct Project {
+    parent: TempDir,
+    name: String,
+    language: Language,
+    template: Template,
+}
+
+impl Project {
+    fn new(language: Language, template: Template) -> Self {
+        let value = |value: Option<PossibleValue>| value.unwrap().get_name().to_owned();
+        let (of, kind) = (value(language.to_possible_value()), value(template.to_possible_value()));
+        let project = Self { parent: tempfile::tempdir().unwrap(), name: format!("my_{kind}"), language, template };
+        let made = pelton(project.parent.path(), &["new", &project.name, "--lang", &of, "--template", &kind], &[]);
+        assert_eq!(made.code, 0, "{}", made.stderr);
+        let test = format!("golden.jsonl{} < records.jsonl", template.set());
+        let readme = std::fs::read_to_string(project.folder().join("README.md")).unwrap();
+        assert!(made.stdout.contains(&test) && readme.contains(&test), "{}{readme}", made.stdout);
+        project
     }
-    assert_eq!(built.code, 0, "{}", built.stderr);
-    let own = Command::new("sh")
-        .args(["-c", language.test_command()])
-        .current_dir(&project)
-        .envs(variables)
-        .output()
-        .unwrap();
-    let said = [own.stdout, own.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    if own.status.code() == Some(NOT_FOUND) {
-        return skip(test, said.lines().last().unwrap_or_default());
+
+    fn folder(&self) -> PathBuf {
+        self.parent.path().join(&self.name)
     }
-    assert!(own.status.success(), "{said}");
-    let tested = pelton(&project, &["test", "usr_jobs/long_words.wasm", "--golden", "golden.jsonl"], &variables);
-    assert_eq!((tested.code, tested.stdout.as_str()), (0, ""), "{}", tested.stderr);
+
+    /// Runs the language's own tests of the job; false where what runs them is not here.
+    fn passes_its_own_tests(&self, test: &str) -> bool {
+        let own = Command::new("sh")
+            .args(["-c", self.language.test_command()])
+            .current_dir(self.folder())
+            .env("CARGO_TARGET_DIR", target())
+            .output()
+            .unwrap();
+        let said = [own.stdout, own.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        if own.status.code() == Some(NOT_FOUND) {
+            skip(test, said.lines().last().unwrap_or_default());
+            return false;
+        }
+        assert!(own.status.success(), "{said}");
+        true
+    }
+
+    /// Builds it as it is, and has it do what its golden file says.
+    fn builds_and_does_what_its_golden_file_says(&self, test: &str) {
+        let (target, compiler) = (target(), wasm_compiler());
+        let variables = [("CARGO_TARGET_DIR", target.as_path()), ("WASM_CC", Path::new(&compiler))];
+        let used = if compiler.is_empty() { &variables[..1] } else { &variables };
+        let built = pelton(&self.folder(), &["build", ".", "--out", "usr_jobs"], used);
+        if built.code != 0 && MISSING.iter().any(|missing| built.stderr.contains(missing)) {
+            return skip(test, built.stderr.lines().last().unwrap_or_default());
+        }
+        assert_eq!(built.code, 0, "{}", built.stderr);
+        let component = format!("usr_jobs/{}.wasm", self.name);
+        let mut args = vec!["test", &component, "--golden", "golden.jsonl"];
+        args.extend(self.template.set().split_whitespace());
+        let tested = pelton(&self.folder(), &args, &[]);
+        assert_eq!((tested.code, tested.stdout.as_str()), (0, ""), "{}", tested.stderr);
+        // One that says nothing would hold of a job that does nothing.
+        assert!(std::fs::metadata(self.folder().join("golden.jsonl")).unwrap().len() > 0);
+    }
+}
+
+/// Where cargo builds them, so that what they depend on is built once.
+fn target() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("new")
+}
+
+/// The zig of `pelton build --install`, which other build commands don't find by themselves.
+fn wasm_compiler() -> String {
+    let python = cache_folder().unwrap().join("tools/ziglang-0.17.1/bin/python");
+    if python.is_file() { format!("{} -m ziglang cc", python.display()) } else { String::new() }
+}
+
+/// Makes a project of each of these templates, runs its own tests, and builds it where that is asked for.
+fn pass(test: &str, language: Language, templates: &[Template], and_build: bool) {
+    for template in templates {
+        let project = Project::new(language, *template);
+        if project.passes_its_own_tests(test) && and_build {
+            project.builds_and_does_what_its_golden_file_says(test);
+        }
+    }
 }
 
 #[test]
-fn a_rust_project_builds_and_passes() {
-    builds_and_passes(test_name!(), Language::Rust);
+fn projects_in_rust_build_and_pass() {
+    pass(test_name!(), Language::Rust, Template::value_variants(), true);
 }
 
 #[test]
-fn a_go_project_builds_and_passes() {
-    builds_and_passes(test_name!(), Language::Go);
+fn projects_in_c_build_and_pass() {
+    pass(test_name!(), Language::C, Template::value_variants(), true);
 }
 
 #[test]
-fn a_c_project_builds_and_passes() {
-    builds_and_passes(test_name!(), Language::C);
+fn projects_in_javascript_build_and_pass() {
+    pass(test_name!(), Language::JavaScript, Template::value_variants(), true);
+}
+
+/// Building takes ten seconds and more for each: of those on readings, the one that differs most is built.
+#[test]
+fn projects_in_go_build_and_pass() {
+    pass(test_name!(), Language::Go, &[Template::Words, Template::Lookup], true);
+    pass(test_name!(), Language::Go, &[Template::Filter, Template::Router, Template::Table], false);
+}
+
+/// Building takes half a minute for each: README's job, below, is built.
+#[test]
+fn projects_in_python_pass() {
+    pass(test_name!(), Language::Python, Template::value_variants(), false);
 }
 
 #[test]
-fn a_python_project_builds_and_passes() {
-    builds_and_passes(test_name!(), Language::Python);
+fn projects_with_a_command_of_their_own_build_and_pass() {
+    pass(test_name!(), Language::Other, &[Template::Words, Template::Lookup], true);
+}
+
+/// The code in this language under README's "Write a job".
+fn readme(language: &str) -> String {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    let (_, section) = readme.split_once("\n## Write a job\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let (_, code) = section.split_once(&format!("\n```{language}\n")).unwrap();
+    code.split_once("\n```\n").unwrap().0.to_owned() + "\n"
+}
+
+/// README's code in the place of what `pelton new` has written passes the project's tests as they are.
+fn readme_code_passes(test: &str, language: Language, block: &str, file: &str) {
+    let project = Project::new(language, Template::Filter);
+    let (code, path) = (readme(block), project.folder().join(file));
+    assert_ne!(code, std::fs::read_to_string(&path).unwrap());
+    std::fs::write(&path, code).unwrap();
+    if project.passes_its_own_tests(test) {
+        project.builds_and_does_what_its_golden_file_says(test);
+    }
 }
 
 #[test]
-fn a_javascript_project_builds_and_passes() {
-    builds_and_passes(test_name!(), Language::JavaScript);
+fn the_job_of_the_readme_in_python_passes() {
+    readme_code_passes(test_name!(), Language::Python, "python", "job.py");
+}
+
+#[test]
+fn the_job_of_the_readme_in_rust_passes() {
+    readme_code_passes(test_name!(), Language::Rust, "rust", "src/lib.rs");
 }
 
 /// Makes a project and builds it with these variables, which must fail with this advice.
@@ -130,9 +226,42 @@ fn a_wrong_version_is_named_with_the_one_that_is_needed() {
 }
 
 #[test]
+fn a_command_of_ones_own_shows_what_it_says_and_leaves_what_was_built() {
+    let parent = tempfile::tempdir().unwrap();
+    let identity = crate::stage::guest("identity");
+    let save = |command: &str| {
+        std::fs::write(parent.path().join("build.sh"), command).unwrap();
+        let toml = "[build]\ncommand = [\"sh\", \"build.sh\"]\noutput = \"out/job.wasm\"\n";
+        std::fs::write(parent.path().join("pelton.toml"), toml).unwrap();
+        pelton(parent.path(), &["build", ".", "--out", "usr_jobs"], &[])
+    };
+    let built =
+        save(&format!("echo compiling; echo careful >&2; mkdir -p out; cp {} out/job.wasm", identity.display()));
+    assert_eq!(built.code, 0, "{}", built.stderr);
+    assert!(built.stderr.contains("compiling\ncareful\n"), "{}", built.stderr);
+    assert!(!built.stdout.contains("compiling"), "{}", built.stdout);
+    let path = built.stdout.split_once(" (").unwrap().0.to_owned();
+    let component = std::fs::read(parent.path().join(&path)).unwrap();
+    assert_eq!(component, std::fs::read(identity).unwrap());
+
+    for (command, told) in [
+        ("echo no such word >&2; exit 7", "no such word\n"),
+        ("exit 7", "`sh`, the command of pelton.toml, could not build"),
+        ("true", "`sh` ended well and did not write out/job.wasm"),
+        (r"printf '\000asm\015\000\001\000' > out/job.wasm", "is not a job"),
+        ("no-such-compiler", "no-such-compiler"),
+    ] {
+        let refused = save(command);
+        assert_eq!((refused.code, refused.stdout.as_str()), (1, ""), "{command}");
+        assert!(refused.stderr.contains(told), "{command}: {}", refused.stderr);
+        assert_eq!(std::fs::read(parent.path().join(&path)).unwrap(), component, "{command}");
+    }
+}
+
+#[test]
 fn an_error_in_the_source_is_shown_as_the_language_tells_it() {
     let parent = tempfile::tempdir().unwrap();
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new");
+    let target = target();
     let variables = [("CARGO_TARGET_DIR", target.as_path())];
     let cases = [
         ("rust", "src/lib.rs", "cargo could not build"),
@@ -187,5 +316,6 @@ fn what_can_not_be_made_or_built_is_refused() {
     assert!(refusal(&["new", "Long Words", "--lang", "rust"]).contains("is no name for a new job"));
     assert!(refusal(&["build", "."]).contains("holds no job"));
     assert_eq!(pelton(parent.path(), &["new", "x", "--lang", "cobol"], &[]).code, 2);
+    assert_eq!(pelton(parent.path(), &["new", "x", "--lang", "c", "--template", "windows"], &[]).code, 2);
     assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
 }

@@ -1,16 +1,17 @@
 //! The languages that jobs are written in: in which one a project is, told by its files, and how it is built. A project
 //! that is not Rust makes one component, named after its folder; the tools that it needs are found, or said to be
-//! missing with the way to get them.
+//! missing with the way to get them. A language that is not known here is built by a command of the project's own.
 
 mod c;
 mod go;
 mod javascript;
+mod other;
 mod python;
 mod rust;
 mod tools;
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
@@ -20,7 +21,7 @@ use pelton_runtime::component::{componentize, embed};
 use crate::script;
 use tools::Tools;
 
-/// A language that has an SDK.
+/// A language that has an SDK, or any other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Language {
     /// Rust
@@ -34,11 +35,14 @@ pub enum Language {
     Go,
     /// C
     C,
+    /// Any other, with a build command of your own: C and a Makefile to begin with
+    Other,
 }
 
 /// The file that tells each. A folder may hold several, such as a `package.json` for formatting Rust's documentation:
-/// the first counts.
-const MARKS: [(&str, Language); 5] = [
+/// the first counts, and a command of one's own before all that is known here.
+const MARKS: [(&str, Language); 6] = [
+    (other::FILE, Language::Other),
     ("Cargo.toml", Language::Rust),
     ("go.mod", Language::Go),
     ("pyproject.toml", Language::Python),
@@ -69,7 +73,13 @@ impl Language {
             Self::Python => "python",
             Self::Go => "go",
             Self::C => "c",
+            Self::Other => "other",
         }
+    }
+
+    /// The file that the tools of a project write beside its sources, where it is known.
+    pub(crate) fn output(self, folder: &Path) -> Option<PathBuf> {
+        if self == Self::Other { other::output(folder) } else { None }
     }
 
     /// What runs a project's own tests.
@@ -79,7 +89,7 @@ impl Language {
             Self::JavaScript => "npm install && npm test",
             Self::Python => "pytest",
             Self::Go => "go test .",
-            Self::C => "sh test.sh",
+            Self::C | Self::Other => "sh test.sh",
         }
     }
 
@@ -100,6 +110,7 @@ impl Language {
             Self::Go => componentize(&embed(&read(&go::build(folder, out.path())?)?)?)?,
             Self::C => componentize(&embed(&read(&c::build(folder, out.path(), &tools)?)?)?)?,
             Self::Python => read(&python::build(folder, out.path(), &tools)?)?,
+            Self::Other => other::build(folder)?,
             Self::JavaScript => {
                 let built = read(&javascript::build(folder, out.path())?)?;
                 // An older SDK made the component itself.
@@ -122,9 +133,8 @@ mod tests {
     fn a_project_is_told_by_its_files() {
         let folder = tempfile::tempdir().unwrap();
         let error = Language::of(folder.path()).unwrap_err().to_string();
-        assert!(
-            error.ends_with("holds no job: it has none of Cargo.toml, go.mod, pyproject.toml, package.json, job.c")
-        );
+        let told = "holds no job: it has none of pelton.toml, Cargo.toml, go.mod, pyproject.toml, package.json, job.c";
+        assert!(error.ends_with(told), "{error}");
         for (mark, language) in MARKS.iter().rev() {
             std::fs::write(folder.path().join(mark), "").unwrap();
             assert_eq!(Language::of(folder.path()).unwrap(), *language);

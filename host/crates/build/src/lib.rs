@@ -1,5 +1,5 @@
-//! Makes components of jobs in any language that has an SDK: `pelton build`. [`new`] makes the projects that are built,
-//! and [`oci`] takes components to registries and back.
+//! Makes components of jobs in any language that has an SDK, or by a project's own command: `pelton build`. [`new`] makes
+//! the projects that are built, and [`oci`] takes components to registries and back.
 //!
 //! The same sources and the same toolchain give the same bytes, whatever the folders of the checkout, of cargo and of
 //! the toolchain are called. A component appears in the output folder whole or not at all, so a host that watches the
@@ -47,7 +47,7 @@ pub struct BuiltComponent {
     pub size: usize,
 }
 
-/// A project in a language that has an SDK.
+/// A project in a language that has an SDK, or with a build command of its own.
 #[derive(Debug)]
 pub struct Project {
     folder: PathBuf,
@@ -69,6 +69,11 @@ impl Project {
     /// An absolute path.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// A file that its own build command writes, if it has one, as `pelton.toml` has it now.
+    pub fn output(&self) -> Option<PathBuf> {
+        self.language.output(&self.folder)
     }
 
     /// Runs the language's toolchain: each component with its name, in the order of names. Whether they are jobs is not
@@ -191,7 +196,7 @@ mod tests {
         let (source, output) = (folder.path().to_path_buf(), folder.path().join("out"));
         let options = BuildOptions { source, output, install: false };
         let error = build(&options, || Ok(Limits::default())).unwrap_err();
-        assert!(error.to_string().contains("holds no job: it has none of Cargo.toml"), "{error}");
+        assert!(error.to_string().contains("holds no job: it has none of pelton.toml, Cargo.toml"), "{error}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::kafka::StartFrom;
 /// `pelton dev`.
 #[derive(Debug, Args)]
 pub struct DevArgs {
-    /// The folder of a project in Rust, JavaScript, Python, Go or C
+    /// The folder of a project in Rust, JavaScript, Python, Go or C, or with a pelton.toml that says how it is built
     #[arg(default_value = ".")]
     pub(super) folder: PathBuf,
     /// The name to run under [default: the one that the job declares]

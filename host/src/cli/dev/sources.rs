@@ -9,6 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use pelton_model::digest::digest;
+
 use crate::files::Stamp;
 
 /// How often they are looked at: more seldom where looking takes long, so that it never takes more than a fiftieth of a
@@ -20,6 +22,8 @@ const LONGEST_LOOK: Duration = Duration::from_millis(1000);
 const NO_SOURCES: [&str; 5] = ["node_modules", "target", "usr_jobs", "__pycache__", "venv"];
 /// Files that a build may write beside the sources.
 const LOCKS: [&str; 3] = ["Cargo.lock", "package-lock.json", "go.sum"];
+/// A file that so many builds in a row have changed is none that somebody saves.
+const CHANGED_BY_EACH: u32 = 5;
 
 type Seen = BTreeMap<PathBuf, Stamp>;
 
@@ -32,18 +36,34 @@ pub(super) struct Sources {
     built: Seen,
     /// When they were first seen to differ from that.
     differ: Option<Instant>,
+    /// What the project's own build command writes, which is no source.
+    output: Option<PathBuf>,
+    /// What changed during the last build, as it was then, and during how many in a row.
+    written: BTreeMap<PathBuf, (String, u32)>,
 }
 
 impl Sources {
     /// Of a folder; nothing of it is built yet.
     pub(super) fn of(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), last: Seen::new(), built: Seen::new(), differ: None }
+        Self {
+            folder: folder.to_owned(),
+            last: Seen::new(),
+            built: Seen::new(),
+            differ: None,
+            output: None,
+            written: BTreeMap::new(),
+        }
+    }
+
+    /// A file that is none, from now on.
+    pub(super) fn pass_over(&mut self, output: Option<PathBuf>) {
+        self.output = output;
     }
 
     /// Looks once: since when there is something to build, if there is, and how long to wait before the next look.
     pub(super) fn look(&mut self) -> (Option<Instant>, Duration) {
         let began = Instant::now();
-        let now = scan(&self.folder);
+        let now = self.scan();
         let is_still = now == self.last;
         self.last = now;
         if self.last == self.built {
@@ -62,7 +82,39 @@ impl Sources {
     pub(super) fn pass_over_locks(&mut self) {
         let is_lock = |path: &Path| LOCKS.iter().any(|lock| path.file_name().is_some_and(|name| name == *lock));
         self.built.retain(|path, _| !is_lock(path));
-        self.built.extend(scan(&self.folder).into_iter().filter(|(path, _)| is_lock(path)));
+        let now = self.scan();
+        self.built.extend(now.into_iter().filter(|(path, _)| is_lock(path)));
+    }
+
+    /// Takes what a build command of the project's own writes as built, too: where that goes is not known. It is what is
+    /// new since the build began, what was written as the build before has left it, and what each of the last builds has
+    /// changed.
+    pub(super) fn pass_over_written(&mut self) {
+        let mut written = BTreeMap::new();
+        for (path, stamp) in self.scan() {
+            let before = self.built.get(&path);
+            if before == Some(&stamp) {
+                continue;
+            }
+            let content = fs::read(&path).map(|bytes| digest(&bytes)).unwrap_or_default();
+            let (is_same, builds) = match self.written.get(&path) {
+                Some((last, builds)) => (*last == content, builds + 1),
+                None => (false, 1),
+            };
+            if before.is_none() || is_same || builds >= CHANGED_BY_EACH {
+                self.built.insert(path.clone(), stamp);
+            }
+            written.insert(path, (content, builds));
+        }
+        self.written = written;
+    }
+
+    fn scan(&self) -> Seen {
+        let mut seen = scan(&self.folder);
+        if let Some(output) = &self.output {
+            seen.remove(output);
+        }
+        seen
     }
 }
 
@@ -170,6 +222,44 @@ mod tests {
         fs::write(folder.path().join("Cargo.lock"), "newer").unwrap();
         sources.look();
         assert!(sources.look().0.is_some());
+    }
+
+    #[test]
+    fn what_a_command_writes_is_no_change() {
+        let (folder, mut sources) = project();
+        let [output, object, source] = ["job.bin", "src/job.o", "src/lib.rs"].map(|path| folder.path().join(path));
+        fs::write(&object, "of an earlier run").unwrap();
+        sources.pass_over(Some(output.clone()));
+        sources.look();
+        assert!(sources.look().0.is_some());
+        // The object comes out the same each time.
+        let build = |sources: &mut Sources, number: u32| {
+            for (path, text) in [(&output, format!("{number}")), (&object, "an object".to_owned())] {
+                fs::write(path, text).unwrap();
+            }
+            fs::write(folder.path().join(format!("src/{number}.tmp")), "").unwrap();
+            sources.pass_over_locks();
+            sources.pass_over_written();
+            (0..3).filter(|_| sources.look().0.is_some()).count()
+        };
+        assert_eq!([1, 2, 3].map(|number| build(&mut sources, number)), [1, 0, 0]);
+        // Saves, between builds and during one after the other.
+        fs::write(&object, "by hand").unwrap();
+        assert_eq!((0..3).filter(|_| sources.look().0.is_some()).count(), 1);
+        for number in 4..7 {
+            fs::write(&source, format!("saved during build {number}")).unwrap();
+            assert_eq!(build(&mut sources, number), 1, "{number}");
+        }
+        assert_eq!(build(&mut sources, 7), 0);
+        // What is another each time, such as a log, is known in the end.
+        let log = folder.path().join("build.log");
+        fs::write(&log, "").unwrap();
+        assert_eq!((0..3).filter(|_| sources.look().0.is_some()).count(), 1);
+        let builds = (8..15).map(|number| {
+            fs::write(&log, format!("build {number}")).unwrap();
+            build(&mut sources, number)
+        });
+        assert_eq!(builds.collect::<Vec<_>>(), [1, 1, 1, 1, 0, 0, 0]);
     }
 
     #[test]
