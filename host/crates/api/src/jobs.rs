@@ -6,13 +6,14 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use tokio::time::Instant;
 
 use crate::audit::Changed;
 use crate::context::Context;
 use crate::problem::{Body, Problem, blocking};
 use crate::types::{
-    Applied, Apply, Done, Hold, JobList, JobView, Reload, Rollback, SampleList, Scale, Seek, SetParameters,
-    ShadowReport, ShadowRun, Sought, Submit, Uploaded,
+    Applied, Apply, Done, Hold, JobList, JobView, RecentFigures, Reload, Rollback, SampleList, Scale, Seek,
+    SetParameters, ShadowReport, ShadowRun, Sought, Submit, Uploaded,
 };
 
 pub(crate) async fn list(State(context): State<Context>) -> Json<JobList> {
@@ -28,6 +29,10 @@ pub(crate) async fn parameters(
     Path(name): Path<String>,
 ) -> Result<Json<BTreeMap<String, String>>, Problem> {
     Ok(Json(context.jobs.parameters(&name)?))
+}
+
+pub(crate) async fn recent(State(context): State<Context>) -> Json<RecentFigures> {
+    Json(context.recent.get(Instant::now()))
 }
 
 pub(crate) async fn cancel(State(context): State<Context>, Path(name): Path<String>) -> Result<Changed<Done>, Problem> {
