@@ -113,7 +113,7 @@ export function valueField(parameter, given, { cut = false, whole = null } = {})
       }),
     { class: "small", "aria-label": `From a file… as ${parameter.name}` },
   );
-  show({ ...now, said: cut ? `the first ${given.length.toLocaleString("en")} characters` : "" });
+  show({ ...now, said: cut ? "cut: only its beginning is shown" : "" });
   const node = h(
     "div",
     { class: "value" },
