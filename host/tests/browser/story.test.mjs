@@ -109,25 +109,6 @@ test("the life of a job", async (t) => {
     );
   });
 
-  await t.test("charts begin with what the host has kept", async () => {
-    for (const hash of [`#/jobs/${JOB}`, "#/"]) {
-      await page.goto("about:blank");
-      await page.goto(`${url}/${hash}`);
-      const line = page.locator(hash === "#/" ? ".job .spark .line" : ".chart .line").first();
-      // A page that has only what it has seen itself gains a point a second.
-      await eventually("there are more points than seconds", async () => {
-        const drawn = (await line.count()) > 0 ? await line.getAttribute("d") : "";
-        const points = drawn?.match(/[ML]/g)?.length ?? 0;
-        const seconds = await page.evaluate(() => performance.now() / 1000);
-        assert.ok(seconds < 20, `${points} points after ${seconds} seconds`);
-        return points > seconds + 4;
-      });
-    }
-    await page.goto(`${url}/#/jobs/${JOB}`);
-    await page.locator(".chart .line[d*='L']").first().waitFor({ state: "attached" });
-    await shot(page, "charts");
-  });
-
   await t.test("it pauses, goes elsewhere, and on", async () => {
     const seek = head(page).getByRole("button", { name: "Seek…" });
     assert.ok(await seek.isHidden(), "a job that runs commits its own offsets");
@@ -286,6 +267,25 @@ test("the life of a job", async (t) => {
     await page.locator(".lines li").filter({ hasText: /roll/ }).first().waitFor();
     await accessible(page, "the log");
     await shot(page, "logs");
+  });
+
+  await t.test("charts begin with what the host has kept", async () => {
+    for (const hash of [`#/jobs/${JOB}`, "#/"]) {
+      await page.goto("about:blank");
+      await page.goto(`${url}/${hash}`);
+      const line = page.locator(hash === "#/" ? ".job .spark .line" : ".chart .line").first();
+      // A page that has only what it has seen itself gains a point a second.
+      await eventually("there are more points than seconds", async () => {
+        const drawn = (await line.count()) > 0 ? await line.getAttribute("d") : "";
+        const points = drawn?.match(/[ML]/g)?.length ?? 0;
+        const seconds = await page.evaluate(() => performance.now() / 1000);
+        assert.ok(seconds < 20, `${points} points after ${seconds} seconds`);
+        return points > seconds + 4;
+      });
+    }
+    await page.goto(`${url}/#/jobs/${JOB}`);
+    await page.locator(".chart .line[d*='L']").first().waitFor({ state: "attached" });
+    await shot(page, "charts");
   });
 
   await t.test("cancel asks first", async () => {
