@@ -37,13 +37,14 @@ export async function launch(t) {
 }
 
 /**
- * Opens the page. When the test ends, it fails if anything was asked of another host, or if a script failed or was
- * forbidden by the page's policy. `watch(page)` comes before the first request.
+ * Opens the page. When the test ends, it fails if anything was asked of another host, if a script failed or was
+ * forbidden by the page's policy, or if a look was refused, which browsers tell in the console: verbs may be, and looks
+ * where there are `refusals`. `watch(page)` comes before the first request.
  */
 export async function open(
   t,
   browser,
-  { scheme = "light", width = 1280, height = 900, hash = "", motion = "no-preference", watch } = {},
+  { scheme = "light", width = 1280, height = 900, hash = "", motion = "no-preference", watch, refusals } = {},
 ) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, reducedMotion: motion });
   const page = await context.newPage();
@@ -57,6 +58,10 @@ export async function open(
     // A refusal by the host is told as an error as well; what the page makes of it is tested where it belongs.
     if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) wrong.push(message.text());
   });
+  page.on("response", (response) => {
+    const asked = response.request().method() === "GET" && !refusals;
+    if (asked && response.status() >= 400) wrong.push(`${response.url()} was answered with ${response.status()}`);
+  });
   t.after(() => assert.deepEqual(wrong, []));
   await watch?.(page);
   await page.goto(`${url}/${hash}`);
@@ -68,8 +73,13 @@ export async function live(page) {
   await page.waitForSelector('#link[data-link="live"]');
 }
 
-/** Fails on any violation that axe-core finds in what is shown. */
+/**
+ * Fails on any violation that axe-core finds in what is shown, and on a dialog in which two buttons are called Cancel:
+ * that is what is done to jobs.
+ */
 export async function accessible(page, what) {
+  const names = await page.locator("dialog[open] button").evaluateAll((all) => all.map((one) => one.textContent));
+  assert.ok(names.filter((name) => /^cancel/i.test(name)).length <= 1, `${what} has the buttons ${names}`);
   // Things that fade or move are measured once they are still.
   await page.evaluate(() =>
     Promise.all(
@@ -86,6 +96,29 @@ export async function accessible(page, what) {
       `${id}: ${help}\n  ${nodes.map((node) => `${node.target}: ${node.failureSummary}`).join("\n  ")}`,
   );
   assert.deepEqual(told, [], `${what} has violations`);
+}
+
+/** Fails where something is cut off, or needs to be scrolled sideways, and nothing shows that there is more of it. */
+export async function uncut(page, what) {
+  const found = await page.evaluate(() => {
+    const width = document.documentElement.clientWidth;
+    const style = (node) => getComputedStyle(node);
+    const scrolls = (node) => ["auto", "scroll"].includes(style(node).overflowX);
+    const shows = (node) => style(node).backgroundImage.includes("gradient") || style(node).textOverflow === "ellipsis";
+    const within = (node) => node && ((shows(node) && style(node).overflowX !== "visible") || within(node.parentElement));
+    const wrong = [];
+    for (const node of document.querySelectorAll("body *")) {
+      // What is for screen readers only is one pixel wide.
+      if (!node.checkVisibility() || node.closest("svg, .skip") || node.clientWidth <= 1) continue;
+      const name = `${node.tagName.toLowerCase()}.${node.className} "${node.textContent.slice(0, 30)}"`;
+      const cuts = scrolls(node) || ["hidden", "clip"].includes(style(node).overflowX);
+      if (cuts && node.scrollWidth > node.clientWidth + 1 && !shows(node)) wrong.push(`${name} is cut`);
+      if (node.getBoundingClientRect().right > width + 1 && !within(node)) wrong.push(`${name} is beyond the window`);
+    }
+    if (document.documentElement.scrollWidth > width) wrong.push(`the page needs ${document.documentElement.scrollWidth}`);
+    return wrong;
+  });
+  assert.deepEqual(found, [], `${what} is cut without a cue`);
 }
 
 /** Drops a file on the page, as a mouse would. */

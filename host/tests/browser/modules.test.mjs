@@ -95,6 +95,35 @@ test("rates are differences over the time between", () => {
   assert.equal(job.now("in"), null, "a host that was started again counts anew");
 });
 
+test("a job's charts begin with what the host has kept", () => {
+  const job = new Job(view(100), 200);
+  job.observe(view(140), 202);
+  job.recall({ ago: 0.5, points: 3, figures: { in: [null, 7, 9], lag: [4] } }, 202);
+  const times = (name) => job.history.since(name, 0).map(([at, value]) => [at, Number.isNaN(value) ? null : value]);
+  assert.deepEqual(times("in"), [
+    [199.5, null],
+    [200.5, 7],
+    [201.5, 9],
+  ]);
+  assert.deepEqual(
+    times("lag").map(([, value]) => value),
+    [4, 4, 4],
+    "one value stands for all",
+  );
+  job.observe(view(160), 203);
+  assert.deepEqual([job.now("in"), job.history.length], [20, 4], "and go on");
+  // A host that was started again has less than the page.
+  job.recall({ ago: 0, points: 1, figures: { in: [1] } }, 210);
+  assert.deepEqual(
+    times("in").map(([, value]) => value),
+    [null, 7, 9, 20, 1],
+  );
+  const full = Array.from({ length: 120 }, (_, i) => i);
+  job.recall({ ago: 0, points: 120, figures: { in: full } }, 300);
+  assert.equal(job.history.span(300), 119);
+  assert.ok(job.history.times.length < 200);
+});
+
 test("quantiles of batch times", () => {
   assert.equal(quantile([], 0.5), null);
   assert.equal(quantile([0, 0, 0], 0.5), null);

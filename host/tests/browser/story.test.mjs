@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { accessible, drop, eventually, figure, launch, live, open, setting, shot } from "./browser.mjs";
+import { accessible, drop, eventually, figure, launch, live, open, setting, shot, url } from "./browser.mjs";
 
 const JOB = "sensor_alerts";
 
@@ -37,7 +37,7 @@ test("the life of a job", async (t) => {
     const said = await dialog(page).innerText();
     assert.match(said, /topic sensors/);
     assert.match(said, /alerts → topic alerts/);
-    assert.equal(await dialog(page).getByLabel("threshold").inputValue(), "30");
+    assert.equal(await dialog(page).getByLabel("threshold", { exact: true }).inputValue(), "30");
     await accessible(page, "the submit dialog");
     await shot(page, "submit");
     const { jobs } = await page.evaluate(async () => (await fetch("/api/v1/jobs")).json());
@@ -45,13 +45,13 @@ test("the life of a job", async (t) => {
   });
 
   await t.test("what is refused is told in full, and can be put right", async () => {
-    await dialog(page).getByLabel("threshold").fill("hot");
+    await dialog(page).getByLabel("threshold", { exact: true }).fill("hot");
     await dialog(page).getByRole("button", { name: "Submit" }).click();
     const problem = dialog(page).locator(".problem");
     await problem.waitFor();
     assert.match(await problem.innerText(), /threshold.*hot/s);
     await accessible(page, "a problem in a dialog");
-    await dialog(page).getByLabel("threshold").fill("25");
+    await dialog(page).getByLabel("threshold", { exact: true }).fill("25");
     // A topic that stands for the declared one is checked as that is.
     const alerts = dialog(page).getByLabel("alerts", { exact: true });
     assert.equal(await alerts.inputValue(), "alerts");
@@ -83,7 +83,12 @@ test("the life of a job", async (t) => {
 
   await t.test("parameters and parallelism are set", async () => {
     await panel(page, "Settings");
-    await page.getByLabel("threshold", { exact: true }).fill("22.5");
+    const [chooser] = await Promise.all([
+      page.waitForEvent("filechooser"),
+      page.getByRole("button", { name: "From a file… as threshold" }).click(),
+    ]);
+    await chooser.setFiles({ name: "threshold.txt", mimeType: "text/plain", buffer: Buffer.from("22.5") });
+    await page.getByText("threshold.txt, 4 B").waitFor();
     await page.getByRole("button", { name: "Set", exact: true }).click();
     await page.getByText(`${JOB}: threshold set`).waitFor();
     await page.getByLabel("Instances").fill("2");
@@ -104,9 +109,25 @@ test("the life of a job", async (t) => {
     );
   });
 
-  await t.test("it pauses and goes on", async () => {
+  await t.test("it pauses, goes elsewhere, and on", async () => {
+    const seek = head(page).getByRole("button", { name: "Seek…" });
+    assert.ok(await seek.isHidden(), "a job that runs commits its own offsets");
     await head(page).getByRole("button", { name: "Pause" }).click();
     await page.locator('h1 .badge[data-state="paused"]').waitFor();
+    await seek.click();
+    await dialog(page).getByRole("button", { name: "Seek", exact: true }).click();
+    await dialog(page).getByText("no place is given").waitFor();
+    await dialog(page).getByLabel("Go on from").fill("sensors/0=999999999");
+    await dialog(page).getByRole("button", { name: "Seek", exact: true }).click();
+    await dialog(page).getByText(/999999999/).waitFor();
+    await accessible(page, "a refused seek");
+    await dialog(page).getByLabel("Go on from").fill("sensors/0=1");
+    await dialog(page).getByRole("button", { name: "Seek", exact: true }).click();
+    await page.getByText("1 partition moved.").waitFor();
+    const row = dialog(page).getByRole("row", { name: /^sensors 0 / });
+    assert.match(await row.innerText(), /^sensors\s+0\s+[\d,]{2,}\s+1$/);
+    await shot(page, "seek");
+    await dialog(page).getByRole("button", { name: "Close" }).click();
     await head(page).getByRole("button", { name: "Resume" }).click();
     await page.locator('h1 .badge[data-state="running"]').waitFor();
   });
@@ -144,7 +165,13 @@ test("the life of a job", async (t) => {
     await page.getByLabel("Why").fill("the first one was better");
     await dialog(page).getByRole("button", { name: "Roll back", exact: true }).click();
     await runs(page, 1);
-    await page.getByRole("cell", { name: "the first one was better" }).waitFor();
+    // What there is, and what was done: a table with the way back, and steps on a line of time.
+    const others = page.getByRole("table", { name: "Versions" }).getByRole("button", { name: /^Roll back/ });
+    assert.equal(await others.count(), 2, "each but the one that runs");
+    const step = page.locator(".history li").first();
+    await step.getByText("the first one was better").waitFor();
+    assert.match(await step.innerText(), /by page\s+version 1, \S+ ran from then on/);
+    assert.equal(await page.locator(".panel table").count(), 1, "the history is no second table");
     await shot(page, "versions");
   });
 
@@ -184,6 +211,8 @@ test("the life of a job", async (t) => {
     const letter = page.locator(".letter").first();
     await letter.waitFor();
     assert.match(await letter.innerText(), /<img src=x onerror=/, "as it was sent");
+    await page.getByRole("heading", { name: "Why: letters by reason" }).waitFor();
+    await page.getByRole("columnheader", { name: "Reason" }).waitFor();
     await letter.getByText("value as bytes").click();
     assert.match(await letter.innerText(), /3c 69 6d 67/, "and as bytes");
     assert.equal(await page.locator("main img").count(), 0, "what a record says is no markup");
@@ -240,12 +269,31 @@ test("the life of a job", async (t) => {
     await shot(page, "logs");
   });
 
+  await t.test("charts begin with what the host has kept", async () => {
+    for (const hash of [`#/jobs/${JOB}`, "#/"]) {
+      await page.goto("about:blank");
+      await page.goto(`${url}/${hash}`);
+      const line = page.locator(hash === "#/" ? ".job .spark .line" : ".chart .line").first();
+      // A page that has only what it has seen itself gains a point a second.
+      await eventually("there are more points than seconds", async () => {
+        const drawn = (await line.count()) > 0 ? await line.getAttribute("d") : "";
+        const points = drawn?.match(/[ML]/g)?.length ?? 0;
+        const seconds = await page.evaluate(() => performance.now() / 1000);
+        assert.ok(seconds < 20, `${points} points after ${seconds} seconds`);
+        return points > seconds + 4;
+      });
+    }
+    await page.goto(`${url}/#/jobs/${JOB}`);
+    await page.locator(".chart .line[d*='L']").first().waitFor({ state: "attached" });
+    await shot(page, "charts");
+  });
+
   await t.test("cancel asks first", async () => {
     await head(page).getByRole("button", { name: "Cancel…" }).click();
     await page.getByRole("heading", { name: `Cancel ${JOB}?` }).waitFor();
     assert.equal(
       await page.evaluate(() => document.activeElement.textContent),
-      "Cancel",
+      "Keep the job",
       "the focus is where it does no harm",
     );
     await accessible(page, "the question before a cancel");

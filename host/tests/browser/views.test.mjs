@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { before, after, test } from "node:test";
-import { accessible, eventually, launch, live, open, setting, shot, url } from "./browser.mjs";
+import { accessible, drop, eventually, launch, live, open, setting, shot, uncut, url } from "./browser.mjs";
 
 const HOLD = "views";
 const PANELS = ["", "/records", "/dead-letters", "/versions", "/settings", "/logs"];
@@ -51,20 +51,39 @@ for (const scheme of ["light", "dark"]) {
   });
 }
 
-test("it fits 360 pixels", async (t) => {
+test("on a phone nothing is cut without a cue", async (t) => {
   const page = await open(t, await launch(t), { width: 360, height: 780 });
   await live(page);
-  for (const hash of ["#/", ...PANELS.map((panel) => `#/jobs/${HOLD}${panel}`)]) {
-    await page.goto(`${url}/${hash}`);
-    await page.locator("h1").waitFor();
-    await eventually("the view is filled", () => page.evaluate(() => document.querySelector(".job, .panel > *")));
-    const [needs, has] = await page.evaluate(() => [
-      document.documentElement.scrollWidth,
-      document.documentElement.clientWidth,
-    ]);
-    assert.ok(needs <= has, `${hash} needs ${needs} pixels`);
-    await shot(page, `narrow-${hash.split("/").at(-1) || "overview"}`);
+  for (const width of [360, 390]) {
+    await page.setViewportSize({ width, height: 780 });
+    for (const hash of ["#/", ...PANELS.map((panel) => `#/jobs/${HOLD}${panel}`)]) {
+      await page.goto(`${url}/${hash}`);
+      await page.locator("h1").waitFor();
+      await eventually("the view is filled", () => page.evaluate(() => document.querySelector(".job, .panel > *")));
+      await uncut(page, `${hash} in ${width} pixels`);
+      await shot(page, `narrow-${width}-${hash.split("/").at(-1) || "overview"}`);
+    }
   }
+  await page.goto(`${url}/#/jobs/${HOLD}/versions`);
+  const versions = page.getByRole("group", { name: "Versions" });
+  await versions.locator("td").first().waitFor();
+  // The same table without its shadows would be found.
+  await versions.evaluate((frame) => frame.style.setProperty("background", "none"));
+  await assert.rejects(uncut(page, "a table"), /div\.scroll .* is cut/);
+  await versions.evaluate((frame) => frame.style.removeProperty("background"));
+  for (const button of ["Reload…", "Cancel…"]) {
+    await page.locator(".head").getByRole("button", { name: button }).click();
+    await uncut(page, `the dialog of ${button}`);
+    await page.keyboard.press("Escape");
+  }
+  await drop(page, setting("PELTON_WIDER"), "wider.wasm");
+  await page.getByRole("heading", { name: `Reload ${HOLD} with wider.wasm?` }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.goto(`${url}/#/`);
+  await page.locator(".job").first().waitFor();
+  await drop(page, setting("PELTON_WIDER"), "wider.wasm");
+  await page.getByRole("heading", { name: /^Submit/ }).waitFor();
+  await uncut(page, "the submit dialog");
   await accessible(page, "a narrow window");
 });
 
@@ -126,6 +145,7 @@ test("a host that wants a token gets it, in a header", async (t) => {
   const browser = await launch(t);
   const sent = [];
   const page = await open(t, browser, {
+    refusals: true,
     watch: (page) =>
       page.route("**/api/v1/**", (route) => {
         const token = route.request().headers().authorization;
@@ -203,4 +223,157 @@ test("a log that never ends takes no more than its lines", async (t) => {
   });
   await page.getByText("line 6000", { exact: true }).waitFor({ state: "attached" });
   assert.equal(await page.locator(".lines li").count(), 500);
+});
+
+test("a host without samples says so, and nothing is told in the console", async (t) => {
+  const page = await open(t, await launch(t), {
+    hash: `#/jobs/${HOLD}/records`,
+    watch: (page) =>
+      page.route("**/samples", (route) =>
+        route.fulfill({ contentType: "application/json", body: '{"on":false,"samples":[]}' }),
+      ),
+  });
+  await page.getByText("Sampling is off, as it is by default").waitFor();
+  // What a job has not, such as a shadow run, is not asked for either.
+  for (const panel of PANELS) {
+    await page.goto(`${url}/#/jobs/${HOLD}${panel}`);
+    await page.locator(".panel > *").waitFor();
+  }
+  await page.locator(".lines li").first().waitFor();
+});
+
+/** Opens the settings of a job with parameters as a host would tell them; `set` gets what is sent to be set. */
+async function settings(t, parameters, { cut = [], whole = {} } = {}) {
+  const {
+    jobs: [real],
+  } = await call("GET", "/api/v1/jobs");
+  const declared = Object.keys(parameters).map((name) => ({ name, description: "", default: "none" }));
+  const job = { ...real, name: HOLD, parameters, parameters_cut: cut, spec: { ...real.spec, parameters: declared } };
+  const body = `event: jobs\ndata: ${JSON.stringify({ jobs: [job], gone: [], available: [] })}\n\n`;
+  const sent = [];
+  const json = (route, value) => route.fulfill({ contentType: "application/json", body: JSON.stringify(value) });
+  const page = await open(t, await launch(t), {
+    hash: `#/jobs/${HOLD}/settings`,
+    watch: async (page) => {
+      await page.route("**/api/v1/events", (route) => route.fulfill({ contentType: "text/event-stream", body }));
+      await page.route("**/parameters", (route) => json(route, whole));
+      await page.route("**/set", (route) => {
+        sent.push(route.request().postDataJSON().parameters);
+        return json(route, job);
+      });
+    },
+  });
+  const set = async () => {
+    await page.getByRole("button", { name: "Set", exact: true }).click();
+    await page.locator("#said:not([hidden])").waitFor();
+  };
+  return { page, sent, set, area: (name) => page.getByLabel(name, { exact: true }) };
+}
+
+/** Gives a field a file. */
+async function give(page, name, buffer) {
+  const [chooser] = await Promise.all([
+    page.waitForEvent("filechooser"),
+    page.getByRole("button", { name: `From a file… as ${name}` }).click(),
+  ]);
+  await chooser.setFiles({ name: "sites.json", mimeType: "application/json", buffer });
+}
+
+test("values keep their lines, to the letter", async (t) => {
+  const lines = { unix: "one\ntwo\nthree\n", dos: "one\r\ntwo\r\nthree", mixed: "one\r\ntwo\nthree" };
+  const { page, sent, set, area } = await settings(t, lines);
+  await area("unix").waitFor();
+  assert.equal(await area("unix").inputValue(), lines.unix);
+  const [high, line] = await area("unix").evaluate((one) => [
+    one.clientHeight,
+    parseFloat(getComputedStyle(one).lineHeight),
+  ]);
+  assert.ok(high >= 3 * line, "each line is seen");
+  await set();
+  await page.getByText("nothing was changed").waitFor();
+  assert.deepEqual(sent, [], "what nobody has changed is not written back");
+  await area("dos").fill("one\ntwo");
+  await set();
+  await eventually("it is set", () => sent.length > 0);
+  assert.deepEqual(sent, [{ dos: "one\r\ntwo" }]);
+  await accessible(page, "values of several lines");
+  await shot(page, "lines");
+});
+
+test("a value that the host has cut is never written back", async (t) => {
+  const all = { sites: "site;".repeat(20_000), limit: "3" };
+  const { page, sent, set, area } = await settings(
+    t,
+    { sites: `${all.sites.slice(0, 1024)}… (100000 bytes)`, limit: "3" },
+    { cut: ["sites"], whole: all },
+  );
+  await area("sites").waitFor();
+  assert.ok(!(await area("sites").isEditable()), "a part can't be edited");
+  await page.getByText("cut: only its beginning is shown").waitFor();
+  await accessible(page, "a cut value");
+  await shot(page, "cut");
+  await page.getByLabel("back to the default of sites").check();
+  await page.getByLabel("back to the default of sites").uncheck();
+  assert.ok(!(await area("sites").isEditable()), "nor after the default was looked at");
+  await area("limit").fill("4");
+  await set();
+  await eventually("it is set", () => sent.length > 0);
+  assert.deepEqual(sent, [{ limit: "4" }]);
+  await page.getByRole("button", { name: "Whole value: sites" }).click();
+  await page.getByText("all of it, 97.7 KiB").waitFor();
+  assert.equal(await area("sites").inputValue(), all.sites);
+  await area("sites").press("End");
+  await area("sites").pressSequentially("!");
+  await set();
+  await eventually("it is set", () => sent.length > 1);
+  assert.equal(sent[1].sites.length, all.sites.length + 1);
+});
+
+test("a file of a mebibyte becomes a value", async (t) => {
+  const { page, sent, set, area } = await settings(t, { sites: "" });
+  await area("sites").waitFor();
+  await give(page, "sites", Buffer.from([0xff, 0xfe]));
+  await page.getByText("sites.json is not text").waitFor();
+  const text = `\ufeff{"ä": [\r\n${"1234567\n".repeat(131_072)}]}`;
+  await give(page, "sites", Buffer.from(text));
+  await page.getByText("sites.json, 1.00 MiB, of which the beginning is shown").waitFor();
+  assert.equal((await area("sites").inputValue()).length, 1023, "a text area has one line end for two");
+  await set();
+  await eventually("it is set", () => sent.length > 0);
+  assert.ok(sent[0].sites === text, "to the letter");
+  await give(page, "sites", Buffer.from("one\ntwo"));
+  await page.getByText("sites.json, 7 B").waitFor();
+  await area("sites").press("Control+Enter");
+  await eventually("a short one can be changed, and set with the keyboard", () => sent.length > 1);
+  assert.deepEqual(sent[1], { sites: "one\ntwo" });
+});
+
+test("a reload takes other topics, and shows those that it has", async (t) => {
+  const page = await open(t, await launch(t), { hash: `#/jobs/${HOLD}` });
+  await live(page);
+  const dialog = page.locator("dialog").last();
+  const choose = async () => {
+    await page.locator(".head").getByRole("button", { name: "Reload…" }).click();
+    const [chooser] = await Promise.all([
+      page.waitForEvent("filechooser"),
+      page.getByRole("button", { name: "Choose a file…" }).click(),
+    ]);
+    await chooser.setFiles(setting("PELTON_WIDER"));
+    await dialog.getByText("Topics and tables").waitFor();
+  };
+  const view = async () => call("GET", `/api/v1/jobs/${HOLD}`);
+  await choose();
+  assert.equal(await dialog.getByLabel("alerts", { exact: true }).inputValue(), "alerts");
+  await dialog.getByLabel("alerts", { exact: true }).fill("alerts-of-the-page");
+  await dialog.getByRole("button", { name: "Reload", exact: true }).click();
+  await dialog.locator(".problem").getByText(/alerts-of-the-page.*does not exist/).first().waitFor();
+  await dialog.getByLabel("Create missing topics that it writes").check();
+  await accessible(page, "the reload dialog with topics");
+  await shot(page, "reload-topics");
+  await dialog.getByRole("button", { name: "Reload", exact: true }).click();
+  await eventually("it writes elsewhere", async () => (await view()).mapping?.sinks?.alerts === "alerts-of-the-page");
+  await dialog.waitFor({ state: "detached" });
+  await choose();
+  assert.equal(await dialog.getByLabel("alerts", { exact: true }).inputValue(), "alerts-of-the-page");
+  await dialog.getByText("the topic that it writes, for alerts").waitFor();
 });

@@ -8,6 +8,7 @@ use pelton_model::metrics::Metrics;
 
 use crate::feed::Feed;
 use crate::pulse::Pulse;
+use crate::recent::Recent;
 use crate::types::JobList;
 
 /// What handlers reach.
@@ -19,13 +20,15 @@ pub struct Context {
     pub(crate) pulse: Arc<Pulse>,
     /// For streams of events.
     pub(crate) feed: Arc<Feed>,
+    /// The last two minutes.
+    pub(crate) recent: Arc<Recent>,
 }
 
 impl Context {
     /// With the jobs, the metrics, and what Kafka is asked with whether it is there.
     pub fn new(jobs: Arc<Jobs>, metrics: Arc<Metrics>, connectors: Arc<Connectors>) -> Self {
         let (feed, pulse) = (Arc::new(Feed::new(Arc::clone(&jobs))), Arc::new(Pulse::new(connectors)));
-        Self { jobs, metrics, pulse, feed }
+        Self { jobs, metrics, pulse, feed, recent: Arc::default() }
     }
 
     pub(crate) fn list(&self) -> JobList {

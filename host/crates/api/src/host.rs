@@ -29,6 +29,8 @@ pub struct Host {
     server: JoinHandle<()>,
     /// Looks at the files of the certificate, where there is one.
     renewal: Option<AbortHandle>,
+    /// Takes figures each second.
+    recent: AbortHandle,
 }
 
 impl Host {
@@ -52,14 +54,16 @@ impl Host {
         let connectors = Arc::new(Connectors::new(&config, &runtime)?);
         let jobs = Jobs::open(Arc::clone(&config), Arc::clone(&metrics), Arc::clone(&connectors), compiler)?;
         servers::look(&connectors);
-        let router = router(Context::new(Arc::clone(&jobs), metrics, connectors), guard);
+        let context = Context::new(Arc::clone(&jobs), metrics, connectors);
+        let recent = tokio::spawn(Arc::clone(&context.recent).keep(Arc::downgrade(&jobs))).abort_handle();
+        let router = router(context, guard);
         let (stop, stopped) = oneshot::channel::<()>();
         let scheme = if tls.is_some() { "https" } else { "http" };
         let renewal = tls.clone().map(|tls| tokio::spawn(tls.keep_up()).abort_handle());
         let serving = Serving { bounds, read_time, write_time, tls };
         let server = tokio::spawn(serve(listener, router, serving, async { drop(stopped.await) }));
         tracing::info!("Pelton listens on {scheme}://{address}");
-        Ok(Self { address, jobs, stop, server, renewal })
+        Ok(Self { address, jobs, stop, server, renewal, recent })
     }
 
     /// Where the API listens.
@@ -81,6 +85,7 @@ impl Host {
         if tokio::time::timeout(std::time::Duration::from_secs(1), &mut self.server).await.is_err() {
             self.server.abort();
         }
+        self.recent.abort();
         if let Some(renewal) = self.renewal {
             renewal.abort();
         }

@@ -22,6 +22,7 @@ mod peer;
 pub mod places;
 pub mod problem;
 mod pulse;
+mod recent;
 pub mod role;
 pub mod route;
 mod schemas;

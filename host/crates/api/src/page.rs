@@ -56,7 +56,7 @@ const ASSETS: [Asset; 4] = assets![
 ];
 
 /// The modules. A test compares both lists with the folder.
-const MODULES: [Asset; 22] = assets![
+const MODULES: [Asset; 24] = assets![
     JAVASCRIPT "api.js" at "/page/api.js",
     JAVASCRIPT "app.js" at "/page/app.js",
     JAVASCRIPT "charts.js" at "/page/charts.js",
@@ -73,11 +73,13 @@ const MODULES: [Asset; 22] = assets![
     JAVASCRIPT "purge.js" at "/page/purge.js",
     JAVASCRIPT "records.js" at "/page/records.js",
     JAVASCRIPT "reload.js" at "/page/reload.js",
+    JAVASCRIPT "seek.js" at "/page/seek.js",
     JAVASCRIPT "settings.js" at "/page/settings.js",
     JAVASCRIPT "shadow.js" at "/page/shadow.js",
     JAVASCRIPT "sse.js" at "/page/sse.js",
     JAVASCRIPT "store.js" at "/page/store.js",
     JAVASCRIPT "submit.js" at "/page/submit.js",
+    JAVASCRIPT "values.js" at "/page/values.js",
     JAVASCRIPT "versions.js" at "/page/versions.js",
 ];
 
@@ -214,6 +216,7 @@ mod tests {
             for line in asset.content.lines() {
                 assert!(join::import(line).is_some() || !line.starts_with("import"), "{}: {line}", asset.path);
                 assert!(!line.contains("import(") && !line.starts_with("export default"), "{}: {line}", asset.path);
+                assert!(!line.contains("*/") || line.ends_with("*/"), "{}: code after a comment: {line}", asset.path);
                 assert!(!line.starts_with("export {") && !line.starts_with("export *"), "{}: {line}", asset.path);
             }
         }

@@ -16,8 +16,8 @@ use crate::{dead_letters, events, health, jobs, openapi, page, problem, topics};
 
 use crate::types::dead_letters::{DeadLetter, DeadLetterList, ListDeadLetters, Purge, Purged, Redrive, Redriven};
 use crate::types::{
-    Applied, Apply, Cancel, Done, Hold, JobList, JobView, JobsEvent, LogLines, LookInto, Messages, Reload, Rollback,
-    SampleList, Scale, Seek, SetParameters, ShadowReport, ShadowRun, Sought, Submit, Uploaded,
+    Applied, Apply, Cancel, Done, Hold, JobList, JobView, JobsEvent, LogLines, LookInto, Messages, RecentFigures,
+    Reload, Rollback, SampleList, Scale, Seek, SetParameters, ShadowReport, ShadowRun, Sought, Submit, Uploaded,
 };
 
 /// All routes but those of the page, which holds no data.
@@ -117,6 +117,8 @@ pub fn routes() -> Vec<Route> {
         .write_only()
         .query::<LookInto>()
         .answers::<Messages>(200),
+        Route::get("/api/v1/recent", jobs::recent, "the last two minutes of each job, for charts")
+            .answers::<RecentFigures>(200),
         Route::get("/api/v1/events", events::events, "jobs and files as they change: server-sent events `jobs`")
             .streams::<JobsEvent>(),
         Route::post("/api/v1/components", jobs::upload, "takes in a component, to be submitted by its digest")

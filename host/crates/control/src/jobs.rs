@@ -30,6 +30,7 @@ use crate::services::Services;
 use crate::start_error::StartError;
 use crate::supervisor::Supervised;
 use crate::sweep;
+use crate::tally::Tally;
 use crate::types::{Available, JobView, SampleList};
 
 /// How long a drain waits for the last spans to be exported.
@@ -124,6 +125,11 @@ impl Jobs {
     /// The submitted jobs, by name.
     pub fn list(&self) -> Vec<JobView> {
         self.reconciler.all().iter().map(|supervised| supervised.view()).collect()
+    }
+
+    /// What is counted of each job now.
+    pub fn tallies(&self) -> Vec<Tally> {
+        self.reconciler.all().iter().map(|supervised| supervised.tally()).collect()
     }
 
     /// The files in `usr_jobs`, as they were last seen, and which jobs came from each.

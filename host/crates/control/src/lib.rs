@@ -33,6 +33,7 @@ mod slot;
 pub mod start_error;
 mod supervisor;
 mod sweep;
+pub mod tally;
 #[cfg(test)]
 mod tests;
 mod trim;

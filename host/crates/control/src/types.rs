@@ -174,6 +174,9 @@ pub struct JobView {
     pub allow_loop: bool,
     /// How far the probation of a new version is, while it is on one.
     pub probation: Option<ProbationView>,
+    /// Whether there is a shadow run, or what the last one has found.
+    #[serde(default)]
+    pub shadow: bool,
     /// Every version that it had, the oldest first.
     pub versions: Vec<JobVersion>,
     /// Who changed it when and why, the oldest first.

@@ -1,6 +1,6 @@
 // The page of a host: one stream of events in, one view at a time out.
 
-import { keepToken, onUnauthorized, Problem, stream, token } from "./api.js";
+import { get, keepToken, onUnauthorized, Problem, stream, token } from "./api.js";
 import { announce, askToken, say } from "./dialogs.js";
 import { hide, text } from "./dom.js";
 import { jobView } from "./job.js";
@@ -92,6 +92,16 @@ function take(event, whole) {
   render();
 }
 
+/** Charts begin with what the host has kept; without it they begin empty, and nothing else is amiss. */
+async function recall(signal) {
+  try {
+    store.recall(await get("/api/v1/recent", signal), now());
+    render();
+  } catch {
+    // The stream tells what is wrong with the connection.
+  }
+}
+
 let connection = null;
 
 /** Keeps the one stream open, with backoff where it breaks. */
@@ -110,6 +120,7 @@ async function connect() {
         (event) => {
           if (event.event !== "jobs") return;
           take(event, whole);
+          if (whole) recall(connection.signal);
           if (view === null) navigate();
           if (whole) connected("live", "live");
           whole = false;

@@ -5,15 +5,16 @@ import { button, field, h, hide, text } from "./dom.js";
 
 /**
  * Opens a dialog. `buttons` go below the body; a press of Enter in a field is `submit`. Returns `{node, close,
- * closed}`: `closed` resolves to what `close` was given, or to null for Escape and Cancel.
+ * closed}`: `closed` resolves to what `close` was given, or to null for Escape and the button that only dismisses it. To
+ * cancel is what is done to jobs: no dialog is dismissed with that word.
  */
 export function open(
   title,
   body,
-  { buttons = [], submit = null, cancel = "Cancel", wide = false, alert = false } = {},
+  { buttons = [], submit = null, dismiss = "Close", wide = false, alert = false } = {},
 ) {
   const heading = h("h2", { tabindex: "-1", id: `dialog-${(open.next = (open.next ?? 0) + 1)}` }, title);
-  const away = h("button", { type: "button", class: "quiet", onclick: () => close(null) }, cancel);
+  const away = h("button", { type: "button", class: "quiet", onclick: () => close(null) }, dismiss);
   const form = h(
     "form",
     { method: "dialog", novalidate: true },
@@ -68,7 +69,7 @@ export function problemBox(error) {
 
 /** Shows a problem in a dialog of its own. */
 export function showProblem(title, error) {
-  return open(title, problemBox(error), { cancel: "Close", alert: true }).closed;
+  return open(title, problemBox(error), { alert: true }).closed;
 }
 
 /** Does something; a failure is shown in full. Resolves to whether it was done. */
@@ -84,9 +85,9 @@ export async function attempt(title, work) {
 
 /**
  * Asks before something is done. The work is done while the dialog is open, so that a problem is shown in it.
- * Resolves to whether it was done.
+ * `dismiss` names what is left as it is. Resolves to whether it was done.
  */
-export async function confirm(title, body, label, work, attributes) {
+export async function confirm(title, body, label, work, attributes, dismiss) {
   const trouble = h("div");
   const act = button(
     label,
@@ -101,7 +102,7 @@ export async function confirm(title, body, label, work, attributes) {
     },
     attributes,
   );
-  const dialog = open(title, [body, trouble], { buttons: [act], submit: () => act.click(), alert: true });
+  const dialog = open(title, [body, trouble], { buttons: [act], submit: () => act.click(), alert: true, dismiss });
   return (await dialog.closed) === true;
 }
 

@@ -113,6 +113,20 @@ export function button(label, work, attributes) {
   return node;
 }
 
+/** A button that opens the browser's choice of files, for those who do not drop. */
+export function fileButton(label, chosen, attributes, accept = null) {
+  const input = h("input", { type: "file", accept, class: "hidden", tabindex: "-1", "aria-hidden": "true" });
+  input.addEventListener("change", () => {
+    const [file] = input.files;
+    input.value = "";
+    if (file) chosen(file);
+  });
+  return [h("button", { type: "button", ...attributes, onclick: () => input.click() }, label), input];
+}
+
+/** What a file with a component is, for the browser's choice of files. */
+export const WASM = ".wasm,application/wasm";
+
 /** A label with its field, and a hint where there is one. */
 export function field(label, input, hint) {
   const id = `field-${(field.next = (field.next ?? 0) + 1)}`;

@@ -194,7 +194,7 @@ export function flow() {
   function update(job) {
     const { view } = job;
     const width = Math.max(280, Math.floor(node.clientWidth) || 280);
-    const now = JSON.stringify([width, view.spec.sources, view.spec.sinks, view.name]);
+    const now = JSON.stringify([width, view.spec.sources, view.spec.sinks, view.mapping, view.name]);
     if (now !== signature) drawn = build(view, width);
     signature = now;
     for (const edge of drawn.edges) arrow(edge, job);

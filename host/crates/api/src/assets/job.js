@@ -10,6 +10,7 @@ import { logsPanel } from "./logs.js";
 import { badge } from "./overview.js";
 import { recordsPanel } from "./records.js";
 import { reloadDialog, reloadWith } from "./reload.js";
+import { seekDialog } from "./seek.js";
 import { settingsPanel } from "./settings.js";
 import { act, dropTarget } from "./submit.js";
 import { versionsPanel } from "./versions.js";
@@ -44,6 +45,7 @@ async function cancel(name) {
     "Cancel the job",
     () => send("DELETE", of(name)),
     { class: "danger" },
+    "Keep the job",
   );
   if (!view) return;
   say(`${name} is cancelled`);
@@ -68,11 +70,13 @@ export function jobView({ store, now, name }) {
     );
   const pause = verb("Pause", "pause", `${name} is paused`);
   const resume = verb("Resume", "resume", `${name} goes on`);
+  const seek = button("Seek…", () => seekDialog(name));
   const actions = h(
     "div",
     { class: "row actions" },
     pause,
     resume,
+    seek,
     button("Reload…", () => reloadDialog(store, name)),
     button("Cancel…", () => cancel(name), { class: "danger" }),
   );
@@ -144,6 +148,7 @@ export function jobView({ store, now, name }) {
     const paused = view.state === "paused";
     hide(pause, paused);
     hide(resume, !paused);
+    hide(seek, !paused);
     hide(probation, !view.probation);
     if (view.probation) {
       const { batches, of: all, failed } = view.probation;

@@ -104,10 +104,12 @@ export function lettersPanel({ name, job }) {
       "table",
       null,
       h("caption", { class: "hidden" }, "Dead letters per reason"),
-      head("Stage", "Reason", "#Count", "#Redriven", "!Show"),
+      head("Stage", "Reason", "#Letters", "#Redriven", "!Show"),
       reasons,
     ),
   );
+  const by_reason = h("div", null, h("h3", null, "Why: letters by reason"), counts);
+  const newest = h("h3", null, "The letters, newest first");
   const list = h("ul", { class: "letters" });
   const more = button("Show more", () => ((limit += PAGE), load()));
   const fresh = button("New letters have come: show them", () => load(), { class: "notice" });
@@ -127,7 +129,8 @@ export function lettersPanel({ name, job }) {
     trouble,
     fresh,
     notes,
-    counts,
+    by_reason,
+    newest,
     list,
     none,
     more,
@@ -135,7 +138,7 @@ export function lettersPanel({ name, job }) {
   let limit = PAGE;
   let seen = null;
   let asked = 0;
-  [counts, more, fresh, all, purge].forEach((one) => hide(one, true));
+  [by_reason, newest, more, fresh, all, purge].forEach((one) => hide(one, true));
 
   const from = () => (since.value ? new Date(Date.now() - since.value * 60_000).toISOString() : "");
   const filter = () =>
@@ -178,7 +181,8 @@ export function lettersPanel({ name, job }) {
     );
     hide(none, found.letters.length > 0);
     text(none, filtered ? "No dead letter fits the filter." : "No dead letters: every record went through.");
-    hide(counts, found.reasons.length === 0);
+    hide(by_reason, found.reasons.length === 0);
+    hide(newest, found.letters.length === 0);
     hide(all, found.total === (found.redriven ?? 0));
     // With a filter on, there may be others: purging goes by time alone.
     hide(purge, found.total === 0 && !filtered);

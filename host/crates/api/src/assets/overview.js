@@ -3,10 +3,10 @@
 import { sparkline } from "./charts.js";
 import { declaration, summary } from "./declared.js";
 import { open } from "./dialogs.js";
-import { attribute, button, h, hide, keyed, section, text } from "./dom.js";
+import { attribute, button, fileButton, h, hide, keyed, section, text, WASM } from "./dom.js";
 import { bytes, count, duration, plural, rate, share } from "./format.js";
 import { out } from "./store.js";
-import { dropTarget, fileButton, submitDialog, submitFile } from "./submit.js";
+import { dropTarget, submitDialog, submitFile } from "./submit.js";
 
 /** The states in which somebody should look. */
 const WRONG = new Set(["degraded", "failing", "failed"]);
@@ -62,7 +62,7 @@ function jobRow({ view }) {
       Object.values(rest).map((one) => one.node),
     ),
   );
-  return { node, state, what, reason, outs, tail, cells, still: false };
+  return { node, state, what, reason, outs, tail, cells, drawn: null };
 }
 
 function outRow(sink) {
@@ -112,8 +112,8 @@ function updateRow(row, job, now) {
   );
   // A job that rests for the whole window is drawn once: five hundred of them cost nothing.
   const still = !job.history.since("in", now - 120).some(([, value]) => value > 0) && !(view.lag > 0);
-  if (still && row.still) return;
-  row.still = still;
+  if (still && row.drawn === job.history) return;
+  row.drawn = still ? job.history : null;
   for (const one of Object.values(row.cells)) one.spark?.draw(job.history, one.name, now);
   for (const [name, one] of outs) one.spark.draw(job.history, out(name), now);
 }
@@ -147,7 +147,7 @@ function updateFile(row, one) {
       one.spec
         ? button(
             "Declares",
-            () => open(`${one.spec.name} ${one.spec.version}`, declaration(one.spec), { cancel: "Close", wide: true }),
+            () => open(`${one.spec.name} ${one.spec.version}`, declaration(one.spec), { wide: true }),
             { class: "quiet", ...label("Declares") },
           )
         : null,
@@ -196,7 +196,7 @@ export function overview({ store, now }) {
   const none = h("p", { class: "empty" });
   const files = h("ul", { class: "files" });
   const noFiles = h("p", { class: "hint" }, "No .wasm file is in the host's usr_jobs folder.");
-  const choose = fileButton("Submit a file…", submitFile, { class: "primary" });
+  const choose = fileButton("Submit a file…", submitFile, { class: "primary" }, WASM);
   const node = h(
     "div",
     { class: "overview" },

@@ -3,8 +3,8 @@
 
 import { Problem } from "./api.js";
 import { confirm, open, problemBox, say } from "./dialogs.js";
-import { button, field, h } from "./dom.js";
-import { act, fileButton, uploaded } from "./submit.js";
+import { button, field, fileButton, h, WASM } from "./dom.js";
+import { act, creationFields, mappingFields, uploaded } from "./submit.js";
 
 /** Asks the host to reload; where that would drop something, shows what and asks. Throws what else is refused. */
 async function reload(job, request) {
@@ -46,8 +46,8 @@ function told(job, view) {
   );
 }
 
-/** A choice among a file of `usr_jobs` and one of the user's; `chosen({digest}|{available}|{})` is called with it. */
-export function chooser(store, job) {
+/** A choice among a file of `usr_jobs` and one of the user's; `chosen(spec)` is told what it declares, null for none. */
+export function chooser(store, job, chosen = () => {}) {
   const view = store.jobs.get(job)?.view;
   const files = store.available.filter((one) => one.spec).map((one) => one.file);
   const own = view?.file;
@@ -59,14 +59,21 @@ export function chooser(store, job) {
     h("option", { value: "" }, files.length > 0 ? "a file of mine" : "choose a file of yours below"),
   );
   let digest = null;
+  let own_spec = null;
+  const spec = () =>
+    select.value === "" ? own_spec : (store.available.find((one) => one.file === select.value)?.spec ?? null);
   const picked = h("span", { role: "status", class: "hint" });
   const choose = fileButton("Choose a file…", async (file) => {
     const answer = await uploaded(file);
     if (!answer) return;
     digest = answer.digest;
+    own_spec = answer.spec;
     select.value = "";
     picked.textContent = `${file.name}: ${answer.spec.name} ${answer.spec.version}`;
-  });
+    chosen(spec());
+  }, null, WASM);
+  select.addEventListener("change", () => chosen(spec()));
+  chosen(spec());
   const node = h(
     "div",
     null,
@@ -82,9 +89,15 @@ export function chooser(store, job) {
 
 /** The dialog for a reload. */
 export async function reloadDialog(store, job) {
-  const choice = chooser(store, job);
+  const place = h("div");
+  let mapping = null;
+  let creation = null;
+  const choice = chooser(store, job, (spec) => {
+    mapping = spec && mappingFields(spec, store.jobs.get(job)?.view.mapping);
+    creation = spec && creationFields(spec);
+    place.replaceChildren(...(spec ? [h("h3", null, "Topics and tables"), mapping.node, creation.node] : []));
+  });
   const why = h("input", { type: "text", autocomplete: "off" });
-  const create = h("input", { type: "checkbox", id: "reload-create" });
   const trouble = h("div");
   const go = button(
     "Reload",
@@ -95,7 +108,12 @@ export async function reloadDialog(store, job) {
         return trouble.replaceChildren(
           problemBox(new Problem({ title: "no version is chosen", detail: "choose a file first" })),
         );
-      const request = { ...chosen, create: create.checked, ...(why.value.trim() ? { why: why.value.trim() } : {}) };
+      const request = {
+        ...chosen,
+        ...(mapping && { mapping: mapping.values() }),
+        ...creation?.values(),
+        ...(why.value.trim() ? { why: why.value.trim() } : {}),
+      };
       try {
         const view = await reload(job, request);
         if (view) dialog.close(view);
@@ -114,11 +132,11 @@ export async function reloadDialog(store, job) {
         "The new version is compiled, checked and opened beside the one that runs; then they are switched between two batches. If any step fails, the one that runs goes on.",
       ),
       choice.node,
+      place,
       field("Why", why, "kept in the job's history; may be empty"),
-      h("p", { class: "check" }, create, h("label", { for: "reload-create" }, "Create missing topics that it writes, and tables")),
       trouble,
     ],
-    { buttons: [go], submit: () => go.click() },
+    { buttons: [go], submit: () => go.click(), wide: true },
   );
   told(job, await dialog.closed);
 }

@@ -1,9 +1,11 @@
 // What a job is set to: parameters, parallelism, and what it declares.
 
+import { get, of } from "./api.js";
 import { declaration } from "./declared.js";
 import { problemBox, say } from "./dialogs.js";
 import { button, field, h, hide, section } from "./dom.js";
 import { act } from "./submit.js";
+import { valueField } from "./values.js";
 
 /** The panel. */
 export function settingsPanel({ name, job }) {
@@ -54,9 +56,9 @@ export function settingsPanel({ name, job }) {
   async function save() {
     trouble.replaceChildren();
     const parameters = {};
-    for (const [key, { input, reset, was }] of inputs) {
+    for (const [key, { value, reset }] of inputs) {
       if (reset.checked) parameters[key] = null;
-      else if (input.value !== was) parameters[key] = input.value;
+      else if (value.changed()) parameters[key] = value.value();
     }
     if (Object.keys(parameters).length === 0) return say("nothing was changed");
     try {
@@ -71,29 +73,28 @@ export function settingsPanel({ name, job }) {
 
   function build(view) {
     inputs = new Map();
+    const cut = view.parameters_cut ?? [];
+    // Once for all of them.
+    let asked = null;
+    const whole = () => (asked ??= get(of(name, "/parameters")).catch((error) => ((asked = null), Promise.reject(error))));
     fields.replaceChildren(
       ...view.spec.parameters.map((parameter) => {
-        const was = view.parameters[parameter.name] ?? "";
-        const input = h("input", { type: "text", value: was, spellcheck: "false", autocomplete: "off" });
-        const hasDefault = typeof parameter.default === "string";
+        const value = valueField(parameter, view.parameters[parameter.name] ?? "", {
+          cut: cut.includes(parameter.name),
+          whole,
+        });
         const reset = h("input", {
           type: "checkbox",
           id: `default-${inputs.size}`,
           "aria-label": `back to the default of ${parameter.name}`,
         });
-        reset.addEventListener("change", () => {
-          input.disabled = reset.checked;
-          if (reset.checked) input.value = parameter.default;
-        });
-        inputs.set(parameter.name, { input, reset, was });
-        const hint = [
-          parameter.description,
-          hasDefault ? `default: ${parameter.default === "" ? "empty" : parameter.default}` : "has no default",
-        ];
+        reset.addEventListener("change", () => value.instead(reset.checked ? parameter.default : null));
+        inputs.set(parameter.name, { value, reset });
+        const hasDefault = typeof parameter.default === "string";
         return h(
           "div",
           { class: "parameter" },
-          field(parameter.name, input, hint.filter(Boolean).join(" · ")),
+          value.node,
           hasDefault ? h("p", { class: "check" }, reset, h("label", { for: reset.id }, "default")) : null,
         );
       }),
@@ -107,7 +108,7 @@ export function settingsPanel({ name, job }) {
     const view = job()?.view;
     if (!view) return;
     // What somebody types is not overwritten, unless the job itself was set anew.
-    const now = JSON.stringify([view.spec, view.parameters]);
+    const now = JSON.stringify([view.spec, view.parameters, view.parameters_cut]);
     if (now !== signature) build(view);
     signature = now;
     if (!dirty && document.activeElement !== parallelism) parallelism.value = view.parallelism;

@@ -67,7 +67,7 @@ function report(found) {
     .filter(Boolean);
 }
 
-/** The section; it looks whether a run goes on already. */
+/** The section; it shows a run that goes on already, or the last one, once `update` is given a view that says so. */
 export function shadowSection(store, name) {
   const closed = new AbortController();
   const seconds = h("input", { type: "number", min: "1", max: "3600", value: "30" });
@@ -76,6 +76,7 @@ export function shadowSection(store, name) {
   const form = h("div");
   let choice = null;
   let timer = 0;
+  let seen = false;
   const start = button(
     "Start",
     async () => {
@@ -147,13 +148,19 @@ export function shadowSection(store, name) {
       show(await get(of(name, "/shadow"), closed.signal));
     } catch (error) {
       if (closed.signal.aborted) return;
-      if (error.code === "no-shadow" || error.status === 404) hide(end, true);
+      // The job was started again meanwhile.
+      if (error.code === "no-shadow") hide(end, true);
       else trouble.replaceChildren(problemBox(error));
     }
   }
-  look();
   return {
     node,
+    /** Asks only where there is something: a browser tells of every refusal in its console. */
+    update(view) {
+      if (seen || !view.shadow) return;
+      seen = true;
+      look();
+    },
     close() {
       closed.abort();
       clearTimeout(timer);

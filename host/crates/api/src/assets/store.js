@@ -48,6 +48,16 @@ export class History {
     return found;
   }
 
+  /** All points, oldest first, as `[time, figures]`. */
+  all() {
+    const found = [];
+    for (let i = 0; i < this.length; i++) {
+      const at = (this.next - this.length + i + this.points) % this.points;
+      found.push([this.times[at], new Map([...this.series].map(([name, values]) => [name, values[at]]))]);
+    }
+    return found;
+  }
+
   /** Seconds to show: two minutes, or less while less is known. */
   span(now) {
     const oldest = this.times[(this.next - this.length + this.points) % this.points];
@@ -120,7 +130,6 @@ export class Job {
     const batches = old ? counts.batch_times.map((one, i) => Math.max(0, one - old.batch_times[i])) : [];
     const figures = new Map([
       ["in", per(counts.records_in, old?.records_in)],
-      ["bytes", per(counts.bytes_in, old?.bytes_in)],
       ["p50", quantile(batches, 0.5)],
       ["p99", quantile(batches, 0.99)],
       ["lag", this.view.lag ?? null],
@@ -143,6 +152,25 @@ export class Job {
       for (const name of topics) figures.set(topic(name), per(sum(this.view, name), sum(before, name)));
     }
     return figures;
+  }
+
+  /**
+   * Takes what the host has kept of the last minutes, in the place of what was seen in that time. A host that was
+   * started meanwhile knows less than what was seen before.
+   */
+  recall({ ago, points, figures }, at) {
+    const newest = at - ago;
+    const oldest = newest - points + 1;
+    const seen = this.history.all();
+    const value = (values, i) => (values.length === 1 ? values[0] : values[i]);
+    const recalled = Array.from({ length: points }, (_, i) => [
+      oldest + i,
+      new Map(Object.entries(figures).map(([name, values]) => [name, value(values, i)])),
+    ]);
+    this.history = new History();
+    const before = seen.filter(([time]) => time < oldest - CLOSEST);
+    const after = seen.filter(([time]) => time > newest + CLOSEST);
+    for (const [time, all] of [...before, ...recalled, ...after]) this.history.push(time, all);
   }
 
   /** The newest of a figure. */
@@ -191,6 +219,11 @@ export class Store {
     if (event.available) this.available = event.available;
     this.known = true;
     return changed;
+  }
+
+  /** Takes what the host has kept of the last two minutes of each job. */
+  recall({ jobs }, at) {
+    for (const [name, figures] of Object.entries(jobs)) this.jobs.get(name)?.recall(figures, at);
   }
 
   /** Once a second, while connected. */

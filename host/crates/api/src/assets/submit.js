@@ -5,6 +5,7 @@ import { declaration } from "./declared.js";
 import { open, problemBox, say } from "./dialogs.js";
 import { button, field, h } from "./dom.js";
 import { bytes } from "./format.js";
+import { valueField } from "./values.js";
 
 /** Who asks, for a job's history. */
 const BY = "page";
@@ -24,7 +25,7 @@ export async function uploaded(file) {
     ),
     h("progress", { "aria-label": "upload" }),
   );
-  const dialog = open("Reading the component", body);
+  const dialog = open("Reading the component", body, { dismiss: "Give up" });
   dialog.closed.then(() => giveUp.abort());
   try {
     const answer = await upload(file, giveUp.signal);
@@ -47,57 +48,48 @@ export async function submitFile(file) {
 
 /** A field for each parameter; `values()` gives those that differ from their defaults. */
 export function parameterFields(spec) {
-  const inputs = new Map();
-  const node = h(
-    "div",
-    null,
-    spec.parameters.map((parameter) => {
-      const required = parameter.default === null || parameter.default === undefined;
-      const input = h("input", {
-        type: "text",
-        spellcheck: "false",
-        autocomplete: "off",
-        required,
-        value: parameter.default ?? "",
-      });
-      inputs.set(parameter.name, { input, parameter });
-      const hint = [
-        parameter.description,
-        required ? "must be set" : `default: ${parameter.default === "" ? "empty" : parameter.default}`,
-      ];
-      return field(parameter.name, input, hint.filter(Boolean).join(" · "));
-    }),
-  );
-  const values = () =>
-    Object.fromEntries(
-      [...inputs]
-        .filter(([, { input, parameter }]) => input.value !== (parameter.default ?? ""))
-        .map(([name, { input }]) => [name, input.value]),
-    );
-  return { node, values };
+  const fields = spec.parameters.map((parameter) => ({
+    name: parameter.name,
+    field: valueField(parameter, parameter.default ?? ""),
+  }));
+  const changed = () => fields.filter(({ field }) => field.changed()).map(({ name, field }) => [name, field.value()]);
+  return {
+    node: h(
+      "div",
+      null,
+      fields.map(({ field }) => field.node),
+    ),
+    values: () => Object.fromEntries(changed()),
+  };
 }
 
-/** A field for each topic and table; `values()` gives those that are not as declared. */
-export function mappingFields(spec) {
-  const one = (name, declared, hint) => {
-    const input = h("input", { type: "text", value: declared, spellcheck: "false", autocomplete: "off", required: true });
-    return { name, declared, input, node: field(name, input, hint) };
+/**
+ * A field for each topic and table, with those that a mapping has in their place; `values()` gives those that were
+ * changed.
+ */
+export function mappingFields(spec, mapping) {
+  const one = (name, declared, now, hint) => {
+    const was = now ?? declared;
+    const input = h("input", { type: "text", value: was, spellcheck: "false", autocomplete: "off", required: true });
+    const stands = was === declared ? hint : `${hint}, for ${declared}`;
+    return { name, was, input, node: field(name, input, stands) };
   };
-  const sources = spec.sources.map((source) => one(source.topic, source.topic, "the topic that it reads"));
+  const sources = spec.sources.map(({ topic }) =>
+    one(topic, topic, mapping?.sources?.[topic], "the topic that it reads"),
+  );
   const sinks = spec.sinks
     .map((sink) => {
-      if (sink.topic !== undefined) return one(sink.name, sink.topic, "the topic that it writes");
-      if (sink.table) return one(sink.name, sink.table.name, "the table that it writes");
+      const now = mapping?.sinks?.[sink.name];
+      if (sink.topic !== undefined) return one(sink.name, sink.topic, now, "the topic that it writes");
+      if (sink.table) return one(sink.name, sink.table.name, now, "the table that it writes");
       // Quotes and comments aside, which the host knows.
       const named = sink.statement.sql.match(/\{([^{}]+)\}/);
-      return named ? one(sink.name, named[1], "the table of its statement") : null;
+      return named ? one(sink.name, named[1], now, "the table of its statement") : null;
     })
     .filter(Boolean);
   const changed = (fields) =>
     Object.fromEntries(
-      fields
-        .filter(({ declared, input }) => input.value.trim() !== declared)
-        .map(({ name, input }) => [name, input.value.trim()]),
+      fields.filter(({ was, input }) => input.value.trim() !== was).map(({ name, input }) => [name, input.value.trim()]),
     );
   return {
     node: h(
@@ -109,21 +101,40 @@ export function mappingFields(spec) {
   };
 }
 
+/** What may be created for a component: a box for all that it writes, and one for each topic that it reads. */
+export function creationFields(spec) {
+  const check = (label) => {
+    const box = h("input", { type: "checkbox", id: `create-${(creationFields.next = (creationFields.next ?? 0) + 1)}` });
+    return { box, node: h("p", { class: "check" }, box, h("label", { for: box.id }, label)) };
+  };
+  const written = check("Create missing topics that it writes, and tables");
+  const sources = spec.sources.map(({ topic }) => ({
+    topic,
+    ...check(`Create ${topic}, which it reads, if it is missing`),
+  }));
+  return {
+    node: h("div", null, written.node, ...sources.map(({ node }) => node)),
+    values: () => ({
+      create: written.box.checked,
+      create_sources: sources.filter(({ box }) => box.checked).map(({ topic }) => topic),
+    }),
+  };
+}
+
+/** A field for where to read from, empty where the host decides; `value()` is the text. */
+export function placeField(label = "Read from", empty = "committed, else latest") {
+  const id = `places-${(placeField.next = (placeField.next ?? 0) + 1)}`;
+  const input = h("input", { type: "text", list: id, placeholder: empty, spellcheck: "false", autocomplete: "off" });
+  const places = ["earliest", "latest", "-1h", "-1d"].map((value) => h("option", { value }));
+  const node = field(label, input, "earliest, latest, 2026-11-29T10:00Z, -2h, or topic/partition=offset");
+  node.append(h("datalist", { id }, places));
+  return { node, value: () => input.value.trim() };
+}
+
 /** Shows what a component declares and submits it. */
 export async function submitDialog(spec, component, file) {
   const name = h("input", { type: "text", value: spec.name, spellcheck: "false", autocomplete: "off", required: true });
-  const from = h("input", {
-    type: "text",
-    list: "submit-from",
-    placeholder: "committed, else latest",
-    spellcheck: "false",
-    autocomplete: "off",
-  });
-  const starts = h(
-    "datalist",
-    { id: "submit-from" },
-    ["earliest", "latest", "-1h", "-1d"].map((value) => h("option", { value })),
-  );
+  const from = placeField();
   const parallelism = h("input", { type: "number", min: "1", step: "1", value: "1" });
   const guarantee = h(
     "select",
@@ -131,11 +142,7 @@ export async function submitDialog(spec, component, file) {
     h("option", { value: "at-least-once" }, "at least once"),
     h("option", { value: "exactly-once" }, "exactly once"),
   );
-  const create = h("input", { type: "checkbox", id: "submit-create" });
-  const createSources = spec.sources.map(({ topic }, n) => ({
-    topic,
-    box: h("input", { type: "checkbox", id: `submit-create-source-${n}` }),
-  }));
+  const creation = creationFields(spec);
   const parameters = parameterFields(spec);
   const mapping = mappingFields(spec);
   const trouble = h("div");
@@ -151,10 +158,9 @@ export async function submitDialog(spec, component, file) {
         mapping: mapping.values(),
         parallelism: Math.max(1, Math.floor(Number(parallelism.value)) || 1),
         guarantee: guarantee.value,
-        create: create.checked,
-        create_sources: createSources.filter(({ box }) => box.checked).map(({ topic }) => topic),
+        ...creation.values(),
+        ...(from.value() ? { from: from.value() } : {}),
       };
-      if (from.value.trim()) request.from = from.value.trim();
       try {
         dialog.close(await send("POST", "/api/v1/jobs", request));
       } catch (error) {
@@ -177,20 +183,11 @@ export async function submitDialog(spec, component, file) {
         "div",
         { class: "columns" },
         field("Name", name),
-        field("Read from", from, "earliest, latest, 2026-11-29T10:00Z, -2h, or topic/partition=offset"),
-        starts,
+        from.node,
         field("Instances", parallelism, "they share the partitions"),
         field("Guarantee", guarantee),
       ),
-      h(
-        "p",
-        { class: "check" },
-        create,
-        h("label", { for: "submit-create" }, "Create missing topics that it writes, and tables"),
-      ),
-      createSources.map(({ topic, box }) =>
-        h("p", { class: "check" }, box, h("label", { for: box.id }, `Create ${topic}, which it reads, if it is missing`)),
-      ),
+      creation.node,
       trouble,
     ],
     { buttons: [act], submit: () => act.click(), wide: true },
@@ -202,23 +199,6 @@ export async function submitDialog(spec, component, file) {
     say(`${submitted.name}: ${submitted.changed ?? "nothing changed"}${created}${noted}`);
     location.hash = `#/jobs/${encodeURIComponent(submitted.name)}`;
   }
-}
-
-/** A button that opens the browser's choice of files, for those who do not drop. */
-export function fileButton(label, chosen, attributes) {
-  const input = h("input", {
-    type: "file",
-    accept: ".wasm,application/wasm",
-    class: "hidden",
-    tabindex: "-1",
-    "aria-hidden": "true",
-  });
-  input.addEventListener("change", () => {
-    const [file] = input.files;
-    input.value = "";
-    if (file) chosen(file);
-  });
-  return [h("button", { type: "button", ...attributes, onclick: () => input.click() }, label), input];
 }
 
 /**

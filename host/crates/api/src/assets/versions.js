@@ -35,7 +35,7 @@ async function rollback(name, to) {
 /** The panel. */
 export function versionsPanel({ store, name, job }) {
   const versions = h("tbody");
-  const history = h("tbody");
+  const history = h("ol", { class: "history" });
   const watch = h("p", { class: "hint" });
   const back = button("Roll back…", () => rollback(name, null));
   const own = button("Reload its file", () =>
@@ -56,6 +56,7 @@ export function versionsPanel({ store, name, job }) {
     null,
     section(
       "Versions",
+      h("p", { class: "hint" }, "The components that it has had: each can be brought back."),
       watch,
       h(
         "div",
@@ -67,7 +68,7 @@ export function versionsPanel({ store, name, job }) {
       frame("Versions", ["Number", "Declared", "Digest", "Added", "By", "Why", "!Roll back"], versions),
     ),
     shadow.node,
-    section("What ran when", frame("History", ["Version", "Declared", "Digest", "Since", "By", "Why"], history)),
+    section("What ran when", h("p", { class: "hint" }, "Every change of the job, the newest first."), history),
   );
 
   function update() {
@@ -98,19 +99,9 @@ export function versionsPanel({ store, name, job }) {
       (one) => `${one.version} ${one.at} ${one.why}`,
       (one) => historyRow({ ...(view.versions ?? []).find((version) => version.number === one.version), ...one }),
     );
+    shadow.update(view);
   }
   return { node, update, close: shadow.close };
-}
-
-function cells(one, number, at) {
-  return [
-    h("th", { scope: "row" }, number),
-    h("td", null, one.declared),
-    h("td", null, h("code", { title: one.digest }, digest(one.digest))),
-    h("td", null, time(at)),
-    h("td", null, one.by),
-    h("td", { class: "long" }, one.why),
-  ];
 }
 
 function versionRow(name, one) {
@@ -125,9 +116,36 @@ function versionRow(name, one) {
     },
     "Roll back…",
   );
-  return { mark, back, node: h("tr", null, cells(one, one.number, one.added), h("td", null, mark, back)) };
+  return {
+    mark,
+    back,
+    node: h(
+      "tr",
+      null,
+      h("th", { scope: "row" }, one.number),
+      h("td", null, one.declared),
+      h("td", null, h("code", { title: one.digest }, digest(one.digest))),
+      h("td", null, time(one.added)),
+      h("td", null, one.by),
+      h("td", { class: "long" }, one.why),
+      h("td", null, mark, back),
+    ),
+  };
 }
 
+/** An entry of the history, as a step on a line of time. */
 function historyRow(one) {
-  return { node: h("tr", null, cells(one, one.version, one.at)) };
+  return {
+    node: h(
+      "li",
+      null,
+      h("time", { datetime: one.at }, time(one.at)),
+      h(
+        "div",
+        null,
+        h("p", null, h("b", null, one.why || "changed"), h("span", { class: "hint" }, ` by ${one.by}`)),
+        h("p", { class: "hint" }, `version ${one.version}, ${one.declared ?? ""} ran from then on`),
+      ),
+    ),
+  };
 }

@@ -1,7 +1,8 @@
 //! All modules of the page as one, so that a browser asks once for code instead of once for each file.
 //!
 //! A module becomes a function that is called once and gives what it exports; an import takes it from there. Only what
-//! the page's own modules use of the syntax is known here: imports and exports that are a line each, by name.
+//! the page's own modules use of the syntax is known here: imports and exports that are a line each, by name, and
+//! comments that have their lines to themselves, which are for who reads the files and are left out.
 
 use std::fmt::Write as _;
 
@@ -29,7 +30,7 @@ impl<'a> Joined<'a> {
         let mut exports = Vec::new();
         // Writing into a string can't fail.
         let _ = writeln!(self.text, "const ${module} = (() => {{");
-        for line in text.lines() {
+        for line in code(text) {
             let _ = match (import(line), line.strip_prefix("export ")) {
                 (Some((names, from)), _) => writeln!(self.text, "const {names} = ${from};"),
                 (None, Some(declaration)) => {
@@ -41,6 +42,17 @@ impl<'a> Joined<'a> {
         }
         let _ = writeln!(self.text, "return {{ {} }};\n}})();", exports.join(", "));
     }
+}
+
+/// The lines that are no comment.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    let mut is_inside = false;
+    text.lines().filter(move |line| {
+        let line = line.trim_start();
+        let is_block = is_inside || line.starts_with("/*");
+        is_inside = is_block && !line.contains("*/");
+        !is_block && !line.starts_with("//")
+    })
 }
 
 /// The names in braces of an import, and the module that it is from.
@@ -66,12 +78,12 @@ mod tests {
             "b" => {
                 Some("import { d } from \"./d.js\";\nexport async function b(d) {}\nexport class C extends D {\n}\n")
             }
-            "d" => Some("const own = 1;\nexport const d = own;\n"),
+            "d" => Some("/** One, */\nconst own = 1;\n/**\n * which is\n */\nexport const d = own; // given\n"),
             _ => None,
         };
-        let expected = "const $d = (() => {\nconst own = 1;\nconst d = own;\nreturn { d };\n})();\n\
+        let expected = "const $d = (() => {\nconst own = 1;\nconst d = own; // given\nreturn { d };\n})();\n\
                         const $b = (() => {\nconst { d } = $d;\nasync function b(d) {}\nclass C extends D {\n}\nreturn { b, C };\n})();\n\
-                        const $a = (() => {\n// The first.\nconst { b, C } = $b;\nconst { d } = $d;\nb(d);\nreturn {  };\n})();\n";
+                        const $a = (() => {\nconst { b, C } = $b;\nconst { d } = $d;\nb(d);\nreturn {  };\n})();\n";
         assert_eq!(join("a", &source), expected);
     }
 }

@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
+
 use super::{Phase, Supervised};
+use crate::tally::Tally;
 use crate::types::{Counts, JobVersion, JobView, SinkCounts};
 use pelton_model::status::State;
+use pelton_model::sync::lock;
 use pelton_model::text::cut;
 
 /// Most bytes of a parameter's value that are part of what is shown of a job.
@@ -34,33 +38,28 @@ impl Supervised {
         declared.chain(set).collect()
     }
 
-    /// The job as it is now.
-    pub(crate) fn view(&self) -> JobView {
-        let record = self.record();
-        let metrics = &self.observed.metrics;
-        let (state, mut conditions) = self.observed.status.get();
-        conditions.extend(self.observed.status.notices());
-        let partitions = if self.duty.does() == Phase::Paused {
-            self.look_if_due();
-            self.held.partitions()
-        } else {
-            self.runner.partitions()
+    /// What is counted of it now. That is nobody's look: of a job that is held it asks nothing.
+    pub(crate) fn tally(&self) -> Tally {
+        let (submitted, sinks) = {
+            let record = &lock(&self.work).record;
+            (record.submitted, record.spec.sinks.iter().map(|sink| sink.name.clone()).collect())
         };
+        self.count(submitted, sinks)
+    }
+
+    fn count(&self, submitted: DateTime<Utc>, sinks: Vec<String>) -> Tally {
+        let metrics = &self.observed.metrics;
+        let is_held = self.duty.does() == Phase::Paused;
+        let partitions = if is_held { self.held.partitions() } else { self.runner.partitions() };
         let lags: Option<Vec<i64>> = partitions.iter().map(|partition| partition.lag).collect();
-        let parameters = self.parameters();
-        let is_cut = |(name, value): (&String, &String)| (value.len() > VALUE_BYTES).then(|| name.clone());
-        let version = |version: JobVersion| JobVersion { parameters: shown(&version.parameters).into(), ..version };
-        let sinks = record.spec.sinks.iter().map(|sink| {
-            let metrics = metrics.sink(&sink.name);
-            SinkCounts { name: sink.name.clone(), records_out: metrics.records.get(), bytes_out: metrics.bytes.get() }
+        let sinks = sinks.into_iter().map(|name| {
+            let metrics = metrics.sink(&name);
+            SinkCounts { name, records_out: metrics.records.get(), bytes_out: metrics.bytes.get() }
         });
         let batches = metrics.batches();
-        JobView {
-            state,
-            conditions,
-            parameters: shown(&parameters),
-            parameters_cut: parameters.iter().filter_map(is_cut).collect(),
-            probation: self.running().and_then(|current| current.get().0.probation()),
+        Tally {
+            name: self.observed.name.clone(),
+            submitted,
             counts: Counts {
                 since: self.since,
                 records_in: metrics.records_in.get(),
@@ -77,6 +76,34 @@ impl Supervised {
             memory_bytes: metrics.memory.get().max(0) as u64,
             lag: lags.filter(|lags| !lags.is_empty()).map(|lags| lags.iter().sum()),
             partitions,
+        }
+    }
+
+    /// The job as it is now.
+    pub(crate) fn view(&self) -> JobView {
+        let record = self.record();
+        let (state, mut conditions) = self.observed.status.get();
+        conditions.extend(self.observed.status.notices());
+        if self.duty.does() == Phase::Paused {
+            self.look_if_due();
+        }
+        let sinks = record.spec.sinks.iter().map(|sink| sink.name.clone()).collect();
+        let tally = self.count(record.submitted, sinks);
+        let parameters = self.parameters();
+        let is_cut = |(name, value): (&String, &String)| (value.len() > VALUE_BYTES).then(|| name.clone());
+        let version = |version: JobVersion| JobVersion { parameters: shown(&version.parameters).into(), ..version };
+        let running = self.running();
+        JobView {
+            state,
+            conditions,
+            parameters: shown(&parameters),
+            parameters_cut: parameters.iter().filter_map(is_cut).collect(),
+            probation: running.as_ref().and_then(|current| current.get().0.probation()),
+            shadow: running.is_some_and(|current| lock(&current.shadow).is_some()),
+            counts: tally.counts,
+            memory_bytes: tally.memory_bytes,
+            lag: tally.lag,
+            partitions: tally.partitions,
             name: record.name,
             version: record.version,
             digest: record.digest,

@@ -146,6 +146,9 @@ fn the_lag_of_a_job_that_is_held_follows_what_comes() {
     eventually("it is seen again", || host.jobs.show("a").unwrap().lag == Some(20));
     host.topics.append("in", Record::new("x"));
     eventually("what has come is seen", || host.jobs.show("a").unwrap().lag == Some(21));
+    // Who counts it each second shows what was seen, and looks no further.
+    let tallies = host.jobs.tallies();
+    assert_eq!(tallies.iter().map(|tally| (tally.name.as_str(), tally.lag)).collect::<Vec<_>>(), [("a", Some(21))]);
     host.jobs.resume("a", None).unwrap();
     host.flowing.current("a");
     assert_eq!(host.jobs.show("a").unwrap().lag, None, "what it does tells of it now");
