@@ -204,6 +204,31 @@ fn an_edit_of_a_python_job_is_built_without_its_toolchain() {
 }
 
 #[test]
+fn a_stack_of_a_typescript_job_names_its_lines() {
+    let parent = tempfile::tempdir().unwrap();
+    assert_eq!(pelton(parent.path(), &["new", "throws", "--lang", "js"], &[]).code, 0);
+    let project = parent.path().join("throws");
+    let source = "import { defineJob } from 'pelton-job';\n\ntype Never = { a: string };\n\n\
+                  function deep(text: string): Never {\n  throw new TypeError('on purpose');\n}\n\n\
+                  export default defineJob({\n  name: 'throws',\n  version: '1',\n  description: '',\n  \
+                  sources: ['words'],\n  sinks: [],\n  process: (record) => { deep(record.text()); },\n});\n";
+    std::fs::write(project.join("job.ts"), source).unwrap();
+    let manifest = std::fs::read_to_string(project.join("package.json")).unwrap();
+    std::fs::write(project.join("package.json"), manifest.replace("job.js", "job.ts")).unwrap();
+    let built = pelton(&project, &["build", "--out", "usr_jobs"], &[]);
+    if MISSING.iter().any(|missing| built.stderr.contains(missing)) {
+        return skip(test_name!(), built.stderr.lines().last().unwrap_or_default());
+    }
+    assert_eq!(built.code, 0, "{}", built.stderr);
+    std::fs::write(project.join("records.jsonl"), "a\n").unwrap();
+    let tested = pelton(&project, &["test", "usr_jobs/throws.wasm"], &[]).stdout;
+    let line = |text: &str| source.lines().position(|line| line.contains(text)).unwrap() + 1;
+    let (thrown, called) = (line("throw new"), line("deep(record"));
+    let expected = format!("TypeError: on purpose\\n    at deep (job.ts:{thrown})\\n    at process (job.ts:{called})");
+    assert!(tested.contains(&expected), "{tested}");
+}
+
+#[test]
 fn a_project_without_a_golden_file_is_told_how_to_make_one() {
     let parent = tempfile::tempdir().unwrap();
     std::fs::write(parent.path().join("records.jsonl"), "{}\n").unwrap();
