@@ -50,7 +50,11 @@ function whole(letter) {
   return h(
     "div",
     { class: "letter" },
-    h("pre", { class: "full", tabindex: "0", role: "group", "aria-label": "Reason in full" }, [letter.reason, letter.stack].filter(Boolean).join("\n")),
+    h(
+      "pre",
+      { class: "full", tabindex: "0", role: "group", "aria-label": "Reason in full" },
+      [letter.reason, letter.stack].filter(Boolean).join("\n"),
+    ),
     h(
       "dl",
       { class: "pairs" },
