@@ -2,13 +2,14 @@
 /**
  * Makes one script of a job: `node build.js [FOLDER] [--out FILE]`. `pelton build` calls it, and makes a component of the script.
  *
- * Bundles the module that package.json names as `main` and all that it imports, with esbuild from the job's own node_modules.
+ * Bundles the module that package.json names as `main` and all that it imports, with esbuild from the job's own node_modules,
+ * and adds where its lines came from: the stacks of errors name the files that the author has.
  */
 
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
 /** The version that the SDK was tested with. */
@@ -17,7 +18,7 @@ const ESBUILD = '0.28.2';
 async function build(folder, outfile) {
   const manifest = await manifestOf(folder);
   const esbuild = await bundler(folder);
-  await esbuild.build({
+  const { outputFiles } = await esbuild.build({
     stdin: {
       contents: `import job from ${JSON.stringify(`./${manifest.main}`)};
         import { component } from 'pelton-job/component';
@@ -29,8 +30,60 @@ async function build(folder, outfile) {
     format: 'esm',
     target: 'es2022',
     outfile,
+    write: false,
+    sourcemap: 'external',
+    sourcesContent: false,
     logLevel: 'warning',
   });
+  const [map, script] = ['.map', ''].map((end) => outputFiles.find(({ path }) => path === outfile + end));
+  const { sources, mappings } = JSON.parse(map.text);
+  // Behind all else, so that no line of the script is another one by it.
+  const lines = { files: sources.map((source) => relative(folder, resolve(dirname(outfile), source))), runs: runsOf(mappings, script.text) };
+  await writeFile(outfile, `${script.text}globalThis.peltonLines = ${JSON.stringify(lines)};\n`);
+}
+
+/**
+ * Which line of which file each line of the script came from: the line of the script, the file and its line for the first of
+ * each run of lines that follow each other in both; all in one list, counted from 1, files from 0.
+ */
+function runsOf(mappings, script) {
+  const texts = script.split('\n');
+  const runs = [];
+  let [file, line] = [0, 0];
+  let expected = null;
+  for (const [at, segments] of mappings.split(';').entries()) {
+    // Of the first character that is no blank: those before it belong to the line above.
+    const indent = texts[at].search(/\S/);
+    let first = null;
+    let column = 0;
+    for (const segment of segments === '' ? [] : segments.split(',')) {
+      const [columns, files = 0, lines = 0] = numbersOf(segment);
+      [column, file, line] = [column + columns, file + files, line + lines];
+      if (first === null || column <= indent) first = [file, line];
+    }
+    if (first === null) continue;
+    const follows = expected !== null && expected[0] === at && expected[1] === first[0] && expected[2] === first[1];
+    if (!follows) runs.push(at + 1, first[0], first[1] + 1);
+    expected = [at + 1, first[0], first[1] + 1];
+  }
+  return runs;
+}
+
+const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+
+/** The numbers of a source map's segment: in base64, five bits a digit, the lowest first, the sign in the lowest of all. */
+function numbersOf(segment) {
+  const numbers = [];
+  let [number, shift] = [0, 0];
+  for (const character of segment) {
+    const digit = DIGITS.indexOf(character);
+    number += (digit & 31) * 2 ** shift;
+    shift += 5;
+    if (digit & 32) continue;
+    numbers.push(number % 2 === 1 ? -(number - 1) / 2 : number / 2);
+    [number, shift] = [0, 0];
+  }
+  return numbers;
 }
 
 async function manifestOf(folder) {

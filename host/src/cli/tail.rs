@@ -69,7 +69,8 @@ fn line(topic: &str, message: &Message) -> String {
     if let Some(letter) = &message.letter {
         let (source, stage) = (&letter.source, letter.stage.as_str());
         let record = format!("{}/{}/{}", source.topic, source.partition, source.offset);
-        parts.push(format!("{stage} of {record} by version {}: {};", letter.version, letter.reason));
+        let place = letter.place.iter().map(|place| format!(" ({place})")).collect::<String>();
+        parts.push(format!("{stage} of {record} by version {}: {}{place};", letter.version, letter.reason));
     }
     parts.extend(message.key.as_ref().map(|key| format!("key={}", text(key))));
     for header in &message.headers {

@@ -175,7 +175,7 @@ fn a_save_is_live(test: &str, language: &str, file: &str, tools: &[&str]) {
     dev.says("live as version 1, created topic \"long_words.dlq\" with 1 partition ");
     assert_eq!(send(&stage, "first"), ["first"]);
     // The words of four letters, whatever the job calls their length.
-    dev.save(file, |text| text.replace(" > l", " >= l"));
+    dev.save(file, |text| text.replace(" > l", " >= l").replace(" > self.l", " >= self.l"));
     dev.says("the outcome differs from golden.jsonl");
     let line = "{\"record\": 0, \"sink\": \"long_words\", \"forward\": true}\n";
     dev.save("golden.jsonl", |text| format!("{line}{text}"));
@@ -191,6 +191,21 @@ fn a_save_is_live(test: &str, language: &str, file: &str, tools: &[&str]) {
 #[test]
 fn a_save_is_live_in_javascript() {
     a_save_is_live(test_name!(), "js", "job.js", &["node", "npm"]);
+}
+
+#[test]
+fn a_save_is_live_in_python() {
+    let tools = pelton::files::cache_folder().unwrap().join("tools");
+    if !tools
+        .read_dir()
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|tool| tool.file_name().to_string_lossy().starts_with("componentize-py-"))
+    {
+        return skip(test_name!(), "componentize-py is not installed");
+    }
+    a_save_is_live(test_name!(), "python", "job.py", &["python3"]);
 }
 
 #[test]

@@ -293,6 +293,71 @@ fn an_error_in_the_source_is_shown_as_the_language_tells_it() {
 }
 
 #[test]
+fn an_edit_of_a_python_job_is_built_without_its_toolchain() {
+    let parent = tempfile::tempdir().unwrap();
+    assert_eq!(pelton(parent.path(), &["new", "edited", "--lang", "python"], &[]).code, 0);
+    let project = parent.path().join("edited");
+    let build = || pelton(&project, &["build", "--out", "usr_jobs"], &[]);
+    let built = build();
+    if MISSING.iter().any(|missing| built.stderr.contains(missing)) {
+        return skip(test_name!(), built.stderr.lines().last().unwrap_or_default());
+    }
+    assert_eq!(built.code, 0, "{}", built.stderr);
+
+    // From here on the toolchain fails.
+    let programs = project.join(".venv/bin");
+    std::fs::create_dir_all(&programs).unwrap();
+    let script = "#!/bin/sh\n[ \"$1\" = --version ] && exec echo componentize-py 0.25.1\necho it was run >&2; exit 1\n";
+    let program = programs.join("componentize-py");
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // A package, a module of the standard library that nothing else has, a file beside the job.
+    let package = project.join(".venv/lib/python3.14/site-packages/mean_of");
+    std::fs::create_dir_all(&package).unwrap();
+    std::fs::write(package.join("__init__.py"), "from statistics import mean\n").unwrap();
+    std::fs::write(project.join("numbers.json"), "[1, 2, 6]").unwrap();
+    let source = std::fs::read_to_string(project.join("job.py")).unwrap();
+    let edit = "import json, pathlib, mean_of\n\
+                NUMBERS = json.loads(pathlib.Path(__file__).with_name('numbers.json').read_text())\n\
+                LongWords.spec = LongWords.spec.__class__('edited', f'{mean_of.mean(NUMBERS)}', 'x', sources=['words'])\n";
+    let class = source.lines().find_map(|line| line.strip_prefix("class ")?.split_once('(')).unwrap().0;
+    std::fs::write(project.join("job.py"), format!("{source}\n{}", edit.replace("LongWords", class))).unwrap();
+    let built = build();
+    assert_eq!(built.code, 0, "{}", built.stderr);
+    assert!(built.stderr.contains("build.version=\"3\""), "{}", built.stderr);
+
+    // What it can't do is the toolchain's.
+    std::fs::write(package.join("componentize-py.toml"), "").unwrap();
+    let built = build();
+    assert!(built.code == 1 && built.stderr.contains("it was run"), "{}", built.stderr);
+}
+
+#[test]
+fn a_stack_of_a_typescript_job_names_its_lines() {
+    let parent = tempfile::tempdir().unwrap();
+    assert_eq!(pelton(parent.path(), &["new", "throws", "--lang", "js"], &[]).code, 0);
+    let project = parent.path().join("throws");
+    let source = "import { defineJob } from 'pelton-job';\n\ntype Never = { a: string };\n\n\
+                  function deep(text: string): Never {\n  throw new TypeError('on purpose');\n}\n\n\
+                  export default defineJob({\n  name: 'throws',\n  version: '1',\n  description: '',\n  \
+                  sources: ['words'],\n  sinks: [],\n  process: (record) => { deep(record.text()); },\n});\n";
+    std::fs::write(project.join("job.ts"), source).unwrap();
+    let manifest = std::fs::read_to_string(project.join("package.json")).unwrap();
+    std::fs::write(project.join("package.json"), manifest.replace("job.js", "job.ts")).unwrap();
+    let built = pelton(&project, &["build", "--out", "usr_jobs"], &[]);
+    if MISSING.iter().any(|missing| built.stderr.contains(missing)) {
+        return skip(test_name!(), built.stderr.lines().last().unwrap_or_default());
+    }
+    assert_eq!(built.code, 0, "{}", built.stderr);
+    std::fs::write(project.join("records.jsonl"), "a\n").unwrap();
+    let tested = pelton(&project, &["test", "usr_jobs/throws.wasm"], &[]).stdout;
+    let line = |text: &str| source.lines().position(|line| line.contains(text)).unwrap() + 1;
+    let (thrown, called) = (line("throw new"), line("deep(record"));
+    let expected = format!("TypeError: on purpose\\n    at deep (job.ts:{thrown})\\n    at process (job.ts:{called})");
+    assert!(tested.contains(&expected), "{tested}");
+}
+
+#[test]
 fn a_project_without_a_golden_file_is_told_how_to_make_one() {
     let parent = tempfile::tempdir().unwrap();
     std::fs::write(parent.path().join("records.jsonl"), "{}\n").unwrap();

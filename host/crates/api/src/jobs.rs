@@ -6,23 +6,15 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-<<<<<<< HEAD
 use serde_json::{Value, json};
-=======
 use tokio::time::Instant;
->>>>>>> 3639e6b4ce574ddb145a1b3441e003dfdb22007d
 
 use crate::audit::Changed;
 use crate::context::Context;
 use crate::problem::{Body, Problem, Query, blocking};
 use crate::types::{
-<<<<<<< HEAD
-    Applied, Apply, Cancel, Done, Hold, JobList, JobView, Reload, Rollback, SampleList, Scale, Seek, SetParameters,
-    ShadowReport, ShadowRun, Sought, Submit, Uploaded,
-=======
-    Applied, Apply, Done, Hold, JobList, JobView, RecentFigures, Reload, Rollback, SampleList, Scale, Seek,
+    Applied, Apply, Cancel, Done, Hold, JobList, JobView, RecentFigures, Reload, Rollback, SampleList, Scale, Seek,
     SetParameters, ShadowReport, ShadowRun, Sought, Submit, Uploaded,
->>>>>>> 3639e6b4ce574ddb145a1b3441e003dfdb22007d
 };
 
 pub(crate) async fn list(State(context): State<Context>) -> Json<JobList> {
@@ -40,21 +32,16 @@ pub(crate) async fn parameters(
     Ok(Json(context.jobs.parameters(&name)?))
 }
 
-<<<<<<< HEAD
+pub(crate) async fn recent(State(context): State<Context>) -> Json<RecentFigures> {
+    Json(context.recent.get(Instant::now()))
+}
+
 pub(crate) async fn cancel(
     State(context): State<Context>,
     Path(name): Path<String>,
     Query(request): Query<Cancel>,
 ) -> Result<Changed<Done>, Problem> {
     let completion = blocking(move || context.jobs.cancel(&name, request.by.as_deref())).await?;
-=======
-pub(crate) async fn recent(State(context): State<Context>) -> Json<RecentFigures> {
-    Json(context.recent.get(Instant::now()))
-}
-
-pub(crate) async fn cancel(State(context): State<Context>, Path(name): Path<String>) -> Result<Changed<Done>, Problem> {
-    let completion = blocking(move || context.jobs.cancel(&name)).await?;
->>>>>>> 3639e6b4ce574ddb145a1b3441e003dfdb22007d
     Ok(Changed(completion.done().await?))
 }
 

@@ -109,8 +109,8 @@ impl Language {
             Self::Rust => bail!("a Rust project is cargo's"),
             Self::Go => componentize(&embed(&read(&go::build(folder, out.path())?)?)?)?,
             Self::C => componentize(&embed(&read(&c::build(folder, out.path(), &tools)?)?)?)?,
-            Self::Python => read(&python::build(folder, out.path(), &tools)?)?,
             Self::Other => other::build(folder)?,
+            Self::Python => python::build(folder, out.path(), &tools)?,
             Self::JavaScript => {
                 let built = read(&javascript::build(folder, out.path())?)?;
                 // An older SDK made the component itself.

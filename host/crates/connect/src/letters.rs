@@ -10,6 +10,7 @@ pub mod letter;
 pub mod list;
 pub mod marks;
 pub mod purge;
+mod reason;
 pub mod record;
 pub mod store;
 pub mod types;

@@ -101,8 +101,11 @@ pub struct WhyDead {
     pub at: DateTime<Utc>,
     /// Who gave up on it.
     pub stage: Stage,
-    /// Why.
+    /// Why. Of a job that failed its error's first line, without the coordinates of the record.
     pub reason: String,
+    /// Where in the job's source that was, if the job has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
     /// The version of the job, as it declares it.
     pub version: String,
     /// Where the record was read from.
@@ -134,7 +137,7 @@ impl Message {
         let headers = cut_headers(&all, PART_BYTES);
         let (key, value) = (record.key(), record.value());
         let is_long = |bytes: Option<&[u8]>| bytes.is_some_and(|bytes| bytes.len() > PART_BYTES);
-        let reason = letter.as_ref().map_or(0, |letter| letter.reason.len());
+        let reason = letter.as_ref().map_or(0, |letter| letter.told.len());
         Self {
             partition: record.partition(),
             offset: record.offset(),
@@ -143,13 +146,17 @@ impl Message {
             key: key.map(|key| cut_bytes(key, PART_BYTES)),
             value: value.map(|value| cut_bytes(value, PART_BYTES)),
             headers,
-            letter: letter.map(|letter| WhyDead {
-                at: letter.at,
-                stage: letter.stage,
-                reason: head(&letter.reason, PART_BYTES).to_owned(),
-                version: head(&letter.version, PART_BYTES).to_owned(),
-                source: letter.source.clone(),
-                timestamp: letter.timestamp,
+            letter: letter.map(|letter| {
+                let reason = letter.reason();
+                WhyDead {
+                    at: letter.at,
+                    stage: letter.stage,
+                    reason: head(&reason.text, PART_BYTES).to_owned(),
+                    place: reason.place.as_deref().map(str::to_owned),
+                    version: head(&letter.version, PART_BYTES).to_owned(),
+                    source: letter.source.clone(),
+                    timestamp: letter.timestamp,
+                }
             }),
         }
     }

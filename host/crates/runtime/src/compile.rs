@@ -10,6 +10,9 @@ use super::compiled::{Compiled, Runtime};
 use super::split::Split;
 use pelton_model::digest::digest;
 
+/// Bytes of a module from which on its code is kept by itself: less is compiled as soon as it is read.
+const WORTH_KEEPING: usize = 64 << 10;
+
 /// Wasmtime, set up alike wherever something is compiled or run: code fits only an engine of the same settings.
 pub(super) fn engine() -> Result<wasmtime::Engine> {
     let mut config = Config::new();
@@ -37,19 +40,29 @@ fn parts(engine: &wasmtime::Engine, cache: &Cache, split: &Split<'_>) -> Option<
     let mut types = Vec::new();
     for (name, code) in split.runtimes() {
         let digest = digest(code);
-        let module = match cache.runtime(engine, &digest) {
-            Some(module) => module,
-            None => {
-                let module = Module::from_binary(engine, code).ok()?;
-                cache.put_runtime(&digest, &module);
-                module
-            }
-        };
+        let module = kept(engine, cache, &digest, code).ok()?;
         types.push(module_type(&module)?);
         runtimes.push(Runtime { name, digest, module });
     }
     let component = Component::from_binary(engine, &split.rest(types)?).ok()?;
     Some(Compiled { component, runtimes })
+}
+
+fn kept(engine: &wasmtime::Engine, cache: &Cache, digest: &str, code: &[u8]) -> Result<Module> {
+    if let Some(module) = cache.runtime(engine, digest) {
+        return Ok(module);
+    }
+    let module = Module::from_binary(engine, code)?;
+    cache.put_runtime(digest, &module);
+    Ok(module)
+}
+
+/// Compiles a core module; one that takes time only if it is not in the cache.
+pub(super) fn module(engine: &wasmtime::Engine, cache: Option<&Cache>, wasm: &[u8]) -> Result<Module> {
+    match cache {
+        Some(cache) if wasm.len() >= WORTH_KEEPING => kept(engine, cache, &digest(wasm), wasm),
+        _ => Ok(Module::from_binary(engine, wasm)?),
+    }
 }
 
 /// The type of a module, as a component states it of an import.

@@ -128,6 +128,20 @@ impl Engine {
         Self { compiler, ..self }
     }
 
+    /// Wasmtime, for who runs modules by themselves.
+    pub fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.inner
+    }
+
+    /// A core module, compiled where it is not in the cache: as it is there for the components that hold it.
+    ///
+    /// # Errors
+    /// It is not valid.
+    pub fn module(&self, wasm: &[u8]) -> Result<wasmtime::Module, Error> {
+        let compiled = on_compilers(|| compile::module(&self.inner, self.cache.as_ref(), wasm));
+        compiled.because(Error::Engine)?.because(Error::Module)
+    }
+
     /// A job whose compiled code and declaration are in the cache: ready within milliseconds.
     pub fn cached(&self, digest: &str) -> Option<CompiledJob> {
         let (compiled, spec) = self.cache.as_ref()?.get(&self.inner, digest)?;

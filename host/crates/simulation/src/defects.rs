@@ -80,6 +80,14 @@ impl Catalog for InTwoSteps {
         self.catalog.remove(job, expected)
     }
 
+    fn past(&self, job: &str) -> Result<Option<JobRecord>, CatalogError> {
+        self.catalog.past(job)
+    }
+
+    fn forget(&self, job: &str) -> Result<bool, CatalogError> {
+        self.catalog.forget(job)
+    }
+
     fn put_component(&self, wasm: &[u8]) -> Result<String, CatalogError> {
         self.catalog.put_component(wasm)
     }

@@ -69,6 +69,9 @@ pub(super) fn letter(letter: &DeadLetter, as_json: bool) -> Result<()> {
     let digest = letter.digest.get(..12).unwrap_or(&letter.digest);
     fact("version", &format!("{} ({digest})", letter.version));
     fact("record", &source(letter));
+    if let Some(place) = &letter.place {
+        fact("place", place);
+    }
     let timestamp = DateTime::from_timestamp_millis(letter.timestamp).filter(|_| letter.timestamp >= 0);
     fact("timestamp", &timestamp.map_or_else(|| "-".to_owned(), time));
     fact("redriven", &letter.redriven.map_or_else(|| "-".to_owned(), time));
@@ -82,7 +85,8 @@ pub(super) fn letter(letter: &DeadLetter, as_json: bool) -> Result<()> {
     fact("key", &letter.key.as_ref().map_or_else(|| "null".to_owned(), text));
     facts.print()?;
     // Outside of the table, which would break it into lines of its own; so is the value.
-    lines(&format!("reason\n{}", letter.reason))?;
+    let below = letter.stack.iter().map(|stack| format!("\n{stack}")).collect::<String>();
+    lines(&format!("reason\n{}{below}", letter.reason))?;
     match &letter.value {
         None => line("value null"),
         Some(value) => line(&format!("value ({} bytes)", value.size)).and_then(|()| line(&text(value))),

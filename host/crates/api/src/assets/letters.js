@@ -50,7 +50,11 @@ function whole(letter) {
   return h(
     "div",
     { class: "letter" },
-    h("pre", { class: "full", tabindex: "0", role: "group", "aria-label": "Reason in full" }, letter.reason),
+    h(
+      "pre",
+      { class: "full", tabindex: "0", role: "group", "aria-label": "Reason in full" },
+      [letter.reason, letter.stack].filter(Boolean).join("\n"),
+    ),
     h(
       "dl",
       { class: "pairs" },
@@ -58,6 +62,7 @@ function whole(letter) {
         "record",
         `${letter.source.topic}, partition ${letter.source.partition}, offset ${count(letter.source.offset)}`,
       ),
+      letter.place ? term("place in the source", letter.place) : null,
       term("its time", time(letter.timestamp)),
       term("job's version", letter.version ?? "–"),
       letter.redriven ? term("redriven", time(letter.redriven)) : null,

@@ -3,10 +3,15 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
 use pelton_model::files::cache_folder;
+
+/// How long a tool may be silent.
+const STILL: Duration = Duration::from_secs(5);
 
 /// Where tools are kept, and whether missing ones may be fetched.
 pub(super) struct Tools {
@@ -17,6 +22,11 @@ pub(super) struct Tools {
 impl Tools {
     pub(super) fn new(install: bool) -> Result<Self> {
         Ok(Self { folder: cache_folder()?.join("tools"), install })
+    }
+
+    /// Where they are kept.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The folder with the programs of a package of PyPI, in an environment of its own; nothing where it is not
@@ -65,12 +75,35 @@ pub(super) fn answer(command: &mut Command) -> Option<String> {
 /// # Errors
 /// It can't be started, or it fails.
 pub(super) fn run(command: &mut Command) -> Result<()> {
+    run_while(command, |_| {})
+}
+
+/// The same for one that says nothing for long: every [`STILL`] it is said for how long it has been making this.
+pub(super) fn run_long(command: &mut Command, what: &str) -> Result<()> {
+    run_while(command, |elapsed| tracing::info!("making {what}: {} s so far", elapsed.as_secs()))
+}
+
+fn run_while(command: &mut Command, tell: impl Fn(Duration) + Send) -> Result<()> {
     let program = Path::new(command.get_program()).display().to_string();
-    let output = command
+    let started = Instant::now();
+    let mut running = command
         .stdin(Stdio::null())
         .stdout(std::io::stderr())
-        .status()
+        .spawn()
         .with_context(|| format!("failed to start {program}"))?;
+    let (ended, wait) = std::sync::mpsc::channel::<()>();
+    let output = std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // Until the other end is gone.
+            while wait.recv_timeout(STILL) == Err(RecvTimeoutError::Timeout) {
+                tell(started.elapsed());
+            }
+        });
+        let output = running.wait();
+        drop(ended);
+        output
+    });
+    let output = output.with_context(|| format!("failed to wait for {program}"))?;
     if !output.success() {
         bail!("{program} failed ({output}); its messages are above");
     }

@@ -152,7 +152,7 @@ impl Files {
             place: Place::File(name.to_owned()),
             at: kept.at,
             stage: kept.stage,
-            reason: kept.error.into(),
+            told: kept.error.into(),
             version: kept.version.into(),
             digest: kept.digest.into(),
             source: Coordinates { topic: kept.topic, partition: kept.partition, offset: kept.offset },

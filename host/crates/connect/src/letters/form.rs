@@ -9,13 +9,15 @@ use pelton_model::stage::Stage;
 
 use super::files::Kept;
 use super::letter::now;
+use super::reason::Reason;
+use super::types::Coordinates;
 
 /// The headers of the letter of record `i`: its own, and ours behind them.
 pub(crate) fn headers(job: &str, delivery: &Delivery, i: usize, stage: Stage, reason: &str) -> Vec<OwnedHeader> {
     let batch = delivery.batch();
-    let offset = batch.offsets.get(i).copied().unwrap_or(-1);
+    let number = batch.offsets.get(i).copied().unwrap_or(-1);
     let (partition, offset, at) =
-        (batch.partition.to_string(), offset.to_string(), now().to_rfc3339_opts(SecondsFormat::Millis, true));
+        (batch.partition.to_string(), number.to_string(), now().to_rfc3339_opts(SecondsFormat::Millis, true));
     let by = delivery.handled_by();
     let coordinates = [
         ("pelton.job", job),
@@ -28,6 +30,14 @@ pub(crate) fn headers(job: &str, delivery: &Delivery, i: usize, stage: Stage, re
         ("pelton.error", reason),
         ("pelton.at", &at),
     ];
+    let source = Coordinates { topic: batch.topic.to_string(), partition: batch.partition, offset: number };
+    let apart = Reason::of(reason, stage, &source);
+    let found = [
+        ("pelton.reason", Some(&*apart.text).filter(|text| *text != reason)),
+        ("pelton.place", apart.place.as_deref()),
+    ];
+    let found = found.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let coordinates: Vec<_> = coordinates.into_iter().chain(found).collect();
     let own = coordinates.iter().map(|(name, value)| (name.as_bytes(), Some(value.as_bytes())));
     delivery.outgoing(i, batch.headers.of(i).chain(own))
 }

@@ -13,6 +13,7 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use pelton_model::record::Batch;
 use pelton_model::stage::Stage;
 
+use super::reason::Reason;
 use super::record::LogRecord;
 use super::types::{Bytes, Coordinates, DeadLetter, Header};
 use crate::dead_letters::topic;
@@ -62,8 +63,8 @@ pub struct Letter<'a> {
     pub at: DateTime<Utc>,
     /// Who gave up on the record.
     pub stage: Stage,
-    /// Why.
-    pub reason: Cow<'a, str>,
+    /// All that was said of why.
+    pub told: Cow<'a, str>,
     /// The version that made it, as it declares it.
     pub version: Cow<'a, str>,
     /// The digest of that version's component.
@@ -108,7 +109,7 @@ impl<'a> Letter<'a> {
             place: Place::Topic { partition: record.partition(), offset: record.offset() },
             at,
             stage: text("pelton.stage")?.parse().ok()?,
-            reason: text("pelton.error")?.into(),
+            told: text("pelton.error")?.into(),
             version: text("pelton.version")?.into(),
             digest: text("pelton.digest")?.into(),
             source: Coordinates {
@@ -125,6 +126,11 @@ impl<'a> Letter<'a> {
         };
         letter.take_origin(job);
         Some(letter)
+    }
+
+    /// Why, apart from where.
+    pub(crate) fn reason(&self) -> Reason<'_> {
+        Reason::of(&self.told, self.stage, &self.source)
     }
 
     /// A redrive puts its mark behind the record's own headers: takes it from there.
@@ -177,8 +183,8 @@ impl<'a> Letter<'a> {
         let most = most.unwrap_or(usize::MAX);
         let headers = cut_headers(&self.headers, most);
         let long = |bytes: &Option<Cow<'a, [u8]>>| bytes.as_ref().is_some_and(|bytes| bytes.len() > most);
-        let cut =
-            headers.len() < self.headers.len() || long(&self.key) || long(&self.value) || self.reason.len() > most;
+        let reason = self.reason();
+        let cut = headers.len() < self.headers.len() || long(&self.key) || long(&self.value) || self.told.len() > most;
         let (partition, offset, file) = match &self.place {
             Place::Topic { partition, offset } => (Some(*partition), Some(*offset), None),
             Place::File(name) => (None, None, Some(name.clone())),
@@ -189,7 +195,9 @@ impl<'a> Letter<'a> {
             file,
             at: self.at,
             stage: self.stage,
-            reason: head(&self.reason, most).to_owned(),
+            reason: head(&reason.text, most).to_owned(),
+            place: reason.place.as_deref().map(|place| head(place, most).to_owned()),
+            stack: Some(head(&reason.stack, most).to_owned()).filter(|stack| !stack.is_empty()),
             version: head(&self.version, most).to_owned(),
             digest: head(&self.digest, most).to_owned(),
             source: self.source.clone(),

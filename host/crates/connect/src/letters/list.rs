@@ -17,6 +17,7 @@ use super::error::{FileError, LettersError};
 use super::files::Files;
 use super::letter::{Letter, Place, head};
 use super::marks::Marks;
+use super::reason::group;
 use super::store::{Item, LetterLog, LetterStore};
 use super::types::{DeadLetter, DeadLetterList, ListDeadLetters, ReasonCount, Redrive, Which};
 
@@ -51,7 +52,7 @@ impl Filter {
     /// Whether a letter is meant.
     pub fn fits(&self, letter: &Letter<'_>) -> bool {
         self.stage.is_none_or(|stage| letter.stage == stage)
-            && self.reason.as_ref().is_none_or(|reason| letter.reason.contains(reason))
+            && self.reason.as_ref().is_none_or(|reason| is_reason(letter, reason))
             && self.version.as_ref().is_none_or(|version| is_version(letter, version))
             && self.since.is_none_or(|since| letter.at >= since)
             && self.until.is_none_or(|until| letter.at < until)
@@ -64,6 +65,14 @@ impl Filter {
             && self.version.is_none()
             && self.since.is_none()
             && self.until.is_none()
+    }
+}
+
+/// Whether a text is of what is told of a letter, or of the group that it is counted in.
+fn is_reason(letter: &Letter<'_>, text: &str) -> bool {
+    letter.told.contains(text) || {
+        let reason = letter.reason();
+        reason.text.contains(text) || head(&group(&reason, letter.stage), REASON_BYTES).contains(text)
     }
 }
 
@@ -261,7 +270,7 @@ impl Listing {
         if !self.filter.fits(letter) {
             return;
         }
-        let reason = self.reason(letter.stage, &letter.reason);
+        let reason = self.reason(letter.stage, &group(&letter.reason(), letter.stage));
         if let Some(count) = self.counts.get_mut(reason) {
             count.count += 1;
             count.redriven += u64::from(letter.redriven.is_some());

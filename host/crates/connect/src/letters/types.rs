@@ -14,7 +14,7 @@ pub struct ListDeadLetters {
     /// Only letters of this stage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<Stage>,
-    /// Only letters whose reason contains this.
+    /// Only letters whose reason contains this, or what else is told of why; or whose group does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Only letters that this version of the job made: as it declares it, or the beginning of its digest.
@@ -65,7 +65,7 @@ fn is_zero(number: &u64) -> bool {
 pub struct ReasonCount {
     /// Who gave up on them.
     pub stage: Stage,
-    /// Why; cut at 200 bytes.
+    /// Why, with `…` for what the job's verdict quotes of the record; cut at 200 bytes.
     pub reason: String,
     /// How many.
     pub count: u64,
@@ -89,8 +89,14 @@ pub struct DeadLetter {
     pub at: DateTime<Utc>,
     /// Who gave up on it.
     pub stage: Stage,
-    /// Why.
+    /// Why. Of a job that failed its error's first line, without the coordinates of the record.
     pub reason: String,
+    /// Where in the job's source that was, as `job.ts:12`, if the job has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// What the job has said of where, as its language prints it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<String>,
     /// The version of the job that made it a dead letter, as it declares it.
     pub version: String,
     /// SHA-256 of that version's component, in hexadecimal.

@@ -33,8 +33,8 @@ impl Batch {
 
     /// Bytes of memory that a dead letter of record `i` takes while it is on its way, its record apart.
     pub fn letter_bytes(&self, i: usize, reason: &str) -> usize {
-        // The reason is a header, and it is kept for a letter that the topic refuses.
-        LETTER + 2 * reason.len() + self.headers.bytes_of(i)
+        // The reason is a header, a part of it another one, and it is kept for a letter that the topic refuses.
+        LETTER + 3 * reason.len() + self.headers.bytes_of(i)
     }
 }
 

@@ -1,10 +1,14 @@
 //! Records and outputs as text: for people to look at, and to compare what two versions of a job make of a record.
 //! Nothing is lost by it: different bytes have different text.
 
-use serde_json::{Map, Value, json};
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Days, NaiveDate, SecondsFormat};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::{Batch, Column, ColumnData, Headers, Output, Rows, is_valid};
-use crate::spec::{Sink, Target};
+use crate::spec::{ColumnType, Sink, Target};
 
 /// Bytes as text; what is not UTF-8 is escaped.
 pub fn text(bytes: &[u8]) -> String {
@@ -63,31 +67,139 @@ impl Output {
 impl Rows {
     /// Row `n` by column; a statement's placeholders are `$1`, `$2`, ….
     fn json(&self, sink: &Sink, n: usize) -> Value {
-        let name = |i: usize| match &sink.target {
-            Target::Table(table) => table.columns.get(i).map(|column| column.name.clone()),
-            _ => None,
+        let declared = |i: usize| match &sink.target {
+            Target::Table(table) => table.columns.get(i).map(|column| (Some(&column.name), column.column_type)),
+            Target::Statement(statement) => statement.placeholders.get(i).map(|&kind| (None, kind)),
+            Target::Topic(_) => None,
         };
-        let member = |(i, column): (usize, &Column)| (name(i).unwrap_or_else(|| format!("${}", i + 1)), column.json(n));
+        let member = |(i, column): (usize, &Column)| {
+            let (name, kind) = declared(i).unwrap_or((None, ColumnType::Bytea));
+            let value = serde_json::from_str(&cell(column, kind, n)).unwrap_or(Value::Null);
+            (name.cloned().unwrap_or_else(|| format!("${}", i + 1)), value)
+        };
         Value::Object(self.columns.iter().enumerate().map(member).collect::<Map<_, _>>())
     }
 }
 
-impl Column {
-    fn json(&self, n: usize) -> Value {
-        if !is_valid(&self.validity, n) {
-            return Value::Null;
-        }
-        // JSON has no infinities and no NaN.
-        let real = |v: f64| if v.is_finite() { json!(v) } else { json!(v.to_string()) };
-        match &self.data {
-            ColumnData::Booleans(v) => v.get(n).map(|v| json!(v)),
-            ColumnData::Int16s(v) => v.get(n).map(|v| json!(v)),
-            ColumnData::Int32s(v) => v.get(n).map(|v| json!(v)),
-            ColumnData::Int64s(v) => v.get(n).map(|v| json!(v)),
-            ColumnData::Float32s(v) => v.get(n).map(|&v| real(f64::from(v))),
-            ColumnData::Float64s(v) => v.get(n).map(|&v| real(v)),
-            ColumnData::Packed(v) => v.get(n).map(|v| json!(text(v))),
-        }
-        .unwrap_or(Value::Null)
+/// The value of row `n` as JSON: numbers as numbers, bytes in hexadecimal, times as ISO 8601 writes them.
+pub fn cell(column: &Column, column_type: ColumnType, n: usize) -> String {
+    if !is_valid(&column.validity, n) {
+        return "null".to_owned();
+    }
+    match &column.data {
+        ColumnData::Booleans(v) => v.get(n).map(json),
+        ColumnData::Int16s(v) => v.get(n).map(json),
+        ColumnData::Int32s(v) if column_type == ColumnType::Date => v.get(n).map(|&days| date(days)),
+        ColumnData::Int32s(v) => v.get(n).map(json),
+        ColumnData::Int64s(v) if column_type == ColumnType::Int8 => v.get(n).map(json),
+        ColumnData::Int64s(v) => v.get(n).map(|&micros| time(micros, column_type)),
+        ColumnData::Float32s(v) => v.get(n).map(|v| if v.is_finite() { json(v) } else { real(f64::from(*v)) }),
+        ColumnData::Float64s(v) => v.get(n).map(|&v| real(v)),
+        ColumnData::Packed(v) => v.get(n).map(|bytes| match column_type {
+            ColumnType::Uuid => json(&uuid(bytes)),
+            ColumnType::Bytea => json(&hexadecimal(bytes)),
+            _ => json(&text(bytes)),
+        }),
+    }
+    .unwrap_or_else(|| "null".to_owned())
+}
+
+/// JSON has no infinities and no NaN; they are printed as Postgres calls them.
+pub fn real(number: f64) -> String {
+    if number.is_finite() {
+        json(&number)
+    } else if number.is_nan() {
+        json("NaN")
+    } else {
+        json(if number > 0.0 { "Infinity" } else { "-Infinity" })
+    }
+}
+
+/// Days since 1970-01-01 as a date; beyond the calendar's range they stay a number.
+fn date(days: i32) -> String {
+    let distance = Days::new(days.unsigned_abs().into());
+    let epoch = NaiveDate::from_ymd_opt(1970, 1, 1);
+    let date = if days < 0 {
+        epoch.and_then(|epoch| epoch.checked_sub_days(distance))
+    } else {
+        epoch.and_then(|epoch| epoch.checked_add_days(distance))
+    };
+    date.map_or_else(|| json(&days), |date| json(&date.to_string()))
+}
+
+/// Microseconds since 1970-01-01 as a time; beyond the calendar's range they stay a number.
+fn time(micros: i64, column_type: ColumnType) -> String {
+    let Some(time) = DateTime::from_timestamp_micros(micros) else { return json(&micros) };
+    let text = time.to_rfc3339_opts(SecondsFormat::AutoSi, false);
+    match column_type {
+        ColumnType::Timestamptz => json(&text),
+        _ => json(text.trim_end_matches("+00:00")),
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string doesn't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// As Postgres prints it; of another length than a UUID has, plain digits.
+fn uuid(bytes: &[u8]) -> String {
+    let digits = hexadecimal(bytes);
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| digits.get(part).unwrap_or_default());
+    if bytes.len() == 16 { parts.join("-") } else { digits }
+}
+
+/// A text or a number as JSON.
+fn json<T: Serialize + ?Sized>(value: &T) -> String {
+    // They always have a form in JSON.
+    serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Packed;
+    use crate::spec::{ColumnSpec, Conflict, Table};
+
+    #[test]
+    fn a_row_is_told_as_its_columns_are_read() {
+        let packed = |bytes: &[u8]| {
+            let mut packed = Packed::default();
+            packed.push(bytes);
+            ColumnData::Packed(packed)
+        };
+        let columns = [
+            (ColumnType::Uuid, packed(&[0x12; 16]), r#""12121212-1212-1212-1212-121212121212""#),
+            (
+                ColumnType::Timestamptz,
+                ColumnData::Int64s(vec![1_700_000_000_500_000]),
+                r#""2023-11-14T22:13:20.500+00:00""#,
+            ),
+            (ColumnType::Timestamp, ColumnData::Int64s(vec![0]), r#""1970-01-01T00:00:00""#),
+            (ColumnType::Date, ColumnData::Int32s(vec![-1]), r#""1969-12-31""#),
+            (ColumnType::Int8, ColumnData::Int64s(vec![i64::MAX]), "9223372036854775807"),
+            (ColumnType::Float4, ColumnData::Float32s(vec![0.1]), "0.1"),
+            (ColumnType::Float8, ColumnData::Float64s(vec![f64::NAN]), r#""NaN""#),
+            (ColumnType::Numeric, packed(b"-12.50"), r#""-12.50""#),
+            (ColumnType::Bytea, packed(b"\x00a"), r#""0061""#),
+            (ColumnType::Text, packed("é".as_bytes()), r#""é""#),
+        ];
+        let name = |i: usize| char::from(b'a' + i as u8).to_string();
+        let specs = columns.iter().enumerate().map(|(i, (column_type, ..))| ColumnSpec {
+            name: name(i),
+            column_type: *column_type,
+            nullable: true,
+        });
+        let table =
+            Table { name: "t".to_owned(), columns: specs.collect(), key: Vec::new(), on_conflict: Conflict::Fail };
+        let sink = Sink { name: "t".to_owned(), target: Target::Table(table) };
+        let expected: Vec<_> =
+            columns.iter().enumerate().map(|(i, (.., text))| format!("\"{}\":{text}", name(i))).collect();
+        let columns = columns.into_iter().map(|(_, data, _)| Column { validity: Vec::new(), data }).collect();
+        let rows = Output::Rows { sink: 0, rows: Rows { origin: vec![0], columns } };
+        assert_eq!(rows.value(0, &Batch::default(), &sink), format!("{{{}}}", expected.join(",")));
     }
 }

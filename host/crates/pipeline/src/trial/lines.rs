@@ -1,18 +1,16 @@
 //! The lines that a trial prints: one JSON object each, spaced as Python's `json.dumps` spaces, so that they read well
 //! and compare byte for byte.
 
-use std::fmt::Write as _;
 use std::io;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use chrono::{DateTime, Days, NaiveDate, SecondsFormat};
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
 use pelton_connect::sink::RowCheck;
-use pelton_model::record::text::text;
-use pelton_model::record::{Column, ColumnData, Outcome, Output, Rows, is_valid};
+use pelton_model::record::text::{cell, real, text};
+use pelton_model::record::{Outcome, Output, Rows};
 use pelton_model::spec::{ColumnType, Sink, Spec, Target};
 use pelton_runtime::Failure;
 
@@ -120,77 +118,6 @@ fn row(rows: &Rows, sink: &Sink, n: usize) -> String {
         row = row.raw(&name, &cell(column, column_type, n));
     }
     row.end()
-}
-
-/// A value as JSON: numbers as numbers, bytes in hexadecimal, times as ISO 8601 writes them.
-fn cell(column: &Column, column_type: ColumnType, n: usize) -> String {
-    if !is_valid(&column.validity, n) {
-        return "null".to_owned();
-    }
-    match &column.data {
-        ColumnData::Booleans(v) => v.get(n).map(json),
-        ColumnData::Int16s(v) => v.get(n).map(json),
-        ColumnData::Int32s(v) if column_type == ColumnType::Date => v.get(n).map(|&days| date(days)),
-        ColumnData::Int32s(v) => v.get(n).map(json),
-        ColumnData::Int64s(v) if column_type == ColumnType::Int8 => v.get(n).map(json),
-        ColumnData::Int64s(v) => v.get(n).map(|&micros| time(micros, column_type)),
-        ColumnData::Float32s(v) => v.get(n).map(|v| if v.is_finite() { json(v) } else { real(f64::from(*v)) }),
-        ColumnData::Float64s(v) => v.get(n).map(|&v| real(v)),
-        ColumnData::Packed(v) => v.get(n).map(|bytes| match column_type {
-            ColumnType::Uuid => json(&uuid(bytes)),
-            ColumnType::Bytea => json(&hexadecimal(bytes)),
-            _ => json(&text(bytes)),
-        }),
-    }
-    .unwrap_or_else(|| "null".to_owned())
-}
-
-/// JSON has no infinities and no NaN; they are printed as Postgres calls them.
-fn real(number: f64) -> String {
-    if number.is_finite() {
-        json(&number)
-    } else if number.is_nan() {
-        json("NaN")
-    } else {
-        json(if number > 0.0 { "Infinity" } else { "-Infinity" })
-    }
-}
-
-/// Days since 1970-01-01 as a date; beyond the calendar's range they stay a number.
-fn date(days: i32) -> String {
-    let distance = Days::new(days.unsigned_abs().into());
-    let epoch = NaiveDate::from_ymd_opt(1970, 1, 1);
-    let date = if days < 0 {
-        epoch.and_then(|epoch| epoch.checked_sub_days(distance))
-    } else {
-        epoch.and_then(|epoch| epoch.checked_add_days(distance))
-    };
-    date.map_or_else(|| json(&days), |date| json(&date.to_string()))
-}
-
-/// Microseconds since 1970-01-01 as a time; beyond the calendar's range they stay a number.
-fn time(micros: i64, column_type: ColumnType) -> String {
-    let Some(time) = DateTime::from_timestamp_micros(micros) else { return json(&micros) };
-    let text = time.to_rfc3339_opts(SecondsFormat::AutoSi, false);
-    match column_type {
-        ColumnType::Timestamptz => json(&text),
-        _ => json(text.trim_end_matches("+00:00")),
-    }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string doesn't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// As Postgres prints it; of another length than a UUID has, plain digits.
-fn uuid(bytes: &[u8]) -> String {
-    let digits = hexadecimal(bytes);
-    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| digits.get(part).unwrap_or_default());
-    if bytes.len() == 16 { parts.join("-") } else { digits }
 }
 
 /// An object in the making, its members in the order in which they are given.
