@@ -34,7 +34,7 @@ pub use apply::{apply, export};
 use args::{Api, JobArgs, Mapped, caller, parameter, settings};
 use dev::DevArgs;
 pub use dev::dev;
-use lifecycle::{LogsArgs, ReloadArgs, RollbackArgs, ScaleArgs, SetArgs};
+use lifecycle::{LogsArgs, PauseArgs, ReloadArgs, RollbackArgs, ScaleArgs, SetArgs};
 pub use lifecycle::{logs, pause, reload, resume, rollback, scale, set};
 use new::NewArgs;
 pub use new::new;
@@ -75,7 +75,7 @@ pub enum Command {
     /// Show one job
     Show(ShowArgs),
     /// Hold a job: it delivers what is in flight and reads no more
-    Pause(JobArgs),
+    Pause(PauseArgs),
     /// Let a held job go on
     Resume(JobArgs),
     /// Put a new version of a job to work while it runs

@@ -61,6 +61,21 @@ pub struct RollbackArgs {
     /// Why, for the job's history
     #[arg(long)]
     why: Option<String>,
+    /// Also where it forgets what the job declares that it remembers
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    api: Api,
+}
+
+/// `pelton pause`.
+#[derive(Debug, Args)]
+pub struct PauseArgs {
+    /// The job's name
+    job: String,
+    /// Also where it forgets what the job declares that it remembers
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     api: Api,
 }
@@ -72,6 +87,9 @@ pub struct ScaleArgs {
     job: String,
     /// How many instances share the partitions
     parallelism: usize,
+    /// Also where it forgets what the job declares that it remembers
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     api: Api,
 }
@@ -87,6 +105,9 @@ pub struct SetArgs {
     /// A parameter that gets its default back
     #[arg(long, value_name = "KEY")]
     unset: Vec<String>,
+    /// Also where it forgets what the job declares that it remembers
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     api: Api,
 }
@@ -176,13 +197,17 @@ pub(super) fn component(client: &Client, job: &str, plain: &Plain) -> Result<Nam
 }
 
 /// Holds a job.
-pub fn pause(args: &JobArgs) -> Result<()> {
-    print::done(&args.api.client()?.change(&args.job, "pause", &Hold { by: caller() })?, args.api.json)
+pub fn pause(args: &PauseArgs) -> Result<()> {
+    let request = Hold { force: args.force, by: caller() };
+    print::done(&args.api.client()?.change(&args.job, "pause", &request)?, args.api.json)
 }
 
 /// Lets a held job go on.
 pub fn resume(args: &JobArgs) -> Result<()> {
-    print::done(&args.api.client()?.change(&args.job, "resume", &Hold { by: caller() })?, args.api.json)
+    print::done(
+        &args.api.client()?.change(&args.job, "resume", &Hold { by: caller(), ..Hold::default() })?,
+        args.api.json,
+    )
 }
 
 /// Puts a new version to work, or runs it beside the job.
@@ -230,13 +255,13 @@ pub fn rollback(args: RollbackArgs) -> Result<()> {
             job.versions.iter().rev().find(|version| version.number < job.version).map(|version| version.number)
         }
     };
-    let request = Rollback { to, by: caller(), why: args.why };
+    let request = Rollback { to, force: args.force, by: caller(), why: args.why };
     print::done(&client.change(&args.job, "rollback", &request)?, args.api.json)
 }
 
 /// Changes the number of instances.
 pub fn scale(args: &ScaleArgs) -> Result<()> {
-    let request = Scale { parallelism: args.parallelism, by: caller() };
+    let request = Scale { parallelism: args.parallelism, force: args.force, by: caller() };
     print::done(&args.api.client()?.change(&args.job, "scale", &request)?, args.api.json)
 }
 
@@ -244,7 +269,7 @@ pub fn scale(args: &ScaleArgs) -> Result<()> {
 pub fn set(args: SetArgs) -> Result<()> {
     let set = args.set.into_iter().map(|(key, value)| (key, Some(value)));
     let parameters = set.chain(args.unset.into_iter().map(|key| (key, None))).collect();
-    let request = SetParameters { parameters, by: caller() };
+    let request = SetParameters { parameters, force: args.force, by: caller() };
     print::done(&args.api.client()?.change(&args.job, "set", &request)?, args.api.json)
 }
 

@@ -102,7 +102,7 @@ pub(crate) async fn pause(
     Path(name): Path<String>,
     Body(request): Body<Hold>,
 ) -> Result<Changed<Done>, Problem> {
-    let completion = blocking(move || context.jobs.pause(&name, request.by.as_deref())).await?;
+    let completion = blocking(move || context.jobs.pause(&name, &request)).await?;
     Ok(Changed(completion.done().await?))
 }
 
@@ -111,7 +111,7 @@ pub(crate) async fn resume(
     Path(name): Path<String>,
     Body(request): Body<Hold>,
 ) -> Result<Changed<Done>, Problem> {
-    blocking(move || context.jobs.resume(&name, request.by.as_deref())).await.map(Changed)
+    blocking(move || context.jobs.resume(&name, &request)).await.map(Changed)
 }
 
 pub(crate) async fn seek(

@@ -31,6 +31,7 @@ fn status(error: &Error) -> u16 {
         | Error::GroupTaken { .. }
         | Error::OtherGroup { .. }
         | Error::WouldDrop { .. }
+        | Error::WouldForget { .. }
         | Error::NoEarlierVersion { .. }
         | Error::NotRunning(_)
         | Error::NotPaused(_)

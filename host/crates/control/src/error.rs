@@ -26,6 +26,13 @@ pub enum Error {
     NoSuchJob(String),
     /// The job has been cancelled and is about to end.
     Ending(String),
+    /// A change would end the instances of a job that remembers something.
+    WouldForget {
+        /// The job.
+        job: String,
+        /// What it remembers.
+        what: String,
+    },
     /// The history of a job that is not gone can't be purged.
     StillSubmitted(String),
     /// The job was changed by others at every try.
@@ -261,7 +268,7 @@ impl Error {
 
     /// Whether it asks whoever reloads for a decision.
     pub fn is_question(&self) -> bool {
-        matches!(self, Self::WouldDrop { .. })
+        matches!(self, Self::WouldDrop { .. } | Self::WouldForget { .. })
     }
 
     /// The cause, the place, and what to do.
@@ -275,6 +282,12 @@ impl Error {
             }
             Self::Ending(job) => because("ending", &format!("{job} is being cancelled"), "it delivers what is in flight")
                 .fix("wait until it is gone, and submit it again if it is to go on"),
+            Self::WouldForget { job, what } => because(
+                "would-forget",
+                &format!("{job} is not changed: it would forget something"),
+                &format!("it declares that it remembers, and this ends its instances: {what}"),
+            )
+            .fix("do it with --force if that is meant; it goes on from its offsets, and with nothing remembered"),
             Self::StillSubmitted(job) => {
                 because("still-submitted", &format!("the history of {job} is not purged"), "the job is submitted")
                     .fix(format!("cancel it first (`pelton cancel {job}`)"))

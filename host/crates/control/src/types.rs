@@ -255,7 +255,7 @@ pub struct Reload {
     /// A component uploaded before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
-    /// Whether it may drop sources, sinks and parameters, or have another name.
+    /// Whether it may drop sources, sinks and parameters, have another name, or forget what its instances remember.
     pub force: bool,
     /// Topics and tables in the place of those that the component declares; the others stay as they are.
     #[serde(skip_serializing_if = "Mapping::is_empty")]
@@ -280,6 +280,9 @@ pub struct Rollback {
     /// The number of the version; the one before that which runs where none is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<u32>,
+    /// Whether it may forget what its instances remember.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
     /// Who asks for it, for the history.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
@@ -294,6 +297,9 @@ pub struct Rollback {
 pub struct Scale {
     /// How many instances.
     pub parallelism: usize,
+    /// Whether it may forget what its instances remember.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
     /// Who asks for it, for the history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
@@ -305,6 +311,9 @@ pub struct Scale {
 pub struct SetParameters {
     /// Values by name; null brings the default back. What is not named stays.
     pub parameters: BTreeMap<String, Option<String>>,
+    /// Whether it may forget what its instances remember.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
     /// Who asks for it, for the history.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
@@ -314,6 +323,9 @@ pub struct SetParameters {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hold {
+    /// Whether it may forget what its instances remember.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
     /// Who asks for it, for the history.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,

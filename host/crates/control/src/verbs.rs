@@ -147,6 +147,17 @@ impl Jobs {
     }
 }
 
+/// Refuses to end the instances of a job that says that they remember something, unless that is meant. One that is held
+/// has none.
+fn may_forget(record: &JobRecord, force: bool) -> Result<(), Error> {
+    match &record.spec.remembers {
+        Some(what) if !force && !record.paused => {
+            Err(Error::WouldForget { job: record.name.clone(), what: what.clone() })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Tells in the job itself that a change of its version was refused: where its file asks for it, for as long as it does.
 /// Of all others, who have the answer, a line of the log is enough.
 fn tell_refused(supervised: &Supervised, part: &Part, error: &Error, by_a_file: bool) {

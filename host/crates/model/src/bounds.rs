@@ -192,6 +192,9 @@ impl Spec {
                 Target::Table(declared) => table(name, declared)?,
             }
         }
+        if let Some(remembers) = &self.remembers {
+            short("what the job remembers", remembers, DESCRIPTION)?;
+        }
         distinct("parameter", self.parameters.iter().map(|parameter| parameter.name.as_str()))?;
         for parameter in &self.parameters {
             let name = &parameter.name;

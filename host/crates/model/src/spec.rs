@@ -5,6 +5,11 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::text::quoted;
 
+/// What names of parameters begin with that are declarations to the host; nobody can set them.
+pub const RESERVED: &str = "pelton.";
+/// The parameter whose description says what a job remembers.
+pub const REMEMBERS: &str = "pelton.remembers";
+
 /// A job's declaration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
@@ -27,6 +32,10 @@ pub struct Spec {
     /// What can be set at submit.
     #[schema(required)]
     pub parameters: Vec<Parameter>,
+    /// What its instances hold from batch to batch, in the author's words, where it is more than speeds it up: it ends
+    /// with them. Declared as the parameter [`REMEMBERS`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remembers: Option<String>,
 }
 
 impl Spec {

@@ -1,22 +1,34 @@
 //! What a component says of itself, made the host's own and refused where it makes no sense, is too long or not clean:
 //! here, before anything of it is kept.
 
-use anyhow::Result;
+use anyhow::{Result, bail, ensure};
 
 use super::bindings::v0_1::exports::pelton::job::task::Spec as RawSpec;
 use super::bindings::v0_1::pelton::job::types as raw;
-use pelton_model::spec::{ColumnSpec, ColumnType, Conflict, Parameter, Sink, Source, Spec, Statement, Table, Target};
+use pelton_model::spec::{
+    ColumnSpec, ColumnType, Conflict, Parameter, REMEMBERS, RESERVED, Sink, Source, Spec, Statement, Table, Target,
+};
+use pelton_model::text::quoted;
 
 /// Takes over a declaration of contract 0.1.
 pub(super) fn spec(raw: RawSpec) -> Result<Spec> {
+    let (reserved, parameters): (Vec<_>, Vec<_>) =
+        raw.parameters.into_iter().partition(|parameter| parameter.name.starts_with(RESERVED));
+    if let Some(unknown) = reserved.iter().find(|parameter| parameter.name != REMEMBERS) {
+        bail!(
+            "the parameter {} is none that this host knows of those that begin with {RESERVED:?}",
+            quoted(&unknown.name)
+        );
+    }
+    ensure!(reserved.len() < 2, "the parameter {REMEMBERS:?} is declared twice");
     let spec = Spec {
         name: raw.name,
         version: raw.version,
         description: one_line(raw.description),
         sources: raw.sources.into_iter().map(|s| Source { topic: s.topic, headers: s.headers }).collect(),
         sinks: raw.sinks.into_iter().map(|s| Sink { name: s.name, target: target(s.target) }).collect(),
-        parameters: raw
-            .parameters
+        remembers: reserved.into_iter().next().map(|parameter| one_line(parameter.description)),
+        parameters: parameters
             .into_iter()
             .map(|p| Parameter { name: p.name, description: one_line(p.description), default: p.default })
             .collect(),

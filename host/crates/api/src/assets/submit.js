@@ -1,8 +1,8 @@
 // Submit: a file is uploaded, what it declares is shown with its parameters to fill in, and only then it starts.
 
-import { of, send, upload } from "./api.js";
+import { Problem, of, send, upload } from "./api.js";
 import { declaration } from "./declared.js";
-import { open, problemBox, say } from "./dialogs.js";
+import { confirm, open, problemBox, say } from "./dialogs.js";
 import { button, field, h } from "./dom.js";
 import { bytes } from "./format.js";
 import { valueField } from "./values.js";
@@ -229,7 +229,27 @@ export function dropTarget(hint, dropped, signal) {
   signal.addEventListener("abort", () => veil.remove());
 }
 
-/** A verb on a job. Its history says that it came from here. */
-export function act(job, verb, body) {
-  return send("POST", of(job, `/${verb}`), { ...body, by: BY });
+/**
+ * A verb on a job. Its history says that it came from here. Where it would end what the job remembers, that is asked
+ * for first; nothing comes of it where it is not meant.
+ */
+export async function act(job, verb, body) {
+  const send_it = (more) => send("POST", of(job, `/${verb}`), { ...body, ...more, by: BY });
+  try {
+    return await send_it({});
+  } catch (error) {
+    if (!(error instanceof Problem) || error.code !== "would-forget") throw error;
+    let view = null;
+    const done = await confirm(
+      `${job} would forget something`,
+      error.lines.map((line) => h("p", null, line)),
+      "Do it all the same",
+      async () => {
+        view = await send_it({ force: true });
+      },
+      { class: "danger" },
+    );
+    if (!done) throw error;
+    return view;
+  }
 }

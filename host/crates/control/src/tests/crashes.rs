@@ -7,7 +7,7 @@ use pelton_delivery::clock::SystemClock;
 
 use super::fake::{TestHost, eventually};
 use crate::error::Error;
-use crate::types::{Reload, Rollback, Scale, SetParameters};
+use crate::types::{Hold, Reload, Rollback, Scale, SetParameters};
 
 /// What a verb can change of a job; none where there is no job.
 type Desired = Option<(u32, String, Vec<(String, String)>, usize, bool, usize)>;
@@ -28,18 +28,18 @@ type Verb = fn(&TestHost) -> Result<(), Error>;
 /// A job's life.
 const LIFE: [Verb; 9] = [
     |host| host.submit("a").map(drop),
-    |host| host.jobs.scale("a", &Scale { parallelism: 3, by: None }).map(drop),
+    |host| host.jobs.scale("a", &Scale { parallelism: 3, force: false, by: None }).map(drop),
     |host| {
         let parameters = [("p".to_owned(), Some("7".to_owned()))].into();
-        host.jobs.set("a", &SetParameters { parameters, by: None }).map(drop)
+        host.jobs.set("a", &SetParameters { parameters, force: false, by: None }).map(drop)
     },
     |host| {
         let digest = Some(host.upload("a", 2)?);
         host.jobs.reload("a", &Reload { digest, ..Reload::default() }).map(drop)
     },
-    |host| host.jobs.pause("a", None)?.wait(&SystemClock).map(drop),
+    |host| host.jobs.pause("a", &Hold::default())?.wait(&SystemClock).map(drop),
     |host| host.jobs.rollback("a", &Rollback::default()).map(drop),
-    |host| host.jobs.resume("a", None).map(drop),
+    |host| host.jobs.resume("a", &Hold::default()).map(drop),
     |host| host.jobs.cancel("a", None)?.wait(&SystemClock).map(drop),
     |host| host.submit("a").map(drop),
 ];

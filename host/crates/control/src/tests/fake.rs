@@ -96,6 +96,7 @@ impl Components for FakeComponents {
                 description: String::new(),
                 default: Some("0".to_owned()),
             }],
+            remembers: (name == "counts").then(|| "how many there were".to_owned()),
             ..Spec::default()
         };
         Ok(Component { digest: digest(wasm).into(), program: Arc::new(FakeProgram(Arc::new(spec))) })

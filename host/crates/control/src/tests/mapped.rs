@@ -52,7 +52,7 @@ fn a_component_serves_many_places() {
     let next = Reload { digest: Some(host.upload("a", 2).unwrap()), ..Reload::default() };
     host.jobs.reload("copy", &next).unwrap();
     assert_eq!(reads(&host, "copy"), is(2, "plant-2.in", "0"));
-    let set = SetParameters { parameters: [("p".to_owned(), Some("7".to_owned()))].into(), by: None };
+    let set = SetParameters { parameters: [("p".to_owned(), Some("7".to_owned()))].into(), force: false, by: None };
     host.jobs.set("copy", &set).unwrap();
     assert_eq!(reads(&host, "copy"), is(2, "plant-2.in", "7"));
     // The same version elsewhere, without a component.

@@ -8,7 +8,7 @@ use pelton_model::partition::Moved;
 use super::fake::{TestHost, eventually};
 use crate::catalog::memory::Memory;
 use crate::error::Error;
-use crate::types::{Seek, Sought, Submit};
+use crate::types::{Hold, Seek, Sought, Submit};
 
 /// A host with a job that reads two partitions of ten records each, from their beginning.
 fn host() -> TestHost {
@@ -29,7 +29,7 @@ fn seek(host: &TestHost, from: &str) -> Result<Vec<(i32, Option<i64>, i64)>, Err
 }
 
 fn pause(host: &TestHost) {
-    host.jobs.pause("a", None).unwrap().wait(&SystemClock).unwrap();
+    host.jobs.pause("a", &Hold::default()).unwrap().wait(&SystemClock).unwrap();
 }
 
 fn whys(host: &TestHost) -> Vec<String> {
@@ -54,7 +54,7 @@ fn a_job_that_is_held_goes_on_where_it_is_told() {
     let done = ["submit", "pause", "seek in/1=7", "seek 1970-01-01T00:00:06Z", "seek latest"];
     assert_eq!(whys(&host), done);
     assert_eq!(host.jobs.show("a").unwrap().history.last().unwrap().by, "ana");
-    host.jobs.resume("a", None).unwrap();
+    host.jobs.resume("a", &Hold::default()).unwrap();
     host.flowing.current("a");
 }
 
@@ -112,7 +112,7 @@ fn a_seek_waits_until_what_is_in_flight_is_delivered() {
     let host = host();
     host.flowing.current("a");
     host.flowing.hold_up("a");
-    drop(host.jobs.pause("a", None).unwrap());
+    drop(host.jobs.pause("a", &Hold::default()).unwrap());
     std::thread::scope(|scope| {
         let sought = scope.spawn(|| seek(&host, "latest"));
         eventually("it waits", || host.flowing.is_running("a"));
@@ -121,13 +121,13 @@ fn a_seek_waits_until_what_is_in_flight_is_delivered() {
         assert_eq!(sought.join().unwrap().unwrap(), [(0, Some(0), 10), (1, Some(0), 10)]);
     });
     // One that is resumed instead is not moved.
-    host.jobs.resume("a", None).unwrap();
+    host.jobs.resume("a", &Hold::default()).unwrap();
     host.flowing.current("a");
     host.flowing.hold_up("a");
-    drop(host.jobs.pause("a", None).unwrap());
+    drop(host.jobs.pause("a", &Hold::default()).unwrap());
     std::thread::scope(|scope| {
         let sought = scope.spawn(|| seek(&host, "earliest"));
-        host.jobs.resume("a", None).unwrap();
+        host.jobs.resume("a", &Hold::default()).unwrap();
         assert!(matches!(sought.join().unwrap(), Err(Error::NotPaused(_))));
         host.flowing.let_go("a");
     });
@@ -149,7 +149,7 @@ fn the_lag_of_a_job_that_is_held_follows_what_comes() {
     // Who counts it each second shows what was seen, and looks no further.
     let tallies = host.jobs.tallies();
     assert_eq!(tallies.iter().map(|tally| (tally.name.as_str(), tally.lag)).collect::<Vec<_>>(), [("a", Some(21))]);
-    host.jobs.resume("a", None).unwrap();
+    host.jobs.resume("a", &Hold::default()).unwrap();
     host.flowing.current("a");
     assert_eq!(host.jobs.show("a").unwrap().lag, None, "what it does tells of it now");
 }

@@ -6,14 +6,14 @@ use pelton_model::bounds;
 
 use super::fake::{TestHost, eventually};
 use crate::error::Error;
-use crate::types::{Done, Reload, Rollback, Scale, SetParameters, Submit};
+use crate::types::{Apply, Done, Hold, Reload, Rollback, Scale, SetParameters, Submit};
 
 fn set(value: &str) -> SetParameters {
-    SetParameters { parameters: [("p".to_owned(), Some(value.to_owned()))].into(), by: None }
+    SetParameters { parameters: [("p".to_owned(), Some(value.to_owned()))].into(), force: false, by: None }
 }
 
 fn scale(parallelism: usize) -> Scale {
-    Scale { parallelism, by: None }
+    Scale { parallelism, force: false, by: None }
 }
 
 #[test]
@@ -35,11 +35,11 @@ fn every_verb_does_its_work_and_may_be_repeated() {
         assert_eq!(jobs.rollback("a", &Rollback { to: Some(1), ..Rollback::default() }).unwrap().job.version, 1);
     }
     for _ in 0..2 {
-        jobs.pause("a", None).unwrap().wait(&SystemClock).unwrap();
+        jobs.pause("a", &Hold::default()).unwrap().wait(&SystemClock).unwrap();
         assert!(!host.flowing.is_running("a"));
     }
     for _ in 0..2 {
-        jobs.resume("a", None).unwrap();
+        jobs.resume("a", &Hold::default()).unwrap();
     }
     assert_eq!(host.flowing.current("a").get().0.number, 1);
     let why: Vec<_> = jobs.show("a").unwrap().history.into_iter().map(|change| change.why).collect();
@@ -97,6 +97,38 @@ fn what_was_of_a_job_goes_on_where_it_is_submitted_again_and_what_does_not_is_to
 }
 
 #[test]
+fn what_a_job_remembers_is_not_ended_unless_that_is_meant() {
+    let host = TestHost::start(Memory::default());
+    let jobs = &host.jobs;
+    host.submit("counts").unwrap();
+    host.flowing.current("counts");
+    let digest = Some(host.upload("counts", 2).unwrap());
+    let reload = |force| jobs.reload("counts", &Reload { digest: digest.clone(), force, ..Reload::default() });
+    let set = |force| jobs.set("counts", &SetParameters { force, ..set("7") });
+    let scaled = |force| jobs.scale("counts", &Scale { force, ..scale(2) });
+    let rollback = |force| jobs.rollback("counts", &Rollback { to: Some(1), force, ..Rollback::default() });
+    let pause = |force| jobs.pause("counts", &Hold { force, by: None })?.wait(&SystemClock);
+    let verbs: [(_, &dyn Fn(bool) -> Result<Done, Error>); 5] =
+        [("reload", &reload), ("set", &set), ("scale", &scaled), ("rollback", &rollback), ("pause", &pause)];
+    for (verb, call) in verbs {
+        let before = jobs.show("counts").unwrap().history.len();
+        let told = call(false).unwrap_err();
+        assert!(matches!(&told, Error::WouldForget { what, .. } if what == "how many there were"), "{verb}: {told}");
+        assert_eq!(jobs.show("counts").unwrap().history.len(), before, "{verb}");
+        call(true).unwrap();
+        assert_eq!(jobs.show("counts").unwrap().history.len(), before + 1, "{verb}");
+        // What is so already ends nothing, and one that is held remembers nothing.
+        call(false).unwrap();
+    }
+    jobs.scale("counts", &scale(3)).unwrap();
+    // An apply says it among what it changes.
+    jobs.resume("counts", &Hold::default()).unwrap();
+    let job = Submit { digest, parameters: [("p".to_owned(), "8".to_owned())].into(), ..Submit::default() };
+    let applied = jobs.apply(&Apply { job, dry_run: true }).unwrap();
+    assert_eq!(applied.changes.last().unwrap(), "it forgets what it remembers: how many there were");
+}
+
+#[test]
 fn a_large_value_is_set_whole_and_cut_where_the_job_is_shown() {
     let host = TestHost::start(Memory::default());
     let jobs = &host.jobs;
@@ -138,8 +170,8 @@ fn each_verb_tells_what_it_has_changed_and_a_repeated_one_that_nothing_is() {
         (&|| jobs.scale("a", &three), "parallelism is 3 (was 1)"),
         (&|| jobs.reload("a", &next), "version 2 (2) takes over from version 1 (1)"),
         (&|| jobs.rollback("a", &back), "version 1 (1) takes over from version 2 (2)"),
-        (&|| jobs.pause("a", None)?.wait(&SystemClock), "paused"),
-        (&|| jobs.resume("a", None), "resumed"),
+        (&|| jobs.pause("a", &Hold::default())?.wait(&SystemClock), "paused"),
+        (&|| jobs.resume("a", &Hold::default()), "resumed"),
     ];
     for (verb, told) in verbs {
         assert_eq!(verb().unwrap().changed.as_deref(), Some(told));
@@ -183,10 +215,10 @@ fn other_jobs_and_other_verbs_do_not_wait_for_a_drain() {
     let gone = jobs.cancel("slow", None).unwrap();
     host.submit("other").unwrap();
     jobs.scale("other", &scale(2)).unwrap();
-    jobs.pause("other", None).unwrap().wait(&SystemClock).unwrap();
+    jobs.pause("other", &Hold::default()).unwrap().wait(&SystemClock).unwrap();
     assert!(gone.answer().is_none() && jobs.show("slow").is_ok(), "it drains yet");
     assert!(matches!(jobs.scale("slow", &scale(2)), Err(Error::Ending(_))));
-    assert!(matches!(jobs.pause("slow", None), Err(Error::Ending(_))));
+    assert!(matches!(jobs.pause("slow", &Hold::default()), Err(Error::Ending(_))));
     let again = jobs.cancel("slow", None).unwrap();
     // One of the same name is another run, which comes once this one is gone.
     let waits = Arc::new(Barrier::new(2));
@@ -212,9 +244,9 @@ fn a_pause_that_is_taken_back_is_over() {
     host.submit("a").unwrap();
     host.flowing.current("a");
     host.flowing.hold_up("a");
-    let paused = host.jobs.pause("a", None).unwrap();
+    let paused = host.jobs.pause("a", &Hold::default()).unwrap();
     assert!(paused.answer().is_none());
-    host.jobs.resume("a", None).unwrap();
+    host.jobs.resume("a", &Hold::default()).unwrap();
     paused.wait(&SystemClock).unwrap();
     host.flowing.let_go("a");
     eventually("it goes on", || host.flowing.is_running("a"));
@@ -224,7 +256,7 @@ fn a_pause_that_is_taken_back_is_over() {
 fn a_verb_that_nobody_waits_for_is_done() {
     let host = TestHost::start(Memory::default());
     host.submit("a").unwrap();
-    drop(host.jobs.pause("a", None).unwrap());
+    drop(host.jobs.pause("a", &Hold::default()).unwrap());
     eventually("it is held", || !host.flowing.is_running("a"));
     host.flowing.hold_up("a");
     drop(host.jobs.cancel("a", None).unwrap());
@@ -326,7 +358,7 @@ fn jobs_are_as_they_were_after_a_stop() {
         host.submit(job).unwrap();
     }
     host.jobs.scale("b", &scale(4)).unwrap();
-    host.jobs.pause("c", None).unwrap().wait(&SystemClock).unwrap();
+    host.jobs.pause("c", &Hold::default()).unwrap().wait(&SystemClock).unwrap();
     let host = TestHost::start(host.stop());
     let names: Vec<_> = host.jobs.list().into_iter().map(|job| (job.name, job.parallelism)).collect();
     assert_eq!(names, [("a".to_owned(), 1), ("b".to_owned(), 4), ("c".to_owned(), 1)]);

@@ -151,6 +151,9 @@ fn differences(before: &JobRecord, wanted: &JobRecord) -> Result<Vec<String>, Er
     if before.allow_loop != wanted.allow_loop {
         lines.push(format!("allow_loop: {} → {}", before.allow_loop, wanted.allow_loop));
     }
+    if let Some(what) = before.spec.remembers.as_ref().filter(|_| !lines.is_empty() && !before.paused) {
+        lines.push(format!("it forgets what it remembers: {what}"));
+    }
     Ok(lines)
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::record::{DroppedFile, JobRecord, Note};
 
-use super::{Found, Prepared, tell_refused};
+use super::{Found, Prepared, may_forget, tell_refused};
 use crate::checks::May;
 use crate::components::Component;
 use crate::error::Error;
@@ -134,6 +134,7 @@ impl Jobs {
         if !request.force && !diff.drops.is_empty() {
             return Err(Error::WouldDrop { job: record.name, lines: diff.lines() });
         }
+        may_forget(&before, request.force)?;
         flow::check(&record.name, &spec, record.allow_loop)?;
         let mapped = record.clone();
         if request.force {
@@ -160,6 +161,7 @@ impl Jobs {
             let Some(to) = record.earlier(request.to).cloned() else {
                 return Err(Error::NoEarlierVersion { job: record.name, wanted: request.to, runs: record.version });
             };
+            may_forget(&record, request.force)?;
             let component = self.kept(&to.digest)?;
             let spec = to.mapping.apply(component.spec())?;
             flow::check(&record.name, &spec, record.allow_loop)?;

@@ -1,6 +1,6 @@
 //! Set and scale.
 
-use super::Prepared;
+use super::{Prepared, may_forget};
 use crate::checks::{check_parallelism, idle_instances};
 use crate::error::Error;
 use crate::jobs::Jobs;
@@ -30,6 +30,7 @@ impl Jobs {
                 return Ok(None);
             }
             bounds::parameters(&parameters)?;
+            may_forget(&entry.record, request.force)?;
             let record = JobRecord { parameters: parameters.into(), ..entry.record.clone() };
             let component = self.kept(&record.digest)?;
             self.opened(supervised, record, &component, false, &note).map(Some)
@@ -46,6 +47,7 @@ impl Jobs {
             if entry.record.parallelism == parallelism {
                 return Ok(None);
             }
+            may_forget(&entry.record, request.force)?;
             let mut record = entry.record.clone();
             record.parallelism = parallelism;
             record.note(&note);

@@ -166,3 +166,25 @@ fn lines_of_a_description_are_joined_and_nothing_else_is_changed() {
     assert_eq!(joined("  Alerts,\r\n\tand  rows.\n"), "Alerts, and rows.");
     assert_eq!(joined("two  spaces\u{1b}"), "two  spaces\u{1b}");
 }
+
+#[test]
+fn what_a_job_remembers_is_declared_once_and_is_no_parameter() {
+    let declare = |names: &[&str]| {
+        let mut declared = Declaration::new();
+        let what = declared.text("how many there were");
+        let items: Vec<_> = names.iter().map(|name| declared.text(name)).collect();
+        let items: Vec<_> = items.iter().map(|name| [name.0, name.1, what.0, what.1, 0, 0, 0]).collect();
+        let items: Vec<&[u32]> = items.iter().map(<[_; 7]>::as_slice).collect();
+        let parameters = declared.items(&items);
+        declared.set(5, parameters);
+        declared
+    };
+    let job = declare(&["a", "pelton.remembers"]).load().unwrap();
+    assert_eq!(job.spec().remembers.as_deref(), Some("how many there were"));
+    assert_eq!(job.spec().parameters.len(), 1, "it can't be set");
+    assert_eq!(declare(&["a"]).load().unwrap().spec().remembers, None);
+    let twice = declare(&["pelton.remembers", "pelton.remembers"]).refusal();
+    assert_eq!(twice, "the parameter \"pelton.remembers\" is declared twice");
+    let unknown = declare(&["pelton.\u{1b}[2J"]).refusal();
+    assert!(unknown.starts_with("the parameter \"pelton.\\u{1b}[2J\" is none that this host knows"), "{unknown}");
+}
