@@ -38,7 +38,8 @@ async function build(folder, outfile) {
   const [map, script] = ['.map', ''].map((end) => outputFiles.find(({ path }) => path === outfile + end));
   const { sources, mappings } = JSON.parse(map.text);
   // Behind all else, so that no line of the script is another one by it.
-  const lines = { files: sources.map((source) => relative(folder, resolve(dirname(outfile), source))), runs: runsOf(mappings, script.text) };
+  const files = sources.map((source) => relative(folder, resolve(dirname(outfile), source)));
+  const lines = { files, runs: runsOf(mappings, script.text) };
   await writeFile(outfile, `${script.text}globalThis.peltonLines = ${JSON.stringify(lines)};\n`);
 }
 

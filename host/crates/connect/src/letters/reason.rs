@@ -64,7 +64,7 @@ pub(crate) fn group<'a>(reason: &Reason<'a>, stage: Stage) -> Cow<'a, str> {
     group.into()
 }
 
-/// Numbers that stand alone: not `INT4`, not `id2`, not `RFC 3339`.
+/// Numbers that stand alone: not `INT4`, not `UTF-8`, not `RFC 3339`.
 fn numbers_left_out(text: &str, out: &mut String) {
     let is_of_word = |c: char| c.is_alphanumeric() || c == '_' || c == '`';
     let is_of_number = |c: char| c.is_ascii_digit() || matches!(c, '.' | ',');
@@ -75,7 +75,8 @@ fn numbers_left_out(text: &str, out: &mut String) {
         let end = unsigned.find(|c| !is_of_number(c)).unwrap_or(unsigned.len());
         let number = unsigned.get(..end).unwrap_or_default().trim_end_matches(['.', ',']);
         let after = unsigned.get(number.len()..).unwrap_or_default();
-        let is_code = matches!(before, [word, ' '] if word.is_ascii_uppercase());
+        let is_code = matches!(before, [word, ' '] if word.is_ascii_uppercase())
+            || matches!(before, [word, '-'] if is_of_word(word));
         let is_first_digit = number.starts_with(|c: char| c.is_ascii_digit());
         let [_, last] = before;
         if is_first_digit && !is_of_word(last) && !is_code && !after.starts_with(is_of_word) {
@@ -210,7 +211,7 @@ mod tests {
             ("field `t` is not a number: \"cut…", "field `t` is not a number: \"…\""),
             ("value is not UTF-8: invalid at byte 12", "value is not UTF-8: invalid at byte …"),
             ("12.5 of 1,000. id2, INT4, `7`, é9", "… of …. id2, INT4, `7`, é9"),
-            ("`t` is no time (RFC 3339): -7, 3rd-2", "`t` is no time (RFC 3339): …, 3rd…"),
+            ("`t` is no time (RFC 3339): -7, 3rd-2", "`t` is no time (RFC 3339): …, 3rd-2"),
             ("no temperature", "no temperature"),
         ] {
             assert_eq!(group_of(told, Stage::Reject), expected);
