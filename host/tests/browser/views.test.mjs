@@ -82,7 +82,7 @@ test("on a phone nothing is cut without a cue", async (t) => {
   await page.goto(`${url}/#/`);
   await page.locator(".job").first().waitFor();
   await drop(page, setting("PELTON_WIDER"), "wider.wasm");
-  await page.getByRole("heading", { name: /^Submit/ }).waitFor();
+  await page.getByRole("heading", { name: /^Submit sensor/ }).waitFor();
   await uncut(page, "the submit dialog");
   await accessible(page, "a narrow window");
 });
