@@ -69,6 +69,7 @@ fn target(u: &mut Unstructured<'_>) -> Result<Target> {
 
 fn spec(u: &mut Unstructured<'_>) -> Result<Spec> {
     Ok(Spec {
+        remembers: if bool::arbitrary(u)? { Some(text(u)?) } else { None },
         name: name(u)?,
         version: text(u)?,
         description: text(u)?,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use pelton_connect::memory::{Memory, Record};
 use pelton_control::catalog::Catalog;
 use pelton_control::catalog::memory::{Death, Memory as MemoryCatalog};
-use pelton_control::types::{Reload, Rollback, Scale};
+use pelton_control::types::{Hold, Reload, Rollback, Scale};
 
 use crate::defects::Defect;
 use crate::guest::{FORWARDED, INPUT, MADE, ROWS, parse};
@@ -181,16 +181,16 @@ impl Run {
             }
             4 => {
                 after = after.map(|(digest, _, paused)| (digest, instances, paused));
-                let result = host.jobs.scale(JOB, &Scale { parallelism: instances, by: None });
+                let result = host.jobs.scale(JOB, &Scale { parallelism: instances, force: false, by: None });
                 (format!("scale to {instances}"), result.map(drop))
             }
             5 => {
                 after = after.map(|(digest, instances, _)| (digest, instances, true));
-                ("pause".to_owned(), host.jobs.pause(JOB, None).map(drop))
+                ("pause".to_owned(), host.jobs.pause(JOB, &Hold::default()).map(drop))
             }
             6 => {
                 after = after.map(|(digest, instances, _)| (digest, instances, false));
-                ("resume".to_owned(), host.jobs.resume(JOB, None).map(drop))
+                ("resume".to_owned(), host.jobs.resume(JOB, &Hold::default()).map(drop))
             }
             _ if before.is_some() => {
                 after = None;
@@ -280,7 +280,7 @@ impl Run {
                     }
                     submitted
                 }
-                Some(_) => host.jobs.resume(JOB, None).map(drop),
+                Some(_) => host.jobs.resume(JOB, &Hold::default()).map(drop),
             };
             goes_on.map_err(|error| format!("the job can't go on at the end: {error}"))?;
         }

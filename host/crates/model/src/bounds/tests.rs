@@ -27,6 +27,7 @@ fn good() -> Spec {
     let sql = "INSERT INTO t\n\tVALUES (?, '\u{2192}')";
     let statement = Statement { sql: sql.to_owned(), placeholders: vec![ColumnType::Text] };
     Spec {
+        remembers: Some("a".to_owned()),
         name: "a-job_1".to_owned(),
         version: "1.0.0-β+git.4f2a".to_owned(),
         description: "Überhitzte Geräte, مرحبا 👩\u{200d}🚀".to_owned(),
