@@ -29,7 +29,7 @@ const pelton_spec pelton_job = {
     .name = "test", .version = "1", .description = "a job of tests",
     .sources = PELTON_SOURCES({"in", .headers = true}),
     .sinks = PELTON_SINKS(&TOPIC_SINK, &TABLE_SINK, &STATEMENT_SINK),
-    .parameters = PELTON_PARAMETERS({"number", "a number", "1"}, {"required", "no default", NULL}),
+    .parameters = PELTON_PARAMETERS({"number", "a number", "1"}, PELTON_REMEMBERS("the number of records"), {"required", "no default", NULL}),
     .configure = configure,
     .process = process,
 };
@@ -189,6 +189,14 @@ static double number;
 static bool get_integer(pelton_parameters *parameters) { return pelton_get_integer(parameters, "number", &integer); }
 static bool get_double(pelton_parameters *parameters) { return pelton_get_double(parameters, "number", &number); }
 static bool get_undeclared(pelton_parameters *parameters) { return pelton_get_double(parameters, "other", &number); }
+static bool get_required(pelton_parameters *parameters) {
+    pelton_bytes text;
+    return pelton_get_text(parameters, "required", &text) && text.size == 1 && *text.data == 'r';
+}
+static bool get_remembers(pelton_parameters *parameters) {
+    pelton_bytes text;
+    return pelton_get_text(parameters, "pelton.remembers", &text);
+}
 static bool say_nothing(pelton_parameters *parameters) { return (void)parameters, false; }
 
 static bool is_configured_with(bool (*how)(pelton_parameters *), const char *setting) {
@@ -207,6 +215,8 @@ static void test_parameters(void) {
     for (size_t n = 0; n < sizeof none / sizeof *none; n++) EXPECT(!is_configured_with(get_integer, none[n]));
     static const char *const not_numbers[] = {"number=", "number=nan", "number=1e999", "number=1e", "number=0x1p3", "number= 1"};
     for (size_t n = 0; n < sizeof not_numbers / sizeof *not_numbers; n++) EXPECT(!is_configured_with(get_double, not_numbers[n]));
+    EXPECT(is_configured_with(get_required, "required=r"));
+    EXPECT(!is_configured_with(get_remembers, "pelton.remembers=true"));
     EXPECT(!is_configured_with(say_nothing, "number=1"));
     EXPECT(!strcmp(pelton_test_lines.data, "configure returned false without a reason"));
     EXPECT(!is_configured_with(get_undeclared, "number=1"));
@@ -215,9 +225,13 @@ static void test_parameters(void) {
     EXPECT(answer.is_error && !memcmp(answer.as.error.items, "process was called before configure succeeded", 45));
 }
 
+static bool is_text(list found, const char *text) {
+    return found.count == strlen(text) && !memcmp(found.items, text, found.count);
+}
+
 static void test_description(void) {
     const spec *described = pelton_task_describe();
-    EXPECT(described->sources.count == 1 && described->sinks.count == 3 && described->parameters.count == 2);
+    EXPECT(described->sources.count == 1 && described->sinks.count == 3 && described->parameters.count == 3);
     const sink_spec *sinks = described->sinks.items;
     EXPECT(sinks[0].tag == TOPIC && sinks[1].tag == TABLE && sinks[2].tag == STATEMENT && sinks[0].name.count == 5);
     const column_spec *columns = sinks[1].as.table.columns.items;
@@ -225,7 +239,10 @@ static void test_description(void) {
     EXPECT(columns[0].type == 2 && !columns[0].nullable && columns[2].type == 13 && columns[2].nullable);
     EXPECT(!memcmp(sinks[2].as.statement.placeholders.items, "\x0c\x09", 2));
     const parameter_spec *parameters = described->parameters.items;
-    EXPECT(parameters[0].has_default && !parameters[1].has_default);
+    EXPECT(parameters[0].has_default && !parameters[2].has_default);
+    EXPECT(is_text(parameters[1].name, "pelton.remembers") && is_text(parameters[1].description, "the number of records"));
+    EXPECT(parameters[1].has_default && is_text(parameters[1].fallback, "true"));
+    EXPECT(!is_text(parameters[0].name, "pelton.remembers") && !is_text(parameters[2].name, "pelton.remembers"));
     EXPECT(pelton_task_describe() == described);
 }
 

@@ -35,12 +35,12 @@ func TestThePage(t *testing.T) {
 
 func TestTheTemplate(t *testing.T) {
 	files := map[string]string{}
-	for _, name := range []string{"main.go", "main_test.go", "go.mod"} {
+	for _, name := range []string{"words/main.go", "words/main_test.go", "common/go.mod"} {
 		text, err := os.ReadFile(filepath.Join("../../../host/crates/build/templates/go", name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		files[name] = strings.ReplaceAll(string(text), "{{name}}", "the-name_1")
+		files[filepath.Base(name)] = strings.ReplaceAll(string(text), "{{name}}", "the-name_1")
 	}
 	check(t, files)
 }

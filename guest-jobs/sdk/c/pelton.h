@@ -186,6 +186,9 @@ typedef struct pelton_parameter {
 #define PELTON_SOURCES(...) ((const pelton_source[]){__VA_ARGS__, {NULL, false}})
 #define PELTON_SINKS(...) ((const pelton_sink *const[]){__VA_ARGS__, NULL})
 #define PELTON_PARAMETERS(...) ((const pelton_parameter[]){__VA_ARGS__, {NULL, NULL, NULL}})
+/* One of PELTON_PARAMETERS: what the job holds in static variables from one record to the next, in words, such as "the last
+ * reading of each sensor". It ends with the instance, so the host warns and asks before it ends one. It can't be set. */
+#define PELTON_REMEMBERS(what) {"pelton.remembers", what, "true"}
 #define PELTON_COLUMNS(...) ((const pelton_column[]){__VA_ARGS__, {NULL, (pelton_type)0, false}})
 #define PELTON_KEY(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define PELTON_TYPES(...) ((const pelton_type[]){__VA_ARGS__, (pelton_type)0})

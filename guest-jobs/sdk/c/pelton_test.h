@@ -193,14 +193,16 @@ static void pelton_test_batch(pelton_buffer *to, const pelton_test_record *recor
 static const char *pelton_test(const char *const *settings, const pelton_test_record *records, size_t count) {
     setting given[256];
     size_t used = 0;
-    for (; pelton_job.parameters && pelton_job.parameters[used].name && used < 256; used++) {
-        const pelton_parameter *parameter = &pelton_job.parameters[used];
+    for (const pelton_parameter *parameter = pelton_job.parameters; parameter && parameter->name && used < 256; parameter++) {
+        /* A declaration, of which no host tells the job. */
+        if (!strcmp(parameter->name, "pelton.remembers")) continue;
         given[used] = (setting){text_list(parameter->name), text_list(parameter->fallback)};
         for (size_t n = 0; settings && settings[n]; n++) {
             size_t size = strlen(parameter->name);
             if (strncmp(settings[n], parameter->name, size) || settings[n][size] != '=') continue;
             given[used].value = text_list(settings[n] + size + 1);
         }
+        used++;
     }
     static pelton_buffer answers;
     pelton_test_lines.size = pelton_test_metrics.size = answers.size = 0;

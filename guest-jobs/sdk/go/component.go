@@ -28,7 +28,7 @@ func describe() uint32 {
 		sinks = append(sinks, lowerSink(sink))
 	}
 	var parameters []abi.Parameter
-	for _, parameter := range job.Parameters {
+	for _, parameter := range job.declared() {
 		parameters = append(parameters,
 			abi.LowerParameter(parameter.Name, parameter.Description, parameter.Default, !parameter.Required))
 	}

@@ -57,6 +57,18 @@ type Job struct {
 	Parameters []Parameter
 	// New makes an instance, and is called once for each. An error at submit refuses the job, with its text.
 	New func(*Parameters) (Process, error)
+	// What the job holds in variables from one record to the next, in words: `the last reading of each sensor`. It ends
+	// with the instance, so the host warns and asks before it ends one. Empty for a job that remembers nothing.
+	Remembers string
+}
+
+// The parameters as the contract has them: what the job remembers is one of a reserved name.
+func (j *Job) declared() []Parameter {
+	declared := append([]Parameter(nil), j.Parameters...)
+	if j.Remembers != "" {
+		declared = append(declared, Parameter{Name: "pelton.remembers", Description: j.Remembers, Default: "true"})
+	}
+	return declared
 }
 
 // Process handles one record, in the order of the partition. To filter a record out is to emit nothing. An error

@@ -183,6 +183,9 @@ export interface Job<S> {
   sinks?: readonly Sink[];
   /** A parameter without a default must be set at submit. */
   parameters?: { readonly [name: string]: { description: string; default?: string } };
+  /** What the job holds from one record to the next, in words: `the last reading of each sensor`. It ends with the instance, so the
+   * host warns and asks before it ends one. */
+  remembers?: string;
   /** Called once on each fresh instance. What it returns is handed to `process`; what it throws refuses the submit. */
   configure?(parameters: Parameters): S;
   /** Handles one record, in the order of its partition. What was emitted before a reject stands: check first, emit after.

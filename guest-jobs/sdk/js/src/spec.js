@@ -54,10 +54,20 @@ export function specOf(job) {
         : { topic: source.topic, headers: source.headers === true },
     ),
     sinks: (job.sinks ?? []).map(({ name, target }) => ({ name, target })),
-    parameters: Object.entries(job.parameters ?? {}).map(([name, parameter]) => ({
-      name,
-      description: parameter.description,
-      default: parameter.default,
-    })),
+    parameters: [...parametersOf(job), ...remembered(job)],
   };
+}
+
+/** The parameters that can be set. */
+export function parametersOf(job) {
+  return Object.entries(job.parameters ?? {}).map(([name, parameter]) => ({
+    name,
+    description: parameter.description,
+    default: parameter.default,
+  }));
+}
+
+/** What a job remembers is a parameter of a reserved name, which can't be set. */
+function remembered({ remembers }) {
+  return remembers === undefined ? [] : [{ name: 'pelton.remembers', description: remembers, default: 'true' }];
 }

@@ -15,6 +15,7 @@ import {
   uint32s,
 } from './packed.js';
 import { Runner } from './runner.js';
+import { parametersOf } from './spec.js';
 
 /** Configures a job and hands it one batch: partition 0. `testing.d.ts` has the details. */
 export function run(job, records, parameters = {}) {
@@ -27,7 +28,7 @@ export function run(job, records, parameters = {}) {
     gauge: (name, value) => metrics.push([name, value]),
   });
   try {
-    runner.configure(settingsOf(runner.spec, parameters));
+    runner.configure(settingsOf(parametersOf(job), parameters));
     const inputs = Array.from(records, inputOf);
     return new Run(job, runner.process(batchOf(inputs)), logs, metrics);
   } finally {
@@ -35,13 +36,13 @@ export function run(job, records, parameters = {}) {
   }
 }
 
-function settingsOf(spec, given) {
+function settingsOf(declared, given) {
   for (const name of Object.keys(given)) {
-    if (!spec.parameters.some((parameter) => parameter.name === name)) {
+    if (!declared.some((parameter) => parameter.name === name)) {
       throw new Error(`the job has no parameter \`${name}\``);
     }
   }
-  return spec.parameters.map(({ name, default: value }) => {
+  return declared.map(({ name, default: value }) => {
     const setting = given[name] ?? value;
     if (setting === undefined) throw new Error(`parameter \`${name}\` is not set`);
     return [name, String(setting)];

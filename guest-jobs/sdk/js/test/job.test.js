@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { defineJob, log, metrics, reject, statement, table, topic } from '../src/index.js';
+import { component } from '../src/component.js';
+import { specOf } from '../src/spec.js';
 import { run } from '../src/testing.js';
 
 const OUT = topic('out');
@@ -129,6 +131,25 @@ test('parameters are read by type', () => {
     assert.throws(() => read(how, value), { message: new RegExp(`^parameter \`p\`: cannot read \`${value}\` as `) });
   }
   assert.throws(() => run(job(() => {}), [], { q: 1 }), { message: 'the job has no parameter `q`' });
+});
+
+test('what a job remembers is declared once and never set', () => {
+  let asked;
+  const counter = job(() => {}, {
+    parameters: { from: { description: 'the first number', default: '0' } },
+    remembers: 'the number of records',
+    configure: (parameters) => (asked = [parameters.integer('from'), () => parameters.text('pelton.remembers')]),
+  });
+  const from = { name: 'from', description: 'the first number', default: '0' };
+  const remembers = { name: 'pelton.remembers', description: 'the number of records', default: 'true' };
+  assert.deepEqual(specOf(counter).parameters, [from, remembers]);
+  assert.deepEqual(JSON.parse(component(counter).spec).parameters, [from, remembers]);
+  assert.deepEqual(specOf(job(() => {})).parameters, []);
+  run(counter, ['a']);
+  assert.equal(asked[0], 0);
+  assert.throws(asked[1], /does not declare/);
+  assert.throws(() => run(counter, [], { 'pelton.remembers': true }), { message: 'the job has no parameter `pelton.remembers`' });
+  assert.throws(() => job(() => {}, { remembers: true }), { name: 'TypeError', message: /^`remembers` says in words/ });
 });
 
 test('lines and metrics reach the host', () => {

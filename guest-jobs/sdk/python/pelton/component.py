@@ -53,7 +53,7 @@ class Task:
             description=spec.description,
             sources=[wit.Source(source.topic, source.headers) for source in spec.sources],
             sinks=[wit.Sink(sink.name, _target(sink)) for sink in spec.sinks],
-            parameters=[wit.Parameter(item.name, item.description, item.default) for item in spec.parameters],
+            parameters=[wit.Parameter(item.name, item.description, item.default) for item in spec.declared()],
         )
 
     def configure(self, parameters: list[tuple[str, str]]) -> None:

@@ -11,8 +11,8 @@ from .spec import Spec
 
 
 class Job:
-    """A job. The host makes an instance for every partition it serves, and calls it with one record at a time, in the
-    order of the partition. A job's module, ``job.py``, defines exactly one subclass."""
+    """A job. The host makes as many instances as the job's parallelism, spreads the partitions over them, and calls each
+    with one record at a time, in the order of the partition. A job's module, ``job.py``, defines exactly one subclass."""
 
     spec: ClassVar[Spec]
     """What the job reads, writes and takes."""

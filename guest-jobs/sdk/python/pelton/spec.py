@@ -106,10 +106,12 @@ class Parameter:
 class Spec:
     """What a job says of itself. A source that is given as text is a topic that is read without headers.
 
-    ``name`` has lower-case letters, digits, ``_`` and ``-``.
+    ``name`` has lower-case letters, digits, ``_`` and ``-``. ``remembers`` says in words what the job holds in its fields
+    from one record to the next, such as ``"the last reading of each sensor"``: it ends with the instance, so the host warns
+    and asks before it ends one.
     """
 
-    __slots__ = ("description", "name", "parameters", "sinks", "sources", "version")
+    __slots__ = ("description", "name", "parameters", "remembers", "sinks", "sources", "version")
 
     def __init__(
         self,
@@ -120,6 +122,7 @@ class Spec:
         sources: Sequence[str | Source],
         sinks: Sequence[Sink] = (),
         parameters: Sequence[Parameter] = (),
+        remembers: str | None = None,
     ) -> None:
         self.name = name
         self.version = version
@@ -127,3 +130,10 @@ class Spec:
         self.sources = tuple(Source(source) if isinstance(source, str) else source for source in sources)
         self.sinks = tuple(sinks)
         self.parameters = tuple(parameters)
+        self.remembers = remembers
+
+    def declared(self) -> tuple[Parameter, ...]:
+        """The parameters as the contract has them: what the job remembers is one of a reserved name."""
+        if self.remembers is None:
+            return self.parameters
+        return (*self.parameters, Parameter("pelton.remembers", self.remembers, default="true"))

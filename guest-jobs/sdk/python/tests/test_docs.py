@@ -35,3 +35,13 @@ def test_the_job_of_the_readme() -> None:
     result = run(names["HotReadings"], [*readings, "{}"], {"above": "34"})
     assert result.forwards(names["HOT"]) == [1]
     assert result.rejects == [(2, "no temperature"), (3, "no temperature")]
+
+
+def test_the_count_that_stays() -> None:
+    (job,) = blocks(REPOSITORY / "docs" / "jobs.md")
+    names: dict[str, Any] = {"__name__": "job"}
+    exec(job, names)
+    result = run(names["Counts"], ['{"sensor": "a"}', "{}", '{"sensor": "a"}'], partition=3, first_offset=2**40)
+    rows = [row.values for row in result.rows(names["COUNTS"])]
+    assert rows == [("a", 3, 2**40), ("a", 3, 2**40 + 2)]
+    assert [index for index, _ in result.rejects] == [1]

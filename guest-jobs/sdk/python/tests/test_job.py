@@ -269,3 +269,30 @@ def test_values_that_do_not_fit(kind: str, value: object, what: str) -> None:
     with pytest.raises(Failure) as caught:
         run(Emit, ["x"])
     assert f"column `c` is {kind} and " in str(caught.value) and what in str(caught.value)
+
+
+def test_what_a_job_remembers_is_declared_once_and_never_set() -> None:
+    class Counter(Job):
+        spec = Spec(
+            "counter",
+            "1",
+            "counts",
+            sources=["in"],
+            parameters=[Parameter("from", "the first number", default="0")],
+            remembers="the number of records",
+        )
+
+        def configure(self, parameters: Parameters) -> None:
+            parameters.get("from", int)
+            with pytest.raises(ValueError):
+                parameters.get("pelton.remembers")
+
+        def process(self, record: Record, out: Outputs) -> None:
+            pass
+
+    declared = [(item.name, item.description, item.default) for item in Counter.spec.declared()]
+    assert declared == [("from", "the first number", "0"), ("pelton.remembers", "the number of records", "true")]
+    assert [item.name for item in Puppet.spec.declared()] == ["suffix", "count"]
+    run(Counter, ["a"])
+    with pytest.raises(ValueError, match="the job has no parameter `pelton.remembers`"):
+        run(Counter, ["a"], {"pelton.remembers": "true"})

@@ -190,3 +190,15 @@ fn table(name: &str, columns: &[Column], conflict: Conflict) -> wit::Table {
         on_conflict,
     }
 }
+
+/// The parameter by which a job declares that it remembers something. Names that begin with `pelton.` are the contract's.
+pub(crate) const REMEMBERS: &str = "pelton.remembers";
+
+impl Spec {
+    /// Holds something in its fields from one batch to the next, said in words: `the last reading of each sensor`. It ends
+    /// with the instance, so the host warns and asks before it ends one. What was said before is replaced.
+    pub fn remembers(mut self, what: &str) -> Self {
+        self.parameters.retain(|parameter| parameter.name != REMEMBERS);
+        self.parameter(REMEMBERS, what, "true")
+    }
+}

@@ -6,6 +6,7 @@ use crate::{
     numbers::{pack, unpack},
     packed::{HeadersWriter, Nullable},
     runner::Runner,
+    spec::REMEMBERS,
 };
 
 /// A record to give to a job. `From` makes one of a value.
@@ -62,7 +63,9 @@ pub fn run<J: Job>(
     parameters: &[(&str, &str)],
     records: impl IntoIterator<Item = impl Into<Input>>,
 ) -> Result<Run, String> {
-    let spec = J::spec();
+    let mut spec = J::spec();
+    // A declaration, of which no host tells the job.
+    spec.parameters.retain(|parameter| parameter.name != REMEMBERS);
     let mut settings = Vec::new();
     for parameter in &spec.parameters {
         let given = parameters.iter().find(|(name, _)| *name == parameter.name).map(|(_, value)| (*value).to_owned());

@@ -213,3 +213,37 @@ proptest! {
         prop_assert_eq!(rejects, expected);
     }
 }
+
+#[test]
+fn what_a_job_remembers_is_declared_once_and_never_set() {
+    struct Counter;
+
+    impl Job for Counter {
+        fn spec() -> Spec {
+            Spec::new("counter", "1", "counts")
+                .source("in")
+                .remembers("something else")
+                .parameter("from", "the first number", "0")
+                .remembers("the number of records")
+        }
+
+        fn configure(parameters: &Parameters) -> Result<Self, Error> {
+            parameters.get::<u64>("from")?;
+            assert!(parameters.get::<String>("pelton.remembers").is_err());
+            Ok(Self)
+        }
+
+        fn process(&mut self, _: &Record<'_>, _: &mut Outputs) -> Result<(), Reject> {
+            Ok(())
+        }
+    }
+
+    let parameters = wit::Spec::from(Counter::spec()).parameters;
+    let declared: Vec<_> = parameters.iter().filter(|parameter| parameter.name == "pelton.remembers").collect();
+    assert_eq!((parameters.len(), declared.len()), (2, 1));
+    assert_eq!(declared[0].description, "the number of records");
+    assert_eq!(declared[0].default.as_deref(), Some("true"));
+    assert!(run::<Counter>(&[], [""]).is_ok());
+    let refused = run::<Counter>(&[("pelton.remembers", "true")], [""]).err().unwrap();
+    assert_eq!(refused, "the job has no parameter `pelton.remembers`");
+}

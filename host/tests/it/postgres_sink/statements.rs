@@ -50,3 +50,35 @@ fn a_statement_refuses_its_bad_rows_only() {
     assert_eq!(rig.query("SELECT n FROM counts WHERE id = 0"), ["2"]);
     assert_eq!(rig.letters.all(), [(1, "sink `out`: division by zero (22012)".to_owned())]);
 }
+
+/// The recipe of `docs/jobs.md` for a count: several rows of a key in one transaction each count, and what comes again
+/// after a crash does not.
+#[test]
+fn a_count_that_knows_its_offset_counts_once() {
+    let page = include_str!("../../../../docs/jobs.md");
+    let between = |from: &str, to: &str| {
+        let (_, rest) = page.split_once(from).unwrap();
+        rest.split_once(to).unwrap().0
+    };
+    let mut rig = Rig::new();
+    rig.sql(&format!("CREATE TABLE counts{}", between("CREATE TABLE counts", ";")));
+    let sql = between("COUNT = \"\"\"", "\"\"\"");
+    let target = statement(sql, &[ColumnType::Text, ColumnType::Int4, ColumnType::Int8]);
+    let sink = rig.sink(&target);
+    let send = |rig: &mut Rig, partition: i32, sensors: &[&str], from: i64| {
+        let offsets = (from..).take(sensors.len()).collect();
+        let partitions = ColumnData::Int32s(vec![partition; sensors.len()]);
+        rig.send(&sink, &target, &rows(vec![packed(sensors), partitions, ColumnData::Int64s(offsets)]));
+        rig.settle();
+    };
+    send(&mut rig, 0, &["a", "a", "b", "a"], 10);
+    send(&mut rig, 1, &["a"], 0);
+    let counts =
+        format!("SELECT{}", between("\nSELECT", ";").replace("GROUP BY sensor", "GROUP BY sensor ORDER BY sensor"));
+    assert_eq!(rig.query(&counts), ["a|4", "b|1"]);
+    // From offset 11 on once more, cut otherwise, and two that are new.
+    send(&mut rig, 0, &["a"], 11);
+    send(&mut rig, 0, &["b", "a", "a", "b"], 12);
+    assert_eq!(rig.query(&counts), ["a|5", "b|2"]);
+    assert_eq!(rig.letters.all(), []);
+}
