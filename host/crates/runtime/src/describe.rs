@@ -27,7 +27,10 @@ pub(super) fn spec(raw: RawSpec) -> Result<Spec> {
         description: one_line(raw.description),
         sources: raw.sources.into_iter().map(|s| Source { topic: s.topic, headers: s.headers }).collect(),
         sinks: raw.sinks.into_iter().map(|s| Sink { name: s.name, target: target(s.target) }).collect(),
-        remembers: reserved.into_iter().next().map(|parameter| one_line(parameter.description)),
+        remembers: reserved.into_iter().next().map(|parameter| match one_line(parameter.description) {
+            nothing if nothing.is_empty() => "what is in its fields".to_owned(),
+            what => what,
+        }),
         parameters: parameters
             .into_iter()
             .map(|p| Parameter { name: p.name, description: one_line(p.description), default: p.default })

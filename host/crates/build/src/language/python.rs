@@ -18,12 +18,11 @@ use pelton_model::settings::Limits;
 use pelton_runtime::Engine;
 
 use super::tools::{Tools, answer, run_long};
-use engine::PythonEngine;
+use engine::{CONTRACT, PythonEngine};
 
 const VERSION: &str = "0.25.1";
 /// Of the SDK: it imports the job and serves the contract.
 const MODULE: &str = "pelton.component";
-const CONTRACT: &str = include_str!("../../../../../wit/job.wit");
 /// Says where packages are, as componentize-py asks it too.
 const PACKAGES: &str = "import site; print(';'.join([site.getusersitepackages(), *site.getsitepackages()]))";
 
@@ -70,7 +69,7 @@ fn componentize(folder: &Path, out: &Path, program: &Path) -> Result<Vec<u8>> {
         command.env_remove("VIRTUAL_ENV");
     }
     run_long(command.arg("-o").arg(&component).current_dir(folder), "the component")?;
-    super::read(&component)
+    std::fs::read(&component).with_context(|| format!("{} was not made", component.display()))
 }
 
 /// Where the project's packages are: in its own environment, else in that of the Python on the search path.

@@ -15,6 +15,8 @@ use super::super::tools::{Tools, run_long};
 /// The module that componentize-py is given: it takes the job in later.
 const SOURCE: &str = include_str!("pelton_engine.py");
 const MODULE: &str = "pelton_engine";
+/// The contract that components are made for.
+pub(super) const CONTRACT: &str = include_str!("../../../../../../wit/job.wit");
 /// What the engine leaves in its folder while it is made, and finds when a job is put in.
 const FOLDERS: [&str; 3] = ["python", "world", "bundled"];
 
@@ -29,7 +31,7 @@ impl PythonEngine {
     /// # Errors
     /// The program fails, or the folder can't be written.
     pub(super) fn get(program: &Path, version: &str, tools: &Tools) -> Result<Self> {
-        let made_of = [version, SOURCE, super::CONTRACT].join("\0");
+        let made_of = [version, SOURCE, CONTRACT].join("\0");
         let name = format!("python-engine-{version}-{}", digest(made_of.as_bytes()).get(..16).unwrap_or_default());
         let folder = tools.folder().join(name);
         if !folder.join("engine.wasm").is_file() {
@@ -61,7 +63,7 @@ fn make(program: &Path, folder: &Path) -> Result<()> {
         fs::create_dir_all(folder)?;
     }
     fs::write(path.join(MODULE).with_extension("py"), SOURCE)?;
-    fs::write(path.join("job.wit"), super::CONTRACT)?;
+    fs::write(path.join("job.wit"), CONTRACT)?;
     let mut command = Command::new(program);
     command.args(["-q", "-d", "job.wit", "-w", "job", "componentize", "--stub-wasi", MODULE, "-p", "."]);
     command.args(["-o", "engine.wasm"]).env("VIRTUAL_ENV", &none).current_dir(path);
