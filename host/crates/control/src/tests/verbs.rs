@@ -96,6 +96,8 @@ fn what_was_of_a_job_goes_on_where_it_is_submitted_again_and_what_does_not_is_to
     assert_eq!((new.notice, new.job.version, new.job.history.len(), new.job.versions.len()), (None, 1, 1, 1));
 }
 
+type Forced<'a> = &'a dyn Fn(bool) -> Result<Done, Error>;
+
 #[test]
 fn what_a_job_remembers_is_not_ended_unless_that_is_meant() {
     let host = TestHost::start(Memory::default());
@@ -108,7 +110,7 @@ fn what_a_job_remembers_is_not_ended_unless_that_is_meant() {
     let scaled = |force| jobs.scale("counts", &Scale { force, ..scale(2) });
     let rollback = |force| jobs.rollback("counts", &Rollback { to: Some(1), force, ..Rollback::default() });
     let pause = |force| jobs.pause("counts", &Hold { force, by: None })?.wait(&SystemClock);
-    let verbs: [(_, &dyn Fn(bool) -> Result<Done, Error>); 5] =
+    let verbs: [(_, Forced<'_>); 5] =
         [("reload", &reload), ("set", &set), ("scale", &scaled), ("rollback", &rollback), ("pause", &pause)];
     for (verb, call) in verbs {
         let before = jobs.show("counts").unwrap().history.len();
