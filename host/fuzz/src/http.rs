@@ -98,6 +98,10 @@ impl Checks for NoChecks {
         Ok(Vec::new())
     }
 
+    fn plan(&self, _: &str, _: Option<&Spec>, _: &Spec, _: May<'_>) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
+    }
+
     fn partitions(&self, _: &Spec) -> Option<usize> {
         None
     }

@@ -27,7 +27,7 @@ pub fn new(args: &NewArgs) -> Result<()> {
     let NewArgs { name, lang, template } = args;
     new::create(Path::new("."), name, *lang, *template)?;
     let (source, set) = (template.source(), template.set());
-    print::line(&format!(
+    print::exact(&format!(
         "made {name}; next:\n  cd {name}\n  {}\n  pelton build . --out usr_jobs\n  pelton test usr_jobs/{name}.wasm --golden \
          golden.jsonl{set} < records.jsonl\n  pelton submit usr_jobs/{name}.wasm{set} --create --create-source {source}\n\
          or, with a host that runs, at every save:\n  pelton dev .{set} --create --create-source {source}",

@@ -56,7 +56,9 @@ fn every_verb_prints_a_line_of_what_it_has_changed() {
         }
     }
     let said = host.cli(&["cancel", ALERTS]);
-    let told = format!("{ALERTS}: cancelled; the offsets of group \"pelton-{ALERTS}\" and its dead letters are kept\n");
+    let told = format!(
+        "{ALERTS}: cancelled; the offsets of group \"pelton-{ALERTS}\", its dead letters, versions and history are kept\n"
+    );
     assert_eq!((said.code, said.stdout), (0, told), "{}", said.stderr);
 }
 

@@ -73,3 +73,34 @@ fn a_second_copy_reads_and_writes_elsewhere() {
     eventually(RUN, "there is a letter", || (host.show("plant-2")["counts"]["dead_letters"] == 1).then_some(()));
     assert_eq!(host.show("sensor_pipeline")["counts"]["dead_letters"], 0);
 }
+
+#[test]
+fn what_a_sink_has_not_taken_goes_where_the_next_version_writes() {
+    let stage = require_stage!();
+    stage.topics(1);
+    stage.sql("DROP TABLE IF EXISTS first_place; DROP TABLE IF EXISTS second_place");
+    let mut host = stage.host();
+    host.start();
+    host.submit(example("sensor_pipeline"), &["--create", "--sink", "raw_sensors_data=first_place"]);
+    let send = |ids: std::ops::Range<u32>| {
+        let readings: Vec<_> = ids.map(|id| reading(&format!("{id:02}"), 20.0)).collect();
+        stage.kafka.produce("sensors", &readings);
+    };
+    send(0..5);
+    eventually(RUN, "it writes", || (stage.count("first_place") == 5).then_some(()));
+    stage.sql("DROP TABLE first_place");
+    send(5..25);
+    eventually(RUN, "it waits for its table", || (host.show("sensor_pipeline")["state"] == "degraded").then_some(()));
+    let said = host.cli(&["reload", "sensor_pipeline", "--sink", "raw_sensors_data=second_place", "--create"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    // Nothing has to come for that, and what comes is behind it.
+    eventually(RUN, "what waited is where it is to be now", || (stage.count("second_place") == 20).then_some(()));
+    send(25..30);
+    eventually(RUN, "it goes on", || {
+        let job = host.show("sensor_pipeline");
+        (stage.count("second_place") == 25 && job["lag"] == 0 && job["state"] == "running").then_some(())
+    });
+    let rows = stage.query("SELECT message_id FROM second_place");
+    let ids: Vec<_> = rows.iter().map(|row| row.get::<_, String>(0)).collect();
+    assert_eq!(ids, (5..30).map(|id| format!("{id:02}")).collect::<Vec<_>>(), "in order");
+}

@@ -103,6 +103,7 @@ fn every_route_answers_as_documented() {
     assert_eq!((status, &dropped["code"]), (409, &"would-drop".into()), "{dropped}");
     tour.call("POST", "/api/v1/jobs/sensor_pipeline/reload", &json!({"digest": digest, "force": true}));
     tour.call("POST", "/api/v1/jobs/sensor_pipeline/rollback", &json!({}));
+    tour.call("GET", "/api/v1/jobs/sensor_pipeline/parameters", &Value::Null);
     tour.call("POST", "/api/v1/jobs/sensor_pipeline/set", &json!({"parameters": {"threshold": "28"}}));
     tour.call("POST", "/api/v1/jobs/sensor_pipeline/scale", &json!({"parallelism": 2}));
     tour.call("POST", "/api/v1/jobs/sensor_pipeline/pause", &json!({}));
@@ -111,5 +112,6 @@ fn every_route_answers_as_documented() {
     let open = crate::api_safety::open_to_others(&host.data());
     assert!(open.is_empty(), "{open:?}");
     tour.call("DELETE", "/api/v1/jobs/sensor_pipeline", &Value::Null);
+    tour.call("DELETE", "/api/v1/jobs/sensor_pipeline/history", &Value::Null);
     assert!(tour.left.is_empty(), "this test calls every route but {:?}", tour.left);
 }

@@ -26,6 +26,8 @@ pub struct Report {
 pub struct Requests {
     /// Whether it is to stop.
     pub stop: Arc<AtomicBool>,
+    /// Whether it is not to wait for what is in flight then: its sinks don't take it, and the next one has others.
+    pub in_vain: Arc<AtomicBool>,
     /// How many instances are to run; 0 counts as 1.
     pub parallelism: Arc<AtomicUsize>,
     /// Called by whoever has something for the source: records, a stop, another number of instances.
@@ -36,6 +38,11 @@ impl Requests {
     /// Whether to stop.
     pub fn stops(&self) -> bool {
         self.stop.load(Ordering::Acquire)
+    }
+
+    /// Whether to wait for nothing at a stop.
+    pub fn is_in_vain(&self) -> bool {
+        self.in_vain.load(Ordering::Acquire)
     }
 
     /// How many instances are to run.

@@ -36,6 +36,7 @@ mod sql;
 mod timeouts;
 mod transaction;
 mod types;
+mod unfit;
 mod writer;
 
 pub use chunk::RowChunk;

@@ -24,6 +24,12 @@ pub trait Checks: Send + Sync + Debug {
     /// Returns what was made, for people.
     fn changed(&self, before: &JobRecord, spec: &Spec, may: May<'_>) -> Result<Vec<String>, Error>;
 
+    /// What would be made for a job with this declaration that is not as `before`, for people.
+    ///
+    /// # Errors
+    /// As where it is to be made: something is missing that may not be, or of the wrong shape.
+    fn plan(&self, name: &str, before: Option<&Spec>, spec: &Spec, may: May<'_>) -> Result<Vec<String>, Error>;
+
     /// How many partitions a job reads; nothing where that can't be told soon.
     fn partitions(&self, spec: &Spec) -> Option<usize>;
 
@@ -90,12 +96,7 @@ impl ConnectorChecks {
     /// Refuses, with everything that is missing or of the wrong shape, and a start that there is not; or makes what is
     /// missing, and tells what that was.
     fn all_there(&self, name: &str, spec: &Spec, from: Option<&StartFrom>, may: May<'_>) -> Result<Vec<String>, Error> {
-        may.check(spec)?;
-        let findings = self.0.check(name, spec).map_err(away)?;
-        let in_the_way: Vec<_> = findings.into_iter().filter(|finding| !may.make(finding)).collect();
-        if !in_the_way.is_empty() {
-            return Err(missing(in_the_way));
-        }
+        self.may_be_made(name, spec, may)?;
         if let Some(from) = from {
             self.0.sources().check_start(&spec.topics(), from).map_err(away)?;
         }
@@ -108,6 +109,14 @@ impl ConnectorChecks {
         // Whoever else makes them meanwhile may make them otherwise.
         let findings = if made.is_empty() { Vec::new() } else { self.0.check(name, spec).map_err(away)? };
         if findings.is_empty() { Ok(made) } else { Err(missing(findings).after(&made)) }
+    }
+
+    /// Refuses, with everything that is missing and may not be made, or of the wrong shape; gives what may be made.
+    fn may_be_made(&self, name: &str, spec: &Spec, may: May<'_>) -> Result<Vec<Finding>, Error> {
+        may.check(spec)?;
+        let findings = self.0.check(name, spec).map_err(away)?;
+        let (made, in_the_way): (Vec<_>, Vec<_>) = findings.into_iter().partition(|finding| may.make(finding));
+        if in_the_way.is_empty() { Ok(made) } else { Err(missing(in_the_way)) }
     }
 
     /// Pins where a job starts, after all that it needs has been made.
@@ -135,6 +144,13 @@ impl Checks for ConnectorChecks {
             self.pin(&before.group, &topics, &StartFrom::Latest, false, &made)?;
         }
         Ok(made)
+    }
+
+    fn plan(&self, name: &str, before: Option<&Spec>, spec: &Spec, may: May<'_>) -> Result<Vec<String>, Error> {
+        if before.is_some_and(|before| before.topics() == spec.topics() && before.sinks == spec.sinks) {
+            return Ok(Vec::new());
+        }
+        Ok(self.may_be_made(name, spec, may)?.into_iter().map(|finding| finding.text).collect())
     }
 
     fn seek(&self, record: &JobRecord, to: &StartFrom) -> Result<Vec<Moved>, Error> {

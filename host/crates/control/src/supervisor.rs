@@ -36,6 +36,9 @@ const GOOD_RUN: Duration = Duration::from_secs(60);
 const NEW_LOG: &str =
     "the host started: the job's counts and this log begin here, earlier lines are in the host's own log";
 
+/// Why a job starts anew whose sink is the trouble.
+const STUCK: &str = "a sink has not taken what the version before made";
+
 /// What a job works with.
 #[derive(Debug)]
 struct Work {
@@ -272,20 +275,25 @@ impl Supervised {
     }
 
     /// Puts the version of a record to work between two batches, or with a new attempt: where it reads other topics,
-    /// and where a sink refuses everything that the version before made, which is to be made anew by this one. Without
+    /// and where a sink does not take what the version before made, which is to be made anew by this one. Without
     /// a version the job's thread is to make it, for it has not begun with any.
     pub(crate) fn put_to_work(&self, wanted: &JobRecord, version: Option<Version>) {
         let mut work = lock(&self.work);
         let before = work.record.spec.topics();
         let reads_others = before != wanted.spec.topics();
+        let status = &self.observed.status;
+        let writes_others = work.record.spec.sinks != wanted.spec.sinks;
+        // What the version before made, and no sink has taken, would wait for ever, and be overtaken by what comes.
+        let is_stuck = status.is_held() || writes_others && status.waits_for_a_sink();
         let JobRecord { paused, parallelism, .. } = work.record;
         work.record = JobRecord { paused, parallelism, ..wanted.clone() };
         let mut starts_anew = false;
         match (version, work.current.clone()) {
-            (Some(version), Some(current)) if !reads_others => current.set(version),
+            (Some(version), Some(current)) if !reads_others && !is_stuck => current.set(version),
             (Some(version), Some(current)) => {
                 let name = &self.observed.name;
-                tracing::info!(job.name = name, "starts anew: it read {}", before.join(", "));
+                let why = if reads_others { format!("it read {}", before.join(", ")) } else { STUCK.to_owned() };
+                tracing::info!(job.name = name, "starts anew: {why}");
                 let current = current.succeeded_by(version, self.samples());
                 self.install(&mut work, current);
                 starts_anew = true;
@@ -298,9 +306,8 @@ impl Supervised {
         }
         drop(work);
         // A job that waits for its next attempt need not wait any longer.
-        let status = &self.observed.status;
-        if starts_anew || status.is_held() || (status.get().0 == State::Failed && status.is_told(&Part::Job)) {
-            self.duty.restart();
+        if starts_anew || (status.get().0 == State::Failed && status.is_told(&Part::Job)) {
+            self.duty.restart(is_stuck);
         }
     }
 

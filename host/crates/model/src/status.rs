@@ -231,6 +231,12 @@ impl Status {
         lock(&self.inner).told.iter().any(is_held)
     }
 
+    /// Whether it is told of a sink that it can't be written to for now.
+    pub fn waits_for_a_sink(&self) -> bool {
+        let waits = |(part, told): (&Part, &Report)| matches!(part, Part::Sink { .. }) && told.state.is_some();
+        lock(&self.inner).told.iter().any(waits)
+    }
+
     /// Clears all conditions, before a new attempt; notices stay.
     pub fn clear_all(&self) {
         lock(&self.inner).told.retain(|_, told| told.state.is_none());

@@ -96,8 +96,8 @@ impl Attempt {
         let result = self.serve(&mut *source, &context, &mut instances);
 
         // A failed attempt has nothing to wait for: its unacknowledged records are read again. Nor has one with a sink
-        // that refuses everything.
-        let may_drain = result.is_ok() && !self.status.is_held();
+        // that refuses everything, or that the next version doesn't have and can't be written to.
+        let may_drain = result.is_ok() && !self.status.is_held() && !self.requests.is_in_vain();
         let drain = self.environment.config.delivery.drain_timeout;
         source.close(if may_drain { drain } else { Duration::ZERO });
         instances.stop(&context, self.grace());

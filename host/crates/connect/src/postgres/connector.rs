@@ -16,6 +16,7 @@ use super::connect::Session;
 use super::encode::Encoder;
 use super::error::Unusable;
 use super::sink::{PostgresSink, RowSink, SinkReport};
+use super::unfit::Unfit;
 use super::{missing, schema};
 use crate::connector::{Connector, Finding, Fix, Needs};
 use crate::context::Report;
@@ -139,6 +140,7 @@ impl Writers for Tables {
             status: Arc::clone(&self.report.status),
             metrics: self.report.metrics.sink(&sink.name),
         });
+        let status = Arc::clone(&self.report.status);
         let (letters, told) = (Arc::clone(&self.letters), Arc::clone(&report) as _);
         let writer = PostgresSink::spawn(&self.runtime, &self.report.job, sink, &self.config, letters, told)?;
         let mut tasks = lock(&self.tasks);
@@ -147,7 +149,7 @@ impl Writers for Tables {
         Ok(Box::new(RowSink {
             encoder: Encoder::new(&sink.target),
             writer,
-            letters: Arc::clone(&self.letters),
+            unfit: Unfit::new(&sink.name, instance, self.config.hold_after, status, Arc::clone(&self.letters)),
             fault: Arc::clone(&self.report.fault),
             report,
         }))

@@ -8,7 +8,6 @@ use pelton_delivery::streak::Streak;
 use pelton_model::metrics::SinkMetrics;
 use pelton_model::record::Output;
 use pelton_model::spec;
-use pelton_model::stage::Stage;
 use pelton_model::status::{Part, State, Status};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -22,6 +21,7 @@ use super::config::{NAME, PostgresConfig};
 use super::encode::Encoder;
 use super::observer::SinkObserver;
 use super::plan::Plan;
+use super::unfit::Unfit;
 use super::writer::Writer;
 use crate::dead_letters::DeadLetters;
 use crate::error::Error;
@@ -117,7 +117,7 @@ impl Drop for PostgresSink {
 pub(super) struct RowSink {
     pub(super) encoder: Encoder,
     pub(super) writer: PostgresSink,
-    pub(super) letters: Arc<dyn DeadLetters>,
+    pub(super) unfit: Unfit,
     pub(super) fault: Arc<Fault>,
     pub(super) report: Arc<SinkReport>,
 }
@@ -129,9 +129,7 @@ impl Sink for RowSink {
             return self.fault.set(format!("an output for sink {} that it does not take", output.sink()));
         };
         let encoded = self.encoder.encode(&rows);
-        for (origin, reason) in &encoded.refused {
-            self.letters.send(delivery, *origin, Stage::Sink, reason);
-        }
+        self.unfit.settle(delivery, encoded.refused, !encoded.rows.is_empty());
         if !encoded.rows.is_empty() {
             delivery.expect(1);
             self.writer.send(RowChunk::new(delivery, encoded.rows));

@@ -63,9 +63,11 @@ impl Duty {
         }
     }
 
-    /// Ends the attempt that runs, or the wait for the next one, so that another begins.
-    pub(crate) fn restart(&self) {
+    /// Ends the attempt that runs, or the wait for the next one, so that another begins. Where it would be `in_vain` the
+    /// attempt doesn't wait for what is in flight.
+    pub(crate) fn restart(&self, in_vain: bool) {
         let phases = lock(&self.phases);
+        self.requests.in_vain.store(in_vain, Ordering::Release);
         self.requests.stop.store(true, Ordering::Release);
         drop(phases);
         self.requests.wake.call();
@@ -96,6 +98,7 @@ impl Duty {
                 Phase::Stopped => return false,
                 Phase::Running => {
                     self.requests.stop.store(false, Ordering::Release);
+                    self.requests.in_vain.store(false, Ordering::Release);
                     phases.does = Phase::Running;
                     return true;
                 }

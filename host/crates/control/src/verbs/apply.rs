@@ -45,6 +45,12 @@ impl Jobs {
             None => applied.changes = submitted(&wanted),
             Some(entry) => applied.changes = differences(&entry.record, &wanted)?,
         }
+        if request.dry_run && !applied.changes.is_empty() {
+            let before = there.as_ref().map(|entry| &entry.record.spec);
+            let may = May { create: submit.create, create_sources: &submit.create_sources };
+            let plan = self.services.checks.plan(&applied.name, before, &wanted.spec, may)?;
+            applied.changes.extend(plan.into_iter().map(|missing| format!("create it: {missing}")));
+        }
         if request.dry_run || applied.changes.is_empty() {
             return Ok(applied);
         }
@@ -138,6 +144,12 @@ fn differences(before: &JobRecord, wanted: &JobRecord) -> Result<Vec<String>, Er
         lines.push(format!("component: {} → {}", of(before), of(wanted)));
     }
     lines.extend(Diff::new(&before.spec, &wanted.spec).lines());
+    let (read, reads) = (before.spec.topics(), wanted.spec.topics());
+    if let Some(new) = reads.iter().find(|topic| !read.contains(topic)) {
+        lines.push(format!(
+            "source {new} is read from its end, or where it was when the job read it before; `from` is for new jobs"
+        ));
+    }
     let (was, is) = (values(before), values(wanted));
     let names: BTreeSet<_> = was.keys().chain(is.keys()).copied().collect();
     for name in names.into_iter().filter(|name| was.get(name) != is.get(name)) {

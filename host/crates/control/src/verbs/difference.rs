@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::record::JobRecord;
-use pelton_model::spec::Target;
+use pelton_model::spec::{Sink, Target};
 use pelton_model::text::{cut, line};
 
 /// Longest value of a parameter that is told, bytes.
@@ -35,7 +35,7 @@ pub(super) fn between(before: &JobRecord, after: &JobRecord) -> Option<String> {
 /// What a new job is.
 pub(super) fn of_new(record: &JobRecord) -> String {
     let spec = &record.spec;
-    let sinks: Vec<_> = spec.sinks.iter().map(|sink| sink.name.as_str()).collect();
+    let sinks: Vec<_> = spec.sinks.iter().map(written).collect();
     let writes = if sinks.is_empty() { String::new() } else { format!(" and writes {}", sinks.join(", ")) };
     format!("submitted, version {} ({}) reads {}{writes}", record.version, spec.version, spec.topics().join(", "))
 }
@@ -49,6 +49,15 @@ pub(super) fn after(past: &JobRecord, record: &JobRecord) -> Option<String> {
     let other = between(&JobRecord { paused: record.paused, file: record.file.clone(), ..past.clone() }, record);
     let told = group.into_iter().chain(other).reduce(|group, other| format!("{group}, {other}"))?;
     Some(format!("a job of that name was cancelled at {}; other than then: {told}", ended.format("%Y-%m-%d %H:%M UTC")))
+}
+
+/// Where a sink leads, by the name that people know it by.
+fn written(sink: &Sink) -> &str {
+    match &sink.target {
+        Target::Topic(topic) => topic,
+        Target::Table(table) => &table.name,
+        Target::Statement(_) => &sink.name,
+    }
 }
 
 /// Topics and tables that are others.
