@@ -128,6 +128,8 @@ fn verbs_are_whole_whenever_their_client_hangs_up() {
         done(&host, "cancel", &json!({}), &[200, 404]);
         assert!(listed(&host).is_empty());
         assert_eq!(host.get(PATH).0, 404);
+        let (status, answer) = host.delete(&format!("{PATH}/history"));
+        assert!([200, 404].contains(&status), "{answer}");
         assert_eq!(fs::read_dir(host.data().join("jobs")).unwrap().count(), 0, "nothing is kept of it");
     }
 

@@ -190,7 +190,7 @@ fn what_callers_send_is_bounded_and_does_not_come_back_whole() {
     submit("by", json!(HOSTILE), "`by` has a control character, U+001B");
     submit("why", json!(long), "`why` is longer than 2000 characters");
     submit("why", json!(HOSTILE), "`why` has a control character, U+001B");
-    submit("parameters", json!({"threshold": long}), "longer than 65536 bytes");
+    submit("parameters", json!({"threshold": "x".repeat((1 << 20) + 1)}), "longer than 1048576 bytes");
     submit("parameters", json!({"threshold": HOSTILE}), "has a control character, U+001B");
     submit("parameters", json!({long.clone(): "1"}), "the name of a parameter is longer than 100 characters");
     submit("parameters", json!({"no\\such": "1"}), "it has threshold");

@@ -83,6 +83,9 @@ impl Supervised {
     pub(crate) fn view(&self) -> JobView {
         let record = self.record();
         let (state, mut conditions) = self.observed.status.get();
+        // Its thread has been told to go on, and has not said yet that it does.
+        let is_called = state == State::Paused && self.duty.told() == Phase::Running;
+        let state = if is_called { State::Starting } else { state };
         conditions.extend(self.observed.status.notices());
         if self.duty.does() == Phase::Paused {
             self.look_if_due();
