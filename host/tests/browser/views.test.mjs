@@ -373,6 +373,8 @@ test("a reload takes other topics, and shows those that it has", async (t) => {
   await dialog.getByRole("button", { name: "Reload", exact: true }).click();
   await eventually("it writes elsewhere", async () => (await view()).mapping?.sinks?.alerts === "alerts-of-the-page");
   await dialog.waitFor({ state: "detached" });
+  // The page is told of it, too.
+  await page.getByText("alerts-of-the-page").first().waitFor();
   await choose();
   assert.equal(await dialog.getByLabel("alerts", { exact: true }).inputValue(), "alerts-of-the-page");
   await dialog.getByText("the topic that it writes, for alerts").waitFor();
