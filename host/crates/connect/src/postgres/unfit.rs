@@ -53,8 +53,11 @@ impl Unfit {
                 self.letters.send(&delivery, origin, Stage::Sink, &reason);
                 delivery.acknowledge(1);
             }
+            // Nothing is told where the last one fitted, too.
+            if !doubts.streak.is_over() {
+                self.status.clear(&self.part);
+            }
             doubts.streak.good();
-            self.status.clear(&self.part);
         }
         // Whoever has their partition by now reads them again.
         if doubts.held.first().is_some_and(|(delivery, ..)| delivery.ledger().is_closed()) {
