@@ -162,7 +162,8 @@ impl Jobs {
 
     /// A job's parameters, those of its declaration included, with whole values.
     pub fn parameters(&self, job: &str) -> Result<BTreeMap<String, String>, Error> {
-        self.find(job).map(|supervised| supervised.parameters())
+        let record = self.find(job)?.record();
+        Ok(record.values().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
     /// A job's log.

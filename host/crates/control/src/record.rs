@@ -152,6 +152,13 @@ pub struct Note {
 }
 
 impl JobRecord {
+    /// The values that its parameters have, those of its declaration included.
+    pub fn values(&self) -> BTreeMap<&str, &str> {
+        let defaults = self.spec.parameters.iter().filter_map(|p| Some((p.name.as_str(), p.default.as_deref()?)));
+        let set = self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        defaults.chain(set).collect()
+    }
+
     /// Adds to the history who has changed the job.
     pub fn note(&mut self, note: &Note) {
         let Note { by, why, at } = note.clone();

@@ -15,8 +15,8 @@ use pelton_model::text::cut;
 const VALUE_BYTES: usize = 1_024;
 
 /// Values of parameters, long ones cut.
-fn shown(values: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    values.iter().map(|(name, value)| (name.clone(), cut(value, VALUE_BYTES).into_owned())).collect()
+fn shown<'a>(values: impl IntoIterator<Item = (&'a str, &'a str)>) -> BTreeMap<String, String> {
+    values.into_iter().map(|(name, value)| (name.to_owned(), cut(value, VALUE_BYTES).into_owned())).collect()
 }
 
 /// Whether a state means that the job does its work.
@@ -28,14 +28,6 @@ impl Supervised {
     /// Brings gauges up to date.
     pub(crate) fn observe(&self) {
         self.observed.metrics.up.set(i64::from(is_well(self.observed.status.get().0)));
-    }
-
-    /// Its parameters, those of its declaration included, with whole values.
-    pub(crate) fn parameters(&self) -> BTreeMap<String, String> {
-        let record = self.record();
-        let declared = record.spec.parameters.iter().filter_map(|p| Some((p.name.clone(), p.default.clone()?)));
-        let set = record.parameters.iter().map(|(name, value)| (name.clone(), value.clone()));
-        declared.chain(set).collect()
     }
 
     /// What is counted of it now. That is nobody's look: of a job that is held it asks nothing.
@@ -92,15 +84,20 @@ impl Supervised {
         }
         let sinks = record.spec.sinks.iter().map(|sink| sink.name.clone()).collect();
         let tally = self.count(record.submitted, sinks);
-        let parameters = self.parameters();
-        let is_cut = |(name, value): (&String, &String)| (value.len() > VALUE_BYTES).then(|| name.clone());
-        let version = |version: JobVersion| JobVersion { parameters: shown(&version.parameters).into(), ..version };
+        let values = record.values();
+        let is_cut = |(name, value): (&&str, &&str)| (value.len() > VALUE_BYTES).then(|| (*name).to_owned());
+        let parameters_cut = values.iter().filter_map(is_cut).collect();
+        let parameters = shown(values);
+        let version = |version: JobVersion| {
+            let set = version.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            JobVersion { parameters: shown(set).into(), ..version }
+        };
         let running = self.running();
         JobView {
             state,
             conditions,
-            parameters: shown(&parameters),
-            parameters_cut: parameters.iter().filter_map(is_cut).collect(),
+            parameters,
+            parameters_cut,
             probation: running.as_ref().and_then(|current| current.get().0.probation()),
             shadow: running.is_some_and(|current| lock(&current.shadow).is_some()),
             counts: tally.counts,

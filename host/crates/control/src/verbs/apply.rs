@@ -6,7 +6,6 @@ use std::sync::Arc;
 use pelton_model::text::{cut, line};
 
 use super::Prepared;
-use super::difference::values;
 use super::reload::{Diff, target};
 use crate::checks::{May, idle_instances};
 use crate::components::Component;
@@ -150,7 +149,7 @@ fn differences(before: &JobRecord, wanted: &JobRecord) -> Result<Vec<String>, Er
             "source {new} is read from its end, or where it was when the job read it before; `from` is for new jobs"
         ));
     }
-    let (was, is) = (values(before), values(wanted));
+    let (was, is) = (before.values(), wanted.values());
     let names: BTreeSet<_> = was.keys().chain(is.keys()).copied().collect();
     for name in names.into_iter().filter(|name| was.get(name) != is.get(name)) {
         let set =

@@ -1,6 +1,6 @@
 //! What a verb has changed of a job, in a line for people.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::record::JobRecord;
 use pelton_model::spec::{Sink, Target};
@@ -81,7 +81,7 @@ fn place(target: &Target) -> String {
 
 /// Parameters that have other values, those of the declaration included.
 fn parameters(before: &JobRecord, after: &JobRecord) -> Vec<String> {
-    let (was, is) = (values(before), values(after));
+    let (was, is) = (before.values(), after.values());
     let names: BTreeSet<_> = was.keys().chain(is.keys()).collect();
     let shown =
         |value: Option<&&str>| value.map_or_else(|| "unset".to_owned(), |value| line(&cut(value, VALUE_BYTES)).into());
@@ -92,15 +92,10 @@ fn parameters(before: &JobRecord, after: &JobRecord) -> Vec<String> {
         .collect()
 }
 
-/// The values that a job's parameters have, those of its declaration included.
-pub(super) fn values(record: &JobRecord) -> BTreeMap<&str, &str> {
-    let defaults = record.spec.parameters.iter().filter_map(|p| Some((p.name.as_str(), p.default.as_deref()?)));
-    let set = record.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    defaults.chain(set).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use pelton_model::spec::{Parameter, Sink, Source, Spec};
 
     use super::*;
