@@ -1,6 +1,7 @@
 //! Rows with values that their columns can't have: dead letters, unless none fits any more. Then the sink is held, as
 //! where Postgres refuses every row: what the job makes is wrong, and a topic in the dead letters helps nobody.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use pelton_delivery::delivery::Delivery;
@@ -25,8 +26,9 @@ pub(super) struct Unfit {
 #[derive(Debug)]
 struct Doubts {
     streak: Streak,
-    /// Those after too many. Their deliveries are not complete meanwhile, and so is nothing behind them.
-    held: Vec<(Arc<Delivery>, u32, String)>,
+    /// Those after too many, by record, each with its first reason: so they are no more than the records, which the
+    /// budget bounds. Their deliveries are not complete meanwhile, nor is anything behind them.
+    held: Vec<(Arc<Delivery>, BTreeMap<u32, String>)>,
 }
 
 impl Unfit {
@@ -49,8 +51,10 @@ impl Unfit {
     pub(super) fn settle(&self, delivery: &Arc<Delivery>, refused: Vec<(u32, String)>, fits: bool) {
         let mut doubts = lock(&self.doubts);
         if fits {
-            for (delivery, origin, reason) in doubts.held.drain(..) {
-                self.letters.send(&delivery, origin, Stage::Sink, &reason);
+            for (delivery, records) in doubts.held.drain(..) {
+                for (origin, reason) in records {
+                    self.letters.send(&delivery, origin, Stage::Sink, &reason);
+                }
                 delivery.acknowledge(1);
             }
             // Nothing is told where the last one fitted, too.
@@ -73,8 +77,13 @@ impl Unfit {
                 if doubts.held.is_empty() {
                     self.tell(&doubts, delivery, origin, &reason, true);
                 }
-                delivery.expect(1);
-                doubts.held.push((Arc::clone(delivery), origin, reason));
+                if doubts.held.last().is_none_or(|(last, _)| !Arc::ptr_eq(last, delivery)) {
+                    delivery.expect(1);
+                    doubts.held.push((Arc::clone(delivery), BTreeMap::new()));
+                }
+                if let Some((_, records)) = doubts.held.last_mut() {
+                    records.entry(origin).or_insert(reason);
+                }
             }
         }
     }
