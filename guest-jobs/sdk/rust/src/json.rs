@@ -20,7 +20,7 @@
 
 mod reader;
 
-use self::reader::{Error, Reader, unescape};
+use self::reader::{NotJson, Reader, unescape};
 use crate::{Reject, python, time};
 use std::borrow::Cow;
 
@@ -99,11 +99,12 @@ pub fn fields<'a, const N: usize>(text: &'a str, paths: &Paths<N>) -> Result<[Fi
 #[doc(hidden)]
 #[inline(always)]
 pub fn find<'a, F: AsMut<[Field<'a>]>>(text: &'a str, fields: &mut F, alike: &impl AsRef<[u64]>) -> Result<(), Reject> {
-    let not_json = |error: Error| format!("value is not JSON: {}", error.in_text(text));
     let mut reader = Reader::new(text);
     let is_object = reader.is_object();
     let read = if is_object { outermost(&mut reader, fields, alike) } else { reader.value().map(drop) };
-    read.and_then(|()| reader.end()).map_err(not_json)?;
+    if let Err(NotJson) = read.and_then(|()| reader.end()) {
+        return Err(Reject(format!("value is not JSON: {}", reader.error())));
+    }
     if is_object { Ok(()) } else { Err("value is not a JSON object".into()) }
 }
 
@@ -122,7 +123,7 @@ fn outermost<'a, F: AsMut<[Field<'a>]>>(
     reader: &mut Reader<'a>,
     fields: &mut F,
     alike: &impl AsRef<[u64]>,
-) -> Result<(), Error> {
+) -> Result<(), NotJson> {
     // The one that is due next, where the record's names stand in the order of the paths.
     let mut next = 0;
     reader.object(|reader, name| {
@@ -138,7 +139,7 @@ fn outermost<'a, F: AsMut<[Field<'a>]>>(
 }
 
 /// Reads an object that the first `passed` bytes of those paths lead to whose bit is set.
-fn inner<'a>(reader: &mut Reader<'a>, fields: &mut [Field<'a>], paths: u64, passed: usize) -> Result<(), Error> {
+fn inner<'a>(reader: &mut Reader<'a>, fields: &mut [Field<'a>], paths: u64, passed: usize) -> Result<(), NotJson> {
     reader.object(|reader, name| {
         let mut alike = 0;
         each(fields, paths, |n, field| {
@@ -150,7 +151,7 @@ fn inner<'a>(reader: &mut Reader<'a>, fields: &mut [Field<'a>], paths: u64, pass
 }
 
 /// Reads the value of a member to which the first `passed` bytes of those paths lead.
-fn member<'a>(reader: &mut Reader<'a>, fields: &mut [Field<'a>], paths: u64, passed: usize) -> Result<(), Error> {
+fn member<'a>(reader: &mut Reader<'a>, fields: &mut [Field<'a>], paths: u64, passed: usize) -> Result<(), NotJson> {
     let start = reader.position();
     let around = (reader.is_spaced, reader.has_nul);
     (reader.is_spaced, reader.has_nul) = (true, false);

@@ -69,6 +69,7 @@ mod rows;
 pub mod runner;
 mod spec;
 pub mod testing;
+mod text;
 pub mod time;
 
 pub use crate::{

@@ -4,6 +4,7 @@ use crate::{
     bindings::pelton::job::types::Batch,
     json::{self, Field, Paths},
     numbers::Number,
+    text,
 };
 use std::fmt::Display;
 
@@ -66,7 +67,7 @@ impl<'a> Record<'a> {
         match self.value() {
             None => Err("value is null (a tombstone)".into()),
             Some([]) => Err("value is empty".into()),
-            Some(value) => str::from_utf8(value)
+            Some(value) => text::of(value)
                 .map_err(|error| Reject(format!("value is not UTF-8: invalid at byte {}", error.valid_up_to()))),
         }
     }

@@ -9,28 +9,19 @@ use std::borrow::Cow;
 /// How deep arrays and objects may lie in each other: a guest's stack is small.
 const MAX_DEPTH: usize = 128;
 
-/// What is not JSON, and where.
+/// That the text is not JSON: [`Reader::error`] says why. It has no size, so that results are handed back in registers.
 #[derive(Debug)]
-pub(super) struct Error {
-    expected: &'static str,
-    at: usize,
-}
-
-impl Error {
-    /// Says it with line and column, both from 1, the column in bytes.
-    pub(super) fn in_text(&self, text: &str) -> String {
-        let before = text.as_bytes().get(..self.at).unwrap_or_default();
-        let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
-        let column = 1 + before.iter().rev().take_while(|&&byte| byte != b'\n').count();
-        format!("expected {} at line {line} column {column}", self.expected)
-    }
-}
+pub(super) struct NotJson;
 
 /// A reader in a text, at the start of a value or behind it.
 pub(super) struct Reader<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    /// What was expected where it stands, once that was not there.
+    expected: &'static str,
+    /// Whether the last string has escapes.
+    has_escape: bool,
     /// Since it was last set: whether blanks stand only where `json.dumps` puts them, and there.
     pub(super) is_spaced: bool,
     /// Since it was last cleared: whether a string had the escape of the NUL character.
@@ -39,13 +30,23 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        let mut reader = Self { text, at: 0, depth: 0, is_spaced: true, has_nul: false };
+        let mut reader =
+            Self { text, at: 0, depth: 0, expected: "", has_escape: false, is_spaced: true, has_nul: false };
         reader.blanks(0);
         reader
     }
 
+    /// What was expected, with line and column, both from 1, the column in bytes.
+    #[cold]
+    pub(super) fn error(&self) -> String {
+        let before = self.text.as_bytes().get(..self.at).unwrap_or_default();
+        let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+        let column = 1 + before.iter().rev().take_while(|&&byte| byte != b'\n').count();
+        format!("expected {} at line {line} column {column}", self.expected)
+    }
+
     /// Nothing but blanks may follow.
-    pub(super) fn end(&mut self) -> Result<(), Error> {
+    pub(super) fn end(&mut self) -> Result<(), NotJson> {
         self.blanks(0);
         if self.at == self.text.len() { Ok(()) } else { self.expected("nothing more") }
     }
@@ -56,9 +57,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads an object. `member` is given each name, and reads its value.
-    pub(super) fn object(&mut self, mut member: impl FnMut(&mut Self, &str) -> Result<(), Error>) -> Result<(), Error> {
+    pub(super) fn object(
+        &mut self,
+        mut member: impl FnMut(&mut Self, &str) -> Result<(), NotJson>,
+    ) -> Result<(), NotJson> {
         self.items(b'{', b'}', "`,` or `}`", |reader| {
-            let (name, has_escape) = reader.string()?;
+            let name = reader.string()?;
+            let has_escape = reader.has_escape;
             reader.blanks(0);
             reader.take(b':', "`:`")?;
             reader.blanks(1);
@@ -70,10 +75,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads any value, and gives its text.
-    pub(super) fn value(&mut self) -> Result<&'a str, Error> {
+    pub(super) fn value(&mut self) -> Result<&'a str, NotJson> {
         let start = self.at;
         match self.next() {
-            Some(b'"') => return Ok(self.string()?.0),
+            Some(b'"') => return self.string(),
             Some(b'-' | b'0'..=b'9') => self.number()?,
             Some(b'{') => self.object(|reader, _| reader.value().map(drop))?,
             Some(b'[') => self.items(b'[', b']', "`,` or `]`", |reader| reader.value().map(drop))?,
@@ -101,8 +106,8 @@ impl<'a> Reader<'a> {
         open: u8,
         close: u8,
         separator: &'static str,
-        mut item: impl FnMut(&mut Self) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        mut item: impl FnMut(&mut Self) -> Result<(), NotJson>,
+    ) -> Result<(), NotJson> {
         self.take(open, "an object")?;
         self.depth += 1;
         if self.depth > MAX_DEPTH {
@@ -126,27 +131,27 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Reads a string, and gives its text with the quotes, and whether it has escapes.
-    fn string(&mut self) -> Result<(&'a str, bool), Error> {
+    /// Reads a string, and gives its text with the quotes.
+    fn string(&mut self) -> Result<&'a str, NotJson> {
         let start = self.at;
-        let mut has_escape = false;
+        self.has_escape = false;
         self.take(b'"', "a string")?;
         loop {
             self.at += plain_bytes(self.rest());
             match self.next() {
                 Some(b'"') => break,
                 Some(b'\\') => {
-                    has_escape = true;
+                    self.has_escape = true;
                     self.escape()?;
                 }
                 _ => return self.expected("the end of the string, and no control character in it"),
             }
         }
         self.at += 1;
-        Ok((self.since(start), has_escape))
+        Ok(self.since(start))
     }
 
-    fn escape(&mut self) -> Result<(), Error> {
+    fn escape(&mut self) -> Result<(), NotJson> {
         self.at += 1;
         match self.rest() {
             [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => self.at += 1,
@@ -162,7 +167,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn number(&mut self) -> Result<(), Error> {
+    fn number(&mut self) -> Result<(), NotJson> {
         self.pass(|byte| byte == b'-');
         if !self.pass(|byte| byte == b'0') {
             self.digits()?;
@@ -177,13 +182,13 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn digits(&mut self) -> Result<(), Error> {
+    fn digits(&mut self) -> Result<(), NotJson> {
         let digits = self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count();
         self.at += digits;
         if digits == 0 { self.expected("a digit") } else { Ok(()) }
     }
 
-    fn word(&mut self, word: &'static str) -> Result<(), Error> {
+    fn word(&mut self, word: &'static str) -> Result<(), NotJson> {
         if !self.rest().starts_with(word.as_bytes()) {
             return self.expected("a value");
         }
@@ -192,15 +197,24 @@ impl<'a> Reader<'a> {
     }
 
     /// Passes over blanks, of which `json.dumps` would put so many here: none or one.
+    #[inline(always)]
     fn blanks(&mut self, wanted: usize) {
         let found = usize::from(self.pass(|byte| byte == b' '));
         self.is_spaced &= found == wanted;
+        if self.next().is_some_and(|byte| byte <= b' ') {
+            self.further_blanks();
+        }
+    }
+
+    #[cold]
+    fn further_blanks(&mut self) {
         while self.pass(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t')) {
             self.is_spaced = false;
         }
     }
 
-    fn take(&mut self, byte: u8, expected: &'static str) -> Result<(), Error> {
+    #[inline(always)]
+    fn take(&mut self, byte: u8, expected: &'static str) -> Result<(), NotJson> {
         if self.next() != Some(byte) {
             return self.expected(expected);
         }
@@ -209,12 +223,14 @@ impl<'a> Reader<'a> {
     }
 
     /// Passes over the next byte if it is such a one.
+    #[inline(always)]
     fn pass(&mut self, wanted: impl FnOnce(u8) -> bool) -> bool {
         let found = self.next().is_some_and(wanted);
         self.at += usize::from(found);
         found
     }
 
+    #[inline(always)]
     fn next(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -224,8 +240,9 @@ impl<'a> Reader<'a> {
     }
 
     #[cold]
-    fn expected<T>(&self, expected: &'static str) -> Result<T, Error> {
-        Err(Error { expected, at: self.at })
+    fn expected<T>(&mut self, expected: &'static str) -> Result<T, NotJson> {
+        self.expected = expected;
+        Err(NotJson)
     }
 }
 
@@ -304,11 +321,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn read(text: &str) -> Result<&str, Error> {
+    fn read(text: &str) -> Result<&str, String> {
         let mut reader = Reader::new(text);
-        let value = reader.value()?;
-        reader.end()?;
-        Ok(value)
+        let value = reader.value();
+        value.and_then(|value| reader.end().map(|()| value)).map_err(|NotJson| reader.error())
     }
 
     fn flags(text: &str) -> (bool, bool) {
@@ -336,7 +352,7 @@ mod tests {
 
     #[test]
     fn errors_say_where() {
-        let error = |text| read(text).unwrap_err().in_text(text);
+        let error = |text| read(text).unwrap_err();
         assert_eq!(error("{\"a\": 1,\n \"b\" 2}"), "expected `:` at line 2 column 6");
         assert_eq!(error("[1 2]"), "expected `,` or `]` at line 1 column 4");
         assert_eq!(error(""), "expected a value at line 1 column 1");
@@ -347,7 +363,7 @@ mod tests {
     fn nesting_ends_before_the_stack() {
         assert!(read(&format!("{}{}", "[".repeat(128), "]".repeat(128))).is_ok());
         let deep = "[".repeat(5_000_000);
-        assert_eq!(read(&deep).unwrap_err().in_text(&deep), "expected no deeper nesting at line 1 column 130");
+        assert_eq!(read(&deep).unwrap_err(), "expected no deeper nesting at line 1 column 130");
     }
 
     proptest! {
