@@ -62,6 +62,16 @@ pub fn client(kafka: &settings::Kafka, client_id: &str) -> ClientConfig {
     config
 }
 
+/// How every consumer reads ahead of whoever takes its records; settings of users come after.
+pub(super) fn reads_ahead(config: &mut ClientConfig) -> &mut ClientConfig {
+    config
+        // With the budget of what is in flight this bounds a job's memory.
+        .set("queued.max.messages.kbytes", "16384")
+        // How long a partition is not fetched once the queue is full. By default it is a second, and the queue is empty
+        // long before.
+        .set("fetch.queue.backoff.ms", "10")
+}
+
 /// Why a client can't be made, without the value that was refused: it may be a password under a misspelt key.
 pub fn refused(error: KafkaError) -> Cause {
     let error = match error {
@@ -84,7 +94,7 @@ pub fn consumer(kafka: &settings::Kafka, job: &str, group: &str, commit_interval
     let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
     let host = name.as_deref().unwrap_or("host");
     let mut config = client(kafka, &format!("pelton-{host}-{}-{job}", std::process::id()));
-    config
+    reads_ahead(&mut config)
         .set("group.id", group)
         // Librdkafka commits, in the background, what the source stores, and that is only what every sink has
         // acknowledged. (A commit of our own is either blocking or never confirmed.)
@@ -94,8 +104,6 @@ pub fn consumer(kafka: &settings::Kafka, job: &str, group: &str, commit_interval
         // A submit commits where the job starts, on every partition there is then. A partition without an offset is
         // thus a new one, and all of it is due.
         .set("auto.offset.reset", "earliest")
-        // Prefetched records; with the budget of what is in flight this bounds a job's memory.
-        .set("queued.max.messages.kbytes", "16384")
         // To make and read them is a third of what an idle job costs.
         .set("statistics.interval.ms", "0");
     for (key, value) in &kafka.consumer {

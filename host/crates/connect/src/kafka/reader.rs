@@ -13,7 +13,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message, Offset, TopicPartitionList};
 
-use super::client::{REQUEST_TIMEOUT, client};
+use super::client::{REQUEST_TIMEOUT, client, reads_ahead};
 use super::headers::Headers;
 use super::log::log;
 use crate::letters::LogRecord;
@@ -157,7 +157,7 @@ fn is_passing(error: &KafkaError) -> bool {
 
 /// A consumer that reads what is committed, from where it is told, and joins no group.
 pub(super) fn consumer(kafka: &settings::Kafka, name: &str) -> Result<BaseConsumer<Quiet>> {
-    client(kafka, name)
+    reads_ahead(&mut client(kafka, name))
         // The client asks for one although partitions are assigned by hand; nothing is ever committed in it.
         .set("group.id", name)
         .set("enable.auto.commit", "false")
@@ -168,7 +168,6 @@ pub(super) fn consumer(kafka: &settings::Kafka, name: &str) -> Result<BaseConsum
         .set("max.poll.interval.ms", "86400000")
         // Where retention or a purge took the wanted offset away in the meantime.
         .set("auto.offset.reset", "earliest")
-        .set("queued.max.messages.kbytes", "16384")
         .set("fetch.wait.max.ms", "50")
         .create_with_context(Quiet)
         .context("the Kafka settings make no sense")

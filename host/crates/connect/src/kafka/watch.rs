@@ -13,7 +13,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::client::{client, find_broker, refused};
+use super::client::{client, find_broker, reads_ahead, refused};
 use super::log::log;
 
 /// How long nothing may come before it is asked whether there is a broker at all, and how long that may take.
@@ -23,6 +23,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Its settings: those of a job's consumer, without what makes that a member of a group.
 pub(super) fn settings_of(kafka: &settings::Kafka) -> ClientConfig {
     let mut settings = client(kafka, "pelton-feeds");
+    reads_ahead(&mut settings);
     for (key, value) in kafka.consumer.iter().filter(|(key, _)| !key.starts_with("group.")) {
         settings.set(key, value);
     }
@@ -31,8 +32,7 @@ pub(super) fn settings_of(kafka: &settings::Kafka) -> ClientConfig {
         .set("group.id", "pelton-feeds")
         .set("enable.auto.commit", "false")
         // As the consumers of jobs.
-        .set("auto.offset.reset", "earliest")
-        .set("queued.max.messages.kbytes", "16384");
+        .set("auto.offset.reset", "earliest");
     settings
 }
 
