@@ -8,7 +8,7 @@
 //! committed: its records are read again.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use pelton_model::record::{Batch, OwnedHeader};
@@ -39,6 +39,7 @@ pub struct Delivery {
     budget: Arc<Budget>,
     bytes: usize,
     pending: AtomicUsize,
+    is_handled: AtomicBool,
     handled_by: Mutex<Arc<Label>>,
     observer: OnceLock<Box<dyn Observer>>,
     /// How many dead letters records have, by their index.
@@ -64,6 +65,7 @@ impl Delivery {
             budget,
             bytes,
             pending: AtomicUsize::new(1),
+            is_handled: AtomicBool::new(false),
             handled_by: Mutex::default(),
             observer: OnceLock::new(),
             letters: Mutex::default(),
@@ -88,6 +90,12 @@ impl Delivery {
     /// The version of the job that handled the batch last.
     pub fn handled_by(&self) -> Arc<Label> {
         Arc::clone(&lock(&self.handled_by))
+    }
+
+    /// Says that the instance is done with it, whatever becomes of it; says whether somebody waits for that, see
+    /// [`Ledger::is_handled`].
+    pub fn handled(&self) -> bool {
+        !self.is_handled.swap(true, Ordering::AcqRel) && self.ledger.handled()
     }
 
     /// Has somebody follow it from here on; the first one stays.
@@ -155,6 +163,7 @@ impl Delivery {
 
 impl Drop for Delivery {
     fn drop(&mut self) {
+        self.handled();
         if let Some(observer) = self.observer.take().filter(|_| *self.pending.get_mut() == 0) {
             observer.complete(&self.batch, self.handled_by());
         }
@@ -212,6 +221,20 @@ mod tests {
         one.acknowledge(1);
         assert_eq!(ledger.committable(), Some(5));
         assert!(ledger.is_settled());
+    }
+
+    #[test]
+    fn who_waits_for_an_instance_is_told_once() {
+        let (ledger, budget) = (Arc::new(Ledger::default()), Arc::new(Budget::new(1)));
+        assert!(ledger.is_handled());
+        let [one, two, three] = [4, 5, 6].map(|offset| delivery(&ledger, &budget, vec![offset]));
+        assert!(!ledger.is_handled());
+        assert!(!one.handled() && !ledger.is_handled());
+        drop(three);
+        assert!(two.handled() && !two.handled());
+        assert!(ledger.is_handled());
+        let four = delivery(&ledger, &budget, vec![7]);
+        assert!(!four.handled(), "nobody waits any more");
     }
 
     #[test]

@@ -27,6 +27,10 @@ struct Entries {
     queue: VecDeque<Entry>,
     /// How many deliveries of this ledger exist.
     in_flight: usize,
+    /// How many of them wait for an instance or are with it.
+    unhandled: usize,
+    /// Whether somebody waits for there to be none.
+    is_awaited: bool,
     committable: Option<i64>,
 }
 
@@ -44,6 +48,7 @@ impl Ledger {
         let mut entries = lock(&self.entries);
         entries.queue.push_back(Entry { next_offset, complete: false });
         entries.in_flight += 1;
+        entries.unhandled += 1;
         entries.first + entries.queue.len() as u64 - 1
     }
 
@@ -57,6 +62,13 @@ impl Ledger {
             entries.committable = entries.queue.pop_front().map(|entry| entry.next_offset);
             entries.first += 1;
         }
+    }
+
+    /// An instance is done with a delivery; says whether it was the last one, for which somebody waits.
+    pub(crate) fn handled(&self) -> bool {
+        let mut entries = lock(&self.entries);
+        entries.unhandled -= 1;
+        entries.unhandled == 0 && std::mem::take(&mut entries.is_awaited)
     }
 
     pub(crate) fn dropped(&self) {
@@ -78,6 +90,15 @@ impl Ledger {
     /// How many batches are on their way.
     pub fn in_flight(&self) -> usize {
         lock(&self.entries).in_flight
+    }
+
+    /// Whether no batch waits for an instance, or is with it. Where one does, [`Delivery::handled`] tells it once.
+    ///
+    /// [`Delivery::handled`]: crate::delivery::Delivery::handled
+    pub fn is_handled(&self) -> bool {
+        let mut entries = lock(&self.entries);
+        entries.is_awaited = entries.unhandled > 0;
+        !entries.is_awaited
     }
 
     /// Says that the partition is being given up: batches that wait for the guest need not be started.

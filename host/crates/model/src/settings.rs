@@ -97,7 +97,7 @@ impl Default for Config {
 }
 
 /// How records are cut into batches. A batch is handed over when it is full, or when nothing more is there to be read
-/// and its partition is idle; `linger` bounds how long it waits while the partition is busy.
+/// and no instance has a batch of its partition; `linger` bounds how long it waits while one has.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Batching {

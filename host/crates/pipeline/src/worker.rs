@@ -103,6 +103,9 @@ impl Worker {
                 continue;
             }
             let handled = self.handle(&delivery);
+            if delivery.handled() {
+                self.desk.context.requests.wake.call();
+            }
             self.desk.context.report.metrics.cpu.inc_by(cpu.since());
             if handled.is_break() {
                 if self.desk.context.requests.stops() || self.desk.context.report.fault.get().is_some() {

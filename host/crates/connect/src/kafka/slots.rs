@@ -222,9 +222,9 @@ impl Slots {
         }
     }
 
-    /// Hands over batches of partitions that have nothing on the way: waiting would only make them late.
+    /// Hands over batches of partitions of which no instance has anything: waiting would only make them late.
     pub(super) fn cut_idle(&mut self, hand_over: &mut dyn FnMut(usize, Arc<Delivery>)) {
-        for slot in self.slots.iter_mut().filter(|slot| slot.ledger.in_flight() == 0) {
+        for slot in self.slots.iter_mut().filter(|slot| !slot.open.is_empty() && slot.ledger.is_handled()) {
             slot.cut(&self.context, hand_over);
         }
     }
