@@ -32,8 +32,9 @@ use pelton::cli::client::Client;
 use pelton::kafka::StartFrom;
 use pelton_demo::{Hundredths, Sensors};
 use pelton_local::postgres::{LocalPostgres, Options};
+use pelton_testkit::kafka;
 use pelton_testkit::process::{self, HostProcess};
-use pelton_testkit::{kafka, report};
+use pelton_testkit::report::{self, Run};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
@@ -296,7 +297,8 @@ fn main() {
         let flink = Flink::start(&article(&broker, &postgres));
         let before = outputs.alerts();
         flink.submit();
-        table.add("PyFlink 1.20.1, the article's job", outputs.time(count as u64, alerts, before));
+        let run = Run::of_seconds(outputs.time(count as u64, alerts, before));
+        table.add("PyFlink 1.20.1, the article's job", run);
     }
     outputs.empty_table();
     {
@@ -310,9 +312,9 @@ fn main() {
         let digest = client.upload(wasm.as_slice(), wasm.len()).unwrap().digest;
         let from = Some(StartFrom::Earliest);
         client.submit(&Submit { digest: Some(digest), from, ..Submit::default() }).unwrap();
-        table.add("Pelton, the same in Python", outputs.time(count as u64, alerts, before));
+        table.add("Pelton, the same in Python", Run::of_seconds(outputs.time(count as u64, alerts, before)));
     }
-    table.ratio("Pelton / PyFlink", "Pelton, the same in Python", "PyFlink 1.20.1, the article's job", 5.0);
+    table.ratio("Pelton / PyFlink", "Pelton, the same in Python", "PyFlink 1.20.1, the article's job", Some(5.0));
     let text = table.markdown();
     println!("{text}");
     if std::env::args().any(|argument| argument == "--save") {

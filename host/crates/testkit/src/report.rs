@@ -1,13 +1,87 @@
-//! Medians, spreads and ratios, as Markdown.
+//! Medians, spreads and ratios, as Markdown; and what an arm of a benchmark took.
 
 use std::fmt::Write;
+use std::fs;
+use std::time::Instant;
 
-/// The times of all arms.
+use serde::{Deserialize, Serialize};
+
+/// What one run of an arm took.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Run {
+    /// Seconds from its first record to its last acknowledgement.
+    pub seconds: f64,
+    /// CPU time of its process meanwhile, seconds.
+    pub cpu: Option<f64>,
+    /// Most memory of its process meanwhile, MiB.
+    pub peak_mib: Option<f64>,
+    /// The part of the machine's cores that had nothing to do meanwhile. An arm that leaves much of them idle is not
+    /// bound by them, and its rate is no measure of its cost.
+    pub idle: Option<f64>,
+}
+
+impl Run {
+    /// One of which nothing but the time is known.
+    pub fn of_seconds(seconds: f64) -> Self {
+        Self { seconds, cpu: None, peak_mib: None, idle: None }
+    }
+}
+
+/// Measures this process and this machine from here on.
+#[derive(Debug)]
+pub struct Measuring {
+    began: Instant,
+    cpu: f64,
+    idle: (f64, f64),
+}
+
+impl Measuring {
+    /// Begins; the most memory so far is forgotten.
+    pub fn begin() -> Self {
+        // "5" of proc_pid_clear_refs(5). Where that can't be, the peak is that of the whole process.
+        let _ = fs::write("/proc/self/clear_refs", "5");
+        Self { began: Instant::now(), cpu: cpu(), idle: idle() }
+    }
+
+    /// What it took.
+    pub fn end(&self) -> Run {
+        let seconds = self.began.elapsed().as_secs_f64();
+        let ((idle, all), (idle_before, all_before)) = (idle(), self.idle);
+        Run {
+            seconds,
+            cpu: Some(cpu() - self.cpu),
+            peak_mib: Some(peak_mib()),
+            idle: Some((idle - idle_before) / (all - all_before).max(1.0)),
+        }
+    }
+}
+
+fn cpu() -> f64 {
+    let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_PROCESS_CPUTIME_ID).unwrap();
+    std::time::Duration::from(time).as_secs_f64()
+}
+
+fn peak_mib() -> f64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
+}
+
+/// Idle time and all time of all cores so far, in ticks: the first line of proc_stat(5).
+fn idle() -> (f64, f64) {
+    let stat = fs::read_to_string("/proc/stat").unwrap();
+    let ticks: Vec<f64> =
+        stat.lines().next().unwrap().split_whitespace().skip(1).take(8).map(|ticks| ticks.parse().unwrap()).collect();
+    // The fourth is idle, the fifth waits for a disk.
+    (ticks[3] + ticks[4], ticks.iter().sum())
+}
+
+/// The runs of all arms.
 pub struct Table {
     records: u64,
     rounds: u64,
-    arms: Vec<(String, Vec<f64>)>,
-    ratios: Vec<(String, Vec<f64>, f64)>,
+    arms: Vec<(String, Vec<Run>)>,
+    ratios: Vec<(String, [Vec<f64>; 2], Option<f64>)>,
 }
 
 /// Of two in the middle the mean.
@@ -30,46 +104,69 @@ impl Table {
     }
 
     /// One run of an arm.
-    pub fn add(&mut self, arm: &str, seconds: f64) {
-        let rate = self.records as f64 / seconds;
-        eprintln!("  {arm}: {rate:.0} records/s");
+    pub fn add(&mut self, arm: &str, run: Run) {
+        let rate = self.records as f64 / run.seconds;
+        let cell = |value: Option<f64>, unit: &str| value.map_or(String::new(), |value| format!(", {value:.2} {unit}"));
+        let cpu = cell(run.cpu.map(|cpu| cpu * 1e6 / self.records as f64), "µs of CPU a record");
+        let (peak, idle) = (cell(run.peak_mib, "MiB"), cell(run.idle, "of the cores idle"));
+        eprintln!("  {arm}: {rate:.0} records/s{cpu}{peak}{idle}");
         match self.arms.iter_mut().find(|(name, _)| name == arm) {
-            Some((_, rates)) => rates.push(rate),
-            None => self.arms.push((arm.to_owned(), vec![rate])),
+            Some((_, runs)) => runs.push(run),
+            None => self.arms.push((arm.to_owned(), vec![run])),
         }
     }
 
-    fn rates(&self, arm: &str) -> &[f64] {
-        &self.arms.iter().find(|(name, _)| name == arm).unwrap().1
+    fn runs(&self, arm: &str) -> &[Run] {
+        self.arms.iter().find(|(name, _)| name == arm).map_or(&[], |(_, runs)| runs)
     }
 
-    /// The ratio of two arms, round by round.
-    pub fn ratio(&mut self, name: &str, of: &str, to: &str, target: f64) {
-        let ratios = self.rates(of).iter().zip(self.rates(to)).map(|(a, b)| a / b).collect();
-        self.ratios.push((name.to_owned(), ratios, target));
+    /// The ratios of two arms in rate and in CPU time, round by round; none where one of them did not run.
+    pub fn ratio(&mut self, name: &str, of: &str, to: &str, target: Option<f64>) {
+        let pairs = || self.runs(of).iter().zip(self.runs(to));
+        let rates: Vec<_> = pairs().map(|(a, b)| b.seconds / a.seconds).collect();
+        let cpu = pairs().filter_map(|(a, b)| Some(a.cpu? / b.cpu?)).collect();
+        if !rates.is_empty() {
+            self.ratios.push((name.to_owned(), [rates, cpu], target));
+        }
     }
 
     /// What is printed and kept.
     pub fn markdown(&self) -> String {
-        let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown");
         let cores = std::thread::available_parallelism().map_or(0, |n| n.get());
         let mut text = format!(
-            "{} cores ({}), {} records of the article's format in 2 partitions, parallelism 1, {} rounds; broker, \
-             Postgres and job on the same machine.\n\n| arm | records/s, median | min–max |\n|---|---|---|\n",
+            "{} cores ({}), {} records of the article's format in 2 partitions, {} rounds; broker, Postgres and job on \
+             the same machine. Medians, with the least and the most.\n\n| arm | records/s | CPU of its process, µs a \
+             record | peak memory, MiB | idle part of the cores |\n|---|---|---|---|---|\n",
             cores,
             cpu.trim_matches([' ', '\t', ':']),
             self.records,
             self.rounds
         );
-        for (arm, rates) in &self.arms {
-            let (low, high) = spread(rates);
-            writeln!(text, "| {arm} | {:.0} | {low:.0}–{high:.0} |", median(rates)).unwrap();
+        let cell = |values: &[f64], digits: usize| match spread(values) {
+            _ if values.is_empty() => String::new(),
+            (low, high) => format!("{:.digits$} ({low:.digits$}–{high:.digits$})", median(values)),
+        };
+        for (arm, runs) in &self.arms {
+            let of = |value: &dyn Fn(&Run) -> Option<f64>| runs.iter().filter_map(value).collect::<Vec<_>>();
+            let rates = of(&|run| Some(self.records as f64 / run.seconds));
+            let cpu = of(&|run| Some(run.cpu? * 1e6 / self.records as f64));
+            let (peak, idle) = (of(&|run| run.peak_mib), of(&|run| run.idle));
+            writeln!(
+                text,
+                "| {arm} | {} | {} | {} | {} |",
+                cell(&rates, 0),
+                cell(&cpu, 2),
+                cell(&peak, 0),
+                cell(&idle, 2)
+            )
+            .unwrap();
         }
-        text.push_str("\n| ratio | median | min–max | target |\n|---|---|---|---|\n");
-        for (name, ratios, target) in &self.ratios {
-            let (low, high) = spread(ratios);
-            writeln!(text, "| {name} | {:.2} | {low:.2}–{high:.2} | {target} |", median(ratios)).unwrap();
+        text.push_str("\n| ratio | in rate | target | in CPU |\n|---|---|---|---|\n");
+        for (name, [rates, cpu], target) in &self.ratios {
+            let target = target.map_or(String::new(), |target| format!("≥ {target}"));
+            writeln!(text, "| {name} | {} | {target} | {} |", cell(rates, 2), cell(cpu, 2)).unwrap();
         }
         text
     }
@@ -78,9 +175,9 @@ impl Table {
 /// Replaces a benchmark's result in a page of `docs`.
 pub fn save(page: &str, command: &str, result: &str) {
     let path = crate::files::repository().join("docs").join(page);
-    let page = std::fs::read_to_string(&path).unwrap();
+    let page = fs::read_to_string(&path).unwrap();
     let begin = format!("<!-- result: written by `{command} -- --save` -->\n");
     let (head, rest) = page.split_once(&begin).expect("the page has no place for the result");
     let (_, tail) = rest.split_once("<!-- end of result -->").expect("the page's result does not end");
-    std::fs::write(path, format!("{head}{begin}\n{result}\n<!-- end of result -->{tail}")).unwrap();
+    fs::write(path, format!("{head}{begin}\n{result}\n<!-- end of result -->{tail}")).unwrap();
 }
