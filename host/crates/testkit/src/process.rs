@@ -59,6 +59,11 @@ impl HostProcess {
         folder
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Memory that is not backed by files, KiB.
     pub fn memory(&self) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
@@ -68,10 +73,47 @@ impl HostProcess {
 
     /// CPU time so far, seconds.
     pub fn cpu(&self) -> f64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
-        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-        // Fields 14 and 15 of proc_pid_stat(5), in ticks of 1/100 s.
-        (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+        tree::cpu(self.process.id()).unwrap()
+    }
+}
+
+/// Processes with all that they have started.
+pub mod tree {
+    use std::fs;
+
+    /// The fields of proc_pid_stat(5) from the third on.
+    fn stat(process: u32) -> Option<Vec<String>> {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        Some(stat.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect())
+    }
+
+    /// A process, its children, and theirs.
+    pub fn of(process: u32) -> Vec<u32> {
+        let all = || fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        let parents: Vec<(u32, u32)> =
+            all().filter_map(|one: u32| Some((one, stat(one)?.get(1)?.parse().ok()?))).collect();
+        let mut found = vec![process];
+        let mut at = 0;
+        while let Some(&parent) = found.get(at) {
+            found.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(one, _)| *one));
+            at += 1;
+        }
+        found
+    }
+
+    /// CPU time of a process so far, seconds; nothing where it is gone.
+    pub fn cpu(process: u32) -> Option<f64> {
+        let stat = stat(process)?;
+        let ticks = |field: usize| stat.get(field)?.parse::<f64>().ok();
+        // Fields 14 and 15, in ticks of 1/100 s.
+        Some((ticks(11)? + ticks(12)?) / 100.0)
+    }
+
+    /// Most memory of a process so far, MiB; nothing where it is gone.
+    pub fn peak_mib(process: u32) -> Option<f64> {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        Some(peak.trim().trim_end_matches(" kB").parse::<f64>().ok()? / 1024.0)
     }
 }
 

@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use crate::process::tree;
+
 /// What one run of an arm took.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Run {
@@ -32,7 +34,31 @@ impl Run {
 pub struct Measuring {
     began: Instant,
     cpu: f64,
-    idle: (f64, f64),
+    idle: Idle,
+}
+
+/// Measures from here on what the machine's cores have left.
+#[derive(Debug)]
+pub struct Idle {
+    idle: f64,
+    all: f64,
+}
+
+impl Idle {
+    /// Begins.
+    pub fn begin() -> Self {
+        let stat = fs::read_to_string("/proc/stat").unwrap();
+        // The first line of proc_stat(5) is of all cores, in ticks; the fourth figure is idle, the fifth waits for a disk.
+        let ticks = stat.lines().next().unwrap().split_whitespace().skip(1).take(8);
+        let ticks: Vec<f64> = ticks.map(|ticks| ticks.parse().unwrap()).collect();
+        Self { idle: ticks[3] + ticks[4], all: ticks.iter().sum() }
+    }
+
+    /// The idle part of them.
+    pub fn end(&self) -> f64 {
+        let now = Self::begin();
+        (now.idle - self.idle) / (now.all - self.all).max(1.0)
+    }
 }
 
 impl Measuring {
@@ -40,18 +66,16 @@ impl Measuring {
     pub fn begin() -> Self {
         // "5" of proc_pid_clear_refs(5). Where that can't be, the peak is that of the whole process.
         let _ = fs::write("/proc/self/clear_refs", "5");
-        Self { began: Instant::now(), cpu: cpu(), idle: idle() }
+        Self { began: Instant::now(), cpu: cpu(), idle: Idle::begin() }
     }
 
     /// What it took.
     pub fn end(&self) -> Run {
-        let seconds = self.began.elapsed().as_secs_f64();
-        let ((idle, all), (idle_before, all_before)) = (idle(), self.idle);
         Run {
-            seconds,
+            seconds: self.began.elapsed().as_secs_f64(),
             cpu: Some(cpu() - self.cpu),
-            peak_mib: Some(peak_mib()),
-            idle: Some((idle - idle_before) / (all - all_before).max(1.0)),
+            peak_mib: tree::peak_mib(std::process::id()),
+            idle: Some(self.idle.end()),
         }
     }
 }
@@ -59,21 +83,6 @@ impl Measuring {
 fn cpu() -> f64 {
     let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_PROCESS_CPUTIME_ID).unwrap();
     std::time::Duration::from(time).as_secs_f64()
-}
-
-fn peak_mib() -> f64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    peak.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
-}
-
-/// Idle time and all time of all cores so far, in ticks: the first line of proc_stat(5).
-fn idle() -> (f64, f64) {
-    let stat = fs::read_to_string("/proc/stat").unwrap();
-    let ticks: Vec<f64> =
-        stat.lines().next().unwrap().split_whitespace().skip(1).take(8).map(|ticks| ticks.parse().unwrap()).collect();
-    // The fourth is idle, the fifth waits for a disk.
-    (ticks[3] + ticks[4], ticks.iter().sum())
 }
 
 /// The runs of all arms.
