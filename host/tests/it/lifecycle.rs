@@ -57,7 +57,8 @@ fn every_verb_prints_a_line_of_what_it_has_changed() {
     }
     let said = host.cli(&["cancel", ALERTS]);
     let told = format!(
-        "{ALERTS}: cancelled; the offsets of group \"pelton-{ALERTS}\", its dead letters, versions and history are kept\n"
+        "{ALERTS}: cancelled; the offsets of group \"pelton-{ALERTS}\" and its dead letters are kept, its versions and \
+         history until they are purged\n"
     );
     assert_eq!((said.code, said.stdout), (0, told), "{}", said.stderr);
 }

@@ -5,10 +5,12 @@ pub const MOST_BAD_AT_FIRST: u32 = 10;
 /// Bad ones in a row, without a good one between, after which what has worked is held, unless a setting says otherwise.
 pub const MOST_BAD: u32 = 100;
 
-/// How many in a row were bad.
+/// How many records in a row were bad, or had bad outputs.
 #[derive(Debug, Clone, Copy)]
 pub struct Streak {
     bad: u32,
+    /// The last of them.
+    last: Option<(i32, i64)>,
     has_worked: bool,
     most: u32,
 }
@@ -22,19 +24,26 @@ impl Default for Streak {
 impl Streak {
     /// One that is too long after `most`, or never with 0.
     pub fn new(most: u32) -> Self {
-        Self { bad: 0, has_worked: false, most }
+        Self { bad: 0, last: None, has_worked: false, most }
     }
 
     /// One, or more, was good.
     pub fn good(&mut self) {
-        *self = Self { bad: 0, has_worked: true, most: self.most };
+        *self = Self { bad: 0, last: None, has_worked: true, most: self.most };
     }
 
-    /// One was bad; says whether that is one too many. Such a one is held and tried again, so it is not counted.
-    pub fn bad(&mut self) -> bool {
+    /// One was bad, of the record with this partition and offset; says whether that is one too many. Such a one is held
+    /// and tried again, so it is not counted; nor is a further one of the same record, which says nothing about others.
+    pub fn bad(&mut self, record: (i32, i64)) -> bool {
+        if self.last == Some(record) {
+            return false;
+        }
         let most = if self.has_worked { self.most } else { self.most.min(MOST_BAD_AT_FIRST) };
         let is_too_many = self.most > 0 && self.bad >= most;
-        self.bad = self.bad.saturating_add(u32::from(!is_too_many));
+        if !is_too_many {
+            self.bad = self.bad.saturating_add(1);
+            self.last = Some(record);
+        }
         is_too_many
     }
 
@@ -60,14 +69,23 @@ mod tests {
 
     #[test]
     fn what_has_worked_may_fail_for_longer() {
-        let allowed = |streak: &mut Streak| (0..1000).take_while(|_| !streak.bad()).count();
+        let allowed = |streak: &mut Streak| (0..1000).take_while(|&n| !streak.bad((0, n))).count();
         let mut streak = Streak::default();
         assert_eq!(allowed(&mut streak), MOST_BAD_AT_FIRST as usize);
         streak.good();
         assert_eq!(allowed(&mut streak), MOST_BAD as usize);
-        assert!(streak.bad() && streak.bad(), "until a good one comes");
+        assert!(streak.bad((1, 0)) && streak.bad((1, 0)), "until a good one comes");
         assert_eq!(streak.length(), MOST_BAD);
         assert_eq!(allowed(&mut Streak::new(3)), 3);
         assert_eq!(allowed(&mut Streak::new(0)), 1000, "never");
+    }
+
+    #[test]
+    fn a_record_counts_once_however_much_is_made_of_it() {
+        let mut streak = Streak::default();
+        assert!((0..1000).all(|_| !streak.bad((0, 7))));
+        assert_eq!(streak.length(), 1);
+        assert!(!streak.bad((1, 7)));
+        assert_eq!(streak.length(), 2);
     }
 }

@@ -213,6 +213,11 @@ impl Batch {
         self.keys.items.bytes.len() + self.values.items.bytes.len()
     }
 
+    /// Partition and offset of record `i`; -1 where there is no such record.
+    pub fn position(&self, i: usize) -> (i32, i64) {
+        (self.partition, self.offsets.get(i).copied().unwrap_or(-1))
+    }
+
     /// Where record `i` stands, for people: `topic/partition/offset`.
     pub fn place(&self, i: usize) -> String {
         let offset = self.offsets.get(i).copied().unwrap_or(-1);

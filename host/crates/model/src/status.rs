@@ -90,6 +90,11 @@ pub enum Part {
     Flow,
 }
 
+impl Part {
+    /// A topic that takes nothing for now.
+    pub const TOPIC: Self = Self::Client("kafka topic");
+}
+
 impl Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -233,7 +238,9 @@ impl Status {
 
     /// Whether it is told of a sink that it can't be written to for now.
     pub fn waits_for_a_sink(&self) -> bool {
-        let waits = |(part, told): (&Part, &Report)| matches!(part, Part::Sink { .. }) && told.state.is_some();
+        let waits = |(part, told): (&Part, &Report)| {
+            (matches!(part, Part::Sink { .. }) || *part == Part::TOPIC) && told.state.is_some()
+        };
         lock(&self.inner).told.iter().any(waits)
     }
 

@@ -172,7 +172,7 @@ impl GuestRunner {
     ) -> ControlFlow<H::Stop> {
         let mut times = 0;
         // However many records of that kind there are, the job is as good as it was.
-        let mut is_held = !matches!(failure, Failure::Unreadable(_)) && self.streak.bad();
+        let mut is_held = !matches!(failure, Failure::Unreadable(_)) && self.streak.bad(batch.position(index as usize));
         while is_held && let Some((version, _)) = &self.last {
             let version = Arc::clone(version);
             match handler.hold(&version, index, &failure, times)? {

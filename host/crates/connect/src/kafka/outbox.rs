@@ -1,6 +1,6 @@
 //! The messages that wait to be sent, and the cut of them into rounds.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -68,6 +68,8 @@ struct State {
     refused: Vec<Refused>,
     /// The most bytes of a round.
     round: usize,
+    /// How many sinks write to each topic that any has written to.
+    writers: BTreeMap<Arc<str>, usize>,
     /// Whether a round is on its way.
     busy: bool,
     closed: bool,
@@ -75,7 +77,14 @@ struct State {
 
 impl Default for State {
     fn default() -> Self {
-        Self { waiting: VecDeque::new(), refused: Vec::new(), round: ROUND_BYTES, busy: false, closed: false }
+        Self {
+            waiting: VecDeque::new(),
+            refused: Vec::new(),
+            round: ROUND_BYTES,
+            writers: BTreeMap::new(),
+            busy: false,
+            closed: false,
+        }
     }
 }
 
@@ -85,6 +94,23 @@ impl Outbox {
         let parcels = messages.into_iter().map(|(message, tracked)| Arc::new(Parcel { message, tracked }));
         lock(&self.state).waiting.extend(parcels);
         self.changed.notify_all();
+    }
+
+    /// Notes that a sink writes to a topic from now on.
+    pub(super) fn begins(&self, topic: &Arc<str>) {
+        *lock(&self.state).writers.entry(Arc::clone(topic)).or_default() += 1;
+    }
+
+    /// Notes that a sink writes to a topic no more.
+    pub(super) fn retires(&self, topic: &str) {
+        if let Some(writers) = lock(&self.state).writers.get_mut(topic) {
+            *writers = writers.saturating_sub(1);
+        }
+    }
+
+    /// Whether sinks have written to a topic, and none does any more.
+    pub(super) fn is_retired(&self, topic: &str) -> bool {
+        lock(&self.state).writers.get(topic) == Some(&0)
     }
 
     /// Takes out the dead letters that wait.

@@ -66,6 +66,11 @@ impl JobProducer {
         Self { config, reports, letters, hold_after, outbox, producer: OnceLock::new() }
     }
 
+    /// What waits to be sent.
+    pub(super) fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
     /// Takes messages to be sent, in order; never blocks for long. One that no broker will take becomes a dead letter;
     /// any other failure is the attempt's fault.
     pub(super) fn send(&self, messages: impl IntoIterator<Item = (Message, Tracked)>) {

@@ -43,8 +43,6 @@ use crate::refusals;
 
 /// How long librdkafka is asked to flush at a time.
 const FLUSH: Duration = Duration::from_millis(200);
-/// Under what it is told that a topic takes nothing.
-const TOPIC: Part = Part::Client("kafka topic");
 /// How long it waits, at first and at most, before it sends again what a topic did not take.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -101,8 +99,8 @@ impl Streaks {
     }
 
     /// A topic has refused a message alone; says whether that is one too many, and gives all of them.
-    fn bad(&self, topic: &Arc<str>) -> (bool, Streak) {
-        self.with(topic, |streak| (streak.bad(), *streak))
+    fn bad(&self, topic: &Arc<str>, record: (i32, i64)) -> (bool, Streak) {
+        self.with(topic, |streak| (streak.bad(record), *streak))
     }
 
     fn with<T>(&self, topic: &Arc<str>, count: impl FnOnce(&mut Streak) -> T) -> T {
@@ -187,7 +185,8 @@ impl Sender {
         if group.dead_letter_reason().is_some() {
             return false;
         }
-        let (is_held, streak) = self.streaks.bad(topic);
+        let record = group.delivery().batch().position(*index as usize);
+        let (is_held, streak) = self.streaks.bad(topic, record);
         if !is_held && !streak.is_long() {
             return false;
         }
@@ -202,6 +201,9 @@ impl Sender {
         let part = Part::Refusing(topic.to_string());
         if self.producer.context().status.raise(&part, state, &told) {
             tracing::error!("{part}: {told}");
+        }
+        if is_held {
+            self.give_up_retired(topic, &told);
         }
         wait.is_some_and(|wait| {
             // Those of the messages before must not wait as well.
@@ -222,18 +224,32 @@ impl Sender {
             (stall.left, stall.since) = (left, Instant::now());
         } else if stall.since.elapsed() >= STALLS_AFTER {
             stall.since = Instant::now();
-            let Some(reason) = stall.topics.iter().find_map(|topic| self.lacks(topic)) else { return };
+            let lacking = |topic: &Arc<str>| Some((Arc::clone(topic), self.lacks(topic)?));
+            let Some((topic, reason)) = stall.topics.iter().find_map(lacking) else { return };
             stall.is_told = true;
-            if self.producer.context().status.raise(&TOPIC, State::Degraded, &reason) {
-                tracing::warn!("{TOPIC}: {reason}");
-            }
+            self.takes_nothing(&topic, &reason);
+        }
+    }
+
+    /// Tells why a topic takes nothing for now. Where only a version before has written to it, what it does not take keeps
+    /// the offsets of its records, so that the attempt ends, and the version that runs makes something of those.
+    fn takes_nothing(&self, topic: &str, reason: &str) {
+        if self.producer.context().status.raise(&Part::TOPIC, State::Degraded, reason) {
+            tracing::warn!("{}: {reason}", Part::TOPIC);
+        }
+        self.give_up_retired(topic, reason);
+    }
+
+    fn give_up_retired(&self, topic: &str, reason: &str) {
+        if self.outbox.is_retired(topic) {
+            self.fault.set(format!("topic {topic:?}, which only the version before writes to: {reason}"));
         }
     }
 
     /// Takes back what was told.
     fn goes_on(&self, stall: &mut Stall) {
-        if std::mem::take(&mut stall.is_told) && self.producer.context().status.clear(&TOPIC) {
-            tracing::info!("{TOPIC}: messages are taken again");
+        if std::mem::take(&mut stall.is_told) && self.producer.context().status.clear(&Part::TOPIC) {
+            tracing::info!("{}: messages are taken again", Part::TOPIC);
         }
     }
 
@@ -259,8 +275,8 @@ impl Sender {
     fn is_to_wait(&self, refused: &[Refused], waits: &mut Option<ExponentialBackoff>) -> bool {
         let status = &self.producer.context().status;
         let Some(one) = refused.iter().find(|one| whose(one.code) == Whose::Cluster) else {
-            if waits.take().is_some() && status.clear(&TOPIC) {
-                tracing::info!("{TOPIC}: messages are taken again");
+            if waits.take().is_some() && status.clear(&Part::TOPIC) {
+                tracing::info!("{}: messages are taken again", Part::TOPIC);
             }
             return false;
         };
@@ -272,9 +288,7 @@ impl Sender {
             one.reason(),
             wait.as_secs_f64()
         );
-        if status.raise(&TOPIC, State::Degraded, &reason) {
-            tracing::warn!("{TOPIC}: {reason}");
-        }
+        self.takes_nothing(&one.parcel.message.topic, &reason);
         self.outbox.rest(wait);
         true
     }

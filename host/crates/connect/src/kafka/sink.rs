@@ -28,8 +28,10 @@ impl Writers for Topics {
         let Target::Topic(topic) = &sink.target else {
             return Err(Error::NotTaken { connector: NAME, sink: sink.name.clone() });
         };
+        let topic = topic.as_str().into();
+        self.producer.outbox().begins(&topic);
         Ok(Box::new(TopicSink {
-            topic: topic.as_str().into(),
+            topic,
             producer: Arc::clone(&self.producer),
             metrics: self.metrics.sink(&sink.name),
             fault: Arc::clone(&self.fault),
@@ -95,7 +97,9 @@ impl Sink for TopicSink {
         self.producer.send(messages);
     }
 
-    fn retire(&self) {}
+    fn retire(&self) {
+        self.producer.outbox().retires(&self.topic);
+    }
 
     /// The producer, which outlives it, has what it was given.
     fn has_ended(&self) -> bool {

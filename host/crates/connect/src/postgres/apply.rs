@@ -63,9 +63,9 @@ impl Written {
         self.streak.good();
     }
 
-    /// The next row is refused.
-    fn bad(&mut self, refusal: Refusal) {
-        if self.streak.bad() && self.held.is_none() {
+    /// The next row, of the record with this partition and offset, is refused.
+    fn bad(&mut self, record: (i32, i64), refusal: Refusal) {
+        if self.streak.bad(record) && self.held.is_none() {
             self.held = Some(self.rows);
         }
         self.refused.push(Refused { row: self.rows, refusal });
@@ -224,8 +224,8 @@ impl Ready {
                 }
                 Err((at, Failure::Refused(refusal))) => {
                     self.command("ROLLBACK TO SAVEPOINT pelton; RELEASE SAVEPOINT pelton").await?;
-                    if at == 0 {
-                        written.bad(refusal);
+                    if let (0, Some(row)) = (at, rows.get(next)) {
+                        written.bad(row.record(), refusal);
                     } else {
                         stops = vec![next + at + 1, next + at];
                     }
@@ -281,7 +281,7 @@ mod tests {
         let tried = |written: &mut Written, is_certain, most: usize| {
             let mut tried = 0;
             while tried < most && !written.is_enough() {
-                written.bad(refusal(is_certain));
+                written.bad((0, tried as i64), refusal(is_certain));
                 tried += 1;
             }
             tried

@@ -55,6 +55,11 @@ impl<'a> Row<'a> {
         self.chunk
     }
 
+    /// Partition and offset of the record that the row was made from.
+    pub(super) fn record(self) -> (i32, i64) {
+        self.chunk.delivery.batch().position(self.origin() as usize)
+    }
+
     /// The index of the record that the row was made from.
     pub(super) fn origin(self) -> u32 {
         self.chunk.rows.origin(self.i)

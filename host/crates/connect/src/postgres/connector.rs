@@ -1,5 +1,6 @@
 //! Postgres as a connector.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -139,6 +140,8 @@ impl Writers for Tables {
             refusing: Part::Refusing(format!("{} in instance {instance}", sink.name)),
             status: Arc::clone(&self.report.status),
             metrics: self.report.metrics.sink(&sink.name),
+            is_retired: AtomicBool::new(false),
+            fault: Arc::clone(&self.report.fault),
         });
         let status = Arc::clone(&self.report.status);
         let (letters, told) = (Arc::clone(&self.letters), Arc::clone(&report) as _);

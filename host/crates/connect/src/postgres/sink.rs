@@ -1,6 +1,7 @@
 //! Tables and statements as sinks: what one instance writes its rows with.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pelton_delivery::delivery::Delivery;
 use pelton_delivery::fault::Fault;
@@ -138,6 +139,7 @@ impl Sink for RowSink {
 
     fn retire(&self) {
         self.writer.retire();
+        self.report.retire();
     }
 
     fn has_ended(&self) -> bool {
@@ -167,6 +169,26 @@ pub(super) struct SinkReport {
     pub(super) refusing: Part,
     pub(super) status: Arc<Status>,
     pub(super) metrics: SinkMetrics,
+    /// Whether the version that runs does not have the sink any more.
+    pub(super) is_retired: AtomicBool,
+    pub(super) fault: Arc<Fault>,
+}
+
+impl SinkReport {
+    /// Notes that it only writes what it was given. What it can't write keeps the offsets of its records, so that the
+    /// attempt ends, and the version that runs makes something of those records in their order.
+    fn retire(&self) {
+        self.is_retired.store(true, Ordering::Release);
+        if self.status.is_told(&self.part) {
+            self.give_up("it can't be written to");
+        }
+    }
+
+    fn give_up(&self, reason: &str) {
+        if self.is_retired.load(Ordering::Acquire) {
+            self.fault.set(format!("{}, which only the version before has: {reason}", self.part));
+        }
+    }
 }
 
 impl SinkObserver for SinkReport {
@@ -174,12 +196,16 @@ impl SinkObserver for SinkReport {
         if self.status.raise(&self.part, State::Degraded, reason) {
             tracing::warn!(job.name = &*self.job, "{}: {reason}; waiting", self.part);
         }
+        self.give_up(reason);
     }
 
     fn refuses(&self, reason: &str, is_held: bool) {
         let state = if is_held { State::Failed } else { State::Failing };
         if self.status.raise(&self.refusing, state, reason) {
             tracing::error!(job.name = &*self.job, "{}: {reason}", self.part);
+        }
+        if is_held {
+            self.give_up(reason);
         }
     }
 

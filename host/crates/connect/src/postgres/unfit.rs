@@ -13,6 +13,10 @@ use pelton_model::sync::lock;
 use crate::dead_letters::DeadLetters;
 use crate::refusals;
 
+/// What ends a hold. What is held is in flight, and beyond `delivery.in_flight_mib` of that nothing more is read.
+const UNTIL: &str = "; it goes on with a row that fits, among those that it may read meanwhile \
+                     (delivery.in_flight_mib), or with another version of the job";
+
 /// The rows of a sink that don't fit.
 #[derive(Debug)]
 pub(super) struct Unfit {
@@ -68,7 +72,8 @@ impl Unfit {
             doubts.held.retain(|(delivery, ..)| !delivery.ledger().is_closed());
         }
         for (origin, reason) in refused {
-            if fits || !doubts.streak.bad() {
+            let position = delivery.batch().position(origin as usize);
+            if fits || !doubts.streak.bad(position) {
                 self.letters.send(delivery, origin, Stage::Sink, &reason);
                 if !fits && doubts.streak.is_long() {
                     self.tell(&doubts, delivery, origin, &reason, false);
@@ -93,7 +98,7 @@ impl Unfit {
         let row = format!("a row of {}", delivery.batch().place(origin as usize));
         let told = refusals::told(&what, &doubts.streak, is_held, reason, &row);
         let (state, until) = match is_held {
-            true => (State::Failed, "; it goes on with a row that fits, or with another version of the job"),
+            true => (State::Failed, UNTIL),
             false => (State::Failing, ""),
         };
         if self.status.raise(&self.part, state, format!("{told}{until}")) {
@@ -153,6 +158,10 @@ mod tests {
         unfit.settle(&delivery, bad(30), true);
         assert_eq!(*lock(&letters.0), (0..31).collect::<Vec<_>>());
         assert_eq!(status.get().0, State::Running);
+        // However many rows a record makes, it is one.
+        (0..200).for_each(|_| unfit.settle(&delivery, bad(50), false));
+        assert!(!status.is_held());
+        unfit.settle(&delivery, Vec::new(), true);
         // Of a partition that was given up nothing is kept.
         (0..200).for_each(|n| unfit.settle(&delivery, bad(n), false));
         assert!(status.is_held());

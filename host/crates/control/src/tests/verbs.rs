@@ -179,7 +179,8 @@ fn each_verb_tells_what_it_has_changed_and_a_repeated_one_that_nothing_is() {
         assert_eq!(verb().unwrap().changed.as_deref(), Some(told));
         assert_eq!(verb().unwrap().changed, None, "{told}");
     }
-    let told = "cancelled; the offsets of group \"pelton-a\", its dead letters, versions and history are kept";
+    let told = "cancelled; the offsets of group \"pelton-a\" and its dead letters are kept, its versions and history until they \
+                are purged";
     assert_eq!(jobs.cancel("a", None).unwrap().wait(&SystemClock).unwrap().changed.as_deref(), Some(told));
 }
 

@@ -32,7 +32,8 @@ impl Jobs {
             };
             let reconciler = self.reconciler.clone();
             let changed = Some(format!(
-                "cancelled; the offsets of group {group:?}, its dead letters, versions and history are kept"
+                "cancelled; the offsets of group {group:?} and its dead letters are kept, its versions and history until \
+                 they are purged"
             ));
             return Ok(Completion { reconciler, slot, supervised, revision, until: Until::Gone, changed });
         }

@@ -98,8 +98,8 @@ impl Jobs {
     /// The component that a reload asks for.
     fn next(&self, record: &JobRecord, request: &Reload) -> Result<Next, Error> {
         let (wasm, file) = match (&request.available, &request.digest, &record.file) {
-            // It is the same with other topics or tables.
-            (None, None, None) if !request.mapping.is_empty() => (self.uploaded(&record.digest)?, None),
+            // It is the same with other topics or tables, whatever its file has by now.
+            (None, None, _) if !request.mapping.is_empty() => (self.uploaded(&record.digest)?, None),
             (None, None, None) => return Err(Error::NoFile(record.name.clone())),
             (None, None, Some(file)) => self.component(Some(&file.name), None)?,
             (available, digest, _) => self.component(available.as_deref(), digest.as_deref())?,

@@ -13,7 +13,7 @@ use crate::flow;
 use crate::guest::GuestHost;
 use crate::jobs::Jobs;
 use crate::trim::give_back;
-use crate::types::{Done, Guarantee, Submit, Uploaded};
+use crate::types::{Done, Guarantee, JobView, Submit, Uploaded};
 use pelton_model::bounds;
 use pelton_model::metrics::Metrics;
 use pelton_model::start::StartFrom;
@@ -66,7 +66,7 @@ impl Jobs {
                 Some(entry) if entry.record.is_same(&wanted) => {
                     self.reconciler.wait(&self.reconciler.slot(&name), entry.revision)?;
                     let notice = request.from.as_ref().map(|from| not_from(&name, from));
-                    return Ok(Done { job: self.show(&name)?, changed: None, created: Vec::new(), notice });
+                    return Ok(Done { job: self.submitted(&name)?, changed: None, created: Vec::new(), notice });
                 }
                 Some(_) => return Err(Error::AlreadySubmitted(name)),
                 None => {}
@@ -81,7 +81,7 @@ impl Jobs {
             past.iter().for_each(|past| wanted.follow(past));
             if self.begin(&wanted, &wasm, &component)? {
                 tracing::info!(job.name = name, "submitted {name} ({})", wanted.digest);
-                let job = self.show(&name)?;
+                let job = self.submitted(&name)?;
                 let after = past.and_then(|past| difference::after(&past, &wanted));
                 let idle = idle_instances(&*self.services.checks, &wanted);
                 let notice = after.into_iter().chain(idle).reduce(|after, idle| format!("{after}; {idle}"));
@@ -89,6 +89,11 @@ impl Jobs {
                 return Ok(Done { job, changed, created, notice });
             }
         }
+    }
+
+    /// A job that has begun, unless somebody has cancelled it by now.
+    fn submitted(&self, name: &str) -> Result<JobView, Error> {
+        self.show(name).map_err(|_| Error::Ending(name.to_owned()))
     }
 
     /// The job of a name that is gone, if it is known.
