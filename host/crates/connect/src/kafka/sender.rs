@@ -115,9 +115,11 @@ impl Sender {
         while let Some(round) = self.outbox.next() {
             self.deliver(round);
         }
+        let status = &self.producer.context().status;
         for topic in self.streaks.topics() {
-            self.producer.context().status.clear(&Part::Refusing(topic.to_string()));
+            status.clear(&Part::Refusing(topic.to_string()));
         }
+        status.clear(&Part::TOPIC);
         self.producer.purge(PurgeConfig::default().queue().inflight());
     }
 
