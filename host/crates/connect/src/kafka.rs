@@ -47,3 +47,4 @@ pub use admin::Admin;
 pub use client::{client, consumer, producer, refused};
 pub use connector::Kafka;
 pub use log::log;
+pub use open::Open;

@@ -13,12 +13,48 @@ use pelton_model::digest::digest;
 /// Bytes of a module from which on its code is kept by itself: less is compiled as soon as it is read.
 const WORTH_KEEPING: usize = 64 << 10;
 
+/// What the level x86-64-v3 has beyond the first, as Cranelift calls it.
+const X86_64_V3: [&str; 12] = [
+    "has_cmpxchg16b",
+    "has_sse3",
+    "has_ssse3",
+    "has_sse41",
+    "has_sse42",
+    "has_popcnt",
+    "has_avx",
+    "has_avx2",
+    "has_fma",
+    "has_bmi1",
+    "has_bmi2",
+    "has_lzcnt",
+];
+
+/// Whose instructions compiled code may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cpu {
+    /// All that this machine's has.
+    Native,
+    /// Those of the level x86-64-v3, whatever the machine's has beyond.
+    X86_64V3,
+}
+
 /// Wasmtime, set up alike wherever something is compiled or run: code fits only an engine of the same settings.
-pub(super) fn engine() -> Result<wasmtime::Engine> {
+pub(super) fn engine(cpu: Cpu) -> Result<wasmtime::Engine> {
     let mut config = Config::new();
     config.epoch_interruption(true);
     // Jobs are synchronous; this is a fifth of the cost of an empty call.
     config.concurrency_support(false);
+    if cpu == Cpu::X86_64V3 {
+        // With a target nothing is detected.
+        config.target("x86_64-unknown-linux-gnu").map_err(Error::from)?;
+        for feature in X86_64_V3 {
+            // SAFETY: wasmtime looks whether the CPU has what code was compiled for, before it runs it.
+            #[expect(unsafe_code, reason = "Cranelift's other flags could make wrong code; these say what the CPU has")]
+            unsafe {
+                config.cranelift_flag_enable(feature);
+            }
+        }
+    }
     wasmtime::Engine::new(&config).map_err(Error::from).context("failed to set up wasmtime")
 }
 

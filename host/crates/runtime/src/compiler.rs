@@ -202,7 +202,7 @@ fn restrict(bounds: &Bounds) -> Result<()> {
 fn compile(bounds: &Bounds) -> Result<(), Error> {
     let mut wasm = Vec::new();
     std::io::stdin().read_to_end(&mut wasm).context("failed to read the component").because(Error::Engine)?;
-    let engine = compile::engine().because(Error::Engine)?;
+    let engine = compile::engine(compile::Cpu::Native).because(Error::Engine)?;
     let limit = (bounds.cache_mib as u64) << 20;
     let cache = Cache::open(&bounds.cache, &engine, limit, None).because(Error::Engine)?;
     let compiled = on_compilers(|| compiled(&engine, Some(&cache), &wasm)).because(Error::Engine)?;

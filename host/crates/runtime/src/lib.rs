@@ -50,6 +50,7 @@ use pelton_model::text::{cut, quoted};
 
 use bindings::v0_1;
 use cache::Cache;
+use compile::Cpu;
 use compiled::Compiled;
 use compiler::Compiler;
 use compiles::{Compiles, on_compilers};
@@ -100,11 +101,20 @@ impl Engine {
 
     /// The same; what client commands have compiled, and keep in `commands`, is not compiled again.
     pub fn beside(limits: Limits, cache: Option<&Path>, commands: Option<PathBuf>) -> Result<Self, Error> {
-        Self::set_up(limits, cache, commands).because(Error::Engine)
+        Self::set_up(Cpu::Native, limits, cache, commands).because(Error::Engine)
     }
 
-    fn set_up(limits: Limits, cache: Option<&Path>, commands: Option<PathBuf>) -> anyhow::Result<Self> {
-        let inner = compile::engine()?;
+    /// The same, whose compiled code is alike on all machines, for who counts its instructions: of what the CPU has it
+    /// uses the level x86-64-v3 (AVX2, BMI2, FMA) and no more.
+    ///
+    /// # Errors
+    /// As of [`new`](Self::new). Code that was compiled so is refused, as from the cache, where the CPU lacks any of it.
+    pub fn x86_64_v3(limits: Limits, cache: &Path) -> Result<Self, Error> {
+        Self::set_up(Cpu::X86_64V3, limits, Some(cache), None).because(Error::Engine)
+    }
+
+    fn set_up(cpu: Cpu, limits: Limits, cache: Option<&Path>, commands: Option<PathBuf>) -> anyhow::Result<Self> {
+        let inner = compile::engine(cpu)?;
         let limit = (limits.cache_mib as u64) << 20;
         let cache = cache.map(|folder| Cache::open(folder, &inner, limit, commands)).transpose()?;
         let weak = inner.weak();

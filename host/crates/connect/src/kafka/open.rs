@@ -14,50 +14,52 @@ const MOST_ROOM: usize = 1 << 20;
 
 /// The open batch of a partition.
 #[derive(Debug)]
-pub(super) struct Open {
+pub struct Open {
     batch: Batch,
     /// When its first record came.
     since: Instant,
 }
 
 impl Open {
-    pub(super) fn new(topic: &Arc<str>, partition: i32) -> Self {
+    /// An empty one, of a partition.
+    pub fn new(topic: &Arc<str>, partition: i32) -> Self {
         let batch = Batch { topic: Arc::clone(topic), partition, ..Batch::default() };
         Self { batch, since: Instant::now() }
     }
 
     /// Whether it is of that partition.
-    pub(super) fn is_of(&self, topic: &str, partition: i32) -> bool {
+    pub fn is_of(&self, topic: &str, partition: i32) -> bool {
         self.batch.partition == partition && *self.batch.topic == *topic
     }
 
     /// The topic.
-    pub(super) fn topic(&self) -> &Arc<str> {
+    pub fn topic(&self) -> &Arc<str> {
         &self.batch.topic
     }
 
     /// The partition.
-    pub(super) fn partition(&self) -> i32 {
+    pub fn partition(&self) -> i32 {
         self.batch.partition
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// Whether it has no record.
+    pub fn is_empty(&self) -> bool {
         self.batch.is_empty()
     }
 
     /// Bytes of keys, values and headers.
-    pub(super) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         let headers = &self.batch.headers;
         self.batch.payload_bytes() + headers.names.bytes.len() + headers.values.items.bytes.len()
     }
 
     /// Whether the record would carry it over the limit: then it opens the next one.
-    pub(super) fn has_room(&self, message: &BorrowedMessage<'_>, batching: &Batching) -> bool {
+    pub fn has_room(&self, message: &BorrowedMessage<'_>, batching: &Batching) -> bool {
         self.is_empty() || self.bytes() + message.payload_len() + message.key_len() <= batching.max_bytes
     }
 
     /// Takes in a record; says whether the batch is full by it.
-    pub(super) fn push(&mut self, message: &BorrowedMessage<'_>, batching: &Batching) -> bool {
+    pub fn push(&mut self, message: &BorrowedMessage<'_>, batching: &Batching) -> bool {
         if self.is_empty() {
             self.since = Instant::now();
         }
@@ -66,12 +68,12 @@ impl Open {
     }
 
     /// How long it may wait yet; `None` where it has no record.
-    pub(super) fn until_linger(&self, batching: &Batching) -> Option<Duration> {
+    pub fn until_linger(&self, batching: &Batching) -> Option<Duration> {
         (!self.is_empty()).then(|| batching.linger.saturating_sub(self.since.elapsed()))
     }
 
     /// The batch; the next one is opened, with room for as much.
-    pub(super) fn cut(&mut self) -> Batch {
+    pub fn cut(&mut self) -> Batch {
         let before = &self.batch;
         let records = before.len();
         let mut next = Batch { topic: Arc::clone(&before.topic), partition: before.partition, ..Batch::default() };
