@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pelton::engine::{Program as _};
+use pelton::engine::Program as _;
 use pelton::record::{Batch, Outcome};
 use pelton::spec::{ColumnSpec, ColumnType, Conflict, Sink, Table, Target};
 

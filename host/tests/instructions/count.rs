@@ -13,6 +13,8 @@ use crate::kept;
 const CHILD: &str = "COUNT_INSTRUCTIONS";
 /// A folder where what callgrind has written is left, for `callgrind_annotate`.
 const PROFILES: &str = "INSTRUCTIONS_PROFILES";
+/// Large copies are loops of vectors: of `rep movsb`, which is one instruction, callgrind counts one for each byte.
+const COPIES: &str = "glibc.cpu.hwcaps=-ERMS,-FSRM";
 /// Times that the work is done before it is counted, and while it is.
 const WARM: usize = 2;
 const COUNTED: usize = 2;
@@ -24,15 +26,11 @@ pub(crate) fn is_child() -> bool {
     std::env::var_os(CHILD).is_some()
 }
 
-/// Holds a case to the instructions that are kept for it, in all for each of `records`. In the child `prepare` is
-/// called, and the work that it gives [`TIMES`] times. `variables` are for the child.
+/// Holds a case, by the path of its test, to the instructions that are kept for it: those of work on so many records,
+/// for each of them. In the child `prepare` is called, and the work that it gives [`TIMES`] times. `variables` are for the
+/// child.
 #[track_caller]
-pub(crate) fn hold<W: FnMut()>(
-    case: &str,
-    records: usize,
-    variables: &[(&str, String)],
-    prepare: impl FnOnce() -> W,
-) {
+pub(crate) fn hold<W: FnMut()>(test: &str, records: usize, variables: &[(&str, String)], prepare: impl FnOnce() -> W) {
     if is_child() {
         let mut work = prepare();
         (0..WARM).for_each(|_| work());
@@ -41,8 +39,11 @@ pub(crate) fn hold<W: FnMut()>(
         }
         return;
     }
-    let Some(counted) = below_valgrind(case, variables) else { return };
-    kept::compare(case, counted as f64 / (records * COUNTED) as f64);
+    if let Some(reason) = kept::why_not() {
+        return skip(test, &reason);
+    }
+    let case = test.rsplit("::").next().unwrap();
+    kept::compare(case, below_valgrind(test, case, variables) as f64 / (records * COUNTED) as f64);
 }
 
 /// What is counted, by its name.
@@ -53,12 +54,9 @@ fn region(work: &mut dyn FnMut()) {
     black_box(());
 }
 
-/// The instructions of a case; nothing where they can't be counted, which skips the test.
-fn below_valgrind(case: &str, variables: &[(&str, String)]) -> Option<u64> {
-    if let Some(reason) = kept::why_not() {
-        skip(case, &reason);
-        return None;
-    }
+/// The instructions of a case.
+#[track_caller]
+fn below_valgrind(test: &str, case: &str, variables: &[(&str, String)]) -> u64 {
     let folder = tempfile::tempdir().unwrap();
     let out = match std::env::var_os(PROFILES) {
         None => folder.path().join("callgrind.out"),
@@ -69,15 +67,18 @@ fn below_valgrind(case: &str, variables: &[(&str, String)]) -> Option<u64> {
         }
     };
     let mut child = Command::new("valgrind");
-    // Nothing of the caller's reaches the child but where its libraries are.
-    child.env_clear().envs(["LD_LIBRARY_PATH", "PATH"].iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+    // Of the caller's variables only those reach the child that it needs to find valgrind and libraries.
+    let kept = ["LD_LIBRARY_PATH", "PATH"].iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
     child
+        .env_clear()
+        .envs(kept)
         .env(CHILD, "1")
+        .env("GLIBC_TUNABLES", COPIES)
         .envs(variables.iter().map(|(name, value)| (name, value)))
         .args(["-q", "--tool=callgrind", "--toggle-collect=*count*region*", "--trace-children=no"])
         .arg(format!("--callgrind-out-file={}", out.display()))
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", &pelton_test_name(case), "--nocapture", "--test-threads=1"])
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
         .current_dir(folder.path())
         .stdin(Stdio::null());
     let output = child.output().unwrap();
@@ -86,12 +87,7 @@ fn below_valgrind(case: &str, variables: &[(&str, String)]) -> Option<u64> {
     let profile = fs::read_to_string(&out).unwrap();
     let total = profile.lines().find_map(|line| line.strip_prefix("totals: ")).and_then(|total| total.parse().ok());
     match total {
-        Some(total) if total > 0 => Some(total),
+        Some(total) if total > 0 => total,
         _ => panic!("{case}: callgrind has counted nothing:\n{}", said().join("")),
     }
-}
-
-/// The test of a case.
-fn pelton_test_name(case: &str) -> String {
-    std::thread::current().name().filter(|name| name.ends_with(case)).unwrap_or(case).to_owned()
 }

@@ -10,6 +10,7 @@ use pelton_connect::letters::LetterStore as _;
 use pelton_delivery::budget::Budget;
 use pelton_delivery::delivery::Delivery;
 use pelton_delivery::ledger::Ledger;
+use pelton_testkit::skip::test_name;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::BorrowedMessage;
@@ -29,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// A fetched record goes into the open batch of its partition, which is cut when it is full.
 #[test]
 fn batching() {
-    hold("batching", RECORDS, &[], || {
+    hold(test_name!(), RECORDS, &[], || {
         let consumer = Box::leak(Box::new(read()));
         let mut messages: Vec<_> = (0..RECORDS).map(|_| next(consumer)).collect();
         messages.shrink_to_fit();
@@ -78,7 +79,7 @@ fn next(consumer: &BaseConsumer) -> BorrowedMessage<'_> {
 /// Alerts become messages for a topic, and wait to be sent.
 #[test]
 fn topic_messages() {
-    hold("topic_messages", RECORDS, &[], || {
+    hold(test_name!(), RECORDS, &[], || {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let mut config = Config::default();
         // Nobody listens there.

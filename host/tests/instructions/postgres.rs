@@ -3,6 +3,7 @@
 use pelton::connect::postgres::Encoder;
 use pelton::record::Output;
 use pelton::spec::Target;
+use pelton_testkit::skip::test_name;
 
 use crate::count::hold;
 use crate::{article, readings};
@@ -11,7 +12,7 @@ const RECORDS: usize = 1000;
 
 #[test]
 fn copy() {
-    hold("copy", RECORDS, &[], || {
+    hold(test_name!(), RECORDS, &[], || {
         let encoder = Encoder::new(&Target::Table(article::table()));
         let outputs = article::outcome(&readings::batch(RECORDS)).outputs;
         let rows = outputs.into_iter().find_map(|output| match output {

@@ -6,10 +6,14 @@ use std::io::Write;
 
 /// Prints `skipped: <test>: <reason>` where libtest doesn't swallow it, or panics where nothing may be skipped.
 pub fn skip(test: &str, reason: &str) {
-    let required = std::env::var_os("PELTON_TEST_REQUIRE_KAFKA").is_some_and(|value| value == "1");
-    assert!(!required, "{test} must not be skipped here, but {reason}");
+    assert!(!is_required(), "{test} must not be skipped here, but {reason}");
     // libtest captures what print! and eprint! write, and shows it for failed tests only.
     std::io::stderr().write_all(format!("skipped: {test}: {reason}\n").as_bytes()).unwrap();
+}
+
+/// Whether nothing may be skipped.
+pub fn is_required() -> bool {
+    std::env::var_os("PELTON_TEST_REQUIRE_KAFKA").is_some_and(|value| value == "1")
 }
 
 /// The path of the test that it is used in, as libtest prints it.
