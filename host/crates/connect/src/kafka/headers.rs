@@ -6,13 +6,13 @@
 
 #![expect(unsafe_code, reason = "the binding takes names for text, and panics where they are not")]
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::marker::PhantomData;
 use std::ptr;
 
 use rdkafka::bindings::{
     RD_KAFKA_VERSION, rd_kafka_header_add, rd_kafka_header_cnt, rd_kafka_header_get_all, rd_kafka_headers_t,
-    rd_kafka_message_headers, rd_kafka_resp_err_t,
+    rd_kafka_message_headers, rd_kafka_message_t, rd_kafka_resp_err_t,
 };
 use rdkafka::message::{BorrowedMessage, OwnedHeaders};
 
@@ -29,8 +29,35 @@ struct Head {
     value: *const c_void,
 }
 
-// Another release of librdkafka may lay headers out in another way: look at `rdkafka_header.h` before changing this.
-const _: () = assert!(RD_KAFKA_VERSION >> 8 == 0x02_0c_01, "is `Head` still what librdkafka has?");
+/// A message in librdkafka's memory (`rd_kafka_msg_t` of `rdkafka_msg.h`), of one that was read.
+#[repr(C)]
+struct Read {
+    message: rd_kafka_message_t,
+    link: [*const c_void; 2],
+    flags: c_int,
+    timestamp_type: c_int,
+    timestamp: i64,
+    headers: *const rd_kafka_headers_t,
+    status: c_int,
+    broker: i32,
+    /// The headers as they came, their number first; nothing in messages of old formats.
+    unparsed: Unparsed,
+}
+
+/// `rd_kafkap_bytes_t` of `rdkafka_proto.h`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Unparsed {
+    size: i32,
+    bytes: *const u8,
+}
+
+/// The flag of a message that was not read but is to be sent, whose memory is used in another way.
+const PRODUCED: c_int = 0x40000;
+
+// Another release of librdkafka may lay these out in another way: look at `rdkafka_header.h`, `rdkafka_msg.h` and
+// `rdkafka_proto.h` before changing this.
+const _: () = assert!(RD_KAFKA_VERSION >> 8 == 0x02_0c_01, "are `Head` and `Read` still what librdkafka has?");
 
 /// The headers of a message that was read.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +71,9 @@ impl<'a> Headers<'a> {
     /// Those of a message; `None` where librdkafka can't read them: there are more than 100,000, or they are damaged.
     pub fn of(message: &'a BorrowedMessage<'_>) -> Option<Self> {
         use rd_kafka_resp_err_t::{RD_KAFKA_RESP_ERR__NOENT as NONE, RD_KAFKA_RESP_ERR_NO_ERROR as FOUND};
+        if has_none(message) {
+            return Some(Self { list: ptr::null(), message: PhantomData });
+        }
         let mut list = ptr::null_mut();
         // SAFETY: the message lives for 'a and owns the list, which is made at the first call and not changed any more.
         let result = unsafe { rd_kafka_message_headers(message.ptr(), &raw mut list) };
@@ -91,6 +121,22 @@ unsafe fn name_size(name: *const c_char, value: *const c_void, size: usize) -> u
         let head = name.cast::<Head>().sub(1).read_unaligned();
         let is_head = head.value == value && head.value_size == size && head.name_size <= head.serialized_size;
         if is_head { head.name_size } else { CStr::from_ptr(name).count_bytes() }
+    }
+}
+
+/// Whether a message was read without headers, as most are. Librdkafka itself finds that out with a parser that it makes
+/// for each message, at three times the cost of all else that is done to put a record into its batch.
+fn has_none(message: &BorrowedMessage<'_>) -> bool {
+    // SAFETY: librdkafka gives out messages as the first member of its own, and refers what is unparsed in the response
+    // of which the message holds a part.
+    unsafe {
+        let read = message.ptr().cast::<Read>().cast_const();
+        if (*read).flags & PRODUCED != 0 || !(*read).headers.is_null() {
+            return false;
+        }
+        let Unparsed { size, bytes } = (*read).unparsed;
+        // The number is of variable length; a byte of 0 is 0.
+        size <= 0 || size == 1 && !bytes.is_null() && *bytes == 0
     }
 }
 
