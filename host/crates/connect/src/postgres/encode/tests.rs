@@ -53,6 +53,18 @@ fn a_row_is_as_copy_takes_it() {
 }
 
 #[test]
+fn text_is_what_is_utf8_without_nul_wherever_a_byte_stands() {
+    for (length, at) in (1..70).flat_map(|length| (0..length).map(move |at| (length, at))) {
+        for byte in 0..=255 {
+            let mut item = vec![b'x'; length];
+            item[at] = byte;
+            assert_eq!(text(&item).is_ok(), (1..0x80).contains(&byte), "{byte:#x} at {at} of {length}");
+        }
+    }
+    assert_eq!((text(b""), text("21 °C".as_bytes())), (Ok(()), Ok(())));
+}
+
+#[test]
 fn a_row_that_postgres_cannot_hold_is_left_out() {
     assert_eq!(
         refused(ColumnType::Text, packed(&[b"ok", b"a\0b", b"a\xff", "é".as_bytes()])),
