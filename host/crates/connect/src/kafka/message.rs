@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use pelton_delivery::budget::Charge;
 use pelton_delivery::delivery::Delivery;
 use pelton_model::metrics::SinkMetrics;
-use pelton_model::record::{Batch, OwnedHeader};
+use pelton_model::record::{Messages, OwnedHeader};
 use pelton_model::stage::Stage;
 use prometheus_client::metrics::counter::Counter;
 use rdkafka::util::IntoOpaque;
+
+use super::headers::Header;
 
 /// What a record takes of a request beside its key and value, about.
 pub(super) const FRAMING: usize = 32;
@@ -30,8 +32,8 @@ pub(super) struct Group {
 /// What the messages of a group are, for counting.
 #[derive(Debug)]
 pub(super) enum Kind {
-    /// Outputs for a sink.
-    Output(SinkMetrics),
+    /// Outputs for a sink, with the keys and values that the job has made, if it has not forwarded records.
+    Output(SinkMetrics, Option<Messages>),
     /// A dead letter, with who gave up on the record and why.
     DeadLetter(Counter, Stage, String),
 }
@@ -65,8 +67,28 @@ impl Group {
     pub(super) fn dead_letter_reason(&self) -> Option<(Stage, &str)> {
         match &self.kind {
             Kind::DeadLetter(_, stage, reason) => Some((*stage, reason)),
-            Kind::Output(_) => None,
+            Kind::Output(..) => None,
         }
+    }
+
+    /// Key and value of one of its messages, which was made from record `index`.
+    pub(super) fn pair(&self, body: Body, index: u32) -> Pair<'_> {
+        match (body, &self.kind) {
+            (Body::OfOutput(n), Kind::Output(_, Some(made))) => (made.keys.get(n), made.values.get(n)),
+            _ => {
+                let batch = self.delivery.batch();
+                (batch.keys.get(index as usize), batch.values.get(index as usize))
+            }
+        }
+    }
+
+    /// Headers of the job's own of the message that is `n` of its output.
+    pub(super) fn headers(&self, n: usize) -> impl Iterator<Item = Header<'_>> {
+        let made = match &self.kind {
+            Kind::Output(_, made) => made.as_ref(),
+            Kind::DeadLetter(..) => None,
+        };
+        made.and_then(|made| made.headers.as_ref()).into_iter().flat_map(move |own| own.of(n))
     }
 
     /// Accounts for one message of so many bytes that the topic has refused: it does not count as written.
@@ -80,7 +102,7 @@ impl Group {
     pub(super) fn done(&self) {
         if self.remaining.fetch_sub(1, Ordering::AcqRel) == 1 {
             match &self.kind {
-                Kind::Output(metrics) => {
+                Kind::Output(metrics, _) => {
                     let [refused, bytes] = [&self.refused, &self.refused_bytes].map(|n| n.load(Ordering::Acquire));
                     metrics.records.inc_by(self.count.saturating_sub(refused));
                     metrics.bytes.inc_by(self.bytes.saturating_sub(bytes));
@@ -106,7 +128,7 @@ pub(super) struct Tracked {
 pub(super) struct Message {
     /// The topic.
     pub topic: Arc<str>,
-    /// Key and value.
+    /// Where key and value are.
     pub body: Body,
     /// Milliseconds since the Unix epoch; -1 for now.
     pub timestamp: i64,
@@ -114,28 +136,16 @@ pub(super) struct Message {
     pub headers: Vec<OwnedHeader>,
 }
 
-/// Key and value of a message.
-#[derive(Debug)]
+/// Key and value of a message; each may be null.
+pub(super) type Pair<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+
+/// Where key and value of a message are. They stay where they came from until librdkafka copies them.
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Body {
     /// Those of the record that it was made from: the batch has them.
     OfRecord,
-    /// Others.
-    Made {
-        /// Null without one.
-        key: Option<Box<[u8]>>,
-        /// Null for a tombstone.
-        value: Option<Box<[u8]>>,
-    },
-}
-
-impl Body {
-    /// Key and value.
-    pub(super) fn of<'a>(&'a self, batch: &'a Batch, index: u32) -> (Option<&'a [u8]>, Option<&'a [u8]>) {
-        match self {
-            Self::OfRecord => (batch.keys.get(index as usize), batch.values.get(index as usize)),
-            Self::Made { key, value } => (key.as_deref(), value.as_deref()),
-        }
-    }
+    /// Those of this message of the output: the group has them.
+    OfOutput(usize),
 }
 
 /// A message and what it belongs to.
@@ -146,9 +156,14 @@ pub(super) struct Parcel {
 }
 
 impl Parcel {
+    /// Its key and value.
+    pub(super) fn pair(&self) -> Pair<'_> {
+        self.tracked.group.pair(self.message.body, self.tracked.index)
+    }
+
     /// Bytes of its key and value.
     pub(super) fn bytes(&self) -> usize {
-        let (key, value) = self.message.body.of(self.tracked.group.delivery().batch(), self.tracked.index);
+        let (key, value) = self.pair();
         key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)
     }
 

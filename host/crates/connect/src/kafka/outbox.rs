@@ -36,8 +36,8 @@ impl Refused {
     pub(super) fn reason(&self) -> String {
         use RDKafkaErrorCode as Code;
         let Self { parcel, code, .. } = self;
-        let Message { topic, body, .. } = &parcel.message;
-        let (key, _) = body.of(parcel.tracked.group.delivery().batch(), parcel.tracked.index);
+        let topic = &parcel.message.topic;
+        let (key, _) = parcel.pair();
         match code {
             Code::InvalidRecord | Code::InvalidMessage if key.is_none() => {
                 format!(
@@ -219,20 +219,19 @@ mod tests {
     /// Messages of these sizes, each made from the record of its number.
     fn messages(sizes: &[usize]) -> Vec<(Message, Tracked)> {
         let mut batch = Batch::default();
-        for (offset, _) in (0..).zip(sizes) {
+        for (offset, &size) in (0..).zip(sizes) {
             batch.offsets.push(offset);
             batch.timestamps.push(-1);
             batch.keys.push(None);
-            batch.values.push(None);
+            batch.values.push(Some(&vec![0; size]));
             batch.headers.end_record();
         }
         let (ledger, budget) = (Arc::new(Ledger::default()), Arc::new(Budget::new(usize::MAX)));
         let delivery = Delivery::new(batch, ledger, budget).unwrap();
         let kind = Kind::DeadLetter(Counter::default(), Stage::Sink, String::new());
         let group = Group::new(&delivery, sizes.len(), 0, 0, kind);
-        let message = |(index, &size): (u32, &usize)| {
-            let body = Body::Made { key: None, value: Some(vec![0; size].into()) };
-            let message = Message { topic: "out".into(), body, timestamp: -1, headers: Vec::new() };
+        let message = |(index, _): (u32, &usize)| {
+            let message = Message { topic: "out".into(), body: Body::OfRecord, timestamp: -1, headers: Vec::new() };
             (message, Tracked { group: Arc::clone(&group), index })
         };
         (0..).zip(sizes).map(message).collect()

@@ -308,8 +308,8 @@ impl Sender {
     }
 
     fn hand_over(&self, parcel: Arc<Parcel>, partition: Option<i32>) {
-        let Parcel { message, tracked } = &*parcel;
-        let (key, value) = message.body.of(tracked.group.delivery().batch(), tracked.index);
+        let message = &parcel.message;
+        let (key, value) = parcel.pair();
         let mut record = BaseRecord::<[u8], [u8], _>::with_opaque_to(&message.topic, Arc::clone(&parcel));
         record.key = key;
         record.payload = value;

@@ -55,37 +55,34 @@ struct TopicSink {
 impl Sink for TopicSink {
     fn write(&self, delivery: &Arc<Delivery>, output: Output) {
         let batch = delivery.batch();
-        let made = match &output {
-            Output::Forward { .. } => None,
-            Output::Messages { messages, .. } => Some(messages),
+        let charge = output.bytes(batch);
+        let (origin, made) = match output {
+            Output::Forward { origin, .. } => (origin, None),
+            Output::Messages { mut messages, .. } => (std::mem::take(&mut messages.origin), Some(messages)),
             // The check of the answer leaves no other pair.
-            Output::Rows { .. } => {
-                return self.fault.set(format!("an output for sink {} that it does not take", output.sink()));
+            Output::Rows { sink, .. } => {
+                return self.fault.set(format!("an output for sink {sink} that it does not take"));
             }
         };
-        let origin = output.origin();
         if origin.is_empty() {
             return;
         }
-        let pair = |n: usize, index: usize| match made {
-            None => (batch.keys.get(index), batch.values.get(index)),
-            Some(made) => (made.keys.get(n), made.values.get(n)),
-        };
+        let is_made = made.is_some();
         let size = |(n, &index): (usize, &u32)| {
-            let (key, value) = pair(n, index as usize);
+            let (key, value) = match &made {
+                None => (batch.keys.get(index as usize), batch.values.get(index as usize)),
+                Some(made) => (made.keys.get(n), made.values.get(n)),
+            };
             key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)
         };
         let bytes = origin.iter().enumerate().map(size).sum();
-        let kind = Kind::Output(self.metrics.clone());
-        let group = Group::new(delivery, origin.len(), bytes, output.bytes(batch), kind);
+        let kind = Kind::Output(self.metrics.clone(), made);
+        let group = Group::new(delivery, origin.len(), bytes, charge, kind);
         let message = |(n, &index): (usize, &u32)| {
-            let (body, headers) = match made {
-                None => (Body::OfRecord, delivery.outgoing(index as usize, batch.headers.of(index as usize))),
-                Some(made) => {
-                    let [key, value] = [&made.keys, &made.values].map(|column| column.get(n).map(Box::from));
-                    let own = made.headers.iter().flat_map(|own| own.of(n));
-                    (Body::Made { key, value }, delivery.outgoing(index as usize, own))
-                }
+            let (body, headers) = if is_made {
+                (Body::OfOutput(n), delivery.outgoing(index as usize, group.headers(n)))
+            } else {
+                (Body::OfRecord, delivery.outgoing(index as usize, batch.headers.of(index as usize)))
             };
             // As Kafka Streams and Flink do, an output keeps the time of the record that it was made from.
             let timestamp = batch.timestamps.get(index as usize).copied().unwrap_or(-1);
