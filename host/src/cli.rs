@@ -23,6 +23,7 @@ use pelton_build::BuildOptions;
 use pelton_demo::DemoArgs;
 use pelton_demo::simulate::SimulateArgs;
 use pelton_model::near::did_you_mean;
+use pelton_model::parallelism::Parallelism;
 
 use pelton_runtime::compiler::Bounds;
 
@@ -84,7 +85,7 @@ pub enum Command {
     Rollback(RollbackArgs),
     /// Move where a held job goes on
     Seek(SeekArgs),
-    /// Change how many instances a job has
+    /// Change how many instances a job has: a number, or auto
     Scale(ScaleArgs),
     /// Set parameters of a job while it runs
     Set(SetArgs),
@@ -220,9 +221,9 @@ pub struct SubmitArgs {
     /// TOPIC/PARTITION=OFFSET,… [default: those, else latest]
     #[arg(long, value_name = "START", allow_hyphen_values = true)]
     from: Option<StartFrom>,
-    /// How many instances share the partitions [default: 1]
-    #[arg(long, value_name = "N")]
-    parallelism: Option<usize>,
+    /// How many instances share the partitions: a number, or auto, as many as the load calls for [default: auto]
+    #[arg(long, value_name = "N|auto")]
+    parallelism: Option<Parallelism>,
     /// How often an output may appear
     #[arg(long, default_value = "at-least-once")]
     guarantee: Guarantee,

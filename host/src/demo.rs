@@ -25,8 +25,8 @@ impl DemoHost for HostAdapter {
         self.0.address()
     }
 
-    async fn submit(&self, job: &str, parallelism: usize) -> Result<(), Error> {
-        let submit = Submit { available: Some(job.to_owned()), parallelism: Some(parallelism), ..Submit::default() };
+    async fn submit(&self, job: &str) -> Result<(), Error> {
+        let submit = Submit { available: Some(job.to_owned()), ..Submit::default() };
         let jobs = self.0.jobs().clone();
         let submitted = tokio::task::spawn_blocking(move || jobs.submit(&submit)).await;
         let refused = |error: &dyn Display| Error::Host(error.to_string().into());

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use pelton_build::oci;
 use pelton_model::bounds::VALUE_BYTES;
 use pelton_model::mapping::Mapping;
+use pelton_model::parallelism::Parallelism;
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
@@ -33,9 +34,9 @@ pub struct JobFile {
     /// Where it starts where it is not there yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<StartFrom>,
-    /// How many instances.
+    /// How many instances: a number, or `"auto"`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub parallelism: Option<usize>,
+    pub parallelism: Option<Parallelism>,
     /// The guarantee asked for.
     #[serde(default, skip_serializing_if = "is_default")]
     pub guarantee: Guarantee,
@@ -227,7 +228,7 @@ pub fn export(job: &JobView, available: &[Available], parameters: BTreeMap<Strin
         component: file.unwrap_or_else(|| format!("{DIGEST}{}", job.digest)),
         group: Some(job.group.clone()).filter(|group| *group != format!("pelton-{}", job.name)),
         from: None,
-        parallelism: Some(job.parallelism).filter(|parallelism| *parallelism != 1),
+        parallelism: Some(job.parallelism).filter(|parallelism| !parallelism.is_auto()),
         guarantee: Guarantee::default(),
         create: false,
         create_sources: Vec::new(),
@@ -273,12 +274,14 @@ mod tests {
         let submit = &job.submit;
         assert_eq!(
             (submit.name.as_deref(), submit.parallelism, submit.from.clone()),
-            (Some("plant-2"), Some(2), Some(StartFrom::Earliest))
+            (Some("plant-2"), Some(Parallelism::Of(2)), Some(StartFrom::Earliest))
         );
         let parameters: Vec<_> = submit.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(parameters, ["sites=[1]", "strict=true", "threshold=31.5"]);
         assert_eq!(submit.mapping.sources["sensors"], "plant-2.sensors");
         assert_eq!(submit.mapping.sinks["alerts"], "plant-2.alerts");
+        let auto = described("name = \"a\"\ncomponent = \"a\"\nparallelism = \"auto\"").unwrap();
+        assert_eq!(auto.submit.parallelism, Some(Parallelism::Auto));
         let place = |component: &str| described(&format!("name = \"a\"\ncomponent = {component:?}")).unwrap().place;
         assert!(matches!(place("./a.wasm"), Place::File(path) if path.ends_with("a.wasm") && path.is_absolute()));
         assert_eq!(place("sha256:abc"), Place::Host("abc".to_owned()));
@@ -294,6 +297,7 @@ mod tests {
             ("name = \"a\"\ncomponent = \"a\"\n[parameters]\np = [1]", "the parameter \"p\": it is a text"),
             ("name = \"a\"\ncomponent = \"a\"\n[parameters]\np = { fil = \"x\" }", "a table has `file`"),
             ("name = \"a\"\ncomponent = \"a\"\n[parameters]\np = { file = \"none\" }", "failed to read"),
+            ("name = \"a\"\ncomponent = \"a\"\nparallelism = -2", "expected a parallelism: \"auto\", or a number"),
             ("name = ", "TOML parse error at line 1"),
         ] {
             let told = described(text).unwrap_err();

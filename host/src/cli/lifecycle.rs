@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use pelton_build::oci::{Reference, SCHEME};
+use pelton_model::parallelism::Parallelism;
 
 use super::args::{Api, JobArgs, Mapped, caller, parameter};
 use super::client::Client;
@@ -85,8 +86,9 @@ pub struct PauseArgs {
 pub struct ScaleArgs {
     /// The job's name
     job: String,
-    /// How many instances share the partitions
-    parallelism: usize,
+    /// How many instances share the partitions: a number, or auto, as many as the load calls for
+    #[arg(value_name = "N|auto")]
+    parallelism: Parallelism,
     /// Also where it forgets what the job declares that it remembers
     #[arg(long)]
     force: bool,

@@ -11,7 +11,7 @@ use comfy_table::{Color, ContentArrangement, presets};
 use pelton_model::text;
 use serde::Serialize;
 
-use crate::api::types::{Done, JobList, JobView, LogLine, Problem, ShadowReport};
+use crate::api::types::{Done, JobList, JobView, LogLine, Problem, Scaled, ShadowReport};
 use crate::pipeline::trial::TrialError;
 use crate::spec::{Conflict, Target};
 use crate::status::State;
@@ -305,7 +305,7 @@ pub(super) fn job(job: &JobView, as_json: bool) -> Result<()> {
         facts.fact("sink", format!("{}: {to}{mapped} ({} out)", sink.name, counts.records_out));
     }
     facts.fact("group", &job.group);
-    facts.fact("parallelism", job.parallelism);
+    facts.fact("parallelism", parallelism(job));
     facts.fact("records in", format!("{} (counts since {})", job.counts.records_in, job.counts.since.format(TIME)));
     facts.fact("rejects", job.counts.rejects);
     let letters = pelton_connect::dead_letters::topic(&job.name);
@@ -334,6 +334,17 @@ pub(super) fn job(job: &JobView, as_json: bool) -> Result<()> {
         facts.fact("history", entry);
     }
     facts.print()
+}
+
+/// How many instances a job has, and why, where the load decides.
+fn parallelism(job: &JobView) -> String {
+    match &job.scaled {
+        None => job.parallelism.to_string(),
+        Some(Scaled { most, since, reason }) => {
+            let (is, has, since) = (job.parallelism, job.instances, since.format(TIME));
+            format!("{is}: {has} of at most {most} (since {since}, because {reason})")
+        }
+    }
 }
 
 /// A line of a job's log.

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use pelton_connect::{Connectors, Error as ConnectError, Finding, Fix};
+use pelton_model::parallelism::Parallelism;
 use pelton_model::partition::Moved;
 use pelton_model::spec::Spec;
 use pelton_model::start::StartFrom;
@@ -70,19 +71,22 @@ impl May<'_> {
 }
 
 /// Refuses a number of instances that can't be had.
-pub(crate) fn check_parallelism(parallelism: usize) -> Result<(), Error> {
-    if (1..=MOST_INSTANCES).contains(&parallelism) { Ok(()) } else { Err(Error::BadParallelism(parallelism)) }
+pub(crate) fn check_parallelism(parallelism: Parallelism) -> Result<(), Error> {
+    match parallelism.number() {
+        Some(number) if !(1..=MOST_INSTANCES).contains(&number) => Err(Error::BadParallelism(number)),
+        _ => Ok(()),
+    }
 }
 
 /// What is said of more instances than there are partitions.
 pub(crate) fn idle_instances(checks: &dyn Checks, record: &JobRecord) -> Option<String> {
     // One has something to do wherever there is anything.
-    let partitions = (record.parallelism > 1).then(|| checks.partitions(&record.spec)).flatten()?;
-    (partitions < record.parallelism).then(|| {
+    let instances = record.parallelism.number().filter(|instances| *instances > 1)?;
+    let partitions = checks.partitions(&record.spec)?;
+    (partitions < instances).then(|| {
         let of = if partitions == 1 { "partition" } else { "partitions" };
         format!(
-            "parallelism {} is above the {partitions} {of} of {}: an instance without a partition does nothing",
-            record.parallelism,
+            "parallelism {instances} is above the {partitions} {of} of {}: an instance without a partition does nothing",
             record.spec.topics().join(", ")
         )
     })
@@ -224,11 +228,15 @@ mod tests {
         assert_eq!(submitted(all).unwrap(), ["topic \"in\"", "topic \"out\"", "topic \"a.dlq\""]);
         assert!(submitted(all).unwrap().is_empty());
         // Each topic that is made here has one partition.
-        let with = |parallelism| idle_instances(&checks, &JobRecord { parallelism, ..record.clone() });
+        let with = |number| {
+            let parallelism = Parallelism::Of(number);
+            idle_instances(&checks, &JobRecord { parallelism, ..record.clone() })
+        };
         assert_eq!(with(1), None);
         let told = "parallelism 3 is above the 1 partition of in: an instance without a partition does nothing";
         assert_eq!(with(3).as_deref(), Some(told));
         memory.set_topics_away(Some("no reason"));
         assert_eq!(with(3), None, "nobody waits for that");
+        assert_eq!(idle_instances(&checks, &record), None, "an automatic one has none to spare");
     }
 }

@@ -26,6 +26,7 @@ use crate::looks::Looks;
 use crate::pipeline_runner::PipelineRunners;
 use crate::reconciler::Reconciler;
 use crate::redrives::Redrives;
+use crate::scaler;
 use crate::services::Services;
 use crate::start_error::StartError;
 use crate::supervisor::Supervised;
@@ -119,6 +120,7 @@ impl Jobs {
             looks: Looks::default(),
         });
         sweep::start(&jobs.services).because(StartError::Thread)?;
+        scaler::start(&jobs.reconciler).because(StartError::Thread)?;
         Ok(jobs)
     }
 

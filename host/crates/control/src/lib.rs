@@ -28,6 +28,8 @@ mod reconciler;
 pub mod record;
 mod redrives;
 pub mod runner;
+mod scaler;
+mod scaling;
 pub mod services;
 mod slot;
 pub mod start_error;

@@ -93,6 +93,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use pelton_model::parallelism::Parallelism;
 
     fn record() -> impl Strategy<Value = JobRecord> {
         let (submit, version, parameter) = (0..2i64, 1..4u32, 0..3u8);
@@ -103,7 +104,7 @@ mod tests {
                 version,
                 digest: format!("d{version}"),
                 parameters: BTreeMap::from([("p".to_owned(), parameter.to_string())]).into(),
-                parallelism,
+                parallelism: Parallelism::Of(parallelism),
                 paused,
                 cancelled,
                 ..JobRecord::default()

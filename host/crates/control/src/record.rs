@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
 use pelton_model::mapping::Mapping;
+use pelton_model::parallelism::Parallelism;
 use pelton_model::shared::Shared;
 use pelton_model::spec::Spec;
 use serde::{Deserialize, Serialize};
@@ -34,8 +35,9 @@ pub struct JobRecord {
     pub parameters: Shared<BTreeMap<String, String>>,
     /// The consumer group.
     pub group: String,
-    /// How many instances.
-    pub parallelism: usize,
+    /// How many instances. One without a number is `auto`, and for versions of Pelton before that 1.
+    #[serde(skip_serializing_if = "Parallelism::is_auto")]
+    pub parallelism: Parallelism,
     /// When it was submitted.
     pub submitted: DateTime<Utc>,
     /// Whether it is held.
@@ -68,7 +70,7 @@ impl Default for JobRecord {
             mapping: Mapping::default(),
             parameters: Shared::default(),
             group: String::new(),
-            parallelism: 1,
+            parallelism: Parallelism::Auto,
             submitted: DateTime::UNIX_EPOCH,
             paused: false,
             cancelled: false,

@@ -13,7 +13,7 @@ use pelton_pipeline::{JobEnvironment, Version};
 use crate::catalog::Catalog;
 use crate::checks::Checks;
 use crate::components::{Component, Components};
-use crate::error::Error;
+use crate::error::{Error, MOST_INSTANCES};
 use crate::record::JobRecord;
 use crate::runner::JobRunners;
 
@@ -39,6 +39,11 @@ pub struct Services {
 impl Services {
     pub(crate) fn config(&self) -> &Config {
         &self.environment.config
+    }
+
+    /// How many instances may be at work until automatic jobs get no more.
+    pub(crate) fn auto_instances(&self) -> usize {
+        self.config().limits.auto_instances().min(MOST_INSTANCES)
     }
 
     pub(crate) fn clock(&self) -> &Arc<dyn Clock> {

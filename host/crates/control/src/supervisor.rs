@@ -1,5 +1,6 @@
 //! Keeping a job running: attempt after attempt, with backoff, until it is told to pause or to stop.
 
+mod auto;
 mod duty;
 mod held;
 mod view;
@@ -14,6 +15,7 @@ use crate::record::JobRecord;
 use anyhow::{Context, Result, anyhow};
 use chrono::{DateTime, Utc};
 use pelton_delivery::clock::Task;
+use pelton_model::parallelism::Parallelism;
 use pelton_model::partition::PartitionView;
 use pelton_model::sync::lock;
 
@@ -22,6 +24,7 @@ use crate::guest::GuestHost;
 use crate::runner::{JobRunner, Observed};
 use crate::services::Services;
 use crate::types::JobView;
+use auto::Auto;
 use duty::Duty;
 pub(crate) use duty::Phase;
 use held::{Held, Look};
@@ -58,6 +61,7 @@ pub(crate) struct Supervised {
     work: Mutex<Work>,
     runner: Arc<dyn JobRunner>,
     held: Held,
+    auto: Mutex<Auto>,
     services: Arc<Services>,
     tells: Tells,
     /// When this host began to have it.
@@ -98,9 +102,10 @@ impl Supervised {
         };
         let phase = if record.paused { Phase::Paused } else { Phase::Running };
         let this = Arc::new(Self {
-            duty: Duty::new(phase, record.parallelism, changes),
+            duty: Duty::new(phase, record.parallelism.number().unwrap_or(1), changes),
             runner: services.runners.of(&observed),
             held: Held::default(),
+            auto: Mutex::new(Auto::new(services)),
             observed,
             work: Mutex::new(Work { record, revision: entry.revision, current: None }),
             services: Arc::clone(services),
@@ -201,6 +206,7 @@ impl Supervised {
         self.observed.status.set(state);
         self.observed.metrics.up.set(0);
         self.observed.metrics.in_flight.set(0);
+        self.observed.metrics.instances.set(0);
         self.runner.rest();
     }
 
@@ -269,9 +275,13 @@ impl Supervised {
     }
 
     /// Changes the number of instances, once what is in flight is delivered.
-    pub(crate) fn scale(&self, parallelism: usize) {
+    pub(crate) fn scale(&self, parallelism: Parallelism) {
         lock(&self.work).record.parallelism = parallelism;
-        self.duty.scale(parallelism);
+        match parallelism.number() {
+            Some(instances) => self.duty.scale(instances),
+            // It goes on with as many as it has.
+            None => *lock(&self.auto) = Auto::new(&self.services),
+        }
     }
 
     /// Puts the version of a record to work between two batches, or with a new attempt: where it reads other topics,
@@ -305,6 +315,8 @@ impl Supervised {
             (None, _) => work.current = None,
         }
         drop(work);
+        // What another version does with an instance is not known.
+        lock(&self.auto).forget();
         // A job that waits for its next attempt need not wait any longer.
         if starts_anew || (status.get().0 == State::Failed && status.is_told(&Part::Job)) {
             self.duty.restart(is_stuck);

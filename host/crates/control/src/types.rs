@@ -9,6 +9,7 @@ pub use crate::record::{Change, JobVersion};
 pub use pelton_connect::messages::{Message, Messages, WhyDead};
 pub use pelton_model::log::LogLine;
 use pelton_model::mapping::Mapping;
+use pelton_model::parallelism::Parallelism;
 use pelton_model::partition::{Moved, PartitionView};
 use pelton_model::spec::Spec;
 use pelton_model::start::StartFrom;
@@ -40,9 +41,9 @@ pub struct Submit {
     /// the latest where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<StartFrom>,
-    /// How many instances; 1 where none is given.
+    /// How many instances; `auto` where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parallelism: Option<usize>,
+    pub parallelism: Option<Parallelism>,
     /// The guarantee asked for.
     #[serde(default)]
     pub guarantee: Guarantee,
@@ -155,8 +156,14 @@ pub struct JobView {
     pub parameters_cut: Vec<String>,
     /// The consumer group.
     pub group: String,
-    /// How many instances.
-    pub parallelism: usize,
+    /// How many instances it is to have.
+    pub parallelism: Parallelism,
+    /// How many it has, or will have once it runs.
+    #[serde(default)]
+    pub instances: usize,
+    /// Why, where its parallelism is `auto`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaled: Option<Scaled>,
     /// When it was submitted.
     pub submitted: DateTime<Utc>,
     /// Counts since this host has it.
@@ -181,6 +188,17 @@ pub struct JobView {
     pub versions: Vec<JobVersion>,
     /// Who changed it when and why, the oldest first.
     pub history: Vec<Change>,
+}
+
+/// Why a job of automatic parallelism has as many instances as it has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Scaled {
+    /// Most that it may have: its partitions, where they are fewer than this host gives a job.
+    pub most: usize,
+    /// Since when it has as many as it has.
+    pub since: DateTime<Utc>,
+    /// Why, in words and figures.
+    pub reason: String,
 }
 
 /// Counts of a job since this host has it: since the submit, or the host's start.
@@ -296,7 +314,7 @@ pub struct Rollback {
 #[serde(deny_unknown_fields)]
 pub struct Scale {
     /// How many instances.
-    pub parallelism: usize,
+    pub parallelism: Parallelism,
     /// Whether it may forget what its instances remember.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub force: bool,

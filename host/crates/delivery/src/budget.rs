@@ -1,5 +1,6 @@
 //! How much of a job may be in flight.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ pub struct Budget {
     limit: usize,
     used: Mutex<Used>,
     freed: Condvar,
+    /// Records that were delivered.
+    delivered: Arc<AtomicU64>,
 }
 
 #[derive(Debug, Default)]
@@ -30,7 +33,16 @@ impl Used {
 impl Budget {
     /// A budget of `limit` bytes. One batch may overshoot it, and what each instance makes of one.
     pub fn new(limit: usize) -> Self {
-        Self { limit, used: Mutex::default(), freed: Condvar::new() }
+        Self { limit, used: Mutex::default(), freed: Condvar::new(), delivered: Arc::default() }
+    }
+
+    /// Counts here what is delivered.
+    pub fn counting(self, delivered: Arc<AtomicU64>) -> Self {
+        Self { delivered, ..self }
+    }
+
+    pub(crate) fn delivered(&self, records: usize) {
+        self.delivered.fetch_add(records as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn charge_records(&self, bytes: usize) {

@@ -164,8 +164,11 @@ impl Delivery {
 impl Drop for Delivery {
     fn drop(&mut self) {
         self.handled();
-        if let Some(observer) = self.observer.take().filter(|_| *self.pending.get_mut() == 0) {
-            observer.complete(&self.batch, self.handled_by());
+        if *self.pending.get_mut() == 0 {
+            self.budget.delivered(self.batch.len());
+            if let Some(observer) = self.observer.take() {
+                observer.complete(&self.batch, self.handled_by());
+            }
         }
         self.budget.release_records(self.bytes);
         self.ledger.dropped();
@@ -174,6 +177,7 @@ impl Drop for Delivery {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicU64;
     use std::time::{Duration, Instant};
 
     use super::*;
@@ -191,7 +195,9 @@ mod tests {
             order in Just((0..20usize).collect::<Vec<_>>()).prop_shuffle(),
             dropped in proptest::collection::hash_set(0..20usize, 0..4),
         ) {
-            let (ledger, budget) = (Arc::new(Ledger::default()), Arc::new(Budget::new(1)));
+            let count = Arc::new(AtomicU64::new(0));
+            let budget = Arc::new(Budget::new(1).counting(Arc::clone(&count)));
+            let ledger = Arc::new(Ledger::default());
             let mut all: Vec<_> = (0..20).map(|i| Some(delivery(&ledger, &budget, vec![i * 10, i * 10 + 7]))).collect();
             let mut complete = [false; 20];
             for i in order {
@@ -207,6 +213,7 @@ mod tests {
             }
             prop_assert_eq!(ledger.in_flight(), 0);
             prop_assert_eq!(budget.used(), 0);
+            prop_assert_eq!(count.load(Ordering::Relaxed), 2 * (20 - dropped.len() as u64));
         }
     }
 

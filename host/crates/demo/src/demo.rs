@@ -148,7 +148,7 @@ impl<Host: DemoHost> Demo<Host> {
         config.postgres.url = Some(Secret(postgres.url()));
         let host = Host::start(config).await?;
         for (name, _) in JOBS {
-            if let Err(error) = host.submit(name, 2).await {
+            if let Err(error) = host.submit(name).await {
                 host.drain().await;
                 return Err(Error::Host(format!("failed to submit {name}: {error}").into()).into());
             }

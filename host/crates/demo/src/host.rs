@@ -16,8 +16,8 @@ pub trait DemoHost: Sized {
     /// Where its API listens.
     fn address(&self) -> SocketAddr;
 
-    /// Submits a job of its `usr_jobs` folder, with so many instances.
-    fn submit(&self, job: &str, parallelism: usize) -> impl Future<Output = Result<(), Error>>;
+    /// Submits a job of its `usr_jobs` folder.
+    fn submit(&self, job: &str) -> impl Future<Output = Result<(), Error>>;
 
     /// Tells of all jobs, also while the host drains and thereafter.
     fn jobs(&self) -> Box<dyn Fn() -> Vec<Job>>;

@@ -13,6 +13,7 @@ pub mod mapping;
 pub mod metrics;
 pub mod name;
 pub mod near;
+pub mod parallelism;
 pub mod partition;
 pub mod record;
 pub mod settings;

@@ -72,6 +72,7 @@ pub struct Metrics {
     lag: Family<PartitionLabels, Gauge>,
     commit_age: Family<JobLabel, FloatGauge>,
     in_flight: Family<JobLabel, Gauge>,
+    instances: Family<JobLabel, Gauge>,
     up: Family<JobLabel, Gauge>,
     guest_counters: Family<NameLabels, Counter>,
     guest_gauges: Family<NameLabels, FloatGauge>,
@@ -110,6 +111,7 @@ impl Default for Metrics {
             lag: Family::default(),
             commit_age: Family::default(),
             in_flight: Family::default(),
+            instances: Family::default(),
             up: Family::default(),
             guest_counters: Family::default(),
             guest_gauges: Family::default(),
@@ -148,6 +150,7 @@ impl Default for Metrics {
             Unit::Bytes,
             metrics.in_flight.clone(),
         );
+        r.register("instances", "Instances of the job that run", metrics.instances.clone());
         r.register("job_up", "1 while the job is running and nothing is wrong", metrics.up.clone());
         r.register("job_counter", "Counters of the job's own", metrics.guest_counters.clone());
         r.register("job_gauge", "Gauges of the job's own", metrics.guest_gauges.clone());
@@ -176,6 +179,8 @@ impl Metrics {
             memory: self.memory.get_or_create_owned(&label),
             commit_age: self.commit_age.get_or_create_owned(&label),
             in_flight: self.in_flight.get_or_create_owned(&label),
+            instances: self.instances.get_or_create_owned(&label),
+            work: Arc::default(),
             up: self.up.get_or_create_owned(&label),
             guest_names: Arc::default(),
             all: Arc::clone(self),
@@ -222,6 +227,8 @@ pub struct JobMetrics {
     pub memory: Gauge,
     pub commit_age: FloatGauge,
     pub in_flight: Gauge,
+    pub instances: Gauge,
+    work: Arc<Work>,
     pub up: Gauge,
     guest_names: Arc<Mutex<BTreeSet<String>>>,
     all: Arc<Metrics>,
@@ -233,6 +240,13 @@ pub struct JobMetrics {
 struct GuestTime {
     batches: [AtomicU64; BATCH_BOUNDS + 1],
     nanos: AtomicU64,
+}
+
+/// What a job's instances have done, all together.
+#[derive(Debug, Default)]
+struct Work {
+    nanos: AtomicU64,
+    done: Arc<AtomicU64>,
 }
 
 /// Calls of a guest since it was first counted.
@@ -262,6 +276,21 @@ impl JobMetrics {
         let times: Vec<u64> = time.batches.iter().map(|count| count.load(Ordering::Relaxed)).collect();
         let seconds = time.nanos.load(Ordering::Relaxed) as f64 / 1e9;
         Batches { count: times.iter().sum(), seconds, times }
+    }
+
+    /// Adds time that an instance was at work: in the guest, or waiting for room for what it made.
+    pub fn was_at_work(&self, time: Duration) {
+        self.work.nanos.fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
+    }
+
+    /// Time that instances were at work, all together.
+    pub fn at_work(&self) -> Duration {
+        Duration::from_nanos(self.work.nanos.load(Ordering::Relaxed))
+    }
+
+    /// Records that every sink has taken what was made of, for whoever counts them.
+    pub fn done(&self) -> &Arc<AtomicU64> {
+        &self.work.done
     }
 
     /// The counters of a sink.
@@ -309,7 +338,7 @@ impl JobMetrics {
         for family in [&all.records_in, &all.bytes_in, &all.rejects, &all.expired, &all.guest_failures] {
             family.remove(&label);
         }
-        for family in [&all.in_flight, &all.up, &all.memory] {
+        for family in [&all.in_flight, &all.instances, &all.up, &all.memory] {
             family.remove(&label);
         }
         all.batch_time.remove(&label);

@@ -301,6 +301,7 @@ impl Config {
             ("limits.memory_mib", Some(limits.memory_mib)),
             ("limits.compile_mib", Some(limits.compile_mib)),
             ("limits.answer_mib", Some(limits.answer_mib)),
+            ("limits.auto_instances", limits.auto_instances),
             ("api.upload_mib", Some(api.upload_mib)),
             ("api.uploads", Some(api.uploads)),
             ("postgres.max_rows", postgres.max_rows),

@@ -88,6 +88,7 @@ impl Attempt {
             }
         };
         *lock(&self.assignment) = source.assignment();
+        self.job.metrics.instances.set(instances.count() as i64);
         self.status.set(State::Running);
         // Why the attempt before has failed is told until this one is on its way.
         self.status.clear(&Part::Job);
@@ -101,6 +102,7 @@ impl Attempt {
         let drain = self.environment.config.delivery.drain_timeout;
         source.close(if may_drain { drain } else { Duration::ZERO });
         instances.stop(&context, self.grace());
+        self.job.metrics.instances.set(0);
         context.outputs.flush(FLUSH);
         result
     }
@@ -122,6 +124,7 @@ impl Attempt {
                     if source.drain(self.environment.config.delivery.drain_timeout) {
                         std::mem::take(instances).stop(context, self.grace());
                         *instances = Instances::start(context, self.requests.instances())?;
+                        self.job.metrics.instances.set(instances.count() as i64);
                         tracing::info!("job {} has {} instances", self.job.name, instances.count());
                     }
                 }
@@ -139,7 +142,9 @@ impl Attempt {
             topics: version.job.spec().topics(),
             batching: config.batch.clone(),
             delivery: config.delivery.clone(),
-            budget: Arc::new(Budget::new(config.delivery.in_flight_mib << 20)),
+            budget: Arc::new(
+                Budget::new(config.delivery.in_flight_mib << 20).counting(Arc::clone(self.job.metrics.done())),
+            ),
             committer: Arc::clone(&self.committer),
         }
     }

@@ -102,10 +102,12 @@ impl Worker {
             if delivery.ledger().is_closed() {
                 continue;
             }
+            let began = self.desk.context.pace.now();
             let handled = self.handle(&delivery);
             if delivery.handled() {
                 self.desk.context.requests.wake.call();
             }
+            self.desk.context.report.metrics.was_at_work(self.desk.context.pace.since(began));
             self.desk.context.report.metrics.cpu.inc_by(cpu.since());
             if handled.is_break() {
                 if self.desk.context.requests.stops() || self.desk.context.report.fault.get().is_some() {

@@ -10,6 +10,7 @@ use pelton_connect::memory::{Memory, Record};
 use pelton_control::catalog::Catalog;
 use pelton_control::catalog::memory::{Death, Memory as MemoryCatalog};
 use pelton_control::types::{Hold, Reload, Rollback, Scale};
+use pelton_model::parallelism::Parallelism;
 
 use crate::defects::Defect;
 use crate::guest::{FORWARDED, INPUT, MADE, ROWS, parse};
@@ -19,7 +20,7 @@ use crate::world::{GROUP, Host, JOB, World, component};
 const PATIENCE: Duration = Duration::from_secs(3600);
 /// What a job can be on a host: its version's component, its parallelism, and whether it is held; none where there is
 /// no job.
-type Desired = Option<(String, usize, bool)>;
+type Desired = Option<(String, Parallelism, bool)>;
 
 /// A run under way.
 pub struct Run {
@@ -65,7 +66,7 @@ impl Run {
         for number in 0..count {
             let catalog = MemoryCatalog::default();
             let host = self.world.start(&catalog);
-            host.submit(1, 1 + number).map_err(|error| format!("the first submit failed: {error}"))?;
+            host.submit(1, Parallelism::Of(1 + number)).map_err(|error| format!("the first submit failed: {error}"))?;
             self.hosts.push((catalog, Some(host)));
         }
         self.produce(20);
@@ -153,7 +154,10 @@ impl Run {
         let dies = self.world.one_in(4);
         let number = self.world.schedule.below(8);
         let version = 1 + self.world.schedule.below(3) as u32;
-        let instances = 1 + self.world.schedule.below(3) as usize;
+        let instances = match self.world.schedule.below(4) {
+            0 => Parallelism::Auto,
+            number => Parallelism::Of(number as usize),
+        };
         let Some(host) = self.hosts[which].1.take() else { return Ok(()) };
         if dies {
             let write = host.catalog.writes() + self.world.schedule.below(2);
@@ -270,13 +274,13 @@ impl Run {
             let goes_on = match self.desired(which) {
                 None => {
                     // One that is being cancelled ends first.
-                    let mut submitted = host.submit(1, 2);
+                    let mut submitted = host.submit(1, Parallelism::Of(2));
                     for _ in 0..1000 {
                         if submitted.is_ok() {
                             break;
                         }
                         self.world.pass(Duration::from_millis(100));
-                        submitted = host.submit(1, 2);
+                        submitted = host.submit(1, Parallelism::Of(2));
                     }
                     submitted
                 }

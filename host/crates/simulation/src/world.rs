@@ -18,6 +18,7 @@ use pelton_delivery::clock::Clock;
 use pelton_delivery::wake::Wake;
 use pelton_model::digest::digest;
 use pelton_model::metrics::Metrics;
+use pelton_model::parallelism::Parallelism;
 use pelton_model::settings::Config;
 use pelton_pipeline::{JobEnvironment, Pace};
 
@@ -161,7 +162,7 @@ impl World {
 
 impl Host {
     /// Submits a version of the job, from the oldest record where the group has read none.
-    pub fn submit(&self, version: u32, parallelism: usize) -> Result<(), Error> {
+    pub fn submit(&self, version: u32, parallelism: Parallelism) -> Result<(), Error> {
         let digest = self.jobs.upload(&component(version))?.digest;
         let submit = Submit { digest: Some(digest), parallelism: Some(parallelism), create: true, ..Submit::default() };
         self.jobs.submit(&submit).map(drop)

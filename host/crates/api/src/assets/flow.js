@@ -235,7 +235,7 @@ function details(one, job) {
   const write = (line, value) => text(line, fit(value, one.inner, one.font));
   if (one.kind === "job") {
     attribute(one.group, "data-state", view.state);
-    const size = `${plural(view.parallelism, "instance")} · ${share(job.now("cpu"))} CPU`;
+    const size = `${plural(view.instances, "instance")} · ${share(job.now("cpu"))} CPU`;
     const half = duration(job.recent("p50"));
     write(first, second ? size : `${size} · ${half} a batch`);
     if (second) write(second, `${half} a batch, p99 ${duration(job.recent("p99"))}`);

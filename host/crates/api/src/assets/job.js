@@ -137,7 +137,7 @@ export function jobView({ store, now, name }) {
       what,
       [
         `version ${view.version ?? "–"} (${view.spec.version})`,
-        plural(view.parallelism, "instance"),
+        plural(view.instances, "instance"),
         `group ${view.group}`,
         `submitted ${time(view.submitted)}`,
         view.spec.description,

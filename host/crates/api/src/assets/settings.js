@@ -3,8 +3,9 @@
 import { get, of } from "./api.js";
 import { declaration } from "./declared.js";
 import { problemBox, say } from "./dialogs.js";
-import { button, field, h, hide, section } from "./dom.js";
-import { act } from "./submit.js";
+import { button, h, hide, section, text } from "./dom.js";
+import { time } from "./format.js";
+import { act, instancesField } from "./submit.js";
 import { valueField } from "./values.js";
 
 /** The panel. */
@@ -18,12 +19,13 @@ export function settingsPanel({ name, job }) {
     event.preventDefault();
     set.click();
   });
-  const parallelism = h("input", { type: "number", min: "1", step: "1", required: true });
+  const instances = instancesField();
+  const scaled = h("p", { class: "hint" });
   const scaleTrouble = h("div");
   const scale = button("Scale", async () => {
     scaleTrouble.replaceChildren();
     try {
-      const view = await act(name, "scale", { parallelism: Number(parallelism.value) });
+      const view = await act(name, "scale", { parallelism: instances.value() });
       say(`${name} runs with parallelism ${view.parallelism}`);
       dirty = false;
     } catch (error) {
@@ -33,7 +35,7 @@ export function settingsPanel({ name, job }) {
   const scaling = h(
     "form",
     { class: "inline" },
-    field("Instances", parallelism, "They share the partitions; more than there are partitions only wait."),
+    instances.node,
     scale,
   );
   scaling.addEventListener("submit", (event) => {
@@ -41,13 +43,13 @@ export function settingsPanel({ name, job }) {
     scale.click();
   });
   let dirty = false;
-  parallelism.addEventListener("input", () => (dirty = true));
+  instances.input.addEventListener("input", () => (dirty = true));
   const spec = h("div");
   const node = h(
     "div",
     null,
     section("Parameters", few, form),
-    section("Parallelism", scaling, scaleTrouble),
+    section("Parallelism", scaled, scaling, scaleTrouble),
     section("Declared", spec),
   );
   let signature = "";
@@ -111,7 +113,12 @@ export function settingsPanel({ name, job }) {
     const now = JSON.stringify([view.spec, view.parameters, view.parameters_cut]);
     if (now !== signature) build(view);
     signature = now;
-    if (!dirty && document.activeElement !== parallelism) parallelism.value = view.parallelism;
+    if (!dirty && document.activeElement !== instances.input) instances.input.value = view.parallelism;
+    hide(scaled, !view.scaled);
+    if (view.scaled) {
+      const { most, since, reason } = view.scaled;
+      text(scaled, `auto: ${view.instances} of at most ${most}, since ${time(since)}, because ${reason}`);
+    }
   }
   return { node, update };
 }

@@ -131,11 +131,24 @@ export function placeField(label = "Read from", empty = "committed, else latest"
   return { node, value: () => input.value.trim() };
 }
 
+/** A field for how many instances; `value()` is what is asked for. */
+export function instancesField() {
+  const id = `instances-${(instancesField.next = (instancesField.next ?? 0) + 1)}`;
+  const input = h("input", { type: "text", list: id, value: "auto", spellcheck: "false", autocomplete: "off" });
+  const node = field("Instances", input, "They share the partitions: a number, or auto, as many as the load calls for.");
+  node.append(h("datalist", { id }, h("option", { value: "auto" })));
+  const value = () => {
+    const asked = input.value.trim() || "auto";
+    return /^\d+$/.test(asked) ? Number(asked) : asked;
+  };
+  return { node, input, value };
+}
+
 /** Shows what a component declares and submits it. */
 export async function submitDialog(spec, component, file) {
   const name = h("input", { type: "text", value: spec.name, spellcheck: "false", autocomplete: "off", required: true });
   const from = placeField();
-  const parallelism = h("input", { type: "number", min: "1", step: "1", value: "1" });
+  const instances = instancesField();
   const guarantee = h(
     "select",
     null,
@@ -156,7 +169,7 @@ export async function submitDialog(spec, component, file) {
         name: name.value.trim() || spec.name,
         parameters: parameters.values(),
         mapping: mapping.values(),
-        parallelism: Math.max(1, Math.floor(Number(parallelism.value)) || 1),
+        parallelism: instances.value(),
         guarantee: guarantee.value,
         ...creation.values(),
         ...(from.value() ? { from: from.value() } : {}),
@@ -184,7 +197,7 @@ export async function submitDialog(spec, component, file) {
         { class: "columns" },
         field("Name", name),
         from.node,
-        field("Instances", parallelism, "they share the partitions"),
+        instances.node,
         field("Guarantee", guarantee),
       ),
       creation.node,

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
+use pelton_model::parallelism::Parallelism;
 use pelton_model::spec::{Source, Spec};
 use pelton_model::sync::lock;
 
@@ -13,7 +14,8 @@ use super::memory::Memory;
 use super::{Catalog, Entry, Error, PAST, Revision};
 use crate::record::{JobRecord, Note};
 
-fn record(name: &str, parallelism: usize) -> JobRecord {
+fn record(name: &str, instances: usize) -> JobRecord {
+    let parallelism = Parallelism::Of(instances);
     let mut record =
         JobRecord { name: name.to_owned(), group: format!("pelton-{name}"), parallelism, ..JobRecord::default() };
     let spec = Spec { sources: vec![Source { topic: "in".to_owned(), headers: true }], ..Spec::default() };
@@ -88,7 +90,8 @@ fn of_those_who_write_at_once_one_wins_each_time() {
                     for _ in 0..10 {
                         loop {
                             let Entry { revision, mut record } = catalog.get("a").unwrap().unwrap();
-                            record.parallelism += 1;
+                            let instances = record.parallelism.number().unwrap();
+                            record.parallelism = Parallelism::Of(instances + 1);
                             match catalog.put(&record, Some(revision)) {
                                 Ok(_) => break,
                                 Err(error) => assert!(error.is_conflict(), "{error}"),
@@ -98,7 +101,7 @@ fn of_those_who_write_at_once_one_wins_each_time() {
                 });
             }
         });
-        assert_eq!(catalog.get("a").unwrap().unwrap().record.parallelism, 40);
+        assert_eq!(catalog.get("a").unwrap().unwrap().record.parallelism, Parallelism::Of(40));
     });
 }
 

@@ -213,10 +213,14 @@ impl Catalog for Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pelton_model::parallelism::Parallelism;
 
     #[test]
     fn a_host_dies_before_or_after_a_write() {
-        let record = |parallelism| JobRecord { name: "a".to_owned(), parallelism, ..JobRecord::default() };
+        let record = |number| {
+            let parallelism = Parallelism::Of(number);
+            JobRecord { name: "a".to_owned(), parallelism, ..JobRecord::default() }
+        };
         let shared = Memory::default();
         let first = shared.put(&record(1), None).unwrap();
         for (death, left) in [(Death::Before(0), 1), (Death::After(0), 2)] {
@@ -224,7 +228,7 @@ mod tests {
             host.die(death);
             assert!(host.put(&record(2), Some(first)).is_err() && host.is_dead());
             assert!(host.get("a").is_err() && host.list().is_err(), "the dead see nothing");
-            assert_eq!(shared.get("a").unwrap().unwrap().record.parallelism, left);
+            assert_eq!(shared.get("a").unwrap().unwrap().record.parallelism, Parallelism::Of(left));
         }
     }
 }

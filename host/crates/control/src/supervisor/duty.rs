@@ -79,6 +79,11 @@ impl Duty {
         self.requests.wake.call();
     }
 
+    /// How many instances an attempt has, or will have.
+    pub(crate) fn instances(&self) -> usize {
+        self.requests.instances()
+    }
+
     /// What it was told.
     pub(crate) fn told(&self) -> Phase {
         lock(&self.phases).told

@@ -93,6 +93,7 @@ impl Supervised {
             JobVersion { parameters: shown(set).into(), ..version }
         };
         let running = self.running();
+        let scaled = record.parallelism.is_auto().then(|| self.scaled(&record.spec, tally.partitions.len()));
         JobView {
             state,
             conditions,
@@ -112,6 +113,8 @@ impl Supervised {
             allow_loop: record.allow_loop,
             group: record.group,
             parallelism: record.parallelism,
+            instances: self.duty.instances(),
+            scaled,
             submitted: record.submitted,
             file: record.file.map(|file| file.name),
             versions: record.versions.into_iter().map(version).collect(),

@@ -8,6 +8,7 @@ use pelton_delivery::clock::SystemClock;
 use super::fake::{TestHost, eventually};
 use crate::error::Error;
 use crate::types::{Hold, Reload, Rollback, Scale, SetParameters};
+use pelton_model::parallelism::Parallelism;
 
 /// What a verb can change of a job; none where there is no job.
 type Desired = Option<(u32, String, Vec<(String, String)>, usize, bool, usize)>;
@@ -16,6 +17,7 @@ fn desired(record: Option<JobRecord>) -> Desired {
     // One that is to end is as good as gone.
     let record = record.filter(|record| !record.cancelled)?;
     let JobRecord { version, digest, parameters, parallelism, paused, history, .. } = record;
+    let parallelism = parallelism.number().unwrap_or(0);
     Some((version, digest, (*parameters).clone().into_iter().collect(), parallelism, paused, history.len()))
 }
 
@@ -28,7 +30,7 @@ type Verb = fn(&TestHost) -> Result<(), Error>;
 /// A job's life.
 const LIFE: [Verb; 9] = [
     |host| host.submit("a").map(drop),
-    |host| host.jobs.scale("a", &Scale { parallelism: 3, force: false, by: None }).map(drop),
+    |host| host.jobs.scale("a", &Scale { parallelism: Parallelism::Of(3), force: false, by: None }).map(drop),
     |host| {
         let parameters = [("p".to_owned(), Some("7".to_owned()))].into();
         host.jobs.set("a", &SetParameters { parameters, force: false, by: None }).map(drop)

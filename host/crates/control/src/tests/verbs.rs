@@ -3,6 +3,7 @@ use std::sync::{Arc, Barrier};
 use crate::catalog::memory::Memory;
 use pelton_delivery::clock::SystemClock;
 use pelton_model::bounds;
+use pelton_model::parallelism::Parallelism;
 
 use super::fake::{TestHost, eventually};
 use crate::error::Error;
@@ -12,8 +13,8 @@ fn set(value: &str) -> SetParameters {
     SetParameters { parameters: [("p".to_owned(), Some(value.to_owned()))].into(), force: false, by: None }
 }
 
-fn scale(parallelism: usize) -> Scale {
-    Scale { parallelism, force: false, by: None }
+fn scale(instances: usize) -> Scale {
+    Scale { parallelism: Parallelism::Of(instances), force: false, by: None }
 }
 
 #[test]
@@ -25,7 +26,7 @@ fn every_verb_does_its_work_and_may_be_repeated() {
     }
     let next = Reload { digest: Some(host.upload("a", 2).unwrap()), ..Reload::default() };
     for _ in 0..2 {
-        assert_eq!(jobs.scale("a", &scale(3)).unwrap().job.parallelism, 3);
+        assert_eq!(jobs.scale("a", &scale(3)).unwrap().job.parallelism, Parallelism::Of(3));
         assert_eq!(jobs.set("a", &set("7")).unwrap().job.parameters["p"], "7");
         assert_eq!(jobs.reload("a", &next).unwrap().job.version, 2);
     }
@@ -72,7 +73,7 @@ fn what_was_of_a_job_goes_on_where_it_is_submitted_again_and_what_does_not_is_to
     let job = again.job;
     let told = again.notice.unwrap();
     let other =
-        "UTC; other than then: version 3 (3) takes over from version 2 (2), p = 0 (was 7), parallelism is 1 (was 3)";
+        "UTC; other than then: version 3 (3) takes over from version 2 (2), p = 0 (was 7), parallelism is auto (was 3)";
     assert!(told.starts_with("a job of that name was cancelled at ") && told.ends_with(other), "{told}");
     assert_eq!((job.version, job.versions.len(), job.parameters["p"].as_str()), (3, 3, "0"));
     let history: Vec<_> = job.history.iter().map(|change| (change.by.as_str(), change.why.as_str())).collect();
@@ -169,7 +170,7 @@ fn each_verb_tells_what_it_has_changed_and_a_repeated_one_that_nothing_is() {
     let verbs: [(Verb<'_>, &str); 7] = [
         (&|| jobs.submit(&submit), "submitted, version 1 (1) reads in"),
         (&|| jobs.set("a", &seven), "p = 7 (was 0)"),
-        (&|| jobs.scale("a", &three), "parallelism is 3 (was 1)"),
+        (&|| jobs.scale("a", &three), "parallelism is 3 (was auto)"),
         (&|| jobs.reload("a", &next), "version 2 (2) takes over from version 1 (1)"),
         (&|| jobs.rollback("a", &back), "version 1 (1) takes over from version 2 (2)"),
         (&|| jobs.pause("a", &Hold::default())?.wait(&SystemClock), "paused"),
@@ -363,8 +364,8 @@ fn jobs_are_as_they_were_after_a_stop() {
     host.jobs.scale("b", &scale(4)).unwrap();
     host.jobs.pause("c", &Hold::default()).unwrap().wait(&SystemClock).unwrap();
     let host = TestHost::start(host.stop());
-    let names: Vec<_> = host.jobs.list().into_iter().map(|job| (job.name, job.parallelism)).collect();
-    assert_eq!(names, [("a".to_owned(), 1), ("b".to_owned(), 4), ("c".to_owned(), 1)]);
+    let names: Vec<_> = host.jobs.list().into_iter().map(|job| (job.name, job.parallelism.to_string())).collect();
+    assert_eq!(names, [("a", "auto"), ("b", "4"), ("c", "auto")].map(|(job, is)| (job.to_owned(), is.to_owned())));
     host.flowing.current("a");
     host.flowing.current("b");
     assert!(!host.flowing.is_running("c"));

@@ -123,7 +123,7 @@ fn submitted(wanted: &JobRecord) -> Vec<String> {
     lines.extend(wanted.parameters.iter().map(|(name, value)| format!("parameter {name}: {}", short(value))));
     lines.extend(wanted.spec.topics().into_iter().map(|topic| format!("+ source {topic}")));
     lines.extend(wanted.spec.sinks.iter().map(|sink| format!("+ sink {} ({})", sink.name, target(&sink.target))));
-    if wanted.parallelism > 1 {
+    if wanted.parallelism.number().is_some_and(|number| number > 1) {
         lines.push(format!("parallelism: {}", wanted.parallelism));
     }
     lines

@@ -96,6 +96,7 @@ fn parameters(before: &JobRecord, after: &JobRecord) -> Vec<String> {
 mod tests {
     use std::collections::BTreeMap;
 
+    use pelton_model::parallelism::Parallelism;
     use pelton_model::spec::{Parameter, Sink, Source, Spec};
 
     use super::*;
@@ -108,10 +109,11 @@ mod tests {
         let set = |value: &str| BTreeMap::from([("p".to_owned(), value.to_owned())]).into();
         assert_eq!(between(&before, &before), None);
         assert_eq!(between(&before, &JobRecord { parameters: set("1"), ..before.clone() }), None, "the default, set");
-        let mut after = JobRecord { parameters: set("2"), parallelism: 3, paused: true, ..before.clone() };
-        let told = "p = 2 (was 1), parallelism is 3 (was 1), paused";
+        let mut after =
+            JobRecord { parameters: set("2"), parallelism: Parallelism::Of(3), paused: true, ..before.clone() };
+        let told = "p = 2 (was 1), parallelism is 3 (was auto), paused";
         assert_eq!(between(&before, &after).as_deref(), Some(told));
-        assert_eq!(between(&after, &before).as_deref(), Some("p = 1 (was 2), parallelism is 1 (was 3), resumed"));
+        assert_eq!(between(&after, &before).as_deref(), Some("p = 1 (was 2), parallelism is auto (was 3), resumed"));
         after = JobRecord { version: 2, digest: "b".to_owned(), ..before.clone() };
         after.spec = Spec { version: "2.0.0".to_owned(), ..Spec::default() };
         let told = "version 2 (2.0.0) takes over from version 1 (1.0.0), p = unset (was 1)";

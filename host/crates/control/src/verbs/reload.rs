@@ -190,7 +190,7 @@ impl Jobs {
         let refused = |error: &dyn std::fmt::Display| Error::BadParameters(format!("{error:#}"));
         let version = self.services.version(&record, component).map_err(|error| refused(&error))?;
         let open = |_| version.job.instantiate(&version.parameters, Arc::clone(&supervised.observed.host));
-        let ready = (0..record.parallelism.min(OPENED)).map(open).collect::<Result<Vec<_>, _>>();
+        let ready = (0..supervised.duty.instances().min(OPENED)).map(open).collect::<Result<Vec<_>, _>>();
         let mut version = version.with_ready(ready.map_err(|failure| refused(&failure))?);
         if probation {
             let reload = &self.services.config().reload;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::record::{DroppedFile, JobRecord};
 use pelton_model::name::check_name;
+use pelton_model::parallelism::Parallelism;
 
 use super::difference;
 use crate::checks::{May, check_parallelism, idle_instances};
@@ -31,6 +32,13 @@ fn not_from(name: &str, from: &StartFrom) -> String {
         "{name} is submitted already and goes on from its committed offsets, not from {the}{text}; to have it begin \
          there, pause it, move it (`pelton seek {name} --from {text}`) and resume it"
     )
+}
+
+/// Whether a job is as a submit asks for. The 1 of a record from before `auto` was what a submit without a number meant.
+fn is_same(record: &JobRecord, wanted: &JobRecord, request: &Submit) -> bool {
+    let means_one = request.parallelism.is_none() && record.parallelism == Parallelism::Of(1);
+    let parallelism = if means_one { record.parallelism } else { wanted.parallelism };
+    record.is_same(&JobRecord { parallelism, ..wanted.clone() })
 }
 
 impl Jobs {
@@ -63,7 +71,7 @@ impl Jobs {
                     self.wait_until_gone(&name)?;
                     continue;
                 }
-                Some(entry) if entry.record.is_same(&wanted) => {
+                Some(entry) if is_same(&entry.record, &wanted, request) => {
                     self.reconciler.wait(&self.reconciler.slot(&name), entry.revision)?;
                     let notice = request.from.as_ref().map(|from| not_from(&name, from));
                     return Ok(Done { job: self.submitted(&name)?, changed: None, created: Vec::new(), notice });
@@ -114,7 +122,7 @@ impl Jobs {
         if request.guarantee == Guarantee::ExactlyOnce {
             return Err(Error::NoExactlyOnce);
         }
-        check_parallelism(request.parallelism.unwrap_or(1))?;
+        check_parallelism(request.parallelism.unwrap_or_default())?;
         let name = request.name.clone().unwrap_or_else(|| component.spec().name.clone());
         check_name(&name).map_err(|error| Error::BadName(error.to_string()))?;
         request.group.as_deref().map(bounds::group).transpose()?;
@@ -126,7 +134,7 @@ impl Jobs {
         let mut record = JobRecord {
             group: request.group.clone().unwrap_or_else(|| format!("pelton-{name}")),
             name,
-            parallelism: request.parallelism.unwrap_or(1),
+            parallelism: request.parallelism.unwrap_or_default(),
             submitted: note.at,
             file,
             allow_loop: request.allow_loop,

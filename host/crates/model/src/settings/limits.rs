@@ -24,6 +24,9 @@ pub struct Limits {
     /// What a guest may hand over in one call, MiB: the answer to a batch with all that the host keeps for its messages,
     /// rows and rejects, or a log line.
     pub answer_mib: usize,
+    /// How many instances may be at work until jobs of automatic parallelism get no more, and most that one of them has;
+    /// the cores of the host where nothing is said.
+    pub auto_instances: Option<usize>,
     /// What compiled components may take in the data folder, MiB, all together.
     pub cache_mib: usize,
 }
@@ -37,6 +40,7 @@ impl Default for Limits {
             compile_time: Duration::from_secs(60),
             compile_mib: 2048,
             answer_mib: 64,
+            auto_instances: None,
             cache_mib: 1024,
         }
     }
@@ -45,6 +49,11 @@ impl Default for Limits {
 const MIB: usize = 1 << 20;
 
 impl Limits {
+    /// How many instances may be at work until automatic jobs get no more.
+    pub fn auto_instances(&self) -> usize {
+        self.auto_instances.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+    }
+
     /// Bytes that a guest may hand over in one call.
     pub fn answer_bytes(&self) -> usize {
         self.answer_mib.saturating_mul(MIB)

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use pelton_model::parallelism::Parallelism;
 
 fn record(name: &str) -> JobRecord {
     JobRecord {
@@ -114,7 +115,7 @@ fn records_of_0_1_0_are_read_and_written_so_that_it_reads_them() {
     }
     let paused = files.get("pipeline-2").unwrap().unwrap().record;
     assert!(paused.paused && paused.file.is_some());
-    assert_eq!((paused.version, paused.versions.len(), paused.parallelism), (1, 2, 3));
+    assert_eq!((paused.version, paused.versions.len(), paused.parallelism), (1, 2, Parallelism::Of(3)));
     assert_eq!(paused.history.iter().map(|change| change.why.as_str()).collect::<Vec<_>>().len(), 5);
 }
 
@@ -124,7 +125,7 @@ fn any_field_of_a_record_may_be_missing() {
     let files = open(folder.path());
     fs::write(folder.path().join("jobs/a.json"), r#"{"name": "a"}"#).unwrap();
     let Entry { record, .. } = files.get("a").unwrap().unwrap();
-    assert_eq!((record.group.as_str(), record.parallelism), ("pelton-a", 1));
+    assert_eq!((record.group.as_str(), record.parallelism), ("pelton-a", Parallelism::Auto));
     for (name, text) in OLD {
         let whole: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).unwrap();
         for key in whole.keys().filter(|key| *key != "name") {
