@@ -99,6 +99,13 @@ impl Assignment {
         Arc::clone(entry.ledger.get_or_insert_default())
     }
 
+    /// The instance of a partition that has a ledger.
+    pub fn instance(&self, topic: &Arc<str>, partition: i32) -> Option<usize> {
+        let partitions = lock(&self.partitions);
+        let entry = partitions.get(&(Arc::clone(topic), partition))?;
+        entry.ledger.as_ref().map(|_| entry.instance)
+    }
+
     /// Gives partitions up.
     pub fn remove(&self, keys: &[Key]) {
         let mut partitions = lock(&self.partitions);

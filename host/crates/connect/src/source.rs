@@ -126,7 +126,11 @@ pub trait Source {
     /// It can't go on, or another part of the attempt has told a fault.
     fn run(&mut self, instances: usize, hand_over: &mut dyn FnMut(usize, Arc<Delivery>)) -> Result<Interrupt, Error>;
 
-    /// Waits until nothing is in flight, at most for `grace`, without reading; says whether that was reached. What has
+    /// Spreads the partitions over so many instances. Only while nothing is in flight that is not [set
+    /// aside](pelton_delivery::delivery::Aside), or else a partition's batches would overtake each other.
+    fn spread(&mut self, instances: usize);
+
+    /// Waits until nothing is in flight that is not set aside, at most for `grace`, without reading; says whether that was reached. What has
     /// been read and not handed over stays for later.
     fn drain(&mut self, grace: Duration) -> bool;
 

@@ -1,5 +1,6 @@
 //! Keeping a job running: attempt after attempt, with backoff, until it is told to pause or to stop.
 
+mod adapt;
 mod auto;
 mod duty;
 mod held;

@@ -175,6 +175,29 @@ impl Drop for Delivery {
     }
 }
 
+/// A batch that nobody has begun with, and that no drain waits for while this is there.
+#[derive(Debug)]
+pub struct Aside(Arc<Delivery>);
+
+impl Aside {
+    /// Sets a batch aside.
+    pub fn new(delivery: Arc<Delivery>) -> Self {
+        delivery.ledger.set_aside();
+        Self(delivery)
+    }
+
+    /// The batch.
+    pub fn delivery(&self) -> &Arc<Delivery> {
+        &self.0
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        self.0.ledger.take_up();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicU64;
@@ -254,6 +277,24 @@ mod tests {
         thread.join().unwrap();
         assert_eq!(ledger.committable(), None);
         assert!(!ledger.is_settled(), "what was dropped is still to be done");
+    }
+
+    #[test]
+    fn a_drain_does_not_wait_for_what_is_set_aside() {
+        let (ledger, budget) = (Arc::new(Ledger::default()), Arc::new(Budget::new(1)));
+        let [at_work, waits] = [4, 5].map(|offset| delivery(&ledger, &budget, vec![offset]));
+        let waits = Aside::new(waits);
+        assert!(!ledger.drain(Instant::now()));
+        at_work.acknowledge(1);
+        drop(at_work);
+        assert!(ledger.drain(Instant::now()) && ledger.in_flight() == 1);
+        let taken_up = Arc::clone(waits.delivery());
+        drop(waits);
+        assert!(!ledger.drain(Instant::now()), "it is at work");
+        taken_up.acknowledge(1);
+        drop(taken_up);
+        assert!(ledger.drain(Instant::now()));
+        assert_eq!(ledger.committable(), Some(6));
     }
 
     #[test]

@@ -31,6 +31,8 @@ struct Entries {
     unhandled: usize,
     /// Whether somebody waits for there to be none.
     is_awaited: bool,
+    /// How many of them nobody works on.
+    aside: usize,
     committable: Option<i64>,
 }
 
@@ -76,6 +78,15 @@ impl Ledger {
         self.changed.call();
     }
 
+    pub(crate) fn set_aside(&self) {
+        lock(&self.entries).aside += 1;
+        self.changed.call();
+    }
+
+    pub(crate) fn take_up(&self) {
+        lock(&self.entries).aside -= 1;
+    }
+
     /// The offset to commit: that after the last record of the contiguous complete head. `None` until a first batch is
     /// complete.
     pub fn committable(&self) -> Option<i64> {
@@ -111,14 +122,18 @@ impl Ledger {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Waits until nothing is on its way, at most until the deadline; says whether that was reached. For one thread at
-    /// a time, as is [`drain_in`](Self::drain_in).
+    /// Waits until nothing is on its way that is not [set aside](crate::delivery::Aside), at most until the deadline;
+    /// says whether that was reached. For one thread at a time, as is [`drain_in`](Self::drain_in).
     pub fn drain(&self, deadline: Instant) -> bool {
         self.drain_in(&SystemClock, deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// Waits until nothing is on its way, at most for `timeout`; says whether that was reached.
+    /// Waits until nothing is on its way that is not set aside, at most for `timeout`; says whether that was reached.
     pub fn drain_in(&self, clock: &dyn Clock, timeout: Duration) -> bool {
-        wait_until(clock, &self.changed, timeout, || self.in_flight() == 0)
+        let is_drained = || {
+            let entries = lock(&self.entries);
+            entries.in_flight == entries.aside
+        };
+        wait_until(clock, &self.changed, timeout, is_drained)
     }
 }

@@ -119,17 +119,36 @@ impl Attempt {
             match source.run(count, &mut |number, delivery| instances.hand_over(number, delivery))? {
                 Interrupt::Stop => return Ok(Ended::Stopped),
                 Interrupt::Sleep(partitions) => return Ok(Ended::Asleep(partitions)),
-                // The partitions move between them once nothing is on its way.
-                Interrupt::Rescale => {
-                    if source.drain(self.environment.config.delivery.drain_timeout) {
-                        std::mem::take(instances).stop(context, self.grace());
-                        *instances = Instances::start(context, self.requests.instances())?;
-                        self.job.metrics.instances.set(instances.count() as i64);
-                        tracing::info!("job {} has {} instances", self.job.name, instances.count());
-                    }
-                }
+                Interrupt::Rescale => self.rescale(source, context, instances)?,
             }
         }
+    }
+
+    /// Changes the number of instances, and moves the partitions between them, once nothing is at work. What nobody has
+    /// begun with moves along: whoever is slow has much of that.
+    fn rescale(
+        &self,
+        source: &mut dyn Source,
+        context: &WorkerContext,
+        instances: &mut Instances,
+    ) -> Result<(), Error> {
+        let waits = instances.recall();
+        if source.drain(self.environment.config.delivery.drain_timeout) {
+            std::mem::take(instances).stop(context, self.grace());
+            *instances = Instances::start(context, self.requests.instances())?;
+            self.job.metrics.instances.set(instances.count() as i64);
+            source.spread(instances.count());
+            tracing::info!("job {} has {} instances", self.job.name, instances.count());
+        }
+        let assignment = source.assignment();
+        for aside in waits {
+            let batch = aside.delivery().batch();
+            // The next owner of a partition that is not there any more reads it again.
+            if let Some(number) = assignment.instance(&batch.topic, batch.partition) {
+                instances.hand_over(number, Arc::clone(aside.delivery()));
+            }
+        }
+        Ok(())
     }
 
     fn source_context(&self, report: &Report) -> SourceContext {

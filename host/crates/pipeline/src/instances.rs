@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pelton_delivery::clock::Task;
-use pelton_delivery::delivery::Delivery;
+use pelton_delivery::delivery::{Aside, Delivery};
 
 use crate::error::Error;
 use crate::queue::Queue;
@@ -52,6 +52,11 @@ impl Instances {
     /// How many there are.
     pub fn count(&self) -> usize {
         self.0.len()
+    }
+
+    /// Takes back what none of them has begun with, in the order of each partition.
+    pub fn recall(&self) -> Vec<Aside> {
+        self.0.iter().flat_map(|instance| instance.batches.take()).map(Aside::new).collect()
     }
 
     /// Hands a batch to one of them, without waiting. One that has ended is told of by its fault; the batch is read

@@ -77,6 +77,11 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Takes all that wait.
+    pub fn take(&self) -> VecDeque<T> {
+        std::mem::take(&mut lock(&self.state).items)
+    }
+
     /// Whether nothing can be put in any more.
     pub fn is_closed(&self) -> bool {
         lock(&self.state).is_closed
@@ -110,6 +115,8 @@ mod tests {
         let queue = Queue::default();
         queue.push(1);
         assert!(queue.try_push(2, 2) && !queue.try_push(3, 2));
+        assert_eq!(queue.take(), [1, 2]);
+        assert!(queue.try_push(1, 1) && queue.try_push(2, 2));
         queue.close();
         queue.push(4);
         let popped = [(); 3].map(|()| queue.pop(&SystemClock));

@@ -15,7 +15,10 @@
 //! | `T` | it breaks version 2 of the job |
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use pelton_delivery::clock::Clock;
+use pelton_delivery::wake::Wake;
 use pelton_model::record::{Batch, Column, ColumnData, Messages, Outcome, Output, Packed, Reject, Rows};
 use pelton_model::spec::{ColumnSpec, ColumnType, Conflict, Sink, Source, Spec, Table, Target};
 use pelton_runtime::{Failure, Host, Process, Program};
@@ -33,10 +36,14 @@ pub const REFUSED_MESSAGE: char = '!';
 /// The text of a row that the table refuses.
 pub const REFUSED_ROW: &str = "refused";
 
+/// How long an instance takes for a record, and in whose time.
+type Pace = Option<(Arc<dyn Clock>, Duration)>;
+
 /// The job, in one of its versions.
 #[derive(Debug)]
 pub struct Scripted {
     version: u32,
+    pace: Pace,
     spec: Arc<Spec>,
 }
 
@@ -63,7 +70,12 @@ impl Scripted {
             ],
             ..Spec::default()
         };
-        Self { version, spec: Arc::new(spec) }
+        Self { version, pace: None, spec: Arc::new(spec) }
+    }
+
+    /// The same, taking so long for each record.
+    pub fn taking(self, clock: Arc<dyn Clock>, time: Duration) -> Self {
+        Self { pace: Some((clock, time)), ..self }
     }
 }
 
@@ -79,18 +91,21 @@ impl Program for Scripted {
     }
 
     fn mapped(&self, spec: Arc<Spec>) -> Arc<dyn Program> {
-        Arc::new(Self { version: self.version, spec })
+        Arc::new(Self { version: self.version, pace: self.pace.clone(), spec })
     }
 
     fn instantiate(&self, _: &[(String, String)], _: Arc<dyn Host>) -> Result<Box<dyn Process>, Failure> {
-        Ok(Box::new(Instance(self.version)))
+        Ok(Box::new(Instance(self.version, self.pace.clone())))
     }
 }
 
-struct Instance(u32);
+struct Instance(u32, Pace);
 
 impl Process for Instance {
     fn process(&mut self, batch: &Batch) -> Result<Outcome, Failure> {
+        if let Some((clock, time)) = &self.1 {
+            clock.wait(&Wake::default(), *time * batch.len() as u32);
+        }
         let (mut forwarded, mut made, mut rejects) = (Vec::new(), Messages::default(), Vec::new());
         let (mut origin, mut numbers, mut texts) = (Vec::new(), Vec::new(), Packed::default());
         for index in 0..batch.len() {

@@ -1,6 +1,5 @@
 //! What a run has: servers in memory, hosts with the real control plane and pipeline, and who breaks what.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -35,7 +34,10 @@ const LATENCY: Duration = Duration::from_millis(3);
 
 /// Versions of the job stand for components: the text is the number.
 #[derive(Debug)]
-struct Versions;
+struct Versions {
+    clock: Arc<dyn Clock>,
+    time: Duration,
+}
 
 /// What stands for the component of a version.
 pub fn component(version: u32) -> Vec<u8> {
@@ -45,7 +47,9 @@ pub fn component(version: u32) -> Vec<u8> {
 impl Components for Versions {
     fn load(&self, wasm: &[u8]) -> Result<Component, Error> {
         let version = std::str::from_utf8(wasm).unwrap().parse().unwrap();
-        Ok(Component { digest: digest(wasm).into(), program: Arc::new(Scripted::new(version)) })
+        let scripted = Scripted::new(version);
+        let scripted = if self.time.is_zero() { scripted } else { scripted.taking(Arc::clone(&self.clock), self.time) };
+        Ok(Component { digest: digest(wasm).into(), program: Arc::new(scripted) })
     }
 
     fn cached(&self, _: &str) -> Option<Component> {
@@ -75,8 +79,11 @@ pub struct World {
     pub memory: Memory,
     /// Whether a verb is being carried out, for a defect that shows then.
     pub verb: Arc<AtomicBool>,
+    /// The settings of hosts that are started from then on.
+    pub config: Config,
+    /// How long an instance on such a host takes for a record.
+    pub record_time: Duration,
     defect: Option<Defect>,
-    folder: PathBuf,
     lives: u32,
 }
 
@@ -98,7 +105,10 @@ impl World {
             })),
         });
         let folder = std::env::temp_dir().join(format!("pelton-simulation-{}", std::process::id()));
-        Self { schedule, memory, verb: Arc::default(), defect, folder, lives: 0 }
+        let mut config = Config { usr_jobs: folder.join("usr_jobs"), data: folder, ..Config::default() };
+        // Whatever the machine has.
+        config.limits.auto_instances = Some(4);
+        Self { schedule, memory, verb: Arc::default(), config, record_time: Duration::ZERO, defect, lives: 0 }
     }
 
     /// Starts a host with a catalog, where there is one of an earlier life.
@@ -108,7 +118,7 @@ impl World {
         let clock: Arc<VirtualClock> = Arc::new(self.schedule.clock(life));
         let memory = self.memory.host(Arc::clone(&clock) as Arc<dyn Clock>);
         let catalog = Arc::new(catalog.beside());
-        let config = Config { data: self.folder.clone(), usr_jobs: self.folder.join("usr_jobs"), ..Config::default() };
+        let config = self.config.clone();
         let connectors = Arc::new(self.connectors(&memory));
         let seeds = Arc::clone(&self.schedule);
         let pace = Pace { clock: clock.clone(), seed: Arc::new(move || seeds.below(u64::MAX)) };
@@ -118,14 +128,16 @@ impl World {
             _ => Arc::new(AtLeastOnce),
         };
         let shown: Arc<dyn Catalog> = match self.defect {
-            Some(Defect::HalfVerb) => Arc::new(defects::InTwoSteps { catalog: Arc::clone(&catalog), clock }),
+            Some(Defect::HalfVerb) => {
+                Arc::new(defects::InTwoSteps { catalog: Arc::clone(&catalog), clock: Arc::clone(&clock) })
+            }
             _ => Arc::clone(&catalog) as _,
         };
         let services = Services {
             runners: Arc::new(PipelineRunners::new(environment.clone(), None).with_committer(committer)),
             environment,
             catalog: shown,
-            components: Arc::new(Versions),
+            components: Arc::new(Versions { clock, time: self.record_time }),
             checks: Arc::new(ConnectorChecks(connectors)),
             metrics: Arc::new(Metrics::default()),
             tracer: None,
@@ -163,8 +175,13 @@ impl World {
 impl Host {
     /// Submits a version of the job, from the oldest record where the group has read none.
     pub fn submit(&self, version: u32, parallelism: Parallelism) -> Result<(), Error> {
-        let digest = self.jobs.upload(&component(version))?.digest;
-        let submit = Submit { digest: Some(digest), parallelism: Some(parallelism), create: true, ..Submit::default() };
+        self.submit_as(JOB, version, parallelism)
+    }
+
+    /// The same under another name.
+    pub fn submit_as(&self, name: &str, version: u32, parallelism: Parallelism) -> Result<(), Error> {
+        let (name, digest) = (Some(name.to_owned()), Some(self.jobs.upload(&component(version))?.digest));
+        let submit = Submit { name, digest, parallelism: Some(parallelism), create: true, ..Submit::default() };
         self.jobs.submit(&submit).map(drop)
     }
 }

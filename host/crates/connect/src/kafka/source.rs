@@ -276,7 +276,7 @@ impl KafkaSource {
 
 impl Source for KafkaSource {
     fn run(&mut self, instances: usize, hand_over: &mut dyn FnMut(usize, Arc<Delivery>)) -> Result<Interrupt, Error> {
-        self.slots.spread(instances, self.consumer.context());
+        self.spread(instances);
         let unavailable = |error: anyhow::Error| Error::unavailable(NAME, error);
         let mut last_look = Instant::now();
         let mut starved: Option<Instant> = None;
@@ -325,6 +325,10 @@ impl Source for KafkaSource {
                 return Err(unavailable(error));
             }
         }
+    }
+
+    fn spread(&mut self, instances: usize) {
+        self.slots.spread(instances, self.consumer.context());
     }
 
     fn drain(&mut self, grace: Duration) -> bool {

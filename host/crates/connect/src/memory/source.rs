@@ -134,13 +134,7 @@ struct MemorySource {
 
 impl Source for MemorySource {
     fn run(&mut self, instances: usize, hand_over: &mut dyn FnMut(usize, Arc<Delivery>)) -> Result<Interrupt, Error> {
-        if self.instances != instances {
-            self.instances = instances;
-            for (n, slot) in self.slots.iter_mut().enumerate() {
-                slot.instance = n % instances.max(1);
-                self.assignment.open(&slot.topic, slot.partition, slot.instance);
-            }
-        }
+        self.spread(instances);
         loop {
             if self.context.requests.stops() {
                 return Ok(Interrupt::Stop);
@@ -164,6 +158,16 @@ impl Source for MemorySource {
             if !came {
                 self.observe();
                 self.memory.clock.wait(&self.context.requests.wake, IDLE);
+            }
+        }
+    }
+
+    fn spread(&mut self, instances: usize) {
+        if self.instances != instances {
+            self.instances = instances;
+            for (n, slot) in self.slots.iter_mut().enumerate() {
+                slot.instance = n % instances.max(1);
+                self.assignment.open(&slot.topic, slot.partition, slot.instance);
             }
         }
     }
