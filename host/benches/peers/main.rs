@@ -40,6 +40,7 @@ use pelton::cli::client::Client;
 use pelton::kafka::StartFrom;
 use pelton_demo::{Hundredths, Sensors};
 use pelton_local::postgres::{LocalPostgres, Options};
+use pelton_model::parallelism::Parallelism;
 use pelton_testkit::kafka;
 use pelton_testkit::process::{HostProcess, tree};
 use pelton_testkit::report::{self, Run, Table};
@@ -131,7 +132,9 @@ impl Peers {
                 let client = Client::new(&host.url, None, None).unwrap();
                 let digest = Some(client.upload(wasm.as_slice(), wasm.len()).unwrap().digest);
                 let from = if from == "latest" { StartFrom::Latest } else { StartFrom::Earliest };
-                client.submit(&Submit { digest, from: Some(from), ..Submit::default() }).unwrap();
+                // As the others have.
+                let parallelism = Some(Parallelism::Of(1));
+                client.submit(&Submit { digest, from: Some(from), parallelism, ..Submit::default() }).unwrap();
                 Running::Pelton(host)
             }
             "flink-alerts" => Running::Java(java::start(&self.flink, &[&broker, &group, from])),

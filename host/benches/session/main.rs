@@ -25,6 +25,7 @@ use pelton::cli::client::Client;
 use pelton::config::Limits;
 use pelton::engine::Engine;
 use pelton::kafka::StartFrom;
+use pelton_model::parallelism::Parallelism;
 use pelton_testkit::files::guest;
 use pelton_testkit::process::HostProcess;
 use pelton_testkit::{eventually, kafka, report};
@@ -71,7 +72,8 @@ impl Host {
 
     fn submit(&self, name: &str, from: StartFrom) {
         let (digest, name) = (Some(self.digest.clone()), Some(name.to_owned()));
-        self.client.submit(&Submit { digest, name, from: Some(from), ..Submit::default() }).unwrap();
+        let parallelism = Some(Parallelism::Of(1));
+        self.client.submit(&Submit { digest, name, from: Some(from), parallelism, ..Submit::default() }).unwrap();
     }
 
     fn wait_for_partitions(&self, jobs: usize) {

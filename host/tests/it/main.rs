@@ -40,6 +40,7 @@ mod new_topics;
 mod oci;
 mod openapi;
 mod outages;
+mod parallelism;
 mod pelton;
 mod plain_text;
 mod postgres_sink;

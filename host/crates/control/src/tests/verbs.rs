@@ -456,3 +456,24 @@ fn jobs_in_a_circle_are_told_so_until_it_is_broken() {
     host.jobs.cancel("back", None).unwrap().wait(&SystemClock).unwrap();
     eventually("the circle is no more told of", || told("there").is_none());
 }
+
+#[test]
+fn a_job_that_remembers_keeps_its_instances_whatever_the_load() {
+    let host = TestHost::start(Memory::default());
+    host.submit("counts").unwrap();
+    let view = host.jobs.show("counts").unwrap();
+    let reason = view.scaled.unwrap().reason;
+    assert_eq!(reason, "it remembers how many there were, which another number would end");
+}
+
+#[test]
+fn a_submit_without_a_number_is_that_of_a_record_from_before_auto() {
+    let host = TestHost::start(Memory::default());
+    host.submit("a").unwrap();
+    host.jobs.scale("a", &scale(1)).unwrap();
+    host.submit("a").unwrap();
+    assert_eq!(host.jobs.show("a").unwrap().parallelism, Parallelism::Of(1), "it stays as it is");
+    host.jobs.scale("a", &scale(2)).unwrap();
+    let told = host.submit("a").unwrap_err();
+    assert!(matches!(told, Error::AlreadySubmitted(_)), "{told}");
+}
