@@ -221,8 +221,8 @@ impl Arms {
     /// What the parent has said.
     pub(crate) fn of_environment() -> Self {
         let told = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
-        // With the settings of the environment, as the host: PELTON_BATCH__LINGER and so on.
-        let mut config = Config::load(None, &[]).unwrap();
+        // With the settings of a file and of the environment, as the host.
+        let mut config = Config::load(std::env::var_os("PELTON_CONFIG").as_deref().map(Path::new), &[]).unwrap();
         config.kafka.bootstrap = told("PELTON_BENCH_KAFKA");
         config.postgres.url = Some(Secret(told("PELTON_BENCH_POSTGRES")));
         config.data = told("PELTON_BENCH_FOLDER").into();
