@@ -27,8 +27,8 @@ pub(crate) fn is_child() -> bool {
 }
 
 /// Holds a case, by the path of its test, to the instructions that are kept for it: those of work on so many records,
-/// for each of them. In the child `prepare` is called, and the work that it gives [`TIMES`] times. `variables` are for the
-/// child.
+/// for each of them. In the child `prepare` is called, and the work that it gives [`TIMES`] times. `variables` are for
+/// the child.
 #[track_caller]
 pub(crate) fn hold<W: FnMut()>(test: &str, records: usize, variables: &[(&str, String)], prepare: impl FnOnce() -> W) {
     if is_child() {

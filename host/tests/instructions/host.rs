@@ -44,8 +44,8 @@ fn batches() -> Vec<Vec<Arc<Batch>>> {
     (0..TIMES).map(|_| batches()).collect()
 }
 
-/// A batch enters ledger and budget, its output is charged and awaited, both acknowledgements come, and its offset may be
-/// committed.
+/// A batch enters ledger and budget, its output is charged and awaited, both acknowledgements come, and its offset may
+/// be committed.
 #[test]
 fn ledger() {
     hold(test_name!(), BATCHES, &[], || {
@@ -78,7 +78,7 @@ fn ledger() {
     });
 }
 
-/// What a record became, two outputs and a reject among ten records, goes to sinks that do nothing.
+/// What a record became, a row, perhaps an alert, and a reject in ten records, goes to sinks that do nothing.
 #[test]
 fn routing() {
     hold(test_name!(), BATCHES, &[], || {
@@ -149,7 +149,7 @@ impl LetterStore for Nowhere {
     }
 
     fn begin_redrive(&self, _: &str) -> Result<Box<dyn Marker>, Error> {
-        unimplemented!("nothing is redriven here")
+        panic!("nothing is redriven here")
     }
 }
 

@@ -103,7 +103,7 @@ pub(crate) fn compare(case: &str, now: f64) {
     let here = compiler();
     assert!(
         percent <= MOST,
-        "{told} (they are of {by}, this is {here}). Make it cheaper; if it is worth that, {renew}, and the commit says why"
+        "{told} (of {by}, this is {here}). Make it cheaper; if it is worth that, {renew}, and the commit says why"
     );
     if percent < -MOST {
         // libtest captures what print! and eprint! write.

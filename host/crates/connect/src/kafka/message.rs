@@ -33,7 +33,7 @@ pub(super) struct Group {
 #[derive(Debug)]
 pub(super) enum Kind {
     /// Outputs for a sink, with the keys and values that the job has made, if it has not forwarded records.
-    Output(SinkMetrics, Option<Messages>),
+    Output(SinkMetrics, Option<Box<Messages>>),
     /// A dead letter, with who gave up on the record and why.
     DeadLetter(Counter, Stage, String),
 }
@@ -85,7 +85,7 @@ impl Group {
     /// Headers of the job's own of the message that is `n` of its output.
     pub(super) fn headers(&self, n: usize) -> impl Iterator<Item = Header<'_>> {
         let made = match &self.kind {
-            Kind::Output(_, made) => made.as_ref(),
+            Kind::Output(_, made) => made.as_deref(),
             Kind::DeadLetter(..) => None,
         };
         made.and_then(|made| made.headers.as_ref()).into_iter().flat_map(move |own| own.of(n))

@@ -58,7 +58,7 @@ impl Sink for TopicSink {
         let charge = output.bytes(batch);
         let (origin, made) = match output {
             Output::Forward { origin, .. } => (origin, None),
-            Output::Messages { mut messages, .. } => (std::mem::take(&mut messages.origin), Some(messages)),
+            Output::Messages { mut messages, .. } => (std::mem::take(&mut messages.origin), Some(Box::new(messages))),
             // The check of the answer leaves no other pair.
             Output::Rows { sink, .. } => {
                 return self.fault.set(format!("an output for sink {sink} that it does not take"));
