@@ -137,7 +137,7 @@ pub struct DeliverySettings {
 impl Default for DeliverySettings {
     fn default() -> Self {
         Self {
-            in_flight_mib: 64,
+            in_flight_mib: 32,
             hold_after: 100,
             commit_interval: Duration::from_secs(1),
             drain_timeout: Duration::from_secs(20),

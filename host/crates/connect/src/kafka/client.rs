@@ -65,8 +65,9 @@ pub fn client(kafka: &settings::Kafka, client_id: &str) -> ClientConfig {
 /// How every consumer reads ahead of whoever takes its records; settings of users come after.
 pub(super) fn reads_ahead(config: &mut ClientConfig) -> &mut ClientConfig {
     config
-        // With the budget of what is in flight this bounds a job's memory.
-        .set("queued.max.messages.kbytes", "16384")
+        // With the budget of what is in flight this bounds a job's memory. Librdkafka takes some 500 bytes for each
+        // message, beside its own: four times as much for short ones.
+        .set("queued.max.messages.kbytes", "4096")
         // How long a partition is not fetched once the queue is full. By default it is a second, and the queue is empty
         // long before.
         .set("fetch.queue.backoff.ms", "10")

@@ -167,9 +167,10 @@ impl Parcel {
         key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len)
     }
 
-    /// What it takes of a request, about.
+    /// What it takes of a request, at most, as long as it has few headers.
     pub(super) fn size(&self) -> usize {
-        self.bytes() + FRAMING
+        let header = |(name, value): &OwnedHeader| name.len() + value.as_ref().map_or(0, |value| value.len()) + FRAMING;
+        self.bytes() + FRAMING + self.message.headers.iter().map(header).sum::<usize>()
     }
 }
 

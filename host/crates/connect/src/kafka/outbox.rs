@@ -9,10 +9,11 @@ use rdkafka::error::RDKafkaErrorCode;
 
 use super::message::{Message, Parcel, Tracked};
 
-/// Well below what one request takes by librdkafka's defaults (`batch.size` of 1,000,000 with the framing of each
-/// message, `batch.num.messages` of 10,000), so that nothing is left to wait behind it.
-const ROUND_BYTES: usize = 500_000;
-const ROUND_MESSAGES: usize = 5_000;
+/// Below what one request takes by librdkafka's defaults (`batch.size` of 1,000,000 with the framing of each message,
+/// `batch.num.messages` of 10,000), so that a partition has one request of a round, and what is refused with that is
+/// overtaken by nothing. The larger, the less it counts that a round waits for the one before.
+const ROUND_BYTES: usize = 900_000;
+const ROUND_MESSAGES: usize = 9_000;
 /// Months: there is no longer time to wait on some platforms.
 const LONG: Duration = Duration::from_secs(1 << 24);
 
