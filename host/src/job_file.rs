@@ -8,6 +8,7 @@ use pelton_build::oci;
 use pelton_model::bounds::VALUE_BYTES;
 use pelton_model::mapping::Mapping;
 use pelton_model::parallelism::Parallelism;
+use pelton_model::regular::{self, COMPONENT_BYTES, TEXT_BYTES};
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
@@ -16,8 +17,6 @@ use crate::kafka::StartFrom;
 
 /// What the digest of a component that the host has begins with.
 const DIGEST: &str = "sha256:";
-/// Longest file that describes a job, bytes: its parameters may all be in it.
-const FILE_BYTES: u64 = 8 << 20;
 
 /// A job, as a file has it. What is left out is as a submit has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -102,7 +101,8 @@ impl Described {
             Place::Available(name) => submit.available = Some(name),
             Place::Host(digest) => submit.digest = Some(digest),
             Place::File(path) => {
-                let wasm = std::fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
+                let wasm = regular::read(&path, COMPONENT_BYTES)
+                    .with_context(|| format!("failed to read {}", path.display()))?;
                 submit.digest = Some(upload(&path.display().to_string(), &wasm)?);
             }
             Place::Registry(reference) => {
@@ -151,11 +151,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn describe(path: &Path) -> Result<Described> {
-    let metadata = std::fs::metadata(path)?;
-    ensure!(metadata.is_file(), "it is no file");
-    let size = metadata.len();
-    ensure!(size <= FILE_BYTES, "it has {size} bytes; {FILE_BYTES} are allowed");
-    let file: JobFile = toml::from_str(&std::fs::read_to_string(path)?)?;
+    let file: JobFile = toml::from_str(&regular::read_text(path, TEXT_BYTES)?)?;
     let beside = path.parent().unwrap_or(Path::new(""));
     let JobFile { name, component, group, from, parallelism, guarantee, create, allow_loop, .. } = file;
     let place = if let Some(digest) = component.strip_prefix(DIGEST) {
@@ -208,11 +204,7 @@ fn text(value: &Value, beside: &Path) -> Result<String> {
 /// It can't be read, is no text, or is longer than a value may be.
 pub fn parameter_file(path: &Path) -> Result<String> {
     let shown = path.display();
-    let metadata = std::fs::metadata(path).with_context(|| format!("failed to read {shown}"))?;
-    ensure!(metadata.is_file(), "{shown} is no file");
-    let size = metadata.len();
-    ensure!(size <= VALUE_BYTES as u64, "{shown} has {size} bytes; a value has {VALUE_BYTES} at most");
-    std::fs::read_to_string(path).with_context(|| format!("failed to read {shown}"))
+    regular::read_text(path, VALUE_BYTES as u64).with_context(|| format!("failed to read {shown}"))
 }
 
 /// The file that describes a job as it is, with these values of its parameters. Its component is a file of `usr_jobs`

@@ -9,6 +9,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use pelton_build::oci::{Reference, SCHEME};
 use pelton_model::parallelism::Parallelism;
+use pelton_model::regular::{self, COMPONENT_BYTES};
 
 use super::args::{Api, JobArgs, Mapped, caller, parameter};
 use super::client::Client;
@@ -188,7 +189,7 @@ pub(super) fn component(client: &Client, job: &str, plain: &Plain) -> Result<Nam
         print::printed(writeln!(std::io::stderr(), "pulled {}", pulled.reference))?;
         (Some(upload(client, job, &pulled.wasm)?), None, Some(pulled.reference))
     } else if path.is_file() {
-        let wasm = std::fs::read(&path).with_context(|| format!("failed to read {job}"))?;
+        let wasm = regular::read(&path, COMPONENT_BYTES).with_context(|| format!("failed to read {job}"))?;
         (Some(upload(client, job, &wasm)?), None, None)
     } else if job.contains('/') {
         bail!("there is no file {job}; a component in a registry is oci://{job}")

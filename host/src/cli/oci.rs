@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use pelton_build::oci::{self, Pulled, Reference, SCHEME};
 use pelton_build::write_whole;
+use pelton_model::regular::{self, COMPONENT_BYTES};
 use serde::Serialize;
 
 use super::args::settings;
@@ -67,7 +68,7 @@ struct Moved<'a> {
 pub fn push(args: &PushArgs) -> Result<()> {
     let file = &args.file;
     let failed = || format!("failed to read {}", file.display());
-    let wasm = std::fs::read(file).with_context(failed)?;
+    let wasm = regular::read(file, COMPONENT_BYTES).with_context(failed)?;
     let made = std::fs::metadata(file).and_then(|file| file.modified()).with_context(failed)?;
     let pushed = oci::push(&args.reference, &wasm, DateTime::<Utc>::from(made), args.plain.plain_http)
         .with_context(|| format!("failed to push {}", file.display()))?;

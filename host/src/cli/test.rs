@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use pelton_build::write_whole;
+use pelton_model::regular::{self, COMPONENT_BYTES};
 use pelton_model::text;
 
 use super::args::{parameter, settings};
@@ -43,7 +44,8 @@ pub struct TestArgs {
 /// Runs a job over the records of standard input.
 pub fn test(args: TestArgs) -> Result<()> {
     let component = &args.component;
-    let wasm = std::fs::read(component).with_context(|| format!("failed to read {}", component.display()))?;
+    let wasm =
+        regular::read(component, COMPONENT_BYTES).with_context(|| format!("failed to read {}", component.display()))?;
     let config = settings()?;
     let run = DryRun {
         parameters: args.set,

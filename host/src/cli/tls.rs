@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use pelton_connect::CertificateFault;
+use pelton_model::regular::{self, TEXT_BYTES};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
 
 /// Trusts the authorities in a file of PEM and no others; without one, those that the system trusts.
@@ -11,8 +12,8 @@ pub(super) fn config(authorities: Option<&Path>) -> Result<TlsConfig> {
     let roots = match authorities {
         None => RootCerts::PlatformVerifier,
         Some(file) => {
-            let pem =
-                std::fs::read(file).with_context(|| format!("failed to read PELTON_API_CA, {}", file.display()))?;
+            let pem = regular::read(file, TEXT_BYTES)
+                .with_context(|| format!("failed to read PELTON_API_CA, {}", file.display()))?;
             let found = parse_pem(&pem).filter_map(|item| match item {
                 Ok(PemItem::Certificate(certificate)) => Some(certificate),
                 _ => None,

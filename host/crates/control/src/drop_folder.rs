@@ -11,17 +11,13 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
-use nix::fcntl::{OFlag, openat};
 use nix::libc;
-use nix::sys::stat::Mode;
 use pelton_model::files::Stamp;
+use pelton_model::regular::{self, COMPONENT_BYTES, kind};
 use pelton_model::text::{is_unsafe, line, quoted};
 
-/// Largest file that is read.
-const LARGEST: u64 = 256 << 20;
 /// Most links on the way to a file: what Linux allows.
 const LINKS: usize = 40;
 /// Why nothing is read under a name that can't be shown.
@@ -88,7 +84,8 @@ impl DropFolder {
             Way::Astray(why) => return Some(unfit(fs::symlink_metadata(self.path.join(name)).ok().as_ref(), why)),
             Way::Gone => return None,
         };
-        let too_large = || (metadata.len() > LARGEST).then(|| format!("it is larger than {} MiB", LARGEST >> 20));
+        let too_large =
+            || (metadata.len() > COMPONENT_BYTES).then(|| format!("it is larger than {} MiB", COMPONENT_BYTES >> 20));
         let unfit = why.map(|kind| format!("it is a {kind}, not a file")).or_else(too_large);
         Some(Found { stamp: Stamp::of(&metadata), size: metadata.len(), unfit })
     }
@@ -137,19 +134,11 @@ impl DropFolder {
 
     /// Opens what a name leads to. Where links stay within the folder, so does this, whatever is exchanged meanwhile.
     fn open(&self, name: &str) -> io::Result<File> {
-        // Nobody is waited for: a FIFO may have come in the place of a file.
-        let quiet = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
         if self.follow_links {
-            return File::options().read(true).custom_flags(quiet.bits()).open(self.path.join(name));
+            return regular::open_any(&self.path.join(name));
         }
         let Way::To(way, _) = self.way(name) else { return Err(ErrorKind::NotFound.into()) };
-        let mut at = File::open(&self.path)?;
-        let mut parts = way.iter().peekable();
-        while let Some(part) = parts.next() {
-            let only = if parts.peek().is_some() { OFlag::O_DIRECTORY } else { OFlag::empty() };
-            at = openat(&at, part, quiet | OFlag::O_NOFOLLOW | only, Mode::empty())?.into();
-        }
-        Ok(at)
+        regular::open_below(&File::open(&self.path)?, &way)
     }
 
     /// Finds where a name leads.
@@ -233,18 +222,6 @@ impl DropFolder {
 
 fn unfit(link: Option<&Metadata>, why: String) -> Found {
     Found { stamp: link.map(Stamp::of).unwrap_or_default(), size: 0, unfit: Some(why) }
-}
-
-/// What it is that is no regular file.
-fn kind(metadata: &Metadata) -> Option<&'static str> {
-    let kind = metadata.file_type();
-    match () {
-        () if kind.is_file() => None,
-        () if kind.is_dir() => Some("folder"),
-        () if kind.is_fifo() => Some("FIFO"),
-        () if kind.is_socket() => Some("socket"),
-        () => Some("device"),
-    }
 }
 
 fn leads_out(target: &Path) -> String {

@@ -16,6 +16,7 @@ pub mod near;
 pub mod parallelism;
 pub mod partition;
 pub mod record;
+pub mod regular;
 pub mod settings;
 pub mod shared;
 pub mod spec;

@@ -25,6 +25,7 @@ use toml::{Table, Value};
 
 use crate::cause::Because as _;
 use crate::error::Error;
+use crate::regular::{self, TEXT_BYTES};
 pub use api::Api;
 pub use kafka::Kafka;
 use layers::{Layers, Unknown};
@@ -369,7 +370,7 @@ fn path(key: &str) -> Vec<String> {
 /// A settings file. The error quotes nothing of it: a secret may stand in the line that can't be read.
 fn table(file: &Path) -> Result<Table> {
     ensure!(file.is_file(), "the settings file {} does not exist", file.display());
-    let text = std::fs::read_to_string(file)
+    let text = regular::read_text(file, TEXT_BYTES)
         .with_context(|| format!("failed to read the settings file {}", file.display()))?;
     text.parse().map_err(|error: toml::de::Error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use pelton_model::digest::digest;
+use pelton_model::regular::{self, COMPONENT_BYTES};
 
 use crate::files::Stamp;
 
@@ -96,7 +97,7 @@ impl Sources {
             if before == Some(&stamp) {
                 continue;
             }
-            let content = fs::read(&path).map(|bytes| digest(&bytes)).unwrap_or_default();
+            let content = regular::read(&path, COMPONENT_BYTES).map(|bytes| digest(&bytes)).unwrap_or_default();
             let (is_same, builds) = match self.written.get(&path) {
                 Some((last, builds)) => (*last == content, builds + 1),
                 None => (false, 1),

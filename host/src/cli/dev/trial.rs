@@ -1,12 +1,12 @@
 //! The test that every build must pass: the project's records, run as `pelton test` runs them, with the outcome that
 //! its golden file says. A project without records must be a job, and no more.
 
-use std::fs::File;
 use std::io::{BufReader, ErrorKind};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use pelton_build::Project;
+use pelton_model::regular;
 
 use super::args::DevArgs;
 use crate::config::Config;
@@ -50,7 +50,7 @@ impl Trial {
     pub(super) fn run(&self, engine: &Engine, name: &str, wasm: &[u8]) -> Result<(String, String)> {
         let job = engine.load(wasm).with_context(|| format!("{name} is not a job"))?.spec().name.clone();
         let records = self.folder.join(RECORDS);
-        let input = match File::open(&records) {
+        let input = match regular::open(&records) {
             Ok(file) => BufReader::new(file),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Ok((job, format!("checked, for there is no {RECORDS} to test with,")));

@@ -9,6 +9,7 @@ use anyhow::{Context, Error, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential_from_reader};
+use pelton_model::regular::{self, TEXT_BYTES};
 
 /// By what docker knows Docker Hub: the address that it had at first.
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
@@ -39,7 +40,7 @@ impl Credentials {
             _ => bail!("of PELTON_REGISTRY_USER and PELTON_REGISTRY_PASSWORD one is set; set both, or neither"),
         }
         let Some(path) = docker_settings() else { return Ok(None) };
-        let text = match std::fs::read_to_string(&path) {
+        let text = match regular::read_text(&path, TEXT_BYTES) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error).with_context(|| format!("failed to read {}", path.display())),

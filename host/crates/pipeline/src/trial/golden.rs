@@ -1,7 +1,8 @@
 //! What a job printed, compared line by line with what it should print.
 
-use std::fs;
 use std::path::Path;
+
+use pelton_model::regular::{self, COMPONENT_BYTES};
 
 use super::error::TrialError;
 
@@ -21,7 +22,8 @@ impl Golden {
     /// # Errors
     /// It can't be read, or is not UTF-8.
     pub fn open(path: &Path) -> Result<Self, TrialError> {
-        let text = fs::read_to_string(path).map_err(|cause| TrialError::Golden { path: path.to_owned(), cause })?;
+        let text = regular::read_text(path, COMPONENT_BYTES)
+            .map_err(|cause| TrialError::Golden { path: path.to_owned(), cause })?;
         Ok(Self { lines: text.lines().map(str::to_owned).collect(), printed: Vec::new() })
     }
 
