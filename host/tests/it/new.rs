@@ -2,16 +2,21 @@
 //! what is said where they are not.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use clap::ValueEnum as _;
 use clap::builder::PossibleValue;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use pelton::files::cache_folder;
 use pelton_build::Language;
 use pelton_build::new::Template;
 use tempfile::TempDir;
 
+use crate::eventually::eventually;
 use crate::pelton::Said;
 use crate::skip::{skip, test_name};
 
@@ -330,6 +335,27 @@ fn an_edit_of_a_python_job_is_built_without_its_toolchain() {
     std::fs::write(package.join("componentize-py.toml"), "").unwrap();
     let built = build();
     assert!(built.code == 1 && built.stderr.contains("it was run"), "{}", built.stderr);
+}
+
+#[test]
+fn a_build_that_is_ended_leaves_what_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("x.wasm"), b"\0asm before").unwrap();
+    let toml = "[build]\ncommand = [\"sh\", \"-c\", \"touch began; sleep 60\"]\noutput = \"x.wasm\"\n";
+    std::fs::write(at("pelton.toml"), toml).unwrap();
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGKILL] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pelton"));
+        command.args(["build", "."]).current_dir(folder.path()).stderr(Stdio::null());
+        // As a terminal does: the command is ended, too.
+        let mut building = command.process_group(0).spawn().unwrap();
+        eventually(Duration::from_secs(60), "the command began", || at("began").exists().then_some(()));
+        killpg(Pid::from_raw(i32::try_from(building.id()).unwrap()), signal).unwrap();
+        assert!(!building.wait().unwrap().success());
+        assert_eq!(std::fs::read(at("x.wasm")).unwrap(), b"\0asm before", "{signal}");
+        std::fs::remove_file(at("began")).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "{signal}");
+    }
 }
 
 #[test]

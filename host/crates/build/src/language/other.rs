@@ -1,18 +1,24 @@
 //! Any language, with a command of the project's own: `pelton.toml` says which, and what it leaves.
 //!
-//! What counts is what this run of the command has written: a file that was there before is set aside, and comes back
-//! where the command fails.
+//! What counts is what this run of the command has written. A file that was there before stays while the command runs, as
+//! old as a file can be, so that a build tool takes it for out of date, and is as it was where the command fails: whatever
+//! ends a build halfway, it is never gone.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::SystemTime;
 
 use anyhow::{Context, Error, Result, anyhow, bail, ensure};
+use pelton_model::files::Stamp;
+use pelton_model::regular::{self, COMPONENT_BYTES, TEXT_BYTES};
 use pelton_runtime::component::componentize_any;
 use pelton_runtime::is_core_module;
 use serde::Deserialize;
-use tempfile::TempDir;
+
+use crate::write_whole;
 
 /// The file that says it.
 pub(super) const FILE: &str = "pelton.toml";
@@ -25,7 +31,7 @@ const MAGIC: &[u8] = b"\0asm";
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct Description {
     build: Recipe,
 }
 
@@ -67,8 +73,8 @@ pub(super) fn output(folder: &Path) -> Option<PathBuf> {
 impl Recipe {
     fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let Self { command, output } = toml::from_str::<File>(&text)
+        let text = regular::read_text(&path, TEXT_BYTES).with_context(|| format!("cannot read {}", path.display()))?;
+        let Self { command, output } = toml::from_str::<Description>(&text)
             .map(|file| file.build)
             .map_err(|error| anyhow!("{}: {}\n{SHAPE}", path.display(), error.to_string().trim_end()))?;
         ensure!(
@@ -94,10 +100,10 @@ impl Recipe {
     fn run(&self, folder: &Path) -> Result<Vec<u8>> {
         let output = folder.join(&self.output);
         self.stays_in(folder, output.parent().unwrap_or(folder))?;
-        let before = Before::take(&output)?;
-        let built = self.start(folder).and_then(|()| self.written(folder, &output));
-        if let Err(error) = &built {
-            before.put_back(&output).with_context(|| format!("{error:#}; and then"))?;
+        let before = Before::look(folder, &output)?;
+        let built = self.start(folder).and_then(|()| self.written(folder, &output, before.as_ref()));
+        if let (Err(error), Some(before)) = (&built, before) {
+            before.restore().with_context(|| format!("{error:#}; and then"))?;
         }
         built
     }
@@ -139,19 +145,24 @@ impl Recipe {
         anyhow!("{what}, or correct `command` in {}", folder.join(FILE).display())
     }
 
-    fn written(&self, folder: &Path, output: &Path) -> Result<Vec<u8>> {
+    fn written(&self, folder: &Path, output: &Path, before: Option<&Before>) -> Result<Vec<u8>> {
         let (program, name) = (self.program(), self.output.display());
+        let missing = || {
+            anyhow!(
+                "`{program}` ended well and did not write {name}; one from before does not count. Have it write that file \
+                 at every run, or correct `output` in {FILE}"
+            )
+        };
         match fs::metadata(output) {
-            Ok(metadata) if metadata.is_file() => {}
-            Ok(_) => bail!("{name} is no file; correct `output` in {FILE}"),
-            Err(error) if error.kind() == ErrorKind::NotFound => bail!(
-                "`{program}` ended well and did not write {name}; one from before does not count. Have it write that \
-                 file at every run, or correct `output` in {FILE}"
-            ),
+            Ok(metadata) if metadata.is_file() => {
+                ensure!(before.is_none_or(|before| before.stamp != Stamp::of(&metadata)), missing());
+            }
+            Ok(metadata) => bail!("{name} is no file, but a {}; correct `output` in {FILE}", kind(&metadata)),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(missing()),
             Err(error) => return Err(error).with_context(|| format!("cannot read {name}")),
         }
         self.stays_in(folder, output)?;
-        fs::read(output).with_context(|| format!("cannot read {name}"))
+        regular::read(output, COMPONENT_BYTES).with_context(|| format!("cannot read {name}"))
     }
 
     /// Fails where a path leads out of the folder, by a link.
@@ -173,27 +184,70 @@ impl Recipe {
     }
 }
 
-/// The output of an earlier run, out of the way.
-struct Before(Option<TempDir>);
+/// The output of an earlier run. Of what it holds the process has a copy, so that no file has to be found again.
+struct Before {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    modified: SystemTime,
+    /// As the command finds it.
+    stamp: Stamp,
+}
 
 impl Before {
-    /// Only what may be one: where `output` names a source by mistake, that stays.
-    fn take(output: &Path) -> Result<Self> {
-        let is_output = fs::read(output).is_ok_and(|bytes| bytes.starts_with(MAGIC));
-        let Some(parent) = output.parent().filter(|_| is_output) else { return Ok(Self(None)) };
+    /// Only what may be one: where `output` names a source by mistake, that isn't touched, nor is a file to which a link
+    /// leads out of the folder.
+    fn look(folder: &Path, output: &Path) -> Result<Option<Self>> {
+        let name = output.display();
+        match fs::metadata(output) {
+            Ok(metadata) if metadata.is_file() || metadata.is_dir() => {}
+            // Who opens it would wait.
+            Ok(metadata) => {
+                bail!("{name} is a {}, not a file; remove it, or correct `output` in {FILE}", kind(&metadata))
+            }
+            Err(_) => return Ok(None),
+        }
+        let Ok(path) = output.canonicalize() else { return Ok(None) };
+        // One that is too large is none that could be kept.
+        let bytes = regular::read(&path, COMPONENT_BYTES).unwrap_or_default();
+        if !bytes.starts_with(MAGIC) || !path.starts_with(folder) {
+            return Ok(None);
+        }
         let take = || {
-            let aside = tempfile::Builder::new().prefix(".pelton-").tempdir_in(parent)?;
-            fs::rename(output, aside.path().join("output"))?;
-            Ok::<_, std::io::Error>(Self(Some(aside)))
+            let metadata = fs::metadata(&path)?;
+            // What a tool keeps elsewhere under another name, as cargo does, stays as new as it is.
+            if metadata.nlink() > 1 {
+                write_whole(&path, &bytes)?;
+            }
+            // Of a file of another account the time can't be set: it is recognised all the same.
+            let _ = set_modified(&path, SystemTime::UNIX_EPOCH);
+            let stamp = Stamp::of(&fs::metadata(&path)?);
+            Ok::<_, Error>((metadata.modified()?, stamp))
         };
-        take().with_context(|| format!("cannot move {} aside", output.display()))
+        let (modified, stamp) = take().with_context(|| format!("cannot keep {name}, which was there before"))?;
+        Ok(Some(Self { path, bytes, modified, stamp }))
     }
 
-    fn put_back(self, output: &Path) -> Result<()> {
-        let Some(aside) = self.0 else { return Ok(()) };
-        fs::rename(aside.path().join("output"), output)
-            .with_context(|| format!("cannot bring {} back", output.display()))
+    /// Has it be as it was.
+    fn restore(self) -> Result<()> {
+        let is_there = fs::metadata(&self.path).is_ok_and(|metadata| Stamp::of(&metadata) == self.stamp);
+        let restore = || {
+            if !is_there {
+                write_whole(&self.path, &self.bytes)?;
+            }
+            // Of a file of another account it never was another.
+            let _ = set_modified(&self.path, self.modified);
+            Ok::<_, Error>(())
+        };
+        restore().with_context(|| format!("cannot bring {} back", self.path.display()))
     }
+}
+
+fn set_modified(path: &Path, time: SystemTime) -> std::io::Result<()> {
+    File::options().append(true).open(path)?.set_modified(time)
+}
+
+fn kind(metadata: &fs::Metadata) -> &'static str {
+    regular::kind(metadata).unwrap_or("file")
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
+use tempfile::TempDir;
+
 use super::*;
 
 /// The smallest core module, and the beginning of a component.
@@ -119,18 +121,76 @@ fn what_was_there_before_does_not_count_and_comes_back_where_the_command_fails()
         ("exit 3", "`sh`, the command of pelton.toml, could not build "),
         ("printf broken >job.wasm; exit 3", "(exit status: 3); its messages are above"),
         ("true", "`sh` ended well and did not write job.wasm; one from before does not count"),
-        ("mkdir job.wasm", "job.wasm is no file"),
+        ("rm job.wasm; mkdir job.wasm", "job.wasm is no file, but a folder"),
         ("printf text >job.wasm", "job.wasm is no WebAssembly module: `output` in pelton.toml names what `sh` writes"),
     ] {
         let project = Project::shell(command);
         fs::write(project.path("job.wasm"), b"\0asm before").unwrap();
         project.fails(&[told]);
-        if command == "mkdir job.wasm" || command.starts_with("printf text") {
+        if command.contains("mkdir") || command.starts_with("printf text") {
             continue;
         }
         assert_eq!(fs::read(project.path("job.wasm")).unwrap(), b"\0asm before", "{command}");
         assert_eq!(fs::read_dir(project.path("")).unwrap().count(), 2, "{command}");
     }
+}
+
+#[test]
+fn what_was_there_before_is_there_all_the_time_and_looks_old() {
+    let seen = "[ -f job.wasm ] && [ job.wasm -ot pelton.toml ] && cp -p job.wasm seen";
+    for command in [format!("{seen}; exit 3"), format!("{seen}; true"), format!("{seen}; {COMPONENT} >job.wasm")] {
+        let project = Project::shell(&command);
+        fs::write(project.path("job.wasm"), b"\0asm before").unwrap();
+        let modified = || fs::metadata(project.path("job.wasm")).unwrap().modified().unwrap();
+        let before = modified();
+        let is_built = project.build().is_ok();
+        assert_eq!(fs::read(project.path("seen")).unwrap(), b"\0asm before", "{command}");
+        let now = fs::read(project.path("job.wasm")).unwrap();
+        assert_eq!(now == b"\0asm before", !is_built, "{command}");
+        assert_eq!(modified() == before, !is_built, "{command}");
+    }
+}
+
+#[test]
+fn the_same_bytes_written_anew_count() {
+    let project = Project::shell(&format!("{COMPONENT} >job.wasm"));
+    assert!(project.build().is_ok());
+    assert!(project.build().is_ok());
+    // What a tool keeps under another name stays as it is.
+    let project = Project::shell(&format!("{COMPONENT} >new; mv new job.wasm"));
+    fs::write(project.path("kept"), b"\0asm before").unwrap();
+    fs::hard_link(project.path("kept"), project.path("job.wasm")).unwrap();
+    let kept = fs::metadata(project.path("kept")).unwrap().modified().unwrap();
+    assert!(project.build().is_ok());
+    assert_eq!(fs::metadata(project.path("kept")).unwrap().modified().unwrap(), kept);
+}
+
+#[test]
+fn a_file_outside_of_the_folder_is_not_touched() {
+    let outside = tempfile::tempdir().unwrap();
+    let target = outside.path().join("other.wasm");
+    fs::write(&target, b"\0asm other").unwrap();
+    let before = fs::metadata(&target).unwrap().modified().unwrap();
+    let project = Project::shell("exit 3");
+    symlink(&target, project.path("job.wasm")).unwrap();
+    project.fails(&["(exit status: 3)"]);
+    assert_eq!(fs::metadata(&target).unwrap().modified().unwrap(), before);
+}
+
+#[test]
+fn what_is_no_file_or_too_large_is_not_waited_for() {
+    use nix::{sys::stat::Mode, unistd::mkfifo};
+
+    let project = Project::shell("touch ran");
+    mkfifo(&project.path("job.wasm"), Mode::S_IRWXU).unwrap();
+    project.fails(&["job.wasm is a FIFO, not a file; remove it, or correct `output` in pelton.toml"]);
+    assert!(!project.path("ran").exists());
+    // Made by the command.
+    Project::shell("mkfifo job.wasm").fails(&["job.wasm is no file, but a FIFO; correct `output` in pelton.toml"]);
+    Project::shell("truncate -s 3G job.wasm").fails(&["cannot read ", "job.wasm: it has more than 268435456 bytes"]);
+    let project = Project::new("");
+    File::options().write(true).open(project.path(FILE)).unwrap().set_len(200 << 20).unwrap();
+    project.fails(&["/pelton.toml: it has more than 8388608 bytes"]);
 }
 
 #[test]
