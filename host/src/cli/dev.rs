@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use pelton_build::Project;
+use pelton_model::settings::Limits;
 
 use super::args::settings;
 use crate::engine::Engine;
@@ -40,6 +41,7 @@ pub fn dev(args: DevArgs) -> Result<()> {
         install: args.install,
         steps: Steps::new(args.api.json),
         is_away: false,
+        limits: config.limits,
         project,
     };
     bench.steps.begin(&format!("watching {}; Ctrl-C ends it", bench.project.folder().display()))?;
@@ -81,6 +83,7 @@ struct Bench {
     submitter: Submitter,
     install: bool,
     steps: Steps,
+    limits: Limits,
     /// Whether it was told that no host answers.
     is_away: bool,
 }
@@ -89,7 +92,7 @@ impl Bench {
     /// Does everything that a save at `saved` asks for; returns what waits for a host.
     fn build_and_test(&mut self, saved: Instant, stop: &Stop) -> Result<Option<Tested>> {
         let began = Instant::now();
-        let mut components = self.project.components(self.install, true)?.into_iter();
+        let mut components = self.project.components(self.install, true, &self.limits)?.into_iter();
         let (Some((name, wasm)), None) = (components.next(), components.next()) else {
             bail!("{} makes several jobs; watch the folder of one of them", self.project.folder().display());
         };

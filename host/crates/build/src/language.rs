@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
+use pelton_model::settings::Limits;
 use pelton_runtime::component::{componentize, embed};
 
 use crate::script;
@@ -94,11 +95,17 @@ impl Language {
     }
 
     /// Builds a project of this language: each component with its name, in the order of names. `quiet` is for Rust: the
-    /// others' tools say little.
+    /// others' tools say little. `limits` are for Python, whose imports run at once.
     ///
     /// # Errors
     /// A tool is missing or too old (says how to get it), or it fails; its own messages go to standard error.
-    pub(crate) fn build(self, folder: &Path, install: bool, quiet: bool) -> Result<Vec<(String, Vec<u8>)>> {
+    pub(crate) fn build(
+        self,
+        folder: &Path,
+        install: bool,
+        quiet: bool,
+        limits: &Limits,
+    ) -> Result<Vec<(String, Vec<u8>)>> {
         if self == Self::Rust {
             return rust::build(folder, quiet);
         }
@@ -110,7 +117,7 @@ impl Language {
             Self::Go => componentize(&embed(&read(&go::build(folder, out.path())?)?)?)?,
             Self::C => componentize(&embed(&read(&c::build(folder, out.path(), &tools)?)?)?)?,
             Self::Other => other::build(folder)?,
-            Self::Python => python::build(folder, out.path(), &tools)?,
+            Self::Python => python::build(folder, out.path(), &tools, limits)?,
             Self::JavaScript => {
                 let built = read(&javascript::build(folder, out.path())?)?;
                 // An older SDK made the component itself.

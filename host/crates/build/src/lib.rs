@@ -20,6 +20,7 @@ use anyhow::Context;
 use pelton_model::cause::Because as _;
 use pelton_model::error::Error as ModelError;
 use pelton_model::files::cache_folder;
+use pelton_model::regular::{self, COMPONENT_BYTES};
 use pelton_model::settings::Limits;
 use pelton_runtime::{Engine, component::componentize_any};
 
@@ -78,12 +79,12 @@ impl Project {
 
     /// Runs the language's toolchain: each component with its name, in the order of names. Whether they are jobs is not
     /// looked at. With `install`, missing tools are installed into the cache folder; with `quiet`, cargo prints
-    /// warnings and errors only.
+    /// warnings and errors only. What runs already while it is built, the imports of a job in Python, has these limits.
     ///
     /// # Errors
     /// A toolchain is missing or too old (says what to install), it fails, or there is nothing to build.
-    pub fn components(&self, install: bool, quiet: bool) -> Result<Vec<(String, Vec<u8>)>, Error> {
-        self.language.build(&self.folder, install, quiet).because(Error::Toolchain)
+    pub fn components(&self, install: bool, quiet: bool, limits: &Limits) -> Result<Vec<(String, Vec<u8>)>, Error> {
+        self.language.build(&self.folder, install, quiet, limits).because(Error::Toolchain)
     }
 }
 
@@ -99,24 +100,25 @@ pub fn build(
     options: &BuildOptions,
     limits: impl FnOnce() -> Result<Limits, ModelError>,
 ) -> Result<Vec<BuiltComponent>, Error> {
-    let components = if options.source.is_file() {
-        vec![module(&options.source)?]
-    } else {
-        let project = Project::open(&options.source)?;
-        let components = project.components(options.install, false)?;
-        // Fixtures of a workspace may be none that a host takes.
-        if project.language == Language::Rust {
-            return keep(components, &options.output);
-        }
-        components
-    };
-    check(&components, limits()?)?;
+    if options.source.is_file() {
+        let components = vec![module(&options.source)?];
+        check(&components, limits()?)?;
+        return keep(components, &options.output);
+    }
+    let project = Project::open(&options.source)?;
+    // Fixtures of a workspace may be none that a host takes.
+    if project.language == Language::Rust {
+        return keep(project.components(options.install, false, &Limits::default())?, &options.output);
+    }
+    let limits = limits()?;
+    let components = project.components(options.install, false, &limits)?;
+    check(&components, limits)?;
     keep(components, &options.output)
 }
 
 /// The component of a core module, with the name of its file.
 fn module(path: &Path) -> Result<(String, Vec<u8>), Error> {
-    let read = fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    let read = regular::read(path, COMPONENT_BYTES).with_context(|| format!("cannot read {}", path.display()));
     let module = read.because(Error::NoProject)?;
     let not_one = |what: &str| anyhow::anyhow!("{} is {what}", path.display());
     if !pelton_runtime::is_core_module(&module) {

@@ -41,6 +41,7 @@ pub use failure::Failure;
 pub use host::Host;
 pub use instance::Instance;
 pub use job::CompiledJob;
+pub use limits::{Meter, TICK};
 pub use program::{Process, Program};
 
 use pelton_model::cause::Because as _;
@@ -55,7 +56,6 @@ use compiled::Compiled;
 use compiler::Compiler;
 use compiles::{Compiles, on_compilers};
 use guest::Guest;
-use limits::TICK;
 
 /// The package whose interfaces a component may import, beside those of WASI that `wasi` offers.
 const OFFERED: &str = "pelton:job/";

@@ -6,6 +6,7 @@ the job's folders in sight: it imports the job, and what is then in memory is th
 straight to the SDK's.
 """
 
+import importlib.machinery as machinery
 import os
 import shutil
 import sys
@@ -36,6 +37,27 @@ sys.path_importer_cache.clear()
 sys.dont_write_bytecode = True
 
 
+class _Any:
+    """Holds every name."""
+
+    def __contains__(self, name):
+        return True
+
+
+class _Finder(machinery.FileFinder):
+    """Looks for the files that a module may be in, and lists no folder: what else lies there, such as other packages of
+    this machine, is not in memory after that, and so not in the component."""
+
+    def _fill_cache(self):
+        self._path_cache = _Any()
+
+
+_LOADERS = (
+    (machinery.SourceFileLoader, machinery.SOURCE_SUFFIXES),
+    (machinery.SourcelessFileLoader, machinery.BYTECODE_SUFFIXES),
+)
+
+
 class Task:
     """``pelton:job/task``"""
 
@@ -50,6 +72,7 @@ class Task:
             while os.path.isdir(f"/{len(folders)}"):
                 folders.append(f"/{len(folders)}")
             sys.path[:] = ["/python", "/world", *folders, "/bundled"]
+            sys.path_hooks[:] = [_Finder.path_hook(*_LOADERS)]
             import pelton.component as component
 
             task = component.Task()

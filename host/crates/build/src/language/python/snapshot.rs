@@ -17,8 +17,11 @@ use wasm_encoder::{
 use wasmparser::{Chunk, ComponentAlias, ExternalKind, Instance as Declared, Parser, Payload};
 use wasmtime::{Extern, Func, Instance, Store, Val};
 
+use pelton_model::settings::Limits;
 use pelton_runtime::{Engine, strip};
 
+use super::bounds;
+use super::interrupt::Interrupt;
 use super::wasi::{self, Call, Guest};
 
 /// What the contract exports, in core modules.
@@ -37,14 +40,19 @@ const STEP: usize = 16;
 /// these folders under their names.
 ///
 /// # Errors
-/// The component is of another shape than componentize-py's; `configure` fails, with its reason.
-pub(super) fn advance(engine: &Engine, component: &[u8], folders: &[(String, PathBuf)]) -> Result<Vec<u8>> {
-    let mut store = Store::new(engine.wasmtime(), Guest::new(folders)?);
-    // A build takes what time it takes.
-    store.set_epoch_deadline(u64::MAX / 2);
+/// The component is of another shape than componentize-py's; `configure` fails, with its reason, or takes more than these
+/// limits.
+pub(super) fn advance(
+    engine: &Engine,
+    limits: &Limits,
+    component: &[u8],
+    folders: &[(String, PathBuf)],
+) -> Result<Vec<u8>> {
+    let mut store = Store::new(engine.wasmtime(), Guest::new(folders, limits)?);
+    bounds::set(&mut store);
     let mut graph = Graph { engine, store, modules: Vec::new(), instances: Vec::new(), items: HashMap::new() };
     graph.make(component)?;
-    graph.configure()?;
+    graph.configure(limits)?;
     let memory = graph.memory()?;
     let mut made = BTreeMap::new();
     for module in std::mem::take(&mut graph.modules) {
@@ -184,7 +192,17 @@ impl<'a> Graph<'a> {
     fn instead(&mut self, name: &str, item: Extern) -> Extern {
         let Extern::Func(stub) = item else { return item };
         let ty = stub.ty(&self.store);
-        let Some(function) = wasi::function(name, ty.params().len()) else { return item };
+        let Some(function) = wasi::function(name, ty.params().len()) else {
+            // A method of WASI; not what else a module without imports has.
+            if !name.starts_with("[method]") {
+                return item;
+            }
+            let name = name.to_owned();
+            let refused = move |_: wasmtime::Caller<'_, Guest>, _: &[Val], _: &mut [Val]| {
+                Err(wasmtime::format_err!("a job can't call {name}, also not while it is built"))
+            };
+            return Func::new(&mut self.store, ty, refused).into();
+        };
         let called = move |caller: wasmtime::Caller<'_, Guest>, arguments: &[Val], results: &mut [Val]| {
             let given = function(&mut Call { caller, arguments }).map_err(wasmtime::Error::from_anyhow)?;
             if let (Some(result), Some(given)) = (results.first_mut(), given) {
@@ -202,16 +220,36 @@ impl<'a> Graph<'a> {
         found.with_context(|| format!("it has no {name}"))
     }
 
-    fn configure(&mut self) -> Result<()> {
+    fn configure(&mut self, limits: &Limits) -> Result<()> {
         let with_memory = self.modules.iter().find(|made| made.has_memory).and_then(|made| made.instance);
-        let memory =
-            with_memory.and_then(|made| made.get_memory(&mut self.store, "memory")).context("it has no memory")?;
+        let with_memory = with_memory.context("it has no memory")?;
+        let memory = with_memory.get_memory(&mut self.store, "memory").context("it has no memory")?;
         let malloc = self.find("malloc")?.typed(&self.store)?;
+        let run = self.find("PyRun_SimpleString")?.typed(&self.store)?;
+        let set = self.find("PyThreadState_SetAsyncExc")?.typed(&self.store)?;
+        let state = self.find("PyThreadState_GetUnchecked")?.typed(&self.store)?;
+        let ensure = self.find("PyGILState_Ensure")?.typed(&self.store)?;
+        let release = self.find("PyGILState_Release")?.typed(&self.store)?;
+        let thread = self.find("PyThread_get_thread_ident")?.typed(&self.store)?.call(&mut self.store, ())?;
+        let mut exception = |name: &str| {
+            let global = with_memory.get_global(&mut self.store, &format!("libpython3.14.so:PyExc_{name}"));
+            let place = global.map(|global| global.get(&mut self.store)).as_ref().and_then(Val::i32);
+            let place = place.with_context(|| format!("it has no {name}"))?;
+            let mut address = [0; 4];
+            memory.read(&self.store, place as u32 as usize, &mut address)?;
+            Ok::<_, anyhow::Error>(i32::from_le_bytes(address))
+        };
+        let (timeout, permission) = (exception("TimeoutError")?, exception("PermissionError")?);
         let guest = self.store.data_mut();
-        (guest.memory, guest.malloc) = (Some(memory), Some(malloc));
+        (guest.memory, guest.malloc, guest.run) = (Some(memory), Some(malloc), Some(run));
+        guest.interrupt = Some(Interrupt { set, state, ensure, release, thread, timeout, permission });
         let configure = self.find(CONFIGURE)?.typed::<(i32, i32), i32>(&self.store)?;
+        bounds::start(&mut self.store, limits);
         // An empty list has an address too.
-        let answer = configure.call(&mut self.store, (16, 0))?;
+        let answer = match configure.call(&mut self.store, (16, 0)) {
+            Ok(answer) => answer,
+            Err(cause) => return Err(bounds::broken_off(&cause, &mut self.store, limits)),
+        };
         let number = |at: usize| -> Result<usize> {
             let mut bytes = [0; 4];
             memory.read(&self.store, (answer as u32 as usize).saturating_add(at), &mut bytes)?;
@@ -220,7 +258,7 @@ impl<'a> Graph<'a> {
         if number(0)? & 0xff != 0 {
             let mut reason = vec![0; number(8)?];
             memory.read(&self.store, number(4)?, &mut reason)?;
-            bail!("{}", String::from_utf8_lossy(&reason).trim_end());
+            return Err(bounds::explained(&String::from_utf8_lossy(&reason), &self.store, limits));
         }
         self.find(CONFIGURED)?.typed::<i32, ()>(&self.store)?.call(&mut self.store, answer)?;
         self.find(FORGET_FOLDERS)?.typed::<(), ()>(&self.store)?.call(&mut self.store, ())?;
@@ -437,12 +475,12 @@ mod tests {
     #[test]
     fn what_was_not_run_at_build_time_is_told() {
         let folder = tempfile::tempdir().unwrap();
-        let engine = Engine::new(pelton_model::settings::Limits::default(), None).unwrap();
+        let engine = Engine::new(Limits::default(), None).unwrap();
         let folders = [("0".to_owned(), folder.path().to_path_buf())];
-        let error = advance(&engine, b"\0asm\x0d\0\x01\0", &folders).unwrap_err().to_string();
+        let error = advance(&engine, &Limits::default(), b"\0asm\x0d\0\x01\0", &folders).unwrap_err().to_string();
         assert_eq!(error, "it has no memory");
         let gone = [("0".to_owned(), folder.path().join("gone"))];
-        let error = advance(&engine, b"\0asm\x0d\0\x01\0", &gone).unwrap_err().to_string();
+        let error = advance(&engine, &Limits::default(), b"\0asm\x0d\0\x01\0", &gone).unwrap_err().to_string();
         assert!(error.starts_with("cannot open ") && error.ends_with("gone"), "{error}");
     }
 }

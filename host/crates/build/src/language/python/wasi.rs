@@ -1,77 +1,93 @@
 //! What Python asks of WASI while a job's modules are imported: folders to read from, lines to print, clocks and random
-//! numbers. These are the functions of the canonical ABI by hand, as much as CPython's C library calls; whatever else it
-//! may call traps, as it does in the component.
+//! numbers. These are the functions of the canonical ABI by hand, as much as CPython's C library calls.
 //!
-//! What differs between two builds of the same sources stays out, but for the clock: no times of files, entries of folders
-//! in order, random numbers from a fixed seed. Nothing outside of the folders given can be read, and nothing written.
+//! What is not offered is told as an error that Python raises, where the function can give one: files can't be written,
+//! sockets not made. A job that sleeps is interrupted by an exception. All else ends the import, with its name.
+//!
+//! What differs between two builds of the same sources stays out, but for the clock: random numbers are from a fixed
+//! seed, and [`files`](super::files) does the rest.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::Write;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use pelton_model::settings::Limits;
+use pelton_runtime::Meter;
 use wasmtime::{Caller, Memory, TypedFunc, Val};
 
-// Of `error-code` and `descriptor-type` in wasi:filesystem/types.
-const ACCESS: u8 = 0;
-const BAD_DESCRIPTOR: u8 = 3;
-const IO: u8 = 13;
-const NO_ENTRY: u8 = 20;
-const NOT_DIRECTORY: u8 = 24;
-const READ_ONLY: u8 = 33;
-const DIRECTORY: u8 = 3;
-const LINK: u8 = 5;
-const REGULAR: u8 = 6;
+use super::files::{
+    ACCESS, BAD_DESCRIPTOR, Mount, NO_ENTRY, NO_MEMORY, NOT_DIRECTORY, Notes, Opened, Place, READ_ONLY, code,
+};
+use super::interrupt::Interrupt;
+
 /// Of `open-flags`: create, exclusive, truncate.
 const MAKES: i32 = 1 | 4 | 8;
+/// Of `open-flags`: only a folder.
+const FOLDER: i32 = 2;
 /// Of `descriptor-flags`.
 const WRITES: i32 = 2;
+/// Of `error-code` in wasi:sockets/network.
+const NO_SOCKETS: u8 = 1;
 /// What one call reads at most.
 const MOST: u64 = 1 << 20;
-/// The size of `descriptor-stat` behind the case of its result.
-const STAT: usize = 104;
+/// What is open at once at most.
+const HANDLES: usize = 1_000;
 
-/// The folders that the guest sees, by their names, and what it has opened.
+/// The folders that the guest sees, and what it has opened.
 pub(super) struct Guest {
     pub(super) memory: Option<Memory>,
     /// Of the C library, which frees what it is given.
     pub(super) malloc: Option<TypedFunc<i32, i32>>,
-    folders: Vec<(String, PathBuf)>,
+    /// Of CPython: runs a text.
+    pub(super) run: Option<TypedFunc<i32, i32>>,
+    pub(super) interrupt: Option<Interrupt>,
+    pub(super) meter: Meter,
+    pub(super) notes: Notes,
+    /// What is printed, where it is not for people.
+    pub(super) printed: Option<Vec<u8>>,
+    mounts: Vec<Rc<Mount>>,
     open: BTreeMap<i32, Handle>,
     last: i32,
     random: u64,
 }
 
 enum Handle {
-    /// A file or folder of a mount.
-    Path(Place),
+    Folder(Place),
+    File(Place, Rc<File>),
     Entries(std::vec::IntoIter<(u8, String)>),
-    Input(File),
+    /// A file, and where it is read next.
+    Input(Rc<File>, u64),
+    /// Standard input: there is none.
+    Nothing,
     Output,
     Pollable,
-}
-
-#[derive(Clone)]
-struct Place {
-    /// The name of the mount, and where it is.
-    mount: String,
-    root: PathBuf,
-    path: PathBuf,
+    Network,
 }
 
 impl Guest {
     /// # Errors
     /// A folder is not there.
-    pub(super) fn new(folders: &[(String, PathBuf)]) -> Result<Self> {
-        let there = |(name, folder): &(String, PathBuf)| {
-            let found = folder.canonicalize().with_context(|| format!("cannot open {}", folder.display()));
-            Ok((name.clone(), found?))
-        };
-        let folders = folders.iter().map(there).collect::<Result<_>>()?;
-        Ok(Self { memory: None, malloc: None, folders, open: BTreeMap::new(), last: 2, random: 0x9e37_79b9_7f4a_7c15 })
+    pub(super) fn new(folders: &[(String, PathBuf)], limits: &Limits) -> Result<Self> {
+        let notes = Notes::default();
+        let mounts = folders.iter().map(|(name, folder)| Mount::open(name, folder, &notes)).collect::<Result<_>>()?;
+        Ok(Self {
+            memory: None,
+            malloc: None,
+            run: None,
+            interrupt: None,
+            meter: Meter::new(limits),
+            notes,
+            printed: None,
+            mounts,
+            open: BTreeMap::new(),
+            last: 2,
+            random: 0x9e37_79b9_7f4a_7c15,
+        })
     }
 
     fn add(&mut self, handle: Handle) -> i32 {
@@ -82,78 +98,16 @@ impl Guest {
 
     fn place(&self, handle: i32) -> Result<&Place, u8> {
         match self.open.get(&handle) {
-            Some(Handle::Path(place)) => Ok(place),
+            Some(Handle::Folder(place) | Handle::File(place, _)) => Ok(place),
             _ => Err(BAD_DESCRIPTOR),
         }
     }
-}
 
-impl Place {
-    /// A path below this folder; with `follow` what a link at its end leads to.
-    fn at(&self, path: &str, follow: bool) -> Result<Self, u8> {
-        let path = self.path.join(path);
-        // Without a link at its end, all before that is still to be within the mount.
-        let found = match path.file_name() {
-            Some(name) if !follow => path.parent().unwrap_or(&path).canonicalize().map(|parent| parent.join(name)),
-            _ => path.canonicalize(),
-        };
-        let path = found.map_err(|error| code(&error))?;
-        if path.starts_with(&self.root) { Ok(Self { path, ..self.clone() }) } else { Err(ACCESS) }
-    }
-
-    fn stat(&self) -> Result<[u8; STAT - 8], u8> {
-        let found = self.path.symlink_metadata().map_err(|error| code(&error))?;
-        let mut stat = [0; STAT - 8];
-        if let Some(kind) = stat.first_mut() {
-            *kind = kind_of(found.file_type());
+    fn file(&self, handle: i32) -> Result<Rc<File>, u8> {
+        match self.open.get(&handle) {
+            Some(Handle::File(_, file)) => Ok(file.clone()),
+            _ => Err(BAD_DESCRIPTOR),
         }
-        for (at, number) in [(8, 1), (16, found.len())] {
-            if let Some(place) = stat.get_mut(at..at + 8) {
-                place.copy_from_slice(&u64::to_le_bytes(number));
-            }
-        }
-        Ok(stat)
-    }
-
-    /// The same for the same place of a mount, wherever that lies.
-    fn hash(&self) -> [u8; 16] {
-        let mut hasher = DefaultHasher::new();
-        let within = self.path.strip_prefix(&self.root).unwrap_or(&self.path);
-        (&self.mount, within).hash(&mut hasher);
-        let hash = u128::from(hasher.finish());
-        (hash | hash << 64).to_le_bytes()
-    }
-
-    /// What is in a folder, in the order of names.
-    fn entries(&self) -> Result<Vec<(u8, String)>, u8> {
-        let mut entries = Vec::new();
-        for entry in self.path.read_dir().map_err(|error| code(&error))? {
-            let entry = entry.map_err(|error| code(&error))?;
-            let kind = entry.file_type().map_err(|error| code(&error))?;
-            // A name that is no text can't cross.
-            if let Ok(name) = entry.file_name().into_string() {
-                entries.push((kind_of(kind), name));
-            }
-        }
-        entries.sort_by(|(_, one), (_, other)| one.cmp(other));
-        Ok(entries)
-    }
-}
-
-fn kind_of(kind: std::fs::FileType) -> u8 {
-    match (kind.is_dir(), kind.is_symlink()) {
-        (true, _) => DIRECTORY,
-        (_, true) => LINK,
-        _ => REGULAR,
-    }
-}
-
-fn code(error: &std::io::Error) -> u8 {
-    match error.kind() {
-        ErrorKind::NotFound => NO_ENTRY,
-        ErrorKind::NotADirectory => NOT_DIRECTORY,
-        ErrorKind::PermissionDenied => ACCESS,
-        _ => IO,
     }
 }
 
@@ -187,12 +141,46 @@ pub(super) fn function(name: &str, arguments: usize) -> Option<Function> {
         ("[method]descriptor.read-directory", _) => read_directory,
         ("[method]directory-entry-stream.read-directory-entry", _) => read_directory_entry,
         ("[method]descriptor.readlink-at", _) => read_link,
-        ("[method]descriptor.create-directory-at", _) => |call| call.refuse(1, READ_ONLY),
+        // Nothing is written.
+        (
+            "[method]descriptor.create-directory-at"
+            | "[method]descriptor.unlink-file-at"
+            | "[method]descriptor.remove-directory-at"
+            | "[method]descriptor.rename-at"
+            | "[method]descriptor.link-at"
+            | "[method]descriptor.symlink-at"
+            | "[method]descriptor.set-times"
+            | "[method]descriptor.set-times-at"
+            | "[method]descriptor.set-size",
+            _,
+        ) => |call| call.refuse(1, READ_ONLY),
+        ("[method]descriptor.write-via-stream" | "[method]descriptor.append-via-stream", _) => {
+            |call| call.refuse(4, READ_ONLY)
+        }
+        ("[method]descriptor.write", _) => |call| call.refuse(8, READ_ONLY),
+        ("[method]descriptor.sync" | "[method]descriptor.sync-data" | "[method]descriptor.advise", _) => {
+            |call| call.accept(1, &[])
+        }
         ("[method]input-stream.read", _) => read,
         ("[method]input-stream.subscribe" | "[method]output-stream.subscribe", _) => {
             |call| Ok(Some(Val::I32(call.caller.data_mut().add(Handle::Pollable))))
         }
         ("[method]pollable.block", _) => |_| Ok(None),
+        // All are ready.
+        ("poll", _) => |call| {
+            let indices: Vec<u8> = (0..call.number(1)).flat_map(i32::to_le_bytes).collect();
+            let [a, b, c, d, ..] = call.list(&indices)?;
+            let [e, f, g, h] = call.number(1).to_le_bytes();
+            call.give(&[a, b, c, d, e, f, g, h])
+        },
+        ("subscribe-duration" | "subscribe-instant", _) => sleep,
+        ("get-stdin", _) => |call| Ok(Some(Val::I32(call.caller.data_mut().add(Handle::Nothing)))),
+        ("instance-network", _) => |call| Ok(Some(Val::I32(call.caller.data_mut().add(Handle::Network)))),
+        ("create-tcp-socket" | "create-udp-socket" | "resolve-addresses", _) => |call| {
+            call.caller.data().notes.add("a job has no network, also not while it is built".to_owned());
+            call.refuse(4, NO_SOCKETS)
+        },
+        ("exit", _) => |_| bail!("the import ended Python, with os._exit, and so there is no job"),
         ("get-stdout" | "get-stderr", _) => |call| Ok(Some(Val::I32(call.caller.data_mut().add(Handle::Output)))),
         ("[method]output-stream.check-write", _) => |call| call.answer(8, |_, _| Ok(MOST.to_le_bytes())),
         ("[method]output-stream.write", _) => write,
@@ -203,8 +191,8 @@ pub(super) fn function(name: &str, arguments: usize) -> Option<Function> {
         ("get-random-bytes", _) => random,
         ("now", 1) => wall_clock,
         ("now", 0) | ("resolution", 0) => |_| Ok(Some(Val::I64(1))),
-        ("[resource-drop]descriptor" | "[resource-drop]input-stream" | "[resource-drop]output-stream", _)
-        | ("[resource-drop]directory-entry-stream" | "[resource-drop]pollable" | "[resource-drop]error", _) => |call| {
+        ("reset_adapter_state", _) => return None,
+        (name, _) if name.starts_with("[resource-drop]") => |call| {
             let handle = call.number(0);
             call.caller.data_mut().open.remove(&handle);
             Ok(None)
@@ -286,7 +274,8 @@ impl Call<'_, '_> {
 
     /// Gives a `result` of a new handle.
     fn hand_out(&mut self, handle: Result<Handle, u8>) -> Result<Option<Val>> {
-        match handle {
+        let is_full = self.caller.data().open.len() >= HANDLES;
+        match if is_full { Err(NO_MEMORY) } else { handle } {
             Ok(handle) => {
                 let number = self.caller.data_mut().add(handle);
                 self.accept(4, &number.to_le_bytes())
@@ -297,11 +286,11 @@ impl Call<'_, '_> {
 }
 
 fn directories(call: &mut Call<'_, '_>) -> Result<Option<Val>> {
-    let folders = call.caller.data().folders.clone();
+    let mounts = call.caller.data().mounts.clone();
     let mut list = Vec::new();
-    for (mount, root) in folders {
-        let name = call.list(mount.as_bytes())?;
-        let handle = call.caller.data_mut().add(Handle::Path(Place { mount, path: root.clone(), root }));
+    for mount in mounts {
+        let name = call.list(mount.name.as_bytes())?;
+        let handle = call.caller.data_mut().add(Handle::Folder(mount.place()));
         list.extend(handle.to_le_bytes().into_iter().chain(name));
     }
     let count = u64::try_from(list.len() / 12)?;
@@ -315,34 +304,24 @@ fn open_at(call: &mut Call<'_, '_>) -> Result<Option<Val>> {
         if call.number(4) & MAKES != 0 || call.number(5) & WRITES != 0 {
             return Err(READ_ONLY);
         }
-        // One that may not be read is told now.
-        if place.path.is_dir() {
-            return Ok(place);
+        match place.open()? {
+            Opened::Folder => Ok(Handle::Folder(place)),
+            Opened::File(_) if call.number(4) & FOLDER != 0 => Err(NOT_DIRECTORY),
+            Opened::File(file) => Ok(Handle::File(place, Rc::new(file))),
         }
-        File::open(&place.path).map(|_| place).map_err(|error| code(&error))
     });
-    let refused = matches!(&found, Ok(place) if call.number(4) & 2 != 0 && !place.path.is_dir());
-    call.hand_out(if refused { Err(NOT_DIRECTORY) } else { found.map(Handle::Path) })
-}
-
-fn opened(call: &Call<'_, '_>, offset: u64) -> Result<File, u8> {
-    let place = call.caller.data().place(call.number(0))?;
-    let open = || {
-        let mut file = File::open(&place.path)?;
-        file.seek(SeekFrom::Start(offset))?;
-        Ok(file)
-    };
-    open().map_err(|error: std::io::Error| code(&error))
+    call.hand_out(found)
 }
 
 fn read_via_stream(call: &mut Call<'_, '_>) -> Result<Option<Val>> {
-    let file = opened(call, call.long(1)).map(Handle::Input);
-    call.hand_out(file)
+    let file = call.caller.data().file(call.number(0));
+    let from = call.long(1);
+    call.hand_out(file.map(|file| Handle::Input(file, from)))
 }
 
 fn read_at(call: &mut Call<'_, '_>) -> Result<Option<Val>> {
     let length = call.long(1).min(MOST);
-    let read = opened(call, call.long(2)).and_then(|file| some(file, length));
+    let read = call.caller.data().file(call.number(0)).and_then(|file| some(&file, length, call.long(2)));
     match read {
         Ok(bytes) => {
             let list = call.list(&bytes)?;
@@ -353,16 +332,18 @@ fn read_at(call: &mut Call<'_, '_>) -> Result<Option<Val>> {
     }
 }
 
-fn some(file: impl Read, length: u64) -> Result<Vec<u8>, u8> {
-    let mut bytes = Vec::new();
-    file.take(length).read_to_end(&mut bytes).map_err(|error| code(&error))?;
+fn some(file: &File, length: u64, from: u64) -> Result<Vec<u8>, u8> {
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
+    let read = file.read_at(&mut bytes, from).map_err(|error| code(&error))?;
+    bytes.truncate(read);
     Ok(bytes)
 }
 
 fn read(call: &mut Call<'_, '_>) -> Result<Option<Val>> {
     let (handle, length) = (call.number(0), call.long(1).min(MOST));
-    let read = match call.caller.data().open.get(&handle) {
-        Some(Handle::Input(file)) => some(file, length),
+    let read = match call.caller.data_mut().open.get_mut(&handle) {
+        Some(Handle::Input(file, from)) => some(file, length, *from).inspect(|bytes| *from += bytes.len() as u64),
+        Some(Handle::Nothing) => Ok(Vec::new()),
         _ => Err(BAD_DESCRIPTOR),
     };
     match read {
@@ -397,10 +378,9 @@ fn read_directory_entry(call: &mut Call<'_, '_>) -> Result<Option<Val>> {
 fn read_link(call: &mut Call<'_, '_>) -> Result<Option<Val>> {
     let text = call.bytes(1).and_then(|bytes| str::from_utf8(bytes).ok()).ok_or(NO_ENTRY);
     let place = text.and_then(|text| call.caller.data().place(call.number(0))?.at(text, false));
-    let link = place.and_then(|place| place.path.read_link().map_err(|_| ACCESS));
-    match link {
+    match place.and_then(|place| place.link()) {
         Ok(link) => {
-            let text = call.list(link.to_string_lossy().as_bytes())?;
+            let text = call.list(link.as_bytes())?;
             call.accept(4, &text)
         }
         Err(code) => call.refuse(4, code),
@@ -409,9 +389,26 @@ fn read_link(call: &mut Call<'_, '_>) -> Result<Option<Val>> {
 
 /// What is printed goes to standard error, where the messages of other languages' tools go too.
 fn write(call: &mut Call<'_, '_>) -> Result<Option<Val>> {
-    // Where that is closed nobody misses it.
-    let _ = std::io::stderr().write_all(call.bytes(1).unwrap_or_default());
+    let bytes = call.bytes(1).unwrap_or_default().to_vec();
+    match &mut call.caller.data_mut().printed {
+        Some(printed) => printed.extend(bytes),
+        // Where that is closed nobody misses it.
+        None => drop(std::io::stderr().write_all(&bytes)),
+    }
     call.accept(4, &[])
+}
+
+/// There is no error for it: it returns at once, and Python raises. To look whether something is ready is no sleep.
+fn sleep(call: &mut Call<'_, '_>) -> Result<Option<Val>> {
+    let is_long = call.long(0) > 0;
+    let guest = call.caller.data_mut();
+    let pollable = guest.add(Handle::Pollable);
+    if is_long {
+        guest.notes.add("a job can't sleep or wait, also not while it is built".to_owned());
+        let interrupt = guest.interrupt.clone().context("a job can't sleep or wait while it is built")?;
+        interrupt.refuse(&mut call.caller).map_err(anyhow::Error::from)?;
+    }
+    Ok(Some(Val::I32(pollable)))
 }
 
 fn random(call: &mut Call<'_, '_>) -> Result<Option<Val>> {
