@@ -288,6 +288,10 @@ impl Source for KafkaSource {
                 return Ok(Interrupt::Stop);
             }
             if requests.instances() != instances && Instant::now() >= change_from {
+                // The next run doesn't know of it, and would wait for ever for what is paused.
+                if paused {
+                    self.pause(false).map_err(unavailable)?;
+                }
                 return Ok(Interrupt::Rescale);
             }
             self.check_fault()?;
