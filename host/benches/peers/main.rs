@@ -95,6 +95,11 @@ impl Running {
         }
     }
 
+    /// Whether one of its processes has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.processes().into_iter().any(tree::has_ended)
+    }
+
     /// CPU time so far, seconds.
     fn cpu(&self) -> f64 {
         self.processes().into_iter().flat_map(tree::of).filter_map(tree::cpu).sum()
@@ -173,11 +178,11 @@ fn measure(peers: &Peers, outputs: &mut Outputs, arm: &str, alerts: u64, rows: u
     outputs.begin();
     let started = Instant::now();
     let running = peers.start(arm, "earliest");
-    outputs.wait(1, 0);
+    outputs.wait(&running, 1, 0);
     let first = started.elapsed().as_secs_f64();
     let (began, cpu) = (Instant::now(), running.cpu());
     let idle = report::Idle::begin();
-    outputs.wait(alerts, rows);
+    outputs.wait(&running, alerts, rows);
     let run = Run {
         seconds: began.elapsed().as_secs_f64(),
         cpu: Some(running.cpu() - cpu),

@@ -7,7 +7,7 @@ use pelton_testkit::kafka;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
-use super::{PARTITIONS, PATIENCE, SINK, TABLE};
+use super::{PARTITIONS, PATIENCE, Running, SINK, TABLE};
 
 /// How exactly the first and the last output are timed.
 const TICK: Duration = Duration::from_millis(10);
@@ -51,12 +51,13 @@ impl Outputs {
         (0..PARTITIONS).map(end).sum::<i64>().cast_unsigned() - self.before
     }
 
-    /// Waits for so many alerts and rows.
-    pub(crate) fn wait(&self, alerts: u64, rows: u64) {
+    /// Waits for so many alerts and rows of an arm that goes on.
+    pub(crate) fn wait(&self, running: &Running, alerts: u64, rows: u64) {
         let deadline = Instant::now() + PATIENCE;
         // Counting rows is dear, so it is asked for once the alerts are through.
         while self.alerts() < alerts || rows > 0 && self.rows() < rows {
-            assert!(Instant::now() < deadline, "{} rows, {} alerts", self.rows(), self.alerts());
+            let goes_on = Instant::now() < deadline && !running.has_ended();
+            assert!(goes_on, "the arm ended with {} rows, {} alerts", self.rows(), self.alerts());
             std::thread::sleep(TICK);
         }
     }

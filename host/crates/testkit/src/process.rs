@@ -101,6 +101,11 @@ pub mod tree {
         found
     }
 
+    /// Whether a process has ended, waited for or not.
+    pub fn has_ended(process: u32) -> bool {
+        stat(process).is_none_or(|stat| stat.first().is_some_and(|state| state == "Z"))
+    }
+
     /// CPU time of a process so far, seconds; nothing where it is gone.
     pub fn cpu(process: u32) -> Option<f64> {
         let stat = stat(process)?;
