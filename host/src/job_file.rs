@@ -1,6 +1,7 @@
 //! Jobs as files: what `pelton apply` and `pelton run --apply` read and `pelton export` writes, TOML, one job each.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -204,7 +205,12 @@ fn text(value: &Value, beside: &Path) -> Result<String> {
 /// It can't be read, is no text, or is longer than a value may be.
 pub fn parameter_file(path: &Path) -> Result<String> {
     let shown = path.display();
-    regular::read_text(path, VALUE_BYTES as u64).with_context(|| format!("failed to read {shown}"))
+    let read = regular::read_text(path, VALUE_BYTES as u64);
+    if read.as_ref().is_err_and(|error| error.kind() == ErrorKind::FileTooLarge) {
+        let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+        bail!("{shown} has {size} bytes; a value has {VALUE_BYTES} at most");
+    }
+    read.with_context(|| format!("failed to read {shown}"))
 }
 
 /// The file that describes a job as it is, with these values of its parameters. Its component is a file of `usr_jobs`
