@@ -18,7 +18,7 @@ use pelton_runtime::component::componentize_any;
 use pelton_runtime::is_core_module;
 use serde::Deserialize;
 
-use crate::write_whole;
+use crate::whole::write_whole;
 
 /// The file that says it.
 pub(super) const FILE: &str = "pelton.toml";
