@@ -126,14 +126,7 @@ fn cost() -> String {
     let temporary = tempfile::tempdir().unwrap();
     let folder = kept.as_deref().unwrap_or(temporary.path());
 
-    let mut batch = Batch { topic: SOURCE.into(), ..Batch::default() };
-    for (offset, reading) in (0..).zip(Sensors::new(7).take(BATCH)) {
-        batch.offsets.push(offset);
-        batch.timestamps.push(1_714_644_672_000 + offset);
-        batch.keys.push(None);
-        batch.values.push(Some(reading.to_string().as_bytes()));
-        batch.headers.end_record();
-    }
+    let batch = native::batch(0, Sensors::new(7).take(BATCH).map(|reading| reading.to_string()));
     let one = batch.slice(0..1);
 
     let engine = Engine::new(Limits::default(), None).unwrap();

@@ -35,6 +35,19 @@ struct Instance {
     rows: bool,
 }
 
+/// Records of these values, from an offset on, as the source hands them over.
+pub(crate) fn batch(first: i64, values: impl Iterator<Item = String>) -> Batch {
+    let mut batch = Batch { topic: super::SOURCE.into(), ..Batch::default() };
+    for (offset, value) in (first..).zip(values) {
+        batch.offsets.push(offset);
+        batch.timestamps.push(1_714_644_672_000 + offset);
+        batch.keys.push(None);
+        batch.values.push(Some(value.as_bytes()));
+        batch.headers.end_record();
+    }
+    batch
+}
+
 /// A reading of the article's.
 pub(crate) struct Reading<'a> {
     id: Cow<'a, str>,

@@ -12,7 +12,6 @@ use pelton::engine::{Engine, Host, Program};
 use pelton::metrics::Metrics;
 use pelton::pipeline::sample::Samples;
 use pelton::pipeline::{Attempt, CurrentVersion, Job, JobEnvironment, Pace, Version};
-use pelton::record::Batch;
 use pelton_delivery::budget::Budget;
 use pelton_delivery::delivery::Delivery;
 use pelton_delivery::ledger::Ledger;
@@ -172,14 +171,7 @@ impl Arms {
         let mut guest = native::Filter::new(true).instantiate(&[], Arc::new(Silent)).unwrap();
         let readings: Vec<_> = Sensors::new(SEED).take(self.records as usize).collect();
         let made = (0..).step_by(1000).zip(readings.chunks(1000)).map(|(first, readings)| {
-            let mut batch = Batch { topic: SOURCE.into(), ..Batch::default() };
-            for (offset, reading) in (first..).zip(readings) {
-                batch.offsets.push(offset);
-                batch.timestamps.push(offset);
-                batch.keys.push(None);
-                batch.values.push(Some(reading.to_string().as_bytes()));
-                batch.headers.end_record();
-            }
+            let batch = native::batch(first, readings.iter().map(ToString::to_string));
             let rows = guest.process(&batch).unwrap().outputs.pop().unwrap();
             (batch, rows)
         });

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use pelton::record::Batch;
 use pelton_demo::Sensors;
 
-use crate::SOURCE;
+use crate::native;
 
 /// JSON of the readings, one after the other.
 pub(crate) fn values() -> impl Iterator<Item = String> {
@@ -14,13 +14,5 @@ pub(crate) fn values() -> impl Iterator<Item = String> {
 
 /// The first of them, as a batch.
 pub(crate) fn batch(records: usize) -> Batch {
-    let mut batch = Batch { topic: SOURCE.into(), ..Batch::default() };
-    for (offset, value) in (0..).zip(values().take(records)) {
-        batch.offsets.push(offset);
-        batch.timestamps.push(1_714_644_672_000 + offset);
-        batch.keys.push(None);
-        batch.values.push(Some(value.as_bytes()));
-        batch.headers.end_record();
-    }
-    batch
+    native::batch(0, values().take(records))
 }

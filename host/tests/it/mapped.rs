@@ -1,11 +1,18 @@
 //! One component in many places: `--source` and `--sink`.
 
 use std::fs;
+use std::ops::Range;
 
 use crate::eventually::eventually;
 use crate::kafka::Record;
 use crate::readings::reading;
-use crate::stage::{RUN, example, require_stage};
+use crate::stage::{RUN, Stage, example, require_stage};
+
+/// Sends readings with ids of two digits.
+fn send(stage: &Stage, ids: Range<u32>, celsius: f64) {
+    let readings: Vec<_> = ids.map(|id| reading(&format!("{id:02}"), celsius)).collect();
+    stage.kafka.produce("sensors", &readings);
+}
 
 #[test]
 fn a_second_copy_reads_and_writes_elsewhere() {
@@ -84,10 +91,7 @@ fn what_a_sink_has_not_taken_goes_where_the_next_version_writes() {
     let mut host = stage.host();
     host.start();
     host.submit(example("sensor_pipeline"), &["--create", "--sink", "raw_sensors_data=first_place"]);
-    let send = |ids: std::ops::Range<u32>| {
-        let readings: Vec<_> = ids.map(|id| reading(&format!("{id:02}"), 20.0)).collect();
-        stage.kafka.produce("sensors", &readings);
-    };
+    let send = |ids| send(&stage, ids, 20.0);
     send(0..5);
     eventually(RUN, "it writes", || (stage.count("first_place") == 5).then_some(()));
     stage.sql("DROP TABLE first_place");
@@ -117,10 +121,7 @@ fn what_turns_out_to_be_stuck_after_the_next_version_has_begun_goes_where_that_w
     fs::copy(example("sensor_pipeline"), host.usr_jobs().join("sensor_pipeline.wasm")).unwrap();
     host.start();
     host.submit(example("sensor_pipeline"), &["--create", "--sink", "raw_sensors_data=first_place"]);
-    let send = |ids: std::ops::Range<u32>| {
-        let readings: Vec<_> = ids.map(|id| reading(&format!("{id:02}"), 20.0)).collect();
-        stage.kafka.produce("sensors", &readings);
-    };
+    let send = |ids| send(&stage, ids, 20.0);
     send(0..5);
     eventually(RUN, "it writes", || (stage.count("first_place") == 5).then_some(()));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -152,10 +153,7 @@ fn what_a_topic_that_is_gone_has_not_taken_goes_where_the_next_version_writes() 
     stage.kafka.create_topic("first.alerts", 1, &[]);
     stage.kafka.create_topic("second.alerts", 1, &[]);
     host.submit(example("sensor_alerts"), &["--sink", "alerts=first.alerts"]);
-    let send = |ids: std::ops::Range<u32>| {
-        let readings: Vec<_> = ids.map(|id| reading(&format!("{id:02}"), 40.0)).collect();
-        stage.kafka.produce("sensors", &readings);
-    };
+    let send = |ids| send(&stage, ids, 40.0);
     send(0..5);
     eventually(RUN, "it writes", || (stage.kafka.read_all("first.alerts").len() == 5).then_some(()));
     eventually(RUN, "all is committed", || (host.show("sensor_alerts")["lag"] == 0).then_some(()));

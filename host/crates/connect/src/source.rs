@@ -130,8 +130,8 @@ pub trait Source {
     /// aside](pelton_delivery::delivery::Aside), or else a partition's batches would overtake each other.
     fn spread(&mut self, instances: usize);
 
-    /// Waits until nothing is in flight that is not set aside, at most for `grace`, without reading; says whether that was reached. What has
-    /// been read and not handed over stays for later.
+    /// Waits until nothing is in flight that is not set aside, at most for `grace`, without reading; says whether that was
+    /// reached. What has been read and not handed over stays for later.
     fn drain(&mut self, grace: Duration) -> bool;
 
     /// Waits for what is in flight, at most for `grace`, commits it and leaves the group.

@@ -1,6 +1,6 @@
 //! Jobs of automatic parallelism on whole hosts, in virtual time.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "it is a test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
